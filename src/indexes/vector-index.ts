@@ -1,0 +1,49 @@
+// The contract of every index: which rows are near a query. Knows rows and numbers; nothing of ids, records or disk.
+import type { Bitset } from '../structures/bitset.ts';
+import type { Device, Metric } from '../types.ts';
+
+export interface VectorIndexOptions {
+  dimension: number;
+  metric: Metric;
+}
+
+/** What one search is to find. */
+export interface VectorSearch {
+  /** Shape: (dimension). Finite; not all zero where the metric is cosine. */
+  query: Float32Array;
+  /** 1 or more; fewer come back where fewer rows are in the mask. */
+  k: number;
+  /** Only these rows; at least as long as the index has rows. Left out: all. */
+  mask?: Bitset;
+}
+
+/** Rows found, best first: score descending, then row ascending. Same rows, order and scores on every device. */
+export interface VectorHits {
+  rows: Uint32Array;
+  /** Scores as `Match.score` defines them, rounded to float32. Same length as `rows`. */
+  scores: Float32Array;
+  /** What answered (a lost GPU is answered by WASM within the call). */
+  device: Device;
+  scanMs: number;
+  rescoreMs: number;
+}
+
+export interface VectorIndex {
+  readonly dimension: number;
+  readonly metric: Metric;
+  readonly rowCount: number;
+  /** What would answer the next search. */
+  readonly device: Device;
+  /** Bytes held in each place. */
+  readonly bytes: { gpu: number; memory: number };
+  /**
+   * Adds rows after the last one. `vectors`: (n, dimension), row-major, finite, as users wrote them (not normalised).
+   * All-zero rows are allowed as place holders; callers mask them out. Copied before it returns.
+   */
+  append(vectors: Float32Array): void;
+  /** A copy of one row as it was appended. Shape: (dimension). */
+  vector(row: number): Float32Array<ArrayBuffer>;
+  search(search: VectorSearch): Promise<VectorHits>;
+  /** Frees memory and buffers. Searches in flight still answer. */
+  close(): void;
+}

@@ -1,0 +1,29 @@
+// What the engine knows of models: how to get one by name. The plain worker knows the built-in embedder only; the rag
+// worker adds transformers.js.
+import type { ChatMessage, Embedder, EmbedderOptions, ModelInfo, ModelProgress, ModelSource } from '../types.ts';
+
+/** A generator as the worker runs it. */
+export interface WorkerGenerator {
+  readonly info: ModelInfo;
+  generate(
+    messages: readonly ChatMessage[],
+    options: { signal: AbortSignal; maxTokens: number; onToken: (piece: string) => void },
+  ): Promise<void>;
+}
+
+export interface LoadOptions {
+  signal: AbortSignal;
+  onProgress: (progress: ModelProgress) => void;
+}
+
+/** Loads models. Each model is loaded once; concurrent calls share the load. Failures are `MODEL_FAILED`. */
+export interface ModelLoader {
+  /** `UNSUPPORTED` if this loader has no runtime for that model. */
+  embedder(options: EmbedderOptions, load: LoadOptions): Promise<Embedder & { readonly info: ModelInfo }>;
+  generator(model: string, load: LoadOptions): Promise<WorkerGenerator>;
+  /** Frees every model. */
+  close(): Promise<void>;
+}
+
+/** Makes the loader of a worker. URLs in `source` are absolute. */
+export type CreateModelLoader = (source: ModelSource) => ModelLoader;

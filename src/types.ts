@@ -1,0 +1,374 @@
+// The public types: what goes in, what comes out, and what each option means. Nothing here has behaviour.
+
+/** A record's id. Strings and numbers are kept apart: `1` is not `'1'`. Numbers are safe integers. */
+export type RecordId = string | number;
+
+/** A vector as users give it: `dimension` finite numbers. */
+export type Vector = Float32Array | readonly number[];
+
+/** How near two vectors are. See `Match.score` for what each one scores. */
+export type Metric = 'cosine' | 'dot' | 'l2';
+
+/** What runs the distance kernels. */
+export type Device = 'webgpu' | 'wasm' | 'js';
+
+/** A value that metadata can hold: JSON, and `Date`. */
+export type MetadataValue =
+  | string
+  | number
+  | boolean
+  | null
+  | Date
+  | readonly MetadataValue[]
+  | { readonly [key: string]: MetadataValue };
+
+/** A record's metadata: an object of JSON values and dates. Keys do not begin with `$` and hold no `.`. */
+export type Metadata = { readonly [key: string]: MetadataValue };
+
+/** One record as written by `upsert`. It needs a `vector`, or a `text` (which the collection's embedder embeds). */
+export interface VectorRecord<M extends object = Metadata> {
+  /** Unique in its collection. */
+  id: RecordId;
+  /** `dimension` finite numbers; not all zero where the metric is cosine. Left out: embedded from `text`. */
+  vector?: Vector;
+  /** Found by `keywords` and `text` queries; returned by queries and `get`. */
+  text?: string;
+  /** Found by `where`; returned by queries and `get`. */
+  metadata?: M;
+}
+
+/** One record as `get` returns it. */
+export interface StoredRecord<M extends object = Metadata> {
+  id: RecordId;
+  /** As it was written. Absent where the text has no direction (see `CollectionOptions.embedder`). Shape: (dimension). */
+  vector?: Float32Array;
+  text?: string;
+  metadata?: M;
+}
+
+/** A comparison with one field. */
+export interface Comparison {
+  /** Equal to. */
+  $eq?: MetadataValue;
+  /** Not equal to; also matches records without the field. */
+  $ne?: MetadataValue;
+  /** Greater than. Numbers with numbers, strings with strings, dates with dates (or ISO strings). */
+  $gt?: number | string | Date;
+  /** Greater than or equal to. */
+  $gte?: number | string | Date;
+  /** Less than. */
+  $lt?: number | string | Date;
+  /** Less than or equal to. */
+  $lte?: number | string | Date;
+  /** Equal to one of these. */
+  $in?: readonly MetadataValue[];
+  /** Equal to none of these; also matches records without the field. */
+  $nin?: readonly MetadataValue[];
+  /** `true`: the field is there (`null` counts). `false`: it is not. */
+  $exists?: boolean;
+  /** An array with this element, or a string with this substring (case matters). */
+  $contains?: string | number | boolean | null | Date;
+}
+
+/**
+ * Which records: field paths (`'author.name'` reaches into nested objects) with a value (equal to) or a comparison,
+ * all of which must hold, and `$and`, `$or`, `$not`. An array field equals a value if one of its elements does.
+ * A missing field matches nothing except `$exists: false`, `$ne`, `$nin` and `$not`.
+ */
+export interface Where {
+  $and?: readonly Where[];
+  $or?: readonly Where[];
+  $not?: Where;
+  [path: string]: MetadataValue | Comparison | Where | readonly Where[] | undefined;
+}
+
+/** What `query` looks for, how many, and among which. At least one of `vector`, `text` and `keywords` is given. */
+export interface Query {
+  /** Find records near this vector. */
+  vector?: Vector;
+  /** Find records that mean this and say this: the text's embedding and its words, fused. */
+  text?: string;
+  /** Find records that say these words: BM25 alone. */
+  keywords?: string;
+  /** How many matches to return: 1 to 10 000. @default 10 */
+  k?: number;
+  /** How many of the best matches to leave out first. @default 0 */
+  offset?: number;
+  /** Only records that match. The answer has min(k, matching records) entries. */
+  where?: Where;
+  /** How the legs of a query with several are combined. @default { rrf: { rrfConstant: 60 } } */
+  fusion?: Fusion;
+  /** Which fields to return beside `id` and `score`; `[]` for none (fastest). @default ['text', 'metadata'] */
+  select?: readonly ('text' | 'metadata' | 'vector')[];
+  /** Return the plan, each phase's time, and each leg's rank and score. @default false */
+  explain?: boolean;
+  /** Cancels the call: it rejects with `ABORTED`. */
+  signal?: AbortSignal;
+}
+
+/** How ranked lists are combined. */
+export type Fusion =
+  /** Reciprocal rank fusion (Cormack et al. 2009): a record scores the sum of 1 / (rrfConstant + rank), rank from 1. */
+  | { rrf: { /** @default 60 */ rrfConstant?: number } }
+  /** Scores of each leg scaled to 0..1 by its own minimum and maximum, then weighted. */
+  | { weighted: { /** @default 0.5 */ vector?: number /** @default 0.5 */; words?: number } };
+
+/** One answer of a query. */
+export interface Match<M extends object = Metadata> {
+  id: RecordId;
+  /**
+   * Higher is closer, always. Cosine: the cosine, -1 to 1. Dot: the dot product. L2: the negated Euclidean distance.
+   * Keywords: BM25. Several legs: the fused score.
+   */
+  score: number;
+  text?: string;
+  metadata?: M;
+  /** Shape: (dimension). */
+  vector?: Float32Array;
+  /** With `explain`: what each leg said of this record. A leg that did not find it is absent. */
+  legs?: { vector?: LegScore; words?: LegScore };
+}
+
+/** A record's place in one leg of a query. */
+export interface LegScore {
+  /** From 1. */
+  rank: number;
+  /** The leg's own score, see `Match.score`. */
+  score: number;
+}
+
+/** The matches of a query, best first; equal scores in order of writing. */
+export interface Matches<M extends object = Metadata> extends Array<Match<M>> {
+  /** Whether these are certainly the best matches (always, today: search is exact). */
+  exact: boolean;
+  /** Time in the worker, milliseconds. */
+  took: number;
+  /** With `explain`: how the answer was found. */
+  plan?: QueryPlan;
+}
+
+/** How a query was answered. Times are milliseconds in the worker. */
+export interface QueryPlan {
+  /** What scanned the vectors; absent where none were. */
+  device?: Device;
+  /** Rows that the filter let through, of all live rows. */
+  filtered?: { matched: number; of: number };
+  /** In order of running: 'embed', 'filter', 'scan', 'rescore', 'words', 'fuse', 'payload'. */
+  phases: { name: string; ms: number }[];
+}
+
+/** What a collection is. The options are stored; opening it with others is `CONFIG_MISMATCH`. */
+export interface CollectionOptions {
+  /** Length of every vector, 1 to 65 536. Left out: the embedder's; without one, the collection holds text only. */
+  dimension?: number;
+  /** @default 'cosine' */
+  metric?: Metric;
+  /**
+   * What embeds texts written or asked without a vector: `'static-en'` (built in, English, 256 numbers, no ML runtime),
+   * a transformers.js model by name, its options, or your own function. A text without direction (no known word)
+   * gives a record without a vector, found by its words. Another one than stored is `MODEL_MISMATCH`. @default none
+   */
+  embedder?: string | EmbedderOptions | Embedder;
+}
+
+/** A transformers.js embedding model. */
+export interface EmbedderOptions {
+  /** Name on the hub, or of a folder below `models.path`. */
+  model: string;
+  /** Weights to load, as transformers.js names them. @default 'q8' */
+  dtype?: string;
+  /** @default 'mean' */
+  pooling?: 'mean' | 'cls' | 'last';
+  /** Put before each query. @default '' */
+  queryPrefix?: string;
+  /** Put before each stored text. @default '' */
+  documentPrefix?: string;
+}
+
+/** Turns texts into vectors. Implement it to bring your own model; it then runs where you call it. */
+export interface Embedder {
+  /** Length of the vectors. */
+  readonly dimension: number;
+  /** Names the vector space: model, revision, pooling, prefixes. Vectors of different fingerprints are never mixed. */
+  readonly fingerprint: string;
+  /** One vector per text, in order; `null` for a text without direction. */
+  embed(
+    texts: readonly string[],
+    options: { kind: 'query' | 'document'; signal?: AbortSignal },
+  ): Promise<(Float32Array | null)[]>;
+}
+
+/** A message of a conversation with a generator. */
+export interface ChatMessage {
+  role: 'system' | 'user' | 'assistant';
+  content: string;
+}
+
+/** Writes text. Implement it to bring your own model to `ask`. */
+export interface Generator {
+  /** Shown as the author of what it writes. */
+  readonly name: string;
+  /** Yields the answer piece by piece. */
+  generate(
+    messages: readonly ChatMessage[],
+    options: { signal?: AbortSignal; maxTokens?: number },
+  ): AsyncIterable<string>;
+}
+
+/** Scores how well each text answers the query; higher is better. */
+export interface Reranker {
+  rerank(query: string, texts: readonly string[], options: { signal?: AbortSignal }): Promise<number[]>;
+}
+
+/** How far a model's download is. */
+export interface ModelProgress {
+  model: string;
+  /** The file being loaded. */
+  file: string;
+  /** Bytes of that file. */
+  loadedBytes: number;
+  /** Bytes of that file; 0 where the server does not say. */
+  totalBytes: number;
+}
+
+/** A loaded model. */
+export interface ModelInfo {
+  name: string;
+  task: 'embed' | 'generate';
+  /** Where it runs. */
+  device: Device;
+  /** Milliseconds from the call to ready. */
+  loadMs: number;
+}
+
+/** Where models come from. */
+export interface ModelSource {
+  /** URL of a folder with one folder per model, e.g. '/models/'. Looked in first. Relative to the page. */
+  path?: string;
+  /** May missing models be downloaded from the Hugging Face hub? @default true */
+  remote?: boolean;
+  /** URL of the folder with ONNX Runtime's .mjs and .wasm files. @default those beside the worker's bundle */
+  runtime?: string;
+}
+
+/** Options of `open`. */
+export interface OpenOptions {
+  /** Where records live. `'memory'` writes nothing and ends with the page. @default 'indexeddb' */
+  storage?: 'indexeddb' | 'memory';
+  /**
+   * What runs the distance kernels. `'auto'` takes a real GPU, then WASM SIMD, then JavaScript, and never a
+   * software GPU. A named one that is missing is `UNSUPPORTED`. @default 'auto'
+   */
+  device?: 'auto' | Device;
+  /**
+   * `'strict'`: an acknowledged write survives power loss. `'relaxed'`: it survives the death of tab and browser, but
+   * power loss may take the last seconds; faster where writes are small. @default 'strict'
+   */
+  durability?: 'strict' | 'relaxed';
+  /**
+   * Makes the worker, for pages whose CSP forbids `blob:` workers and for models: serve `piramid/worker` or
+   * `piramid/rag-worker` yourself. @default the engine inlined in this bundle
+   */
+  worker?: () => Worker;
+  /** Where models come from. */
+  models?: ModelSource;
+  /** Milliseconds without a sign of life from the worker after which calls reject with `TIMEOUT`. @default 60000 */
+  timeout?: number;
+}
+
+/** Options of calls that can be cancelled. */
+export interface CallOptions {
+  /** Cancels the call: it rejects with `ABORTED`. A write that is already being made durable completes instead. */
+  signal?: AbortSignal;
+}
+
+/** What `upsert` does with ids that exist (or do not). */
+export interface UpsertOptions extends CallOptions {
+  /**
+   * `'upsert'`: adds or replaces. `'insert'`: an existing id is `CONFLICT`. `'update'`: a missing id is `NOT_FOUND`.
+   * In each case all records are written or none. @default 'upsert'
+   */
+  mode?: 'upsert' | 'insert' | 'update';
+}
+
+/** Which records a call is about. */
+export type Target = { ids: readonly RecordId[] } | { where: Where };
+
+/** What `update` changes. Fields are paths (`'author.name'`). */
+export interface Changes {
+  /** Metadata fields to write. */
+  set?: { readonly [path: string]: MetadataValue };
+  /** Metadata fields to remove. */
+  unset?: readonly string[];
+}
+
+/** What `get` returns of each record. */
+export interface GetOptions extends CallOptions {
+  /** @default ['text', 'metadata', 'vector'] */
+  select?: readonly ('text' | 'metadata' | 'vector')[];
+}
+
+/** Which page of records `scroll` returns. */
+export interface ScrollOptions extends GetOptions {
+  where?: Where;
+  /** 1 to 10 000. @default 100 */
+  limit?: number;
+  /** `next` of the page before. */
+  cursor?: string;
+}
+
+/** One page of records in order of writing. */
+export interface ScrollPage<M extends object = Metadata> {
+  records: StoredRecord<M>[];
+  /** Give it as `cursor` for the next page; absent on the last. */
+  next?: string;
+}
+
+/** Whose values `facets` counts. */
+export interface FacetOptions extends CallOptions {
+  /** Path of a metadata field. */
+  field: string;
+  where?: Where;
+  /** The most frequent this many values, 1 to 10 000. @default 100 */
+  limit?: number;
+}
+
+/** A value of a field and how many records have it. */
+export interface Facet {
+  value: string | number | boolean | Date | null;
+  count: number;
+}
+
+/** A collection as `listCollections` shows it. */
+export interface CollectionInfo {
+  name: string;
+  /** Absent for a collection of text only. */
+  dimension?: number;
+  metric: Metric;
+  /** Fingerprint of the embedder. */
+  embedder?: string;
+  /** Live records. */
+  count: number;
+}
+
+/** Measures of one collection. */
+export interface CollectionStats extends CollectionInfo {
+  /** What scans its vectors now. */
+  device: Device;
+  /** Rows held, deleted ones that await compaction included. */
+  rows: number;
+  /** Bytes of its vectors and indexes in each place. */
+  bytes: { gpu: number; memory: number; disk: number };
+}
+
+/** Measures of one database. */
+export interface DatabaseStats {
+  name: string;
+  storage: 'indexeddb' | 'memory';
+  device: Device;
+  /** The GPU, as its driver names it; absent without one. */
+  adapter?: string;
+  collections: CollectionStats[];
+  /** What the browser says of the origin's storage, bytes. Absent where it does not say. */
+  quota?: { usage: number; quota: number };
+}

@@ -1,0 +1,41 @@
+// Two projects in one runner: `unit` in Node, `browser` in headless Chromium with a software WebGPU adapter.
+import { fileURLToPath } from 'node:url';
+import { playwright } from '@vitest/browser-playwright';
+import { defineConfig } from 'vitest/config';
+import { assemblyscript } from './tools/assemblyscript.ts';
+import { CHROMIUM_ARGS, findChromium } from './tools/chromium.mjs';
+
+const alias = {
+  'piramid/rag': fileURLToPath(new URL('./src/rag/index.ts', import.meta.url)),
+  piramid: fileURLToPath(new URL('./src/index.ts', import.meta.url)),
+};
+const plugins = [assemblyscript()];
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        plugins,
+        resolve: { alias },
+        test: { name: 'unit', environment: 'node', include: ['test/unit/**/*.test.ts'] },
+      },
+      {
+        plugins,
+        resolve: { alias },
+        worker: { plugins: () => [assemblyscript()] },
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          testTimeout: 60_000,
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright({ launchOptions: { executablePath: findChromium(), args: CHROMIUM_ARGS } }),
+            instances: [{ browser: 'chromium' }],
+          },
+        },
+      },
+    ],
+  },
+});
