@@ -9,6 +9,7 @@ const alias = {
   'piramid/rag': fileURLToPath(new URL('./src/rag/index.ts', import.meta.url)),
   piramid: fileURLToPath(new URL('./src/index.ts', import.meta.url)),
 };
+const chromium = findChromium();
 const plugins = [assemblyscript()];
 
 export default defineConfig({
@@ -31,7 +32,7 @@ export default defineConfig({
             enabled: true,
             headless: true,
             screenshotFailures: false,
-            provider: playwright({ launchOptions: { executablePath: findChromium(), args: CHROMIUM_ARGS } }),
+            provider: playwright({ launchOptions: { ...(chromium && { executablePath: chromium }), args: CHROMIUM_ARGS } }),
             instances: [{ browser: 'chromium' }],
           },
         },

@@ -369,6 +369,8 @@ export interface DatabaseStats {
   /** The GPU, as its driver names it; absent without one. */
   adapter?: string;
   collections: CollectionStats[];
+  /** Bytes handed to the browser's storage since the database was opened. */
+  bytesWritten: number;
   /** What the browser says of the origin's storage, bytes. Absent where it does not say. */
   quota?: { usage: number; quota: number };
 }

@@ -1,0 +1,228 @@
+// A collection as the page sees it. Checks and packs what goes out, turns what comes back into records and matches.
+import { transfer } from 'comlink';
+import { PiramidError } from '../errors.ts';
+import { checkPath, checkWhere } from '../filter/check.ts';
+import { decodeMetadataValue } from '../filter/metadata.ts';
+import type { EngineAnswer, EngineQuery, EngineRows, OpenedCollection } from '../protocol.ts';
+import type {
+  CallOptions,
+  Changes,
+  CollectionStats,
+  Embedder,
+  Facet,
+  FacetOptions,
+  GetOptions,
+  Match,
+  Matches,
+  Metadata,
+  Metric,
+  Query,
+  RecordId,
+  ScrollOptions,
+  ScrollPage,
+  StoredRecord,
+  Target,
+  UpsertOptions,
+  VectorRecord,
+  Where,
+} from '../types.ts';
+import type { Connection } from './connect.ts';
+import type { Database } from './database.ts';
+import {
+  checkChanges,
+  checkChoice,
+  checkIds,
+  checkInteger,
+  checkOptions,
+  checkSelect,
+  checkSignal,
+  checkTarget,
+  checkVector,
+  invalid,
+  K_MAX,
+  type PackingRules,
+  packQuery,
+  packRecords,
+  placeEmbedded,
+} from './input.ts';
+
+/** An open collection. Get one from `db.collection`. `M` is the shape of its metadata. */
+export class Collection<M extends object = Metadata> {
+  readonly database: Database;
+  readonly name: string;
+  /** Length of its vectors; undefined for a collection of text only. */
+  readonly dimension: number | undefined;
+  readonly metric: Metric;
+  private readonly connection: Connection;
+  private readonly id: number;
+  private readonly rules: PackingRules;
+  private readonly embedder: Embedder | null;
+
+  /** @internal */
+  constructor(database: Database, connection: Connection, name: string, opened: OpenedCollection, embedder: Embedder | null) {
+    this.database = database;
+    this.connection = connection;
+    this.name = name;
+    this.id = opened.id;
+    this.dimension = opened.dimension ?? undefined;
+    this.metric = opened.metric;
+    this.embedder = embedder;
+    this.rules = { dimension: opened.dimension, metric: opened.metric, embeds: embedder !== null || opened.embeds === 'worker' };
+  }
+
+  /**
+   * Adds or replaces records: all of them or none. Resolves when they are durable and the next query sees them.
+   *
+   * Throws `INVALID_ARGUMENT`, `DIMENSION_MISMATCH`, `CONFLICT`, `NOT_FOUND` (see `mode`), `MODEL_FAILED`,
+   * `MODEL_MISMATCH`, `QUOTA_EXCEEDED`, `STORAGE_FULL`; then nothing has been written.
+   */
+  async upsert(records: VectorRecord<M> | readonly VectorRecord<M>[], options: UpsertOptions = {}): Promise<void> {
+    checkOptions(options, ['mode', 'signal'], 'upsert');
+    checkChoice(options.mode, ['upsert', 'insert', 'update'], 'mode');
+    const signal = checkSignal(options.signal);
+    const list = Array.isArray(records) ? (records as readonly VectorRecord<M>[]) : [records as VectorRecord<M>];
+    const { packed, toEmbed } = packRecords(list, this.rules);
+    if (this.embedder && toEmbed.length > 0) {
+      const texts = toEmbed.map((i) => packed.texts![i]!);
+      placeEmbedded(packed, toEmbed, await this.runEmbedder(texts, 'document', signal), this.rules);
+    }
+    const buffers = [packed.vectors?.buffer, packed.sources?.buffer].filter((buffer) => buffer !== undefined);
+    await this.connection.call((engine, call) => engine.upsert(this.id, transfer(packed, buffers), options.mode ?? 'upsert', call), {
+      signal,
+      waits: true,
+    });
+  }
+
+  /** Changes metadata of records. Returns how many there were; ids that do not exist are left out. */
+  async update(target: Target, changes: Changes, options: CallOptions = {}): Promise<number> {
+    checkOptions(options, ['signal'], 'update');
+    const checkedTarget = checkTarget(target);
+    const checkedChanges = checkChanges(changes);
+    return this.connection.call((engine, call) => engine.update(this.id, checkedTarget, checkedChanges, call), {
+      signal: checkSignal(options.signal),
+      waits: true,
+    });
+  }
+
+  /** Deletes records, all of them or none. Returns how many there were; ids that do not exist are left out. */
+  async delete(target: Target, options: CallOptions = {}): Promise<number> {
+    checkOptions(options, ['signal'], 'delete');
+    const checkedTarget = checkTarget(target);
+    return this.connection.call((engine, call) => engine.delete(this.id, checkedTarget, call), { signal: checkSignal(options.signal), waits: true });
+  }
+
+  /** Records by id, in the order of `ids`; those that do not exist are left out. */
+  async get(ids: RecordId | readonly RecordId[], options: GetOptions = {}): Promise<StoredRecord<M>[]> {
+    checkOptions(options, ['select', 'signal'], 'get');
+    const wanted = checkIds(Array.isArray(ids) ? ids : [ids], 'ids');
+    const select = checkSelect(options.select, ['text', 'metadata', 'vector']);
+    const found = await this.connection.call((engine) => engine.get(this.id, wanted, select), { signal: checkSignal(options.signal) });
+    return toRecords<M>(found.ids, found.rows);
+  }
+
+  /** How many records there are, or match. */
+  async count(where?: Where, options: CallOptions = {}): Promise<number> {
+    checkOptions(options, ['signal'], 'count');
+    const checked = where === undefined ? null : checkWhere(where);
+    return this.connection.call((engine) => engine.count(this.id, checked), { signal: checkSignal(options.signal) });
+  }
+
+  /** Pages through records in order of writing. A record that is replaced meanwhile moves to the end. */
+  async scroll(options: ScrollOptions = {}): Promise<ScrollPage<M>> {
+    checkOptions(options, ['where', 'limit', 'cursor', 'select', 'signal'], 'scroll');
+    const request = {
+      where: options.where === undefined ? null : checkWhere(options.where),
+      limit: options.limit === undefined ? 100 : checkInteger(options.limit, 1, K_MAX, 'limit'),
+      afterRow: options.cursor === undefined ? -1 : checkInteger(Number(options.cursor), 0, 2 ** 32, 'cursor'),
+      select: checkSelect(options.select, ['text', 'metadata', 'vector']),
+    };
+    const page = await this.connection.call((engine) => engine.scroll(this.id, request), { signal: checkSignal(options.signal) });
+    return { records: toRecords<M>(page.ids, page.rows), ...(page.lastRow !== null && { next: String(page.lastRow) }) };
+  }
+
+  /** The most frequent values of a metadata field, most frequent first, with how many records have each. */
+  async facets(options: FacetOptions): Promise<Facet[]> {
+    checkOptions(options, ['field', 'where', 'limit', 'signal'], 'facets');
+    checkPath(options?.field);
+    const request = {
+      field: options.field,
+      where: options.where === undefined ? null : checkWhere(options.where),
+      limit: options.limit === undefined ? 100 : checkInteger(options.limit, 1, K_MAX, 'limit'),
+    };
+    return this.connection.call((engine) => engine.facets(this.id, request), { signal: checkSignal(options.signal) });
+  }
+
+  /** The best matches, best first. Always min(k, matching records) of them for a vector; words match what holds them. */
+  async query(query: Query): Promise<Matches<M>> {
+    const [matches] = await this.run([query], query?.signal);
+    return matches!;
+  }
+
+  /** Several queries in one call; the same answers as one by one. */
+  async queryBatch(queries: readonly Query[], options: CallOptions = {}): Promise<Matches<M>[]> {
+    checkOptions(options, ['signal'], 'queryBatch');
+    if (!Array.isArray(queries)) throw invalid('queryBatch: expected an array of queries');
+    if (queries.some((query) => query?.signal !== undefined)) throw invalid('queryBatch: give the signal to the batch, not to a query in it');
+    return queries.length === 0 ? [] : this.run(queries, options.signal);
+  }
+
+  /** Rows, bytes and device of this collection. */
+  async stats(): Promise<CollectionStats> {
+    return this.connection.call((engine) => engine.collectionStats(this.id));
+  }
+
+  private async run(queries: readonly Query[], givenSignal: AbortSignal | undefined): Promise<Matches<M>[]> {
+    const signal = checkSignal(givenSignal);
+    const packed = queries.map((query) => packQuery(query, this.rules));
+    if (this.embedder) await this.embedOnPage(packed, signal);
+    const answers = await this.connection.call((engine, call) => engine.query(this.id, packed, call), { signal });
+    return answers.map(toMatches<M>);
+  }
+
+  private async embedOnPage(queries: EngineQuery[], signal: AbortSignal | undefined): Promise<void> {
+    const waiting = queries.filter((query) => query.embed !== null);
+    if (waiting.length === 0) return;
+    const texts = waiting.map((query) => query.embed!);
+    const vectors = await this.runEmbedder(texts, 'query', signal);
+    for (const [i, query] of waiting.entries()) {
+      const vector = vectors[i] ?? null;
+      query.vector = vector && checkVector(vector, this.rules.dimension!, this.rules.metric, "the embedder's vector of the query");
+      query.embed = null;
+    }
+  }
+
+  private async runEmbedder(texts: string[], kind: 'query' | 'document', signal: AbortSignal | undefined): Promise<(Float32Array | null)[]> {
+    try {
+      return await this.embedder!.embed(texts, { kind, ...(signal && { signal }) });
+    } catch (error) {
+      if (signal?.aborted) throw new PiramidError('ABORTED', 'the call was cancelled by its signal', { cause: signal.reason });
+      throw error instanceof PiramidError ? error : new PiramidError('MODEL_FAILED', `the embedder failed: ${error}`, { cause: error });
+    }
+  }
+}
+
+function toRecords<M extends object>(ids: readonly RecordId[], rows: EngineRows): StoredRecord<M>[] {
+  return ids.map((id, i) => ({ id, ...selected<M>(rows, i) }));
+}
+
+function toMatches<M extends object>(answer: EngineAnswer): Matches<M> {
+  const matches = answer.ids.map((id, i): Match<M> => {
+    const legs = answer.legs?.[i];
+    return { id, score: answer.scores[i]!, ...selected<M>(answer.rows, i), ...(legs && { legs }) };
+  }) as Matches<M>;
+  matches.exact = true;
+  matches.took = answer.took;
+  if (answer.plan) matches.plan = answer.plan;
+  return matches;
+}
+
+function selected<M extends object>(rows: EngineRows, i: number): { text?: string; metadata?: M; vector?: Float32Array } {
+  const text = rows.texts?.[i] ?? null;
+  const metadata = rows.metadata?.[i] ?? null;
+  const vector = rows.vectors?.[i] ?? null;
+  return {
+    ...(text !== null && { text }),
+    ...(metadata !== null && { metadata: decodeMetadataValue(metadata) as M }),
+    ...(vector !== null && { vector }),
+  };
+}

@@ -1,0 +1,161 @@
+// The page's line to one worker: starts it, notices when it is blocked, missing, crashed, stuck or closed, and then
+// settles every call that waits. Comlink alone would let those calls hang for ever.
+import { proxy, type Remote, releaseProxy, wrap } from 'comlink';
+import { PiramidError, toPiramidError } from '../errors.ts';
+import { type CallId, type Engine, type EngineEvent, installErrorTransfer, lifeLockName } from '../protocol.ts';
+// `?worker&inline` in the IIFE format is the one form that works as ESM, as a script tag, from another origin and on file://.
+import InlinedWorker from '../worker/worker.ts?worker&inline';
+
+/** How long a worker may take to say hello, milliseconds. A blocked one says nothing, and browsers do not always tell. */
+const START_TIMEOUT = 20_000;
+
+installErrorTransfer();
+
+export class Connection {
+  private readonly worker: Worker;
+  private readonly engine: Remote<Engine>;
+  private readonly silence: number;
+  private readonly waiting = new Set<(reason: PiramidError) => void>();
+  private readonly listeners = new Map<CallId, (event: EngineEvent) => void>();
+  private lastCall = 0;
+  private failure: PiramidError | undefined;
+  private heartbeat: ReturnType<typeof setInterval> | undefined;
+  private lastSign = 0;
+
+  private constructor(worker: Worker, silence: number) {
+    this.worker = worker;
+    this.silence = silence;
+    worker.addEventListener('error', (event) => {
+      event.preventDefault();
+      const hint = event.message ? event.message : 'its script did not load; is it missing, or does a Content-Security-Policy forbid it?';
+      this.fail(new PiramidError('WORKER_FAILED', `the worker failed: ${hint}`));
+    });
+    worker.addEventListener('messageerror', () => this.fail(new PiramidError('WORKER_FAILED', 'a message from the worker could not be read')));
+    this.engine = wrap<Engine>(worker);
+  }
+
+  /** Starts a worker and waits for its hello. `silence`: milliseconds without a sign of life that are taken for death. */
+  static async start(makeWorker: (() => Worker) | undefined, silence: number): Promise<Connection> {
+    let worker: Worker;
+    try {
+      worker = makeWorker ? makeWorker() : new InlinedWorker();
+    } catch (error) {
+      throw toPiramidError(error, 'WORKER_FAILED', 'the worker could not be made');
+    }
+    const connection = new Connection(worker, silence);
+    const timer = setTimeout(() => {
+      connection.fail(new PiramidError('WORKER_FAILED', `the worker did not answer within ${START_TIMEOUT} ms`));
+    }, START_TIMEOUT);
+    try {
+      const token = await connection.call((engine) => engine.hello());
+      connection.watchLife(token);
+    } finally {
+      clearTimeout(timer);
+    }
+    return connection;
+  }
+
+  /**
+   * One call: settles with the worker's answer, or rejects when the connection fails or the signal fires. `waits`: a
+   * fired signal only asks the worker to stop, and the call settles as the worker says (writes: are they in or not?).
+   */
+  call<T>(
+    run: (engine: Remote<Engine>, call: CallId) => Promise<T>,
+    options: { signal?: AbortSignal | undefined; waits?: boolean; onEvent?: (event: EngineEvent) => void } = {},
+  ): Promise<T> {
+    const { signal, waits = false, onEvent } = options;
+    return new Promise<T>((resolve, reject) => {
+      if (this.failure) return reject(this.failure);
+      if (signal?.aborted) return reject(aborted(signal));
+      const call = ++this.lastCall;
+      const onAbort = () => {
+        this.engine.cancel(call).catch(() => {});
+        if (!waits) settle(() => reject(aborted(signal!)));
+      };
+      const onFailure = (reason: PiramidError) => settle(() => reject(reason));
+      const settle = (finish: () => void) => {
+        this.waiting.delete(onFailure);
+        this.listeners.delete(call);
+        signal?.removeEventListener('abort', onAbort);
+        if (this.waiting.size === 0) this.stopHeartbeat();
+        finish();
+      };
+      this.waiting.add(onFailure);
+      if (onEvent) this.listeners.set(call, onEvent);
+      signal?.addEventListener('abort', onAbort);
+      this.startHeartbeat();
+      run(this.engine, call).then(
+        (value) => {
+          this.lastSign = performance.now();
+          settle(() => resolve(value));
+        },
+        (error) => settle(() => reject(error)),
+      );
+    });
+  }
+
+  /** The callback that the worker's events come in by. */
+  events(): (event: EngineEvent) => void {
+    return proxy((event: EngineEvent) => {
+      this.lastSign = performance.now();
+      this.listeners.get(event.call)?.(event);
+    });
+  }
+
+  /** Ends the worker; calls still waiting reject with `CLOSED`. */
+  close(): void {
+    this.fail(new PiramidError('CLOSED', 'the database has been closed'));
+  }
+
+  private fail(reason: PiramidError): void {
+    if (this.failure) return;
+    this.failure = reason;
+    this.stopHeartbeat();
+    for (const reject of [...this.waiting]) reject(reason);
+    this.engine[releaseProxy]();
+    this.worker.terminate();
+  }
+
+  /** The worker holds a lock while it lives; getting it means that the worker is gone, however it went. */
+  private watchLife(token: string | null): void {
+    if (token === null || !globalThis.navigator?.locks) return;
+    navigator.locks
+      .request(lifeLockName(token), { mode: 'shared' }, () => this.fail(new PiramidError('WORKER_FAILED', 'the worker ended unexpectedly')))
+      .catch(() => {});
+  }
+
+  // While calls wait, the worker is asked for a sign of life. An answer to anything counts.
+  private startHeartbeat(): void {
+    if (this.heartbeat !== undefined) return;
+    this.lastSign = performance.now();
+    let asking = false;
+    this.heartbeat = setInterval(
+      () => {
+        const quiet = performance.now() - this.lastSign;
+        if (quiet > this.silence) {
+          const reason = new PiramidError('TIMEOUT', `the worker gave no sign of life for ${Math.round(quiet)} ms`);
+          for (const reject of [...this.waiting]) reject(reason);
+        } else if (!asking) {
+          asking = true;
+          this.engine.ping().then(
+            () => {
+              asking = false;
+              this.lastSign = performance.now();
+            },
+            () => {},
+          );
+        }
+      },
+      Math.max(50, this.silence / 4),
+    );
+  }
+
+  private stopHeartbeat(): void {
+    clearInterval(this.heartbeat);
+    this.heartbeat = undefined;
+  }
+}
+
+function aborted(signal: AbortSignal): PiramidError {
+  return new PiramidError('ABORTED', 'the call was cancelled by its signal', { cause: signal.reason });
+}

@@ -1,0 +1,191 @@
+// A database as the page sees it: collections and models. Turns calls into calls of the worker's engine; holds no data.
+import { PiramidError } from '../errors.ts';
+import type { CollectionRequest, EngineEvent } from '../protocol.ts';
+import type {
+  CallOptions,
+  ChatMessage,
+  CollectionInfo,
+  CollectionOptions,
+  DatabaseStats,
+  Device,
+  Embedder,
+  EmbedderOptions,
+  Metadata,
+  ModelInfo,
+  ModelProgress,
+} from '../types.ts';
+import { Collection } from './collection.ts';
+import type { Connection } from './connect.ts';
+import { checkChoice, checkInteger, checkName, checkOptions, checkSignal, checkText, DIMENSION_MAX, describe, embedderOptions, invalid } from './input.ts';
+
+/** Options of calls that may have to load a model first. */
+export interface ModelCallOptions extends CallOptions {
+  /** Called while files of the model are loaded. */
+  onProgress?: (progress: ModelProgress) => void;
+}
+
+/** An open database. Get one from `open`, end it with `close` or `await using`. */
+export class Database implements AsyncDisposable {
+  readonly name: string;
+  /** What runs the distance kernels. */
+  readonly device: Device;
+  private readonly connection: Connection;
+  private closing: Promise<void> | undefined;
+
+  /** @internal */
+  constructor(connection: Connection, name: string, device: Device) {
+    this.connection = connection;
+    this.name = name;
+    this.device = device;
+  }
+
+  /**
+   * Opens a collection, creating it if it does not exist. Without options it must exist (`NOT_FOUND`).
+   * Other options than stored: `CONFIG_MISMATCH`, another embedder: `MODEL_MISMATCH`; both name the two.
+   */
+  async collection<M extends object = Metadata>(
+    name: string,
+    options?: CollectionOptions,
+    call: ModelCallOptions = {},
+  ): Promise<Collection<M>> {
+    checkName(name, 'collection');
+    checkOptions(options, ['dimension', 'metric', 'embedder'], 'collection');
+    checkCall(call);
+    if (options?.dimension !== undefined) checkInteger(options.dimension, 1, DIMENSION_MAX, 'dimension');
+    checkChoice(options?.metric, ['cosine', 'dot', 'l2'], 'metric');
+    const embedder = options?.embedder;
+    const own = isEmbedder(embedder) ? embedder : null;
+    const request: CollectionRequest = {
+      dimension: options?.dimension ?? null,
+      metric: options?.metric ?? null,
+      embedder: own
+        ? { fingerprint: checkName(own.fingerprint, 'embedder.fingerprint'), dimension: checkInteger(own.dimension, 1, DIMENSION_MAX, 'embedder.dimension') }
+        : embedder === undefined
+          ? null
+          : embedderOptions(embedder as string | EmbedderOptions),
+      mustExist: options === undefined,
+    };
+    const opened = await this.connection.call((engine, id) => engine.openCollection(name, request, id), eventOptions(call));
+    return new Collection<M>(this, this.connection, name, opened, own);
+  }
+
+  /** All collections, in order of creation. */
+  async listCollections(): Promise<CollectionInfo[]> {
+    return this.connection.call((engine) => engine.listCollections());
+  }
+
+  /** Deletes a collection with all its records. Returns whether there was one. */
+  async deleteCollection(name: string): Promise<boolean> {
+    checkName(name, 'collection');
+    return this.connection.call((engine) => engine.deleteCollection(name));
+  }
+
+  /** Gives a collection another name. `NOT_FOUND` without one, `CONFLICT` if the new name is taken. */
+  async renameCollection(from: string, to: string): Promise<void> {
+    checkName(from, 'collection');
+    checkName(to, 'new name');
+    return this.connection.call((engine) => engine.renameCollection(from, to));
+  }
+
+  /** Rows, bytes and devices of everything in the database. */
+  async stats(): Promise<DatabaseStats> {
+    return this.connection.call((engine) => engine.stats());
+  }
+
+  /** Loads a model, so that the first use need not wait. `UNSUPPORTED` where the worker has no runtime for it. */
+  async loadModel(task: ModelInfo['task'], model: string | EmbedderOptions, call: ModelCallOptions = {}): Promise<ModelInfo> {
+    checkChoice(task, ['embed', 'generate'], 'task');
+    checkCall(call);
+    const options = embedderOptions(model);
+    return this.connection.call((engine, id) => engine.loadModel(task, options, id), eventOptions(call));
+  }
+
+  /** One vector per text, in order; null for a text without direction. @default { model: 'static-en', kind: 'document' } */
+  async embed(
+    texts: readonly string[],
+    options: ModelCallOptions & { model?: string | EmbedderOptions; kind?: 'query' | 'document' } = {},
+  ): Promise<(Float32Array | null)[]> {
+    if (!Array.isArray(texts)) throw invalid(`texts: expected an array, got ${describe(texts)}`);
+    const { model = 'static-en', kind = 'document', ...call } = options;
+    checkCall(call);
+    checkChoice(kind, ['query', 'document'], 'kind');
+    for (const [i, text] of texts.entries()) checkText(text, `texts[${i}]`);
+    return this.connection.call((engine, id) => engine.embed(embedderOptions(model), texts, kind, id), eventOptions(call));
+  }
+
+  /** An answer to a conversation, piece by piece, by a language model in the worker. Ending the loop early stops it. */
+  async *generate(
+    messages: readonly ChatMessage[],
+    options: ModelCallOptions & { model: string; /** @default 256 */ maxTokens?: number },
+  ): AsyncGenerator<string, void, undefined> {
+    const { model, maxTokens = 256, signal, onProgress, ...rest } = options;
+    checkOptions(rest, ['model', 'maxTokens', 'signal', 'onProgress'], 'generate');
+    checkName(model, 'model');
+    checkInteger(maxTokens, 1, 100_000, 'maxTokens');
+    const stop = new AbortController();
+    const pieces: string[] = [];
+    let finished = false;
+    let failure: unknown;
+    let wake = () => {};
+    this.connection
+      .call((engine, id) => engine.generate(model, messages, maxTokens, id), {
+        signal: signal ? AbortSignal.any([signal, stop.signal]) : stop.signal,
+        onEvent: (event) => {
+          if (event.type === 'token') pieces.push(event.piece);
+          else onProgress?.(event.progress);
+          wake();
+        },
+      })
+      .catch((error) => {
+        failure = error;
+      })
+      .finally(() => {
+        finished = true;
+        wake();
+      });
+    try {
+      for (let given = 0; ; ) {
+        if (given < pieces.length) yield pieces[given++]!;
+        else if (failure !== undefined) throw failure;
+        else if (finished) return;
+        else
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+      }
+    } finally {
+      stop.abort();
+    }
+  }
+
+  /** Waits for writes under way, then ends the worker. Other calls still waiting, and later ones, reject with `CLOSED`. */
+  close(): Promise<void> {
+    this.closing ??= this.connection
+      .call((engine) => engine.close())
+      .catch((error) => {
+        if (!(error instanceof PiramidError)) throw error; // a dead worker is closed enough
+      })
+      .finally(() => this.connection.close());
+    return this.closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function isEmbedder(value: CollectionOptions['embedder']): value is Embedder {
+  return typeof value === 'object' && value !== null && typeof (value as Embedder).embed === 'function';
+}
+
+function checkCall(call: ModelCallOptions): void {
+  checkOptions(call, ['signal', 'onProgress'], 'options');
+  checkSignal(call.signal);
+}
+
+function eventOptions({ signal, onProgress }: ModelCallOptions) {
+  return {
+    signal,
+    ...(onProgress && { onEvent: (event: EngineEvent) => event.type === 'progress' && onProgress(event.progress) }),
+  };
+}

@@ -1,0 +1,273 @@
+// The one door: everything that users pass is checked here, once, and turned into the form that crosses to the worker.
+// Every refusal says what was expected, what came and which record. Nothing behind this file checks again.
+import { PiramidError } from '../errors.ts';
+import { checkMetadata, checkPath, checkWhere } from '../filter/check.ts';
+import { encodeMetadataRow } from '../filter/metadata.ts';
+import { type EngineQuery, type PackedRecords, type Select, VECTOR_FROM_TEXT, VECTOR_GIVEN, VECTOR_NONE } from '../protocol.ts';
+import type { Changes, EmbedderOptions, Fusion, Metric, Query, RecordId, Target, Vector, VectorRecord, Where } from '../types.ts';
+
+/** Bounds of what one call may ask for. */
+export const K_MAX = 10_000;
+export const DIMENSION_MAX = 65_536;
+export const NAME_LENGTH_MAX = 512;
+
+export function invalid(message: string): PiramidError {
+  return new PiramidError('INVALID_ARGUMENT', message);
+}
+
+/** Refuses options that do not exist, so that none is silently ignored. */
+export function checkOptions(value: unknown, known: readonly string[], what: string): void {
+  if (value === undefined) return;
+  if (typeof value !== 'object' || value === null) throw invalid(`${what}: expected an object, got ${describe(value)}`);
+  for (const key of Object.keys(value)) {
+    if (!known.includes(key)) throw invalid(`${what}: unknown option "${key}"; known are ${known.join(', ')}`);
+  }
+}
+
+/** The value, if it is undefined or one of `choices`. */
+export function checkChoice<T extends string>(value: T | undefined, choices: readonly T[], what: string): void {
+  if (value !== undefined && !choices.includes(value)) {
+    throw invalid(`${what}: expected ${choices.map((choice) => `'${choice}'`).join(' or ')}, got ${describe(value)}`);
+  }
+}
+
+export function checkName(name: unknown, what: string): string {
+  if (typeof name !== 'string' || name.length === 0 || name.length > NAME_LENGTH_MAX || !isWellFormed(name)) {
+    throw invalid(`${what}: expected a name of 1 to ${NAME_LENGTH_MAX} characters, got ${describe(name)}`);
+  }
+  return name;
+}
+
+export function checkInteger(value: unknown, min: number, max: number, what: string): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
+    throw invalid(`${what}: expected an integer from ${min} to ${max}, got ${describe(value)}`);
+  }
+  return value;
+}
+
+export function checkSignal(signal: unknown): AbortSignal | undefined {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid(`signal: expected an AbortSignal, got ${describe(signal)}`);
+  return signal;
+}
+
+export function checkId(id: unknown, where: string): RecordId {
+  const valid = typeof id === 'string' ? id.length > 0 && isWellFormed(id) : Number.isSafeInteger(id);
+  if (!valid) throw invalid(`${where}: expected an id that is a non-empty string or a safe integer, got ${describe(id)}`);
+  return Object.is(id, -0) ? 0 : (id as RecordId);
+}
+
+export function checkIds(ids: unknown, where: string): RecordId[] {
+  if (!Array.isArray(ids)) throw invalid(`${where}: expected an array of ids, got ${describe(ids)}`);
+  return ids.map((id, i) => checkId(id, `${where}[${i}]`));
+}
+
+export function checkText(text: unknown, where: string): string {
+  if (typeof text !== 'string') throw invalid(`${where}: expected a string, got ${describe(text)}`);
+  if (!isWellFormed(text)) throw invalid(`${where}: holds half of a surrogate pair, which cannot be stored; use text.toWellFormed()`);
+  return text;
+}
+
+export function checkTarget(target: Target): Target {
+  checkOptions(target, ['ids', 'where'], 'target');
+  const has = (key: 'ids' | 'where') => (target as Record<string, unknown>)[key] !== undefined;
+  if (target === undefined || has('ids') === has('where')) throw invalid('target: expected { ids } or { where }');
+  return 'ids' in target && target.ids ? { ids: checkIds(target.ids, 'target.ids') } : { where: checkWhere((target as { where: Where }).where) };
+}
+
+export function checkChanges(changes: Changes): Changes {
+  checkOptions(changes, ['set', 'unset'], 'changes');
+  const { set, unset } = changes ?? {};
+  if (!set && !unset) throw invalid('changes: expected { set } or { unset } or both');
+  if (unset !== undefined && !Array.isArray(unset)) throw invalid(`changes.unset: expected an array of field paths, got ${describe(unset)}`);
+  for (const path of [...Object.keys(set ?? {}), ...(unset ?? [])]) checkPath(path);
+  if (set) for (const [path, value] of Object.entries(set)) checkMetadata({ value }, `changes.set["${path}"]`);
+  return changes;
+}
+
+export function checkSelect(select: unknown, fallback: Select): Select {
+  if (select === undefined) return fallback;
+  if (!Array.isArray(select)) throw invalid(`select: expected an array, got ${describe(select)}`);
+  for (const field of select) checkChoice(field, ['text', 'metadata', 'vector'], 'select');
+  return select;
+}
+
+/** The vector as finite float32. A copy where `own` (it is going to be transferred). */
+export function checkVector(vector: Vector, dimension: number, metric: Metric, what: string): Float32Array<ArrayBuffer> {
+  const target = new Float32Array(dimension);
+  packVector(vector, target, 0, dimension, metric, what);
+  return target;
+}
+
+function packVector(vector: unknown, target: Float32Array, offset: number, dimension: number, metric: Metric, what: string): void {
+  if (!Array.isArray(vector) && !(vector instanceof Float32Array)) {
+    throw invalid(`${what}: expected a vector (Float32Array or array of numbers), got ${describe(vector)}`);
+  }
+  if (vector.length !== dimension) {
+    const detached = vector instanceof Float32Array && vector.buffer.byteLength === 0 ? ' (its buffer has been transferred away)' : '';
+    throw new PiramidError('DIMENSION_MISMATCH', `${what}: expected ${dimension} numbers, got ${vector.length}${detached}`);
+  }
+  if (Array.isArray(vector)) {
+    for (let i = 0; i < dimension; i++) {
+      if (typeof vector[i] !== 'number') throw invalid(`${what}: number ${i} is ${describe(vector[i])}`);
+    }
+  }
+  target.set(vector as ArrayLike<number>, offset);
+  let sum = 0;
+  let bad = -1;
+  for (let i = 0; i < dimension; i++) {
+    const x = target[offset + i]!;
+    if (!Number.isFinite(x)) bad = i;
+    sum += x * x;
+  }
+  if (bad >= 0) throw invalid(`${what}: number ${bad} is ${(vector as ArrayLike<number>)[bad]}, expected a finite float32`);
+  if (sum === 0 && metric === 'cosine') {
+    throw invalid(`${what}: all numbers are zero, and a zero vector has no direction, which the cosine needs. Leave the vector out, or use metric 'dot' or 'l2'.`);
+  }
+}
+
+/** What packing needs to know of the collection. */
+export interface PackingRules {
+  dimension: number | null;
+  metric: Metric;
+  /** Whether a text without a vector gets one. */
+  embeds: boolean;
+}
+
+/** Checks records and packs them into one buffer. `toEmbed`: positions of the records whose vector is to come from text. */
+export function packRecords<M extends object>(
+  records: readonly VectorRecord<M>[],
+  rules: PackingRules,
+): { packed: PackedRecords; toEmbed: number[] } {
+  if (!Array.isArray(records)) throw invalid(`records: expected an array, got ${describe(records)}`);
+  const { dimension, metric, embeds } = rules;
+  const n = records.length;
+  const packed: PackedRecords = {
+    ids: new Array(n),
+    vectors: dimension === null ? null : new Float32Array(n * dimension),
+    sources: null,
+    texts: null,
+    metadata: null,
+  };
+  const toEmbed: number[] = [];
+  const seen = new Map<RecordId, number>();
+  for (let i = 0; i < n; i++) {
+    const record = records[i] as VectorRecord<M> | undefined;
+    if (typeof record !== 'object' || record === null) throw invalid(`record ${i}: expected an object, got ${describe(record)}`);
+    const id = checkId(record.id, `record ${i}: id`);
+    const what = `record ${JSON.stringify(id)}`;
+    for (const key in record) {
+      if (key !== 'id' && key !== 'vector' && key !== 'text' && key !== 'metadata') {
+        throw invalid(`${what}: unknown field "${key}"; known are id, vector, text, metadata. Your own fields belong into metadata.`);
+      }
+    }
+    const before = seen.get(id);
+    if (before !== undefined) throw invalid(`${what}: stands twice in one call, at ${before} and ${i}`);
+    seen.set(id, i);
+    packed.ids[i] = id;
+    if (record.text !== undefined) {
+      packed.texts ??= new Array<null>(n).fill(null);
+      packed.texts[i] = checkText(record.text, `${what}: text`);
+    }
+    if (record.metadata !== undefined) {
+      checkMetadata(record.metadata, what);
+      packed.metadata ??= new Array<null>(n).fill(null);
+      packed.metadata[i] = encodeMetadataRow(record.metadata);
+    }
+    if (record.vector !== undefined) {
+      if (dimension === null) throw invalid(`${what}: has a vector, but the collection holds text only (it was created without a dimension)`);
+      packVector(record.vector, packed.vectors!, i * dimension, dimension, metric, what);
+    } else if (dimension === null) {
+      if (record.text === undefined) throw invalid(`${what}: expected a text`);
+    } else {
+      packed.sources ??= new Uint8Array(n).fill(VECTOR_GIVEN);
+      if (record.text === undefined) throw invalid(`${what}: expected a vector or a text`);
+      if (!embeds) throw invalid(`${what}: has no vector, and the collection has no embedder that could make one from its text`);
+      packed.sources[i] = VECTOR_FROM_TEXT;
+      toEmbed.push(i);
+    }
+  }
+  return { packed, toEmbed };
+}
+
+/** Puts the vectors that the page's own embedder made into packed records. */
+export function placeEmbedded(
+  packed: PackedRecords,
+  positions: readonly number[],
+  vectors: readonly (Vector | null)[],
+  rules: PackingRules,
+): void {
+  if (!Array.isArray(vectors) || vectors.length !== positions.length) {
+    throw new PiramidError('MODEL_FAILED', `the embedder was given ${positions.length} texts and gave ${vectors?.length} vectors`);
+  }
+  for (const [j, i] of positions.entries()) {
+    const vector = vectors[j]!;
+    packed.sources![i] = vector === null ? VECTOR_NONE : VECTOR_GIVEN;
+    const what = `the embedder's vector of record ${JSON.stringify(packed.ids[i])}`;
+    if (vector !== null) packVector(vector, packed.vectors!, i * rules.dimension!, rules.dimension!, rules.metric, what);
+  }
+}
+
+const QUERY_OPTIONS = ['vector', 'text', 'keywords', 'k', 'offset', 'where', 'fusion', 'select', 'explain', 'signal'];
+
+/** A query in the engine's form. `embeds` is whose business it is to embed `text`. */
+export function packQuery(query: Query, rules: PackingRules & { embeds: boolean }): EngineQuery {
+  checkOptions(query, QUERY_OPTIONS, 'query');
+  if (query === undefined) throw invalid('query: expected an object');
+  const { vector, text, keywords } = query;
+  if (vector === undefined && text === undefined && keywords === undefined) throw invalid('query: expected a vector, a text or keywords');
+  if (text !== undefined && keywords !== undefined) throw invalid('query: text and keywords exclude each other (text searches meaning and words, keywords words alone)');
+  if (vector !== undefined && rules.dimension === null) throw invalid('query: the collection holds text only (it was created without a dimension)');
+  const embed = text !== undefined && vector === undefined && rules.dimension !== null;
+  if (embed && !rules.embeds) {
+    throw invalid('query: the collection has no embedder that could embed the text; give a vector beside it, or use keywords');
+  }
+  if (query.explain !== undefined && typeof query.explain !== 'boolean') throw invalid(`explain: expected a boolean, got ${describe(query.explain)}`);
+  const words = text ?? keywords;
+  return {
+    vector: vector === undefined ? null : checkVector(vector, rules.dimension!, rules.metric, 'query vector'),
+    embed: embed ? checkText(text, 'query text') : null,
+    words: words === undefined ? null : checkText(words, text === undefined ? 'query keywords' : 'query text'),
+    k: query.k === undefined ? 10 : checkInteger(query.k, 1, K_MAX, 'k'),
+    offset: query.offset === undefined ? 0 : checkInteger(query.offset, 0, K_MAX, 'offset'),
+    where: query.where === undefined ? null : checkWhere(query.where),
+    fusion: checkFusion(query.fusion),
+    select: checkSelect(query.select, ['text', 'metadata']),
+    explain: query.explain ?? false,
+  };
+}
+
+function checkFusion(fusion: Fusion | undefined): Fusion {
+  if (fusion === undefined) return { rrf: {} };
+  checkOptions(fusion, ['rrf', 'weighted'], 'fusion');
+  const { rrf, weighted } = fusion as { rrf?: { rrfConstant?: number }; weighted?: { vector?: number; words?: number } };
+  if ((rrf === undefined) === (weighted === undefined)) throw invalid('fusion: expected { rrf } or { weighted }');
+  checkOptions(rrf, ['rrfConstant'], 'fusion.rrf');
+  checkOptions(weighted, ['vector', 'words'], 'fusion.weighted');
+  for (const [name, value] of Object.entries({ ...rrf, ...weighted })) {
+    if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) throw invalid(`fusion: ${name}: expected a number of at least 0, got ${describe(value)}`);
+  }
+  return fusion;
+}
+
+/** Options of a worker-side embedder, in full. */
+export function embedderOptions(embedder: string | EmbedderOptions): EmbedderOptions {
+  if (typeof embedder === 'string') return { model: checkName(embedder, 'embedder') };
+  checkOptions(embedder, ['model', 'dtype', 'pooling', 'queryPrefix', 'documentPrefix'], 'embedder');
+  checkName(embedder.model, 'embedder.model');
+  checkChoice(embedder.pooling, ['mean', 'cls', 'last'], 'embedder.pooling');
+  return embedder;
+}
+
+function isWellFormed(text: string): boolean {
+  return (text as string & { isWellFormed?: () => boolean }).isWellFormed?.() ?? !/[\uD800-\uDFFF]/u.test(text);
+}
+
+/** What came, in few words. */
+export function describe(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  if (typeof value === 'string') return value.length > 40 ? `a string of ${value.length} characters` : `'${value}'`;
+  if (typeof value === 'object') return `an object (${value.constructor?.name ?? 'without prototype'})`;
+  if (typeof value === 'function') return 'a function';
+  return String(value);
+}

@@ -1,0 +1,67 @@
+// `open`: checks its options, starts a worker and opens one database in it. Importing this file does nothing.
+import type { OpenOptions } from '../types.ts';
+import { Connection } from './connect.ts';
+import { Database } from './database.ts';
+import { checkChoice, checkInteger, checkName, checkOptions, describe, invalid } from './input.ts';
+
+/**
+ * Opens a database, creating it if it does not exist. One database is one IndexedDB database of this origin.
+ *
+ * Throws `INVALID_ARGUMENT`, `WORKER_FAILED` (blocked, missing), `BLOCKED` (open in another tab), `UNSUPPORTED`
+ * (a named device or storage is missing), `CORRUPT`, `NEWER_FORMAT`, `QUOTA_EXCEEDED`, `STORAGE_FULL`.
+ *
+ * ```ts
+ * await using db = await open('notes');
+ * ```
+ */
+export async function open(name: string, options: OpenOptions = {}): Promise<Database> {
+  checkName(name, 'database');
+  checkOptions(options, ['storage', 'device', 'durability', 'worker', 'models', 'timeout'], 'open');
+  checkChoice(options.storage, ['indexeddb', 'memory'], 'storage');
+  checkChoice(options.device, ['auto', 'webgpu', 'wasm', 'js'], 'device');
+  checkChoice(options.durability, ['strict', 'relaxed'], 'durability');
+  if (options.worker !== undefined && typeof options.worker !== 'function') {
+    throw invalid(`worker: expected a function that makes a Worker, got ${describe(options.worker)}`);
+  }
+  if (options.timeout !== undefined) checkInteger(options.timeout, 100, 86_400_000, 'timeout');
+  checkOptions(options.models, ['path', 'remote', 'runtime'], 'models');
+  const { path, remote, runtime } = options.models ?? {};
+
+  const connection = await Connection.start(options.worker, options.timeout ?? 60_000);
+  try {
+    const opened = await connection.call((engine) =>
+      engine.open(
+        {
+          name,
+          storage: options.storage ?? 'indexeddb',
+          device: options.device ?? 'auto',
+          durability: options.durability ?? 'strict',
+          models: {
+            ...(path !== undefined && { path: absolute(path, 'models.path') }),
+            ...(runtime !== undefined && { runtime: absolute(runtime, 'models.runtime') }),
+            remote: remote ?? true,
+          },
+        },
+        connection.events(),
+      ),
+    );
+    return new Database(connection, name, opened.device);
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}
+
+/** A worker made from a blob has no folder of its own: URLs are resolved here, against the page. */
+function absolute(url: unknown, what: string): string {
+  if (typeof url !== 'string') throw invalid(`${what}: expected a URL, got ${describe(url)}`);
+  const base = globalThis.document?.baseURI ?? globalThis.location?.href;
+  try {
+    const resolved = new URL(url, base);
+    if (!resolved.pathname.endsWith('/')) resolved.pathname += '/';
+    return resolved.href;
+  } catch {
+    throw invalid(`${what}: "${url}" is not a URL`);
+  }
+}
+

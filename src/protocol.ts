@@ -1,0 +1,191 @@
+// What crosses between page and worker: the engine's interface, the shapes it takes and gives, and how errors survive.
+// Loaded in both threads. Vectors are transferred, never cloned.
+import { transferHandlers } from 'comlink';
+import { type ErrorCode, PiramidError } from './errors.ts';
+import type {
+  Changes,
+  ChatMessage,
+  CollectionInfo,
+  CollectionStats,
+  DatabaseStats,
+  Device,
+  EmbedderOptions,
+  Facet,
+  Fusion,
+  LegScore,
+  Metric,
+  ModelInfo,
+  ModelProgress,
+  ModelSource,
+  OpenOptions,
+  QueryPlan,
+  RecordId,
+  Target,
+  UpsertOptions,
+  Where,
+} from './types.ts';
+
+/** Numbers a call, so that it can be cancelled and its events told apart. */
+export type CallId = number;
+
+export interface EngineOptions {
+  name: string;
+  storage: NonNullable<OpenOptions['storage']>;
+  device: NonNullable<OpenOptions['device']>;
+  durability: NonNullable<OpenOptions['durability']>;
+  /** URLs are absolute. */
+  models: ModelSource;
+}
+
+/** What a page asks of a collection when it opens it. */
+export interface CollectionRequest {
+  dimension: number | null;
+  metric: Metric | null;
+  /** A model of the worker's, or what is known of a function of the page's. */
+  embedder: EmbedderOptions | { fingerprint: string; dimension: number } | null;
+  /** Open an existing one only. */
+  mustExist: boolean;
+}
+
+export interface OpenedCollection {
+  id: number;
+  dimension: number | null;
+  metric: Metric;
+  /** Whose business embedding is: the worker's (a model), the page's (a function), or nobody's. */
+  embeds: 'worker' | 'page' | 'nobody';
+  fingerprint: string | null;
+}
+
+/** Where a record's vector comes from. */
+export const VECTOR_GIVEN = 0;
+export const VECTOR_FROM_TEXT = 1;
+export const VECTOR_NONE = 2;
+
+/** Records after `api/input.ts` has checked and packed them. All arrays have one entry per record. */
+export interface PackedRecords {
+  ids: RecordId[];
+  /** (n, dimension), row-major; zeros where a record brings none. Null for a collection of text only. */
+  vectors: Float32Array<ArrayBuffer> | null;
+  /** VECTOR_GIVEN, VECTOR_FROM_TEXT or VECTOR_NONE of each; null: all given. */
+  sources: Uint8Array<ArrayBuffer> | null;
+  /** Null: no record has text. */
+  texts: (string | null)[] | null;
+  /** Each as JSON with tagged dates (`filter/metadata.ts`). Null: no record has metadata. */
+  metadata: (string | null)[] | null;
+}
+
+export type Select = readonly ('text' | 'metadata' | 'vector')[];
+
+export interface EngineQuery {
+  vector: Float32Array | null;
+  /** Text for the worker to embed into the vector. */
+  embed: string | null;
+  /** Text for the word leg. */
+  words: string | null;
+  k: number;
+  offset: number;
+  where: Where | null;
+  fusion: Fusion;
+  select: Select;
+  explain: boolean;
+}
+
+/** Parallel arrays, best first. Metadata has tagged dates. */
+export interface EngineAnswer {
+  ids: RecordId[];
+  scores: Float32Array;
+  rows: EngineRows;
+  legs: { vector?: LegScore; words?: LegScore }[] | null;
+  took: number;
+  plan: QueryPlan | null;
+}
+
+/** What was selected of some rows; null where not selected. */
+export interface EngineRows {
+  texts: (string | null)[] | null;
+  metadata: unknown[] | null;
+  vectors: (Float32Array | null)[] | null;
+}
+
+/** What the worker tells the page outside of answers. */
+export type EngineEvent =
+  | { type: 'token'; call: CallId; piece: string }
+  | { type: 'progress'; call: CallId; progress: ModelProgress };
+
+/** The method table that the worker exposes. Every method rejects with `PiramidError` only. */
+export interface Engine {
+  /** First call of all. Returns the token of the worker's life lock, null where there are no Web Locks. */
+  hello(): Promise<string | null>;
+  ping(): void;
+  open(options: EngineOptions, onEvent: (event: EngineEvent) => void | Promise<void>): Promise<{ device: Device; uuid: string }>;
+  close(): Promise<void>;
+  cancel(call: CallId): void;
+  stats(): Promise<DatabaseStats>;
+  listCollections(): Promise<CollectionInfo[]>;
+  openCollection(name: string, request: CollectionRequest, call: CallId): Promise<OpenedCollection>;
+  deleteCollection(name: string): Promise<boolean>;
+  renameCollection(from: string, to: string): Promise<void>;
+  collectionStats(id: number): Promise<CollectionStats>;
+  upsert(id: number, records: PackedRecords, mode: NonNullable<UpsertOptions['mode']>, call: CallId): Promise<void>;
+  update(id: number, target: Target, changes: Changes, call: CallId): Promise<number>;
+  delete(id: number, target: Target, call: CallId): Promise<number>;
+  get(id: number, ids: readonly RecordId[], select: Select): Promise<{ ids: RecordId[]; rows: EngineRows }>;
+  count(id: number, where: Where | null): Promise<number>;
+  scroll(
+    id: number,
+    request: { where: Where | null; limit: number; afterRow: number; select: Select },
+  ): Promise<{ ids: RecordId[]; rows: EngineRows; lastRow: number | null }>;
+  facets(id: number, request: { field: string; where: Where | null; limit: number }): Promise<Facet[]>;
+  query(id: number, queries: EngineQuery[], call: CallId): Promise<EngineAnswer[]>;
+  loadModel(task: ModelInfo['task'], model: EmbedderOptions, call: CallId): Promise<ModelInfo>;
+  embed(model: EmbedderOptions, texts: readonly string[], kind: 'query' | 'document', call: CallId): Promise<(Float32Array | null)[]>;
+  /** Pieces arrive as `token` events; resolves when the page has had them all. */
+  generate(model: string, messages: readonly ChatMessage[], maxTokens: number, call: CallId): Promise<void>;
+}
+
+/** Name of the Web Lock that a worker holds as long as it lives. */
+export function lifeLockName(token: string): string {
+  return `piramid-worker:${token}`;
+}
+
+interface WireError {
+  name: string;
+  message: string;
+  stack: string | undefined;
+  code: ErrorCode | undefined;
+  cause: WireError | undefined;
+}
+
+/** Makes Comlink carry class, code and cause of errors, which it drops by itself. Call once in each thread. */
+export function installErrorTransfer(): void {
+  transferHandlers.set('throw', {
+    canHandle: stockThrowHandler.canHandle as (value: unknown) => value is { value: unknown },
+    serialize: ({ value }: { value: unknown }) => [toWire(value), []],
+    deserialize: (wire: WireError) => {
+      throw fromWire(wire);
+    },
+  });
+}
+
+// Comlink marks thrown values with a symbol of its own; its stock handler is the one way to recognise them.
+const stockThrowHandler = transferHandlers.get('throw')!;
+
+function toWire(error: unknown): WireError {
+  if (!(error instanceof Error)) return { name: 'Error', message: String(error), stack: undefined, code: undefined, cause: undefined };
+  return {
+    name: error.name,
+    message: error.message,
+    stack: error.stack,
+    code: error instanceof PiramidError ? error.code : undefined,
+    cause: error.cause === undefined ? undefined : toWire(error.cause),
+  };
+}
+
+function fromWire(wire: WireError): Error {
+  const options = wire.cause ? { cause: fromWire(wire.cause) } : {};
+  const error: Error = wire.code ? new PiramidError(wire.code, '', options) : new Error(wire.message, options);
+  error.message = wire.message; // the code stands in it already
+  if (!wire.code) Object.defineProperty(error, 'name', { value: wire.name });
+  if (wire.stack) error.stack = wire.stack;
+  return error;
+}

@@ -1,0 +1,213 @@
+// A run of new rows on its way to disk, and its two stored forms: one log entry (small), or the chunks of a segment
+// (large). Pure; which form is taken is the store's business.
+import { PiramidError } from '../errors.ts';
+import { Bitset } from '../structures/bitset.ts';
+import type { RecordId } from '../types.ts';
+import {
+  decodeIds,
+  decodeJson,
+  decodeSections,
+  decodeText,
+  encodeBlock,
+  encodeJson,
+  encodeSections,
+  encodeTexts,
+  HEADER_BYTES,
+  type Kind,
+  presenceBytes,
+  readVectors,
+  sealBlock,
+  vectorsPayloadBytes,
+  writeVectors,
+} from './format.ts';
+import type { ChunkRef, Segment } from './manifest.ts';
+import { ID_CHUNK_ROWS_MAX, PAYLOAD_CHUNK_BYTES, VECTOR_CHUNK_BYTES_MAX } from './schema.ts';
+
+/** Rows firstRow .. firstRow + rowCount - 1. */
+export interface RowBatch {
+  firstRow: number;
+  rowCount: number;
+  ids: readonly RecordId[];
+  /** Null for a collection without vectors. Rows without one are zeros. */
+  vectors: { dimension: number /** (rowCount, dimension), row-major */; values: Float32Array; present: Bitset } | null;
+  /** Each row's metadata as JSON; null where it has none. */
+  metadata: readonly (string | null)[];
+  texts: readonly (string | null)[];
+  /** A postings block over these rows' texts; null where no row has text. */
+  postings: Uint8Array | null;
+}
+
+/** Roughly what the batch will take on disk. */
+export function batchBytes(batch: RowBatch): number {
+  let bytes = (batch.vectors?.values.byteLength ?? 0) + (batch.postings?.length ?? 0) + batch.rowCount * 12;
+  for (const json of batch.metadata) bytes += json?.length ?? 0;
+  for (const text of batch.texts) bytes += text?.length ?? 0;
+  return bytes;
+}
+
+const SECTIONS = { ids: 1, vectors: 2, metadata: 3, text: 4, postings: 5, deleted: 6 } as const;
+
+/** One log entry: new rows (or none) and rows that they replace or that are deleted. */
+export function encodeLogEntry(
+  collection: number,
+  key: number,
+  batch: RowBatch | null,
+  deleted: readonly number[],
+): ArrayBuffer {
+  const sections: { id: number; bytes: Uint8Array }[] = [];
+  if (batch) {
+    sections.push({ id: SECTIONS.ids, bytes: encodeJson(batch.ids) });
+    if (batch.vectors) sections.push({ id: SECTIONS.vectors, bytes: vectorsPayload(batch.vectors, 0, batch.rowCount) });
+    if (batch.metadata.some((json) => json !== null))
+      sections.push({ id: SECTIONS.metadata, bytes: jsonArray(batch.metadata) });
+    if (batch.texts.some((text) => text !== null))
+      sections.push({ id: SECTIONS.text, bytes: encodeTexts(batch.texts) });
+    if (batch.postings) sections.push({ id: SECTIONS.postings, bytes: batch.postings });
+  }
+  if (deleted.length > 0)
+    sections.push({ id: SECTIONS.deleted, bytes: new Uint8Array(Uint32Array.from(deleted).buffer) });
+  const header = {
+    kind: 'log',
+    collection,
+    key,
+    firstRow: batch?.firstRow ?? 0,
+    rowCount: batch?.rowCount ?? 0,
+  } as const;
+  return encodeBlock(header, encodeSections(sections));
+}
+
+export function decodeLogEntry(
+  payload: Uint8Array<ArrayBuffer>,
+  firstRow: number,
+  rowCount: number,
+  dimension: number | null,
+): { batch: RowBatch | null; deleted: Uint32Array } {
+  const sections = decodeSections(payload);
+  const deletedBytes = sections.get(SECTIONS.deleted);
+  const deleted = deletedBytes ? new Uint32Array(deletedBytes.slice().buffer) : new Uint32Array();
+  if (rowCount === 0) return { batch: null, deleted };
+  const ids = sections.get(SECTIONS.ids);
+  if (!ids) throw new PiramidError('CORRUPT', `log entry of rows ${firstRow} to ${firstRow + rowCount - 1} has no ids`);
+  const vectors = sections.get(SECTIONS.vectors);
+  const metadata = sections.get(SECTIONS.metadata);
+  const texts = sections.get(SECTIONS.text);
+  const none = () => new Array<null>(rowCount).fill(null);
+  const read = vectors && dimension !== null ? readVectors(vectors, rowCount, dimension) : null;
+  const batch: RowBatch = {
+    firstRow,
+    rowCount,
+    ids: decodeIds(ids, rowCount),
+    vectors: read && { dimension: dimension!, values: read.vectors, present: read.present },
+    metadata: metadata
+      ? (decodeJson(metadata) as unknown[]).map((value) => (value === null ? null : JSON.stringify(value)))
+      : none(),
+    texts: texts ? none().map((_, row) => decodeText(texts, rowCount, row)) : none(),
+    postings: sections.get(SECTIONS.postings)?.slice() ?? null,
+  };
+  return { batch, deleted };
+}
+
+/** A batch as a segment. `nextKey` gives unused chunk keys. */
+export function encodeSegment(
+  collection: number,
+  batch: RowBatch,
+  nextKey: () => number,
+): { segment: Segment; values: { key: number; value: ArrayBuffer }[] } {
+  const segment: Segment = { firstRow: batch.firstRow, rowCount: batch.rowCount, chunks: [] };
+  const values: { key: number; value: ArrayBuffer }[] = [];
+  const add = (kind: Kind, start: number, end: number, value: ArrayBuffer | Uint8Array) => {
+    const key = nextKey();
+    const header = { kind, collection, key, firstRow: batch.firstRow + start, rowCount: end - start };
+    const block = value instanceof Uint8Array ? encodeBlock(header, value) : value;
+    if (block === value) sealBlock(block, header);
+    segment.chunks.push({
+      kind,
+      key,
+      firstRow: header.firstRow,
+      rowCount: header.rowCount,
+      bytes: block.byteLength,
+    } satisfies ChunkRef);
+    values.push({ key, value: block });
+  };
+
+  for (let start = 0; start < batch.rowCount; start += ID_CHUNK_ROWS_MAX) {
+    const end = Math.min(start + ID_CHUNK_ROWS_MAX, batch.rowCount);
+    add('ids', start, end, encodeJson(batch.ids.slice(start, end)));
+  }
+  if (batch.vectors) {
+    // Multiples of 32 rows, so that presence words need no shifting.
+    const rowsPerChunk = Math.max(32, Math.floor(VECTOR_CHUNK_BYTES_MAX / (batch.vectors.dimension * 4 + 1 / 8)) & ~31);
+    for (let start = 0; start < batch.rowCount; start += rowsPerChunk) {
+      const end = Math.min(start + rowsPerChunk, batch.rowCount);
+      const block = new ArrayBuffer(HEADER_BYTES + vectorsPayloadBytes(end - start, batch.vectors.dimension));
+      fillVectors(new Uint8Array(block, HEADER_BYTES), batch.vectors, start, end);
+      add('vectors', start, end, block);
+    }
+  }
+  if (batch.metadata.some((json) => json !== null)) {
+    for (const [start, end] of cuts(batch.metadata))
+      add('metadata', start, end, jsonArray(batch.metadata.slice(start, end)));
+  }
+  if (batch.texts.some((text) => text !== null)) {
+    for (const [start, end] of cuts(batch.texts)) add('text', start, end, encodeTexts(batch.texts.slice(start, end)));
+  }
+  if (batch.postings) add('postings', 0, batch.rowCount, batch.postings);
+  return { segment, values };
+}
+
+/** Adjacent batches as one. `postings` covers all their rows. */
+export function joinBatches(batches: readonly RowBatch[], postings: Uint8Array | null): RowBatch {
+  const first = batches[0]!;
+  const rowCount = batches.reduce((sum, batch) => sum + batch.rowCount, 0);
+  const dimension = first.vectors?.dimension ?? null;
+  let vectors: RowBatch['vectors'] = null;
+  if (dimension !== null) {
+    vectors = { dimension, values: new Float32Array(rowCount * dimension), present: new Bitset(rowCount) };
+    for (const batch of batches) {
+      const start = batch.firstRow - first.firstRow;
+      vectors.values.set(batch.vectors!.values, start * dimension);
+      for (const row of batch.vectors!.present) vectors.present.add(start + row);
+    }
+  }
+  return {
+    firstRow: first.firstRow,
+    rowCount,
+    ids: batches.flatMap((batch) => batch.ids),
+    vectors,
+    metadata: batches.flatMap((batch) => batch.metadata),
+    texts: batches.flatMap((batch) => batch.texts),
+    postings,
+  };
+}
+
+function jsonArray(items: readonly (string | null)[]): Uint8Array {
+  return new TextEncoder().encode(`[${items.map((json) => json ?? 'null').join(',')}]`);
+}
+
+function vectorsPayload(vectors: NonNullable<RowBatch['vectors']>, start: number, end: number): Uint8Array {
+  const payload = new Uint8Array(vectorsPayloadBytes(end - start, vectors.dimension));
+  fillVectors(payload, vectors, start, end);
+  return payload;
+}
+
+function fillVectors(target: Uint8Array, vectors: NonNullable<RowBatch['vectors']>, start: number, end: number): void {
+  const { dimension, values, present } = vectors;
+  const words = present.words.slice(start >>> 5, (start >>> 5) + presenceBytes(end - start) / 4);
+  writeVectors(target, values.subarray(start * dimension, end * dimension), new Bitset(end - start, words));
+}
+
+// Row ranges of about PAYLOAD_CHUNK_BYTES each; a gigantic row has a range of its own.
+function* cuts(items: readonly (string | null)[]): Generator<[start: number, end: number]> {
+  let start = 0;
+  let bytes = 0;
+  for (const [i, item] of items.entries()) {
+    const size = (item?.length ?? 4) + 1;
+    if (bytes > 0 && bytes + size > PAYLOAD_CHUNK_BYTES) {
+      yield [start, i];
+      start = i;
+      bytes = 0;
+    }
+    bytes += size;
+  }
+  if (start < items.length) yield [start, items.length];
+}

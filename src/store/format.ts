@@ -1,0 +1,220 @@
+// The bytes of every stored value: a 40-byte header that says what the value is and proves it whole, then the payload.
+// Pure functions; docs/FORMAT.md draws what they write. Nothing here touches storage.
+import { PiramidError } from '../errors.ts';
+import { Bitset } from '../structures/bitset.ts';
+import type { RecordId } from '../types.ts';
+import { crc32 } from './checksum.ts';
+import { FORMAT_VERSION } from './schema.ts';
+
+export const HEADER_BYTES = 40;
+const MAGIC = 0x44_4d_52_50; // 'PRMD', little-endian
+
+/** What a value holds. The numbers are stored. */
+export const KINDS = {
+  manifest: 1,
+  log: 2,
+  ids: 3,
+  vectors: 4,
+  metadata: 5,
+  text: 6,
+  postings: 7,
+  tombstones: 8,
+} as const;
+export type Kind = keyof typeof KINDS;
+
+/** What the header says, besides lengths and checksums. */
+export interface Header {
+  kind: Kind;
+  /** Collection number; 0 for the manifest. */
+  collection: number;
+  /** The value's key in its object store; for the manifest its generation. */
+  key: number;
+  /** First row held, and how many. 0 where rows have no meaning. */
+  firstRow: number;
+  rowCount: number;
+}
+
+/** One stored value: header and payload in one buffer of exactly that size. */
+export function encodeBlock(header: Header, payload: Uint8Array): ArrayBuffer {
+  const buffer = new ArrayBuffer(HEADER_BYTES + payload.length);
+  const body = new Uint8Array(buffer, HEADER_BYTES);
+  body.set(payload);
+  sealBlock(buffer, header);
+  return buffer;
+}
+
+/** Writes the header of a value whose payload is already in place behind it. */
+export function sealBlock(buffer: ArrayBuffer, header: Header): void {
+  const view = new DataView(buffer);
+  const payload = new Uint8Array(buffer, HEADER_BYTES);
+  view.setUint32(0, MAGIC, true);
+  view.setUint8(4, FORMAT_VERSION);
+  view.setUint8(5, KINDS[header.kind]);
+  view.setUint16(6, 0, true); // codec: 0 = plain bytes
+  view.setUint32(8, header.collection, true);
+  view.setUint32(12, header.key, true);
+  view.setUint32(16, header.firstRow, true);
+  view.setUint32(20, header.rowCount, true);
+  view.setUint32(24, payload.length, true);
+  view.setUint32(28, crc32(payload), true);
+  view.setUint32(32, 0, true);
+  view.setUint32(36, crc32(new Uint8Array(buffer, 0, 36)), true);
+}
+
+/** The payload of a stored value, after every check; `expected` is what the reader knows of it. Throws `CORRUPT`. */
+export function decodeBlock(
+  value: unknown,
+  expected: Partial<Header> & { kind: Kind },
+): { header: Header; payload: Uint8Array<ArrayBuffer> } {
+  const what = `${expected.kind} ${expected.key ?? ''}`.trim();
+  const corrupt = (why: string) => new PiramidError('CORRUPT', `${what}: ${why}`);
+  if (value === undefined) throw corrupt('the stored value is missing');
+  if (!(value instanceof ArrayBuffer)) throw corrupt('the stored value is not a buffer');
+  if (value.byteLength < HEADER_BYTES)
+    throw corrupt(`expected at least ${HEADER_BYTES} bytes, got ${value.byteLength}`);
+  const view = new DataView(value);
+  if (view.getUint32(0, true) !== MAGIC) throw corrupt('not a Piramid value (magic number)');
+  if (view.getUint32(36, true) !== crc32(new Uint8Array(value, 0, 36))) throw corrupt('the header fails its checksum');
+  const version = view.getUint8(4);
+  if (version > FORMAT_VERSION) {
+    throw new PiramidError(
+      'NEWER_FORMAT',
+      `${what} has format ${version}; this release reads up to ${FORMAT_VERSION}. Update Piramid.`,
+    );
+  }
+  if (view.getUint8(5) !== KINDS[expected.kind])
+    throw corrupt(`holds kind ${view.getUint8(5)}, expected ${KINDS[expected.kind]}`);
+  if (view.getUint16(6, true) !== 0) throw corrupt(`unknown codec ${view.getUint16(6, true)}`);
+  const header: Header = {
+    kind: expected.kind,
+    collection: view.getUint32(8, true),
+    key: view.getUint32(12, true),
+    firstRow: view.getUint32(16, true),
+    rowCount: view.getUint32(20, true),
+  };
+  for (const field of ['collection', 'key', 'firstRow', 'rowCount'] as const) {
+    if (expected[field] !== undefined && header[field] !== expected[field]) {
+      throw corrupt(`${field} is ${header[field]}, expected ${expected[field]}`);
+    }
+  }
+  const payload = new Uint8Array(value, HEADER_BYTES);
+  if (view.getUint32(24, true) !== payload.length)
+    throw corrupt(`expected ${view.getUint32(24, true)} payload bytes, got ${payload.length}`);
+  if (view.getUint32(28, true) !== crc32(payload)) throw corrupt('the payload fails its checksum');
+  return { header, payload };
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/** JSON as UTF-8. */
+export function encodeJson(value: unknown): Uint8Array {
+  return encoder.encode(JSON.stringify(value));
+}
+
+export function decodeJson(payload: Uint8Array): unknown {
+  return JSON.parse(decoder.decode(payload));
+}
+
+/** Ids payload: a JSON array. */
+export function decodeIds(payload: Uint8Array, rowCount: number): RecordId[] {
+  const ids = decodeJson(payload) as RecordId[];
+  if (ids.length !== rowCount) throw new PiramidError('CORRUPT', `expected ${rowCount} ids, got ${ids.length}`);
+  return ids;
+}
+
+/** Vectors payload: one presence bit a row (padded to 4 bytes), then (rowCount, dimension) float32. */
+export function vectorsPayloadBytes(rowCount: number, dimension: number): number {
+  return presenceBytes(rowCount) + rowCount * dimension * 4;
+}
+
+export function presenceBytes(rowCount: number): number {
+  return ((rowCount + 31) >>> 5) * 4;
+}
+
+/** Writes a vectors payload into `target` (its exact size). */
+export function writeVectors(target: Uint8Array, vectors: Float32Array, present: Bitset): void {
+  target.set(new Uint8Array(present.words.buffer, present.words.byteOffset, presenceBytes(present.length)));
+  target.set(new Uint8Array(vectors.buffer, vectors.byteOffset, vectors.byteLength), presenceBytes(present.length));
+}
+
+/** Views on a vectors payload (4-byte aligned). */
+export function readVectors(
+  payload: Uint8Array<ArrayBuffer>,
+  rowCount: number,
+  dimension: number,
+): { vectors: Float32Array; present: Bitset } {
+  if (payload.length !== vectorsPayloadBytes(rowCount, dimension)) {
+    throw new PiramidError(
+      'CORRUPT',
+      `expected ${vectorsPayloadBytes(rowCount, dimension)} bytes of vectors, got ${payload.length}`,
+    );
+  }
+  const words = new Uint32Array(payload.slice(0, presenceBytes(rowCount)).buffer);
+  const vectors = new Float32Array(payload.buffer, payload.byteOffset + presenceBytes(rowCount), rowCount * dimension);
+  return { vectors, present: new Bitset(rowCount, words) };
+}
+
+const ABSENT = 0x80000000;
+
+/** Text payload: rowCount + 1 offsets (uint32; the top bit says the row has no text), then UTF-8. */
+export function encodeTexts(texts: readonly (string | null)[]): Uint8Array {
+  const encoded = texts.map((text) => (text === null ? null : encoder.encode(text)));
+  const offsets = new Uint32Array(texts.length + 1);
+  let end = 0;
+  for (const [i, bytes] of encoded.entries()) {
+    offsets[i] = bytes === null ? (end | ABSENT) >>> 0 : end;
+    end += bytes?.length ?? 0;
+  }
+  offsets[texts.length] = end;
+  const payload = new Uint8Array(offsets.byteLength + end);
+  payload.set(new Uint8Array(offsets.buffer));
+  for (const [i, bytes] of encoded.entries())
+    if (bytes) payload.set(bytes, offsets.byteLength + (offsets[i]! & ~ABSENT));
+  return payload;
+}
+
+/** One row's text; `row` counts from the payload's first row. */
+export function decodeText(payload: Uint8Array<ArrayBuffer>, rowCount: number, row: number): string | null {
+  const offsets = new Uint32Array(payload.buffer, payload.byteOffset, rowCount + 1);
+  const start = offsets[row]!;
+  if (start & ABSENT) return null;
+  const base = offsets.byteLength;
+  return decoder.decode(payload.subarray(base + start, base + (offsets[row + 1]! & ~ABSENT)));
+}
+
+/** A log entry's payload: several sections in one. Layout: count, then (id, length) pairs, then sections padded to 4. */
+export function encodeSections(sections: readonly { id: number; bytes: Uint8Array }[]): Uint8Array {
+  const tableBytes = 4 + sections.length * 8;
+  const size = sections.reduce((sum, section) => sum + padded(section.bytes.length), tableBytes);
+  const payload = new Uint8Array(size);
+  const view = new DataView(payload.buffer);
+  view.setUint32(0, sections.length, true);
+  let offset = tableBytes;
+  for (const [i, { id, bytes }] of sections.entries()) {
+    view.setUint32(4 + i * 8, id, true);
+    view.setUint32(8 + i * 8, bytes.length, true);
+    payload.set(bytes, offset);
+    offset += padded(bytes.length);
+  }
+  return payload;
+}
+
+export function decodeSections(payload: Uint8Array<ArrayBuffer>): Map<number, Uint8Array<ArrayBuffer>> {
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
+  const count = view.getUint32(0, true);
+  const sections = new Map<number, Uint8Array<ArrayBuffer>>();
+  let offset = 4 + count * 8;
+  for (let i = 0; i < count; i++) {
+    const length = view.getUint32(8 + i * 8, true);
+    sections.set(view.getUint32(4 + i * 8, true), payload.subarray(offset, offset + length));
+    offset += padded(length);
+  }
+  if (offset !== payload.length)
+    throw new PiramidError('CORRUPT', `log entry: sections end at ${offset}, payload at ${payload.length}`);
+  return sections;
+}
+
+function padded(bytes: number): number {
+  return (bytes + 3) & ~3;
+}

@@ -1,0 +1,150 @@
+// The durable backend: one IndexedDB database of three object stores. Owns the connection: a dead one is dropped and
+// reopened, never retried (w3c/IndexedDB and Safari's "connection lost" made that rule). Knows nothing of what bytes mean.
+import { deleteDB, type IDBPDatabase, openDB } from 'idb';
+import { PiramidError, toPiramidError } from '../errors.ts';
+import type { Backend, Write } from './backend.ts';
+import { INDEXEDDB_VERSION, STORES, type StoreName } from './schema.ts';
+
+/** Names of Piramid's databases begin with this, so that they meet nobody else's. */
+const PREFIX = 'piramid:';
+
+export async function openIndexedDb(name: string, durability: 'strict' | 'relaxed'): Promise<Backend> {
+  if (typeof indexedDB === 'undefined') {
+    throw new PiramidError('UNSUPPORTED', "this browser context has no IndexedDB; open with storage: 'memory'");
+  }
+  const backend = new IndexedDbBackend(PREFIX + name, durability);
+  await backend.connect();
+  return backend;
+}
+
+/** Deletes a whole database. Nobody may have it open. */
+export async function deleteIndexedDb(name: string): Promise<void> {
+  await deleteDB(PREFIX + name, {
+    blocked() {
+      throw new PiramidError('BLOCKED', `database "${name}" is open elsewhere`);
+    },
+  });
+}
+
+class IndexedDbBackend implements Backend {
+  readonly kind = 'indexeddb';
+  private connection: Promise<IDBPDatabase> | undefined;
+  private closed = false;
+  private readonly name: string;
+  private readonly durability: 'strict' | 'relaxed';
+
+  constructor(name: string, durability: 'strict' | 'relaxed') {
+    this.name = name;
+    this.durability = durability;
+  }
+
+  connect(): Promise<IDBPDatabase> {
+    if (this.closed) throw new PiramidError('CLOSED', 'the database has been closed');
+    this.connection ??= this.open();
+    return this.connection;
+  }
+
+  private async open(): Promise<IDBPDatabase> {
+    try {
+      const database = await openDB(this.name, INDEXEDDB_VERSION, {
+        upgrade(db) {
+          for (const store of STORES) db.createObjectStore(store);
+        },
+        terminated: () => {
+          this.connection = undefined;
+        },
+      });
+      // Someone deletes the database: give way, or both wait for ever.
+      database.addEventListener('versionchange', () => {
+        database.close();
+        this.connection = undefined;
+      });
+      return database;
+    } catch (error) {
+      this.connection = undefined;
+      throw storageError(error, 'opening the database');
+    }
+  }
+
+  async read(store: StoreName, key: number): Promise<ArrayBuffer | undefined> {
+    return this.withConnection('reading', async (db) => (await db.get(store, key)) as ArrayBuffer | undefined);
+  }
+
+  async keys(store: StoreName): Promise<number[]> {
+    return this.withConnection('reading keys', async (db) => (await db.getAllKeys(store)) as number[]);
+  }
+
+  async commit(writes: readonly Write[]): Promise<void> {
+    await this.withConnection('writing', async (db) => {
+      const stores = [...new Set(writes.map((write) => write.store))];
+      const transaction = db.transaction(stores, 'readwrite', { durability: this.durability });
+      // Requests of one transaction are queued at once: anything awaited in between would end it.
+      const requests: Promise<unknown>[] = [];
+      try {
+        for (const write of writes) {
+          const store = transaction.objectStore(write.store);
+          requests.push('value' in write ? store.put(write.value, write.key) : store.delete(write.key));
+        }
+      } catch (error) {
+        // A put that throws would leave the ones before it to be committed.
+        transaction.abort();
+        await Promise.allSettled([...requests, transaction.done]);
+        throw error;
+      }
+      const outcomes = await Promise.allSettled([...requests, transaction.done]);
+      const done = outcomes.at(-1)!;
+      if (done.status === 'rejected') {
+        throw outcomes.find((outcome) => outcome.status === 'rejected')!.reason ?? done.reason;
+      }
+    });
+  }
+
+  // Every operation is idempotent (values are put under keys that the caller chose), so one lost connection is one retry.
+  private async withConnection<T>(what: string, operation: (db: IDBPDatabase) => Promise<T>): Promise<T> {
+    const connection = this.connect();
+    try {
+      return await operation(await connection);
+    } catch (error) {
+      if (!isConnectionLost(error) || this.closed) throw storageError(error, what);
+      if (this.connection === connection) this.connection = undefined;
+    }
+    try {
+      return await operation(await this.connect());
+    } catch (error) {
+      throw storageError(error, what);
+    }
+  }
+
+  close(): void {
+    this.closed = true;
+    this.connection?.then(
+      (db) => db.close(),
+      () => {},
+    );
+  }
+}
+
+function isConnectionLost(error: unknown): boolean {
+  if (!(error instanceof DOMException)) return false;
+  return error.name === 'InvalidStateError' || (error.name === 'UnknownError' && /connection/i.test(error.message));
+}
+
+/** What browsers call "full" has several names; people need to know which of two things it is. */
+function storageError(error: unknown, what: string): PiramidError {
+  const name = error instanceof DOMException ? error.name : '';
+  const message = error instanceof Error ? error.message : String(error);
+  if (name === 'QuotaExceededError' && /disk/i.test(message)) {
+    return new PiramidError('STORAGE_FULL', `${what}: the disk is full. Nothing was written.`, { cause: error });
+  }
+  if (name === 'QuotaExceededError') {
+    return new PiramidError(
+      'QUOTA_EXCEEDED',
+      `${what}: the browser's storage quota for this site is used up. Nothing was written; delete something or ask for persistent storage.`,
+      { cause: error },
+    );
+  }
+  if (name === 'DataError' && /Failed to write blobs/i.test(message)) {
+    return new PiramidError('STORAGE_FULL', `${what}: the disk is full. Nothing was written.`, { cause: error });
+  }
+  return toPiramidError(error, 'CORRUPT', `IndexedDB failed while ${what}`);
+}

@@ -1,0 +1,117 @@
+// The manifest: which values make up the database. Two slots take turns, so that the older one stays readable if the
+// newer is damaged; what a generation no longer needs is deleted only by the generation after it.
+import { PiramidError } from '../errors.ts';
+import type { EmbedderOptions, Metric } from '../types.ts';
+import type { Backend, Write } from './backend.ts';
+import { decodeBlock, decodeJson, encodeBlock, encodeJson, type Kind } from './format.ts';
+import { FORMAT_READER, FORMAT_VERSION } from './schema.ts';
+
+/** What a collection is, as stored. */
+export interface CollectionConfig {
+  /** Null for a collection of text only. */
+  dimension: number | null;
+  metric: Metric;
+  /** Null without one. `options` is null where the embedder is the caller's own function. */
+  embedder: { fingerprint: string; options: EmbedderOptions | null } | null;
+}
+
+/** One stored value that holds rows. */
+export interface ChunkRef {
+  kind: Kind;
+  key: number;
+  firstRow: number;
+  rowCount: number;
+  /** Of the whole value. */
+  bytes: number;
+}
+
+/** A run of rows, cut into chunks by what they hold. Never changes. */
+export interface Segment {
+  firstRow: number;
+  rowCount: number;
+  /** By kind, then by row. */
+  chunks: ChunkRef[];
+}
+
+export interface StoredCollection {
+  id: number;
+  name: string;
+  config: CollectionConfig;
+  /** By row. */
+  segments: Segment[];
+  /** The chunk with one bit per deleted row; null while none is. */
+  tombstones: ChunkRef | null;
+}
+
+export interface Manifest {
+  /** Format version of the writer, and the oldest reader that understands it. */
+  version: number;
+  reader: number;
+  /** Identity of the database, made once. */
+  uuid: string;
+  /** Counts manifests. Slot = generation modulo 2. */
+  generation: number;
+  /** Next unused chunk key, collection number. */
+  nextChunk: number;
+  nextCollection: number;
+  /** Log entries from here on are part of the database. */
+  logStart: number;
+  /** What the generation before still needed; the next one deletes it. */
+  garbage: { chunks: number[]; logFrom: number };
+  collections: StoredCollection[];
+}
+
+export function emptyManifest(): Manifest {
+  return {
+    version: FORMAT_VERSION,
+    reader: FORMAT_READER,
+    uuid: crypto.randomUUID(),
+    generation: 0,
+    nextChunk: 1,
+    nextCollection: 1,
+    logStart: 1,
+    garbage: { chunks: [], logFrom: 1 },
+    collections: [],
+  };
+}
+
+/**
+ * The newest whole manifest, undefined for a database without one, and whether the other slot is damaged: then it may
+ * have been the newer. Throws `CORRUPT` where no slot is whole, `NEWER_FORMAT`.
+ */
+export async function readManifest(backend: Backend): Promise<{ manifest: Manifest | undefined; otherSlotDamaged: boolean }> {
+  const slots = await Promise.all([0, 1].map((slot) => readSlot(backend, slot)));
+  const whole = slots.filter((slot) => slot !== undefined && !(slot instanceof PiramidError)) as Manifest[];
+  const damaged = slots.find((slot) => slot instanceof PiramidError);
+  whole.sort((a, b) => b.generation - a.generation);
+  if (!whole[0] && damaged) throw damaged;
+  return { manifest: whole[0], otherSlotDamaged: damaged !== undefined };
+}
+
+async function readSlot(backend: Backend, slot: number): Promise<Manifest | PiramidError | undefined> {
+  const value = await backend.read('manifest', slot);
+  if (value === undefined) return undefined;
+  try {
+    const { header, payload } = decodeBlock(value, { kind: 'manifest' });
+    const manifest = decodeJson(payload) as Manifest;
+    if (manifest.reader > FORMAT_VERSION) {
+      throw new PiramidError(
+        'NEWER_FORMAT',
+        `the database was written by format ${manifest.version}, which needs a reader of ${manifest.reader}; this release reads ${FORMAT_VERSION}. Update Piramid. Nothing was changed.`,
+      );
+    }
+    if (manifest.generation !== header.key || manifest.generation % 2 !== slot) {
+      throw new PiramidError('CORRUPT', `manifest slot ${slot} holds generation ${manifest.generation}`);
+    }
+    return manifest;
+  } catch (error) {
+    if (error instanceof PiramidError && error.code === 'CORRUPT') return error;
+    throw error;
+  }
+}
+
+/** The write that makes `manifest` the current one. */
+export function manifestWrite(manifest: Manifest): Write {
+  const header = { kind: 'manifest', collection: 0, key: manifest.generation, firstRow: 0, rowCount: 0 } as const;
+  return { store: 'manifest', key: manifest.generation % 2, value: encodeBlock(header, encodeJson(manifest)) };
+}

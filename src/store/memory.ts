@@ -1,0 +1,26 @@
+// A backend that keeps its buffers in memory and ends with the worker: `storage: 'memory'`, and tests.
+import type { Backend, Write } from './backend.ts';
+import { STORES, type StoreName } from './schema.ts';
+
+export class MemoryBackend implements Backend {
+  readonly kind = 'memory';
+  private readonly stores = new Map<StoreName, Map<number, ArrayBuffer>>(STORES.map((name) => [name, new Map()]));
+
+  async read(store: StoreName, key: number): Promise<ArrayBuffer | undefined> {
+    return this.stores.get(store)!.get(key);
+  }
+
+  async keys(store: StoreName): Promise<number[]> {
+    return [...this.stores.get(store)!.keys()].sort((a, b) => a - b);
+  }
+
+  async commit(writes: readonly Write[]): Promise<void> {
+    for (const write of writes) {
+      const store = this.stores.get(write.store)!;
+      if ('value' in write) store.set(write.key, write.value);
+      else store.delete(write.key);
+    }
+  }
+
+  close(): void {}
+}

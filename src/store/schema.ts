@@ -1,0 +1,28 @@
+// The numbers of the stored format: versions, bounds, names. Changing one is a change of format (docs/FORMAT.md).
+
+/** IndexedDB's own version. Stays 1 for ever, so that no tab can block another by an upgrade. */
+export const INDEXEDDB_VERSION = 1;
+
+/** Format that this release writes. A reader refuses a database whose `reader` is above its own version. */
+export const FORMAT_VERSION = 1;
+/** Oldest format version whose reader understands what this release writes. */
+export const FORMAT_READER = 1;
+
+/** Object stores, each with numeric keys and ArrayBuffer values. */
+export const STORES = ['manifest', 'chunks', 'log'] as const;
+export type StoreName = (typeof STORES)[number];
+
+/** Most payload bytes of one vector chunk: large values write 11 times faster than a record per vector. */
+export const VECTOR_CHUNK_BYTES_MAX = 4 << 20;
+/** Most rows of one ids chunk. */
+export const ID_CHUNK_ROWS_MAX = 1 << 16;
+/** Payload bytes at which a text or metadata chunk is closed: small, because ten results touch up to ten of them. */
+export const PAYLOAD_CHUNK_BYTES = 256 << 10;
+
+/** A batch of at least this many bytes becomes a segment of its own; a smaller one goes to the log. */
+export const SEGMENT_BYTES_MIN = 1 << 20;
+/** Bytes of log at which it is folded into segments. */
+export const LOG_BYTES_MAX = 4 << 20;
+
+/** Decoded text and metadata chunks kept for the next query, bytes. */
+export const PAYLOAD_CACHE_BYTES_MAX = 16 << 20;

@@ -1,0 +1,334 @@
+// One open collection in the worker: what of it is in memory (ids, vectors, postings, payload columns) and how writes and
+// reads change and use it. Durable first: memory follows the store, never the other way round.
+import { PiramidError } from '../errors.ts';
+import { decodeMetadataValue, encodeMetadataRow } from '../filter/metadata.ts';
+import { PayloadIndex } from '../filter/payload-index.ts';
+import { createFlatIndex } from '../indexes/flat.ts';
+import type { VectorIndex } from '../indexes/vector-index.ts';
+import type { Devices } from '../kernels/devices.ts';
+import { type EngineRows, type PackedRecords, type Select, VECTOR_NONE } from '../protocol.ts';
+import type { RowBatch } from '../store/batch.ts';
+import type { StoredCollection } from '../store/manifest.ts';
+import type { LoadedRows, Store } from '../store/store.ts';
+import { Bitset } from '../structures/bitset.ts';
+import { buildPostings, mergePostings, Postings } from '../text/postings.ts';
+import type { Changes, CollectionStats, Facet, Metadata, MetadataValue, RecordId, Target, UpsertOptions, Where } from '../types.ts';
+
+/** Postings blocks above this many are merged in memory: each costs every query a dictionary search per word. */
+const POSTINGS_BLOCKS_MAX = 24;
+
+export class CollectionState {
+  readonly stored: StoredCollection;
+  readonly index: VectorIndex | null;
+  private readonly store: Store;
+  private readonly devices: Devices;
+  /** Of every row, deleted ones too. */
+  private ids: RecordId[] = [];
+  private readonly rowOf = new Map<RecordId, number>();
+  /** Rows that have a vector. Grows by doubling. */
+  private withVector = new Bitset(1024);
+  private vectorless = 0;
+  private blocks: Postings[] = [];
+  /** Built at the first filter, kept up to date from then on. */
+  private payload: PayloadIndex | null = null;
+  private payloadBuild: Promise<void> | null = null;
+  /** Batches written while the build reads. */
+  private payloadLate: RowBatch[] = [];
+
+  private constructor(stored: StoredCollection, store: Store, devices: Devices) {
+    this.stored = stored;
+    this.store = store;
+    this.devices = devices;
+    const { dimension, metric } = stored.config;
+    this.index = dimension === null ? null : createFlatIndex({ dimension, metric }, devices);
+  }
+
+  /** Reads what is kept in memory from the store. */
+  static async load(stored: StoredCollection, store: Store, devices: Devices): Promise<CollectionState> {
+    const state = new CollectionState(stored, store, devices);
+    try {
+      for await (const rows of store.load(stored.id)) state.addRows(rows);
+    } catch (error) {
+      state.close();
+      throw error;
+    }
+    return state;
+  }
+
+  get count(): number {
+    return this.rowOf.size;
+  }
+
+  get rowCount(): number {
+    return this.ids.length;
+  }
+
+  id(row: number): RecordId {
+    return this.ids[row]!;
+  }
+
+  postings(): readonly Postings[] {
+    return this.blocks;
+  }
+
+  /** Live rows that match; null for "all rows, none is deleted". With a `where`, after `ready`, and in one go with its use. */
+  liveRows(where: Where | null): Bitset | null {
+    if (where) return this.payload!.evaluate(where, this.rowCount).subtract(this.store.deleted(this.stored.id));
+    if (this.count === this.rowCount) return null;
+    return Bitset.full(this.rowCount).subtract(this.store.deleted(this.stored.id));
+  }
+
+  /** Settles when filters can be evaluated; null for "at once". Callers that hold rows must not let go of the thread. */
+  ready(where: Where | null): Promise<void> | null {
+    if (!where || this.payload) return null;
+    this.payloadBuild ??= this.buildPayload().finally(() => {
+      this.payloadBuild = null;
+    });
+    return this.payloadBuild;
+  }
+
+  /** `rows` without those that have no vector; null for "all". */
+  rowsWithVector(rows: Bitset | null): Bitset | null {
+    if (this.vectorless === 0) return rows;
+    return (rows?.clone() ?? Bitset.full(this.rowCount)).intersect(this.withVector);
+  }
+
+  /** Writes records: durable, then visible. `records.vectors` is complete by now. Runs in the write queue. */
+  async upsert(records: PackedRecords, mode: NonNullable<UpsertOptions['mode']>): Promise<void> {
+    const n = records.ids.length;
+    if (n === 0) return;
+    const replaced: number[] = [];
+    for (const id of records.ids) {
+      const row = this.rowOf.get(id);
+      if (row !== undefined && mode === 'insert') {
+        throw new PiramidError('CONFLICT', `record ${JSON.stringify(id)} exists already, and mode is 'insert'. Nothing was written.`);
+      }
+      if (row === undefined && mode === 'update') {
+        throw new PiramidError('NOT_FOUND', `record ${JSON.stringify(id)} does not exist, and mode is 'update'. Nothing was written.`);
+      }
+      if (row !== undefined) replaced.push(row);
+    }
+    const firstRow = this.rowCount;
+    const { dimension } = this.stored.config;
+    const none = () => new Array<null>(n).fill(null);
+    const batch: RowBatch = {
+      firstRow,
+      rowCount: n,
+      ids: records.ids,
+      vectors: dimension === null ? null : { dimension, values: records.vectors!, present: presence(records.sources, n) },
+      metadata: records.metadata ?? none(),
+      texts: records.texts ?? none(),
+      postings: records.texts && buildPostings(records.texts.map((text) => text ?? undefined), firstRow),
+    };
+    await this.store.append(this.stored.id, batch, replaced);
+    const { ids, vectors, postings } = batch;
+    this.addRows({
+      firstRow,
+      rowCount: n,
+      ids,
+      postings,
+      vectors: vectors ? [{ firstRow, rowCount: n, values: vectors.values, present: vectors.present }] : [],
+    });
+    this.addPayload(batch);
+  }
+
+  /** Changes metadata of records by writing them again. Runs in the write queue. */
+  async update(target: Target, changes: Changes): Promise<number> {
+    const rows = await this.targetRows(target);
+    if (rows.length === 0) return 0;
+    const [metadata, texts] = await Promise.all([this.store.readMetadata(this.stored.id, rows), this.store.readTexts(this.stored.id, rows)]);
+    const { dimension } = this.stored.config;
+    let vectors: Float32Array<ArrayBuffer> | null = null;
+    let sources: Uint8Array<ArrayBuffer> | null = null;
+    if (dimension !== null) {
+      vectors = new Float32Array(rows.length * dimension);
+      sources = new Uint8Array(rows.length);
+      for (const [i, row] of rows.entries()) {
+        vectors.set(this.index!.vector(row), i * dimension);
+        if (!this.withVector.has(row)) sources[i] = VECTOR_NONE;
+      }
+    }
+    const changed = metadata.map((value) => encodeMetadataRow(applyChanges(structuredClone(value ?? {}), changes)));
+    await this.upsert({ ids: rows.map((row) => this.ids[row]!), vectors, sources, texts, metadata: changed }, 'update');
+    return rows.length;
+  }
+
+  /** Deletes records. Runs in the write queue. */
+  async delete(target: Target): Promise<number> {
+    const rows = await this.targetRows(target);
+    if (rows.length === 0) return 0;
+    await this.store.delete(this.stored.id, rows);
+    for (const row of rows) this.rowOf.delete(this.ids[row]!);
+    return rows.length;
+  }
+
+  async get(ids: readonly RecordId[], select: Select): Promise<{ ids: RecordId[]; rows: EngineRows }> {
+    const rows = ids.map((id) => this.rowOf.get(id)).filter((row) => row !== undefined);
+    return { ids: rows.map((row) => this.ids[row]!), rows: await this.select(rows, select) };
+  }
+
+  async countWhere(where: Where | null): Promise<number> {
+    await this.ready(where);
+    return where ? this.liveRows(where)!.count() : this.count;
+  }
+
+  async scroll(request: { where: Where | null; limit: number; afterRow: number; select: Select }) {
+    await this.ready(request.where);
+    const live = this.liveRows(request.where) ?? Bitset.full(this.rowCount);
+    const rows: number[] = [];
+    let more = false;
+    for (const row of live) {
+      if (row <= request.afterRow) continue;
+      if (rows.length === request.limit) {
+        more = true;
+        break;
+      }
+      rows.push(row);
+    }
+    return { ids: rows.map((row) => this.ids[row]!), rows: await this.select(rows, request.select), lastRow: more ? rows.at(-1)! : null };
+  }
+
+  async facets(field: string, where: Where | null, limit: number): Promise<Facet[]> {
+    await this.ready(where ?? {});
+    return this.payload!.facets(field, this.liveRows(where) ?? Bitset.full(this.rowCount), limit);
+  }
+
+  /** What was asked for of some rows. */
+  async select(rows: ArrayLike<number>, select: Select): Promise<EngineRows> {
+    const [texts, metadata] = await Promise.all([
+      select.includes('text') ? this.store.readTexts(this.stored.id, rows) : null,
+      select.includes('metadata') ? this.store.readMetadata(this.stored.id, rows) : null,
+    ]);
+    const vectors =
+      select.includes('vector') && this.index ? Array.from(rows, (row) => (this.withVector.has(row) ? this.index!.vector(row) : null)) : null;
+    return { texts, metadata, vectors };
+  }
+
+  stats(): CollectionStats {
+    const { name, config, id } = this.stored;
+    const postings = this.blocks.reduce((sum, block) => sum + block.byteLength, 0);
+    return {
+      name,
+      ...(config.dimension !== null && { dimension: config.dimension }),
+      metric: config.metric,
+      ...(config.embedder && { embedder: config.embedder.fingerprint }),
+      count: this.count,
+      device: this.index?.device ?? this.devices.best,
+      rows: this.rowCount,
+      bytes: {
+        gpu: this.index?.bytes.gpu ?? 0,
+        memory: (this.index?.bytes.memory ?? 0) + postings + (this.payload?.byteLength ?? 0),
+        disk: this.store.bytesOnDisk(id),
+      },
+    };
+  }
+
+  close(): void {
+    this.index?.close();
+  }
+
+  private addRows(rows: LoadedRows): void {
+    const deleted = this.store.deleted(this.stored.id);
+    const end = rows.firstRow + rows.rowCount;
+    for (const id of rows.ids) this.ids.push(id);
+    for (let row = rows.firstRow; row < end; row++) if (!deleted.has(row)) this.rowOf.set(this.ids[row]!, row);
+    if (this.index) {
+      if (end > this.withVector.length) this.withVector = this.withVector.resized(Math.max(end, this.withVector.length * 2));
+      for (const part of rows.vectors) {
+        this.index.append(part.values);
+        const present = part.present.count();
+        this.vectorless += part.rowCount - present;
+        if (present === part.rowCount) this.withVector.addRange(part.firstRow, part.firstRow + part.rowCount);
+        else for (const row of part.present) this.withVector.add(part.firstRow + row);
+      }
+    }
+    if (rows.postings) {
+      this.blocks.push(Postings.open(rows.postings));
+      if (this.blocks.length > POSTINGS_BLOCKS_MAX) this.mergeSmallBlocks();
+    }
+  }
+
+  // The newest blocks are the small ones: merging them in a run that doubles keeps the whole work at n log n.
+  private mergeSmallBlocks(): void {
+    let start = this.blocks.length - 1;
+    let bytes = this.blocks[start]!.byteLength;
+    while (start > 0 && this.blocks[start - 1]!.byteLength <= bytes * 2) bytes += this.blocks[--start]!.byteLength;
+    start = Math.min(start, this.blocks.length - 2);
+    const merged = mergePostings(this.blocks.slice(start), this.store.deleted(this.stored.id));
+    this.blocks = [...this.blocks.slice(0, start), Postings.open(merged)];
+  }
+
+  private async buildPayload(): Promise<void> {
+    const payload = new PayloadIndex();
+    this.payloadLate = [];
+    for await (const { firstRow, values } of this.store.loadMetadata(this.stored.id)) payload.append(firstRow, values.map(toMetadata));
+    this.payload = payload;
+    for (const batch of this.payloadLate) this.addPayload(batch);
+    this.payloadLate = [];
+  }
+
+  private addPayload(batch: RowBatch): void {
+    if (this.payload) this.payload.append(batch.firstRow, batch.metadata.map((json) => toMetadata(json === null ? null : JSON.parse(json))));
+    else if (this.payloadBuild) this.payloadLate.push(batch);
+  }
+
+  private async targetRows(target: Target): Promise<number[]> {
+    if ('where' in target) {
+      await this.ready(target.where);
+      return [...this.liveRows(target.where)!];
+    }
+    const rows = new Set<number>();
+    for (const id of target.ids) {
+      const row = this.rowOf.get(id);
+      if (row !== undefined) rows.add(row);
+    }
+    return [...rows];
+  }
+}
+
+function presence(sources: Uint8Array | null, rowCount: number): Bitset {
+  const present = Bitset.full(rowCount);
+  if (sources) for (let i = 0; i < rowCount; i++) if (sources[i] === VECTOR_NONE) present.remove(i);
+  return present;
+}
+
+function toMetadata(stored: unknown): Metadata | undefined {
+  return stored === null ? undefined : (decodeMetadataValue(stored) as Metadata);
+}
+
+// Paths reach into nested objects; `set` makes the objects on its way, `unset` of a missing field does nothing.
+function applyChanges(stored: unknown, changes: Changes): Metadata {
+  const metadata = decodeMetadataValue(stored) as { [key: string]: MetadataValue };
+  for (const [path, value] of Object.entries(changes.set ?? {})) {
+    const [parent, key] = parentOf(metadata, path, true)!;
+    define(parent, key, value);
+  }
+  for (const path of changes.unset ?? []) {
+    const found = parentOf(metadata, path, false);
+    if (found) delete found[0][found[1]];
+  }
+  return metadata;
+}
+
+type MutableObject = { [key: string]: MetadataValue };
+
+function parentOf(root: MutableObject, path: string, create: boolean): [parent: MutableObject, key: string] | null {
+  const keys = path.split('.');
+  const last = keys.pop()!;
+  let object = root;
+  for (const key of keys) {
+    let next: unknown = Object.hasOwn(object, key) ? object[key] : undefined;
+    if (typeof next !== 'object' || next === null || Array.isArray(next) || next instanceof Date) {
+      if (!create) return null;
+      next = {};
+      define(object, key, next as MetadataValue);
+    }
+    object = next as MutableObject;
+  }
+  return [object, last];
+}
+
+// A field named `__proto__` is data like any other.
+function define(object: MutableObject, key: string, value: MetadataValue): void {
+  Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
+}

@@ -1,0 +1,354 @@
+// The engine: one database in one worker. Owns the store, the open collections, the one write queue, the models, and
+// which calls are under way; the work itself is done by the files beside it.
+import { PiramidError, toPiramidError } from '../errors.ts';
+import { type Devices, openDevices } from '../kernels/devices.ts';
+import type { CreateModelLoader, LoadOptions, ModelLoader } from '../models/model.ts';
+import { type CallId, type CollectionRequest, type Engine, type EngineEvent, type EngineOptions, type OpenedCollection, VECTOR_FROM_TEXT, VECTOR_NONE } from '../protocol.ts';
+import { openIndexedDb } from '../store/indexeddb.ts';
+import type { CollectionConfig, StoredCollection } from '../store/manifest.ts';
+import { MemoryBackend } from '../store/memory.ts';
+import { Store } from '../store/store.ts';
+import type { Bitset } from '../structures/bitset.ts';
+import { mergePostings, Postings } from '../text/postings.ts';
+import type { CollectionInfo, DatabaseStats, EmbedderOptions } from '../types.ts';
+import { CollectionState } from './collection.ts';
+import { holdLifeLock, lockDatabase } from './locks.ts';
+import { Queue } from './queue.ts';
+import { answerQuery } from './query.ts';
+
+interface OpenDatabase {
+  name: string;
+  store: Store;
+  devices: Devices;
+  models: ModelLoader;
+  unlock: () => void;
+  onEvent: (event: EngineEvent) => void | Promise<void>;
+}
+
+export function createEngine(createModelLoader: CreateModelLoader): Engine {
+  let database: OpenDatabase | null = null;
+  const collections = new Map<number, Promise<CollectionState>>();
+  const writes = new Queue();
+  const calls = new Map<CallId, AbortController>();
+
+  function opened(): OpenDatabase {
+    if (!database) throw new PiramidError('CLOSED', 'the database is not open');
+    return database;
+  }
+
+  function state(id: number): Promise<CollectionState> {
+    const known = collections.get(id);
+    if (!known) throw new PiramidError('NOT_FOUND', 'the collection has been deleted');
+    return known;
+  }
+
+  /** Runs a call that `cancel` can reach. */
+  async function cancellable<T>(call: CallId, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const controller = new AbortController();
+    calls.set(call, controller);
+    try {
+      return await run(controller.signal);
+    } finally {
+      calls.delete(call);
+    }
+  }
+
+  /** A write: runs alone, in order; not begun if its call was cancelled while it waited. */
+  function write<T>(call: CallId, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return cancellable(call, (signal) =>
+      writes.run(async () => {
+        if (signal.aborted) throw new PiramidError('ABORTED', 'the call was cancelled by its signal; nothing was written');
+        const result = await run(signal);
+        if (opened().store.shouldFold) writes.run(() => opened().store.fold()).catch(reportFold);
+        return result;
+      }),
+    );
+  }
+
+  // Folding is housekeeping: if it fails (a full disk), the log keeps everything and the next write tries again.
+  function reportFold(error: unknown): void {
+    console.warn('Piramid: the log could not be folded yet:', error);
+  }
+
+  function loadOptions(call: CallId, signal: AbortSignal): LoadOptions {
+    const { onEvent } = opened();
+    return { signal, onProgress: (progress) => void onEvent({ type: 'progress', call, progress }) };
+  }
+
+  /** The model that embeds a collection's texts, checked against the one that embedded what is in it. */
+  async function embedderOf(stored: StoredCollection, load: LoadOptions) {
+    const { embedder, dimension } = stored.config;
+    if (!embedder?.options) throw new PiramidError('INVALID_ARGUMENT', `collection "${stored.name}" has no embedder in the worker`);
+    const model = await opened().models.embedder(embedder.options, load);
+    if (model.fingerprint !== embedder.fingerprint || model.dimension !== dimension) {
+      throw mismatch(stored.name, embedder.fingerprint, model.fingerprint);
+    }
+    return model;
+  }
+
+  async function createCollection(name: string, request: CollectionRequest, load: LoadOptions): Promise<StoredCollection> {
+    const config: CollectionConfig = { dimension: request.dimension, metric: request.metric ?? 'cosine', embedder: null };
+    if (request.embedder) {
+      const options = 'model' in request.embedder ? request.embedder : null;
+      const { fingerprint, dimension } = options ? await opened().models.embedder(options, load) : (request.embedder as { fingerprint: string; dimension: number });
+      if (config.dimension !== null && config.dimension !== dimension) {
+        throw new PiramidError('INVALID_ARGUMENT', `dimension is ${config.dimension}, but the embedder's vectors have ${dimension} numbers`);
+      }
+      config.dimension = dimension;
+      config.embedder = { fingerprint, options };
+    }
+    return opened().store.createCollection(name, config);
+  }
+
+  return {
+    hello: holdLifeLock,
+    ping() {},
+
+    async open(options: EngineOptions, onEvent) {
+      if (database) throw new PiramidError('CONFLICT', 'this worker has a database open already');
+      const unlock = options.storage === 'memory' ? () => {} : await lockDatabase(options.name);
+      try {
+        const [store, devices] = await Promise.all([openStore(options), openDevices(options.device)]);
+        database = { name: options.name, store, devices, unlock, onEvent, models: createModelLoader(options.models) };
+        return { device: devices.best, uuid: store.uuid };
+      } catch (error) {
+        unlock();
+        throw error;
+      }
+    },
+
+    async close() {
+      if (!database) return;
+      await writes.idle();
+      for (const controller of calls.values()) controller.abort();
+      for (const loading of collections.values()) (await loading.catch(() => null))?.close();
+      collections.clear();
+      await database.models.close();
+      database.devices.close();
+      database.store.close();
+      database.unlock();
+      database = null;
+    },
+
+    cancel(call) {
+      calls.get(call)?.abort();
+    },
+
+    async stats(): Promise<DatabaseStats> {
+      const { name, store, devices } = opened();
+      const quota = store.kind === 'indexeddb' ? await navigator.storage?.estimate?.() : undefined;
+      const states = await Promise.all(store.collections.map((stored) => loaded(stored)));
+      return {
+        name,
+        storage: store.kind,
+        device: devices.best,
+        ...(devices.adapter && { adapter: devices.adapter }),
+        collections: states.map((collection) => collection.stats()),
+        bytesWritten: store.bytesWritten,
+        ...(quota && { quota: { usage: quota.usage ?? 0, quota: quota.quota ?? 0 } }),
+      };
+    },
+
+    async listCollections(): Promise<CollectionInfo[]> {
+      const { store } = opened();
+      return store.collections.map(({ id, name, config }) => ({
+        name,
+        ...(config.dimension !== null && { dimension: config.dimension }),
+        metric: config.metric,
+        ...(config.embedder && { embedder: config.embedder.fingerprint }),
+        count: store.rowCount(id) - store.deleted(id).count(),
+      }));
+    },
+
+    openCollection(name, request, call): Promise<OpenedCollection> {
+      return write(call, async (signal) => {
+        let stored = opened().store.collections.find((collection) => collection.name === name);
+        if (stored) compareConfig(stored, request);
+        else if (request.mustExist) throw new PiramidError('NOT_FOUND', `collection "${name}" does not exist; give options to create it`);
+        else stored = await createCollection(name, request, loadOptions(call, signal));
+        await loaded(stored);
+        const { id, config } = stored;
+        return {
+          id,
+          dimension: config.dimension,
+          metric: config.metric,
+          fingerprint: config.embedder?.fingerprint ?? null,
+          embeds: config.embedder ? (config.embedder.options ? 'worker' : 'page') : 'nobody',
+        };
+      });
+    },
+
+    deleteCollection(name) {
+      return writes.run(async () => {
+        const { store } = opened();
+        const stored = store.collections.find((collection) => collection.name === name);
+        if (!stored) return false;
+        await store.deleteCollection(stored.id);
+        const loading = collections.get(stored.id);
+        collections.delete(stored.id);
+        (await loading?.catch(() => null))?.close();
+        return true;
+      });
+    },
+
+    renameCollection(from, to) {
+      return writes.run(async () => {
+        const { store } = opened();
+        const stored = store.collections.find((collection) => collection.name === from);
+        if (!stored) throw new PiramidError('NOT_FOUND', `collection "${from}" does not exist`);
+        if (from === to) return;
+        if (store.collections.some((collection) => collection.name === to)) {
+          throw new PiramidError('CONFLICT', `a collection "${to}" exists already`);
+        }
+        await store.renameCollection(stored.id, to);
+      });
+    },
+
+    async collectionStats(id) {
+      const { name } = opened().store.collections.find((collection) => collection.id === id) ?? {};
+      return { ...(await state(id)).stats(), ...(name !== undefined && { name }) };
+    },
+
+    upsert(id, records, mode, call) {
+      return write(call, async (signal) => {
+        const collection = await state(id);
+        const positions = [...(records.sources?.entries() ?? [])].filter(([, source]) => source === VECTOR_FROM_TEXT).map(([i]) => i);
+        if (positions.length > 0) {
+          const embedder = await embedderOf(collection.stored, loadOptions(call, signal));
+          const texts = positions.map((i) => records.texts![i]!);
+          const vectors = await embedder.embed(texts, { kind: 'document', signal });
+          for (const [j, i] of positions.entries()) {
+            const vector = vectors[j]!;
+            if (vector) records.vectors!.set(vector, i * embedder.dimension);
+            else records.sources![i] = VECTOR_NONE;
+          }
+        }
+        if (signal.aborted) throw new PiramidError('ABORTED', 'the call was cancelled by its signal; nothing was written');
+        await collection.upsert(records, mode);
+      });
+    },
+
+    update(id, target, changes, call) {
+      return write(call, async () => (await state(id)).update(target, changes));
+    },
+
+    delete(id, target, call) {
+      return write(call, async () => (await state(id)).delete(target));
+    },
+
+    async get(id, ids, select) {
+      return (await state(id)).get(ids, select);
+    },
+
+    async count(id, where) {
+      return (await state(id)).countWhere(where);
+    },
+
+    async scroll(id, request) {
+      return (await state(id)).scroll(request);
+    },
+
+    async facets(id, { field, where, limit }) {
+      return (await state(id)).facets(field, where, limit);
+    },
+
+    query(id, queries, call) {
+      return cancellable(call, async (signal) => {
+        const collection = await state(id);
+        const embed = async (text: string) => {
+          const embedder = await embedderOf(collection.stored, loadOptions(call, signal));
+          return (await embedder.embed([text], { kind: 'query', signal }))[0] ?? null;
+        };
+        const answers = [];
+        for (const query of queries) answers.push(await answerQuery(collection, query, embed, signal));
+        return answers;
+      });
+    },
+
+    loadModel(task, model, call) {
+      return cancellable(call, async (signal) => {
+        const { models } = opened();
+        const load = loadOptions(call, signal);
+        return task === 'embed' ? (await models.embedder(model, load)).info : (await models.generator(model.model, load)).info;
+      });
+    },
+
+    embed(model, texts, kind, call) {
+      return cancellable(call, async (signal) => {
+        const embedder = await opened().models.embedder(model, loadOptions(call, signal));
+        return embedder.embed(texts, { kind, signal });
+      });
+    },
+
+    generate(model, messages, maxTokens, call) {
+      return cancellable(call, async (signal) => {
+        const { models, onEvent } = opened();
+        const generator = await models.generator(model, loadOptions(call, signal));
+        let delivered: void | Promise<void>;
+        const onToken = (piece: string) => {
+          delivered = onEvent({ type: 'token', call, piece });
+        };
+        await generator.generate(messages, { signal, maxTokens, onToken });
+        // Pieces and the answer go by different ports: the answer waits for the last piece.
+        await delivered;
+      });
+    },
+  };
+
+  function loaded(stored: StoredCollection): Promise<CollectionState> {
+    let loading = collections.get(stored.id);
+    if (!loading) {
+      const { store, devices } = opened();
+      loading = CollectionState.load(stored, store, devices);
+      collections.set(stored.id, loading);
+      loading.catch(() => collections.delete(stored.id));
+    }
+    return loading;
+  }
+}
+
+async function openStore(options: EngineOptions): Promise<Store> {
+  const backend = options.storage === 'memory' ? new MemoryBackend() : await openIndexedDb(options.name, options.durability);
+  try {
+    return await Store.open(backend, mergeBlocks);
+  } catch (error) {
+    backend.close();
+    throw toPiramidError(error, 'CORRUPT', 'opening the database');
+  }
+}
+
+function mergeBlocks(blocks: readonly Uint8Array[], deleted: Bitset): Uint8Array {
+  return mergePostings(
+    blocks.map((block) => Postings.open(block)),
+    deleted,
+  );
+}
+
+/** Throws if what is asked for is not what is stored. What was not asked for is as stored. */
+function compareConfig({ name, config }: StoredCollection, request: CollectionRequest): void {
+  const compare = (field: 'dimension' | 'metric') => {
+    if (request[field] !== null && request[field] !== config[field]) {
+      throw new PiramidError('CONFIG_MISMATCH', `collection "${name}" has ${field} ${config[field]}, but was opened with ${request[field]}`);
+    }
+  };
+  compare('metric');
+  if (request.embedder) {
+    const asked = 'model' in request.embedder ? describeEmbedder(request.embedder) : request.embedder.fingerprint;
+    const { embedder } = config;
+    if (!embedder) throw mismatch(name, 'none', asked);
+    const storedAs = 'model' in request.embedder ? embedder.options && describeEmbedder(embedder.options) : embedder.fingerprint;
+    if (storedAs !== asked) throw mismatch(name, embedder.fingerprint, asked);
+  }
+  compare('dimension');
+}
+
+function describeEmbedder({ model, dtype, pooling, queryPrefix, documentPrefix }: EmbedderOptions): string {
+  return JSON.stringify([model, dtype, pooling, queryPrefix, documentPrefix]);
+}
+
+function mismatch(name: string, storedAs: string, asked: string): PiramidError {
+  return new PiramidError(
+    'MODEL_MISMATCH',
+    `collection "${name}" was embedded by ${storedAs}, but was asked for with ${asked}. Vectors of different models cannot be compared; embed the texts again into another collection.`,
+  );
+}

@@ -1,0 +1,110 @@
+// Answers one query over one collection: embed, filter, look for vectors and words, fuse, fetch what was selected.
+// Plans nothing that it does not report: `explain` returns each phase with its time.
+import { throwIfAborted } from '../errors.ts';
+import type { VectorHits } from '../indexes/vector-index.ts';
+import type { EngineAnswer, EngineQuery } from '../protocol.ts';
+import { type FusedHits, fuse } from '../text/fusion.ts';
+import { searchWords } from '../text/search.ts';
+import type { LegScore, QueryPlan } from '../types.ts';
+import type { CollectionState } from './collection.ts';
+
+/** Each leg of a fused query ranks at least this many: a record low in one leg may be high in the other. */
+const FUSION_DEPTH_MIN = 100;
+
+/** Embeds the query's text; null for one without direction. */
+export type EmbedQuery = (text: string) => Promise<Float32Array | null>;
+
+export async function answerQuery(
+  state: CollectionState,
+  query: EngineQuery,
+  embed: EmbedQuery,
+  signal: AbortSignal,
+): Promise<EngineAnswer> {
+  const start = performance.now();
+  const plan: QueryPlan = { phases: [] };
+  let phaseStart = start;
+  const phase = (name: string) => {
+    const now = performance.now();
+    plan.phases.push({ name, ms: now - phaseStart });
+    phaseStart = now;
+  };
+
+  let { vector } = query;
+  if (query.embed !== null) {
+    vector = await embed(query.embed);
+    phase('embed');
+    throwIfAborted(signal);
+  }
+  const pending = state.ready(query.where);
+  if (pending) await pending;
+  // From here to the start of the scan nothing is awaited: mask, postings and rows belong together.
+  const live = state.liveRows(query.where);
+  if (query.where) {
+    plan.filtered = { matched: live!.count(), of: state.count };
+    phase('filter');
+  }
+
+  const wanted = query.k + query.offset;
+  const fused = vector !== null && query.words !== null;
+  const depth = fused ? Math.max(wanted, FUSION_DEPTH_MIN) : wanted;
+
+  let wordHits: WordHits | null = null;
+  if (query.words !== null) {
+    wordHits = searchWords(state.postings(), query.words, { k: depth, ...(live && { mask: live }) });
+    phase('words');
+  }
+  let vectorHits: VectorHits | null = null;
+  if (vector !== null && state.index) {
+    const mask = state.rowsWithVector(live);
+    vectorHits = await state.index.search({ query: vector, k: depth, ...(mask && { mask }) });
+    plan.device = vectorHits.device;
+    plan.phases.push({ name: 'scan', ms: vectorHits.scanMs }, { name: 'rescore', ms: vectorHits.rescoreMs });
+    phaseStart = performance.now();
+    throwIfAborted(signal);
+  }
+
+  const hits = combine(query, vectorHits, wordHits);
+  if (fused) phase('fuse');
+  const end = Math.min(hits.rows.length, wanted);
+  const rows = hits.rows.subarray(query.offset, end);
+  const selected = await state.select(rows, query.select);
+  if (query.select.length > 0) phase('payload');
+  return {
+    ids: Array.from(rows, (row) => state.id(row)),
+    scores: hits.scores.slice(query.offset, end),
+    rows: selected,
+    legs: query.explain ? hits.legs.slice(query.offset, end) : null,
+    took: performance.now() - start,
+    plan: query.explain ? plan : null,
+  };
+}
+
+interface WordHits {
+  rows: Uint32Array;
+  scores: Float32Array;
+}
+
+interface Hits {
+  rows: Uint32Array;
+  scores: Float32Array;
+  legs: { vector?: LegScore; words?: LegScore }[];
+}
+
+function combine(query: EngineQuery, vectorHits: VectorHits | null, wordHits: WordHits | null): Hits {
+  if (!vectorHits || !wordHits) {
+    const name = vectorHits ? 'vector' : 'words';
+    const { rows, scores } = vectorHits ?? wordHits ?? { rows: new Uint32Array(), scores: new Float32Array() };
+    return { rows, scores, legs: query.explain ? Array.from(scores, (score, i) => ({ [name]: { rank: i + 1, score } })) : [] };
+  }
+  const weights = 'weighted' in query.fusion ? query.fusion.weighted : {};
+  const fused: FusedHits = fuse(
+    [
+      { rows: vectorHits.rows, scores: vectorHits.scores, weight: weights.vector ?? 0.5 },
+      { rows: wordHits.rows, scores: wordHits.scores, weight: weights.words ?? 0.5 },
+    ],
+    query.fusion,
+    query.k + query.offset,
+  );
+  const legs = fused.legs.map(([vector, words]) => ({ ...(vector && { vector }), ...(words && { words }) }));
+  return { rows: fused.rows, scores: fused.scores, legs };
+}
