@@ -1,0 +1,85 @@
+// How far a float32 kernel can be from the canonical score, so that a fast scan is a proof and not a guess. Owns the
+// error analysis and the list of rows whose magnitude no float32 kernel can be trusted with. Knows nothing of devices.
+import type { Metric } from '../types.ts';
+
+// Within these lengths no sum of squares overflows float32, no inverse is infinite, and what underflows is negligible.
+const NORM_MIN = 2 ** -60;
+const NORM_MAX = 2 ** 60;
+
+/** What the bounds need to know of the rows: their lengths, at their extremes. */
+export class Norms {
+  /** The longest row that is not odd. */
+  longest = 0;
+  /** Rows that the kernels' scores say nothing about, ascending. They are always scored canonically. */
+  readonly odd: number[] = [];
+  readonly #oddSet = new Set<number>();
+  readonly #metric: Metric;
+
+  constructor(metric: Metric) {
+    this.#metric = metric;
+  }
+
+  /** Notes the next row. Returns what its dot product is multiplied with to make it a cosine, as a float32. */
+  add(row: number, norm: number): number {
+    if (norm > NORM_MAX || (this.#metric === 'cosine' && norm < NORM_MIN && norm > 0)) {
+      this.odd.push(row);
+      this.#oddSet.add(row);
+      return 0;
+    }
+    if (norm > this.longest) this.longest = norm;
+    return norm === 0 ? 0 : Math.fround(1 / norm);
+  }
+
+  isOdd(row: number): boolean {
+    return this.#oddSet.has(row);
+  }
+}
+
+/**
+ * A search in the terms of the float32 kernels. Their `similarity` of a row is, up to rounding:
+ * cosine: query . x * inverseNorm(x); dot: query . x; l2: -sum((query - x) ** 2).
+ */
+export interface Approximation {
+  /** What the kernels scan with: unit length for cosine and dot (so that no product overflows), as given for l2. */
+  query: Float32Array<ArrayBuffer>;
+  /**
+   * The similarity that every row reaches whose canonical score is `score` or better: what is below is worse for
+   * certain. A float32. Odd rows excepted.
+   */
+  reach(score: number): number;
+}
+
+/** Null where no float32 kernel can answer: score every row canonically. */
+export function approximate(metric: Metric, query: Float32Array, norm: number, norms: Norms): Approximation | null {
+  if (metric === 'l2' && norm > NORM_MAX) return null;
+  const scale = metric === 'l2' || norm === 0 ? 1 : norm;
+  const scaled = Float32Array.from(query, (x) => x / scale);
+
+  // A sum of n rounded terms, in any order with at most `depth` roundings on a term's way, is off by at most
+  // depth * unit * sum(|terms|), and sum(|q x|) <= |q| |x| (Higham 2002, 3.1 and 4.2). The kernels keep 16 partial sums,
+  // so a term meets dimension / 16 additions; then up to 3 pieces of tail, 5 additions across the partial sums, the
+  // product, the rounding of the scaled query, of the inverse norm and of their product. 16 covers these and the square
+  // of l2's rounded difference. WGSL may round either way: its unit is 2 ** -23, and WASM's half of that.
+  const depth = Math.ceil(query.length / 16) + 16;
+  const relative = depth * 2 ** -23 * 1.01;
+  // GPUs may flush subnormal numbers to zero: at most 2 ** -126 a term, a product and a sum.
+  const flushed = query.length * 2 ** -120;
+
+  function similarity(score: number): number {
+    if (metric === 'l2') return -(least(score) ** 2 * (1 + relative) + flushed);
+    if (metric === 'dot') return least(score) / scale - relative * norms.longest - flushed;
+    return least(score) - relative - flushed / NORM_MIN;
+  }
+  return { query: scaled, reach: (score) => floorFloat32(similarity(score)) };
+}
+
+/** A number not above any that rounds to `score` as a float32. */
+function least(score: number): number {
+  if (score === Number.POSITIVE_INFINITY) return 3.4028235e38;
+  return score - Math.abs(score) * 2 ** -23 - 2 ** -149;
+}
+
+/** A float32 not above `x`. */
+function floorFloat32(x: number): number {
+  return Math.fround(x - Math.abs(x) * 2 ** -23 - 2 ** -149);
+}

@@ -1,0 +1,80 @@
+// The contract of the kernels: one set of float32 rows that lives on one device and finds the k nearest to a query.
+// js.ts is the truth; wasm/ and webgpu/ give the same rows in the same order with the same score bits, faster.
+import type { Bitset } from '../structures/bitset.ts';
+import type { Device, Metric } from '../types.ts';
+import type { Norms } from './bounds.ts';
+
+export interface RowsOptions {
+  dimension: number;
+  metric: Metric;
+}
+
+export interface RowSearch {
+  /** Shape: (dimension). Finite. */
+  query: Float32Array;
+  k: number;
+  /** Rows before this one. Rows appended while the search runs on a GPU are not looked at by its CPU fallback either. */
+  rowCount: number;
+  /** Only these rows. Holds at least `rowCount`. */
+  mask?: Bitset;
+}
+
+/** Best first: score descending, then row ascending. Scores are canonical, see `js.ts`. */
+export interface RowHits {
+  rows: Uint32Array<ArrayBuffer>;
+  scores: Float32Array<ArrayBuffer>;
+  /** Milliseconds to find candidates. */
+  scanMs: number;
+  /** Milliseconds to score them canonically, order them and, where needed, widen the search. */
+  rescoreMs: number;
+}
+
+/** What every device's rows have. */
+export interface ResidentRows {
+  readonly device: Device;
+  readonly dimension: number;
+  readonly metric: Metric;
+  readonly rowCount: number;
+  /** Bytes held on the device. */
+  readonly bytes: number;
+  /** Frees them. Nothing may be called after. */
+  close(): void;
+}
+
+/** Where the float32 originals are, row by row, for the canonical score. */
+export interface Originals {
+  /** An array that holds the row. Valid until the next append. */
+  values(row: number): Float32Array;
+  /** Where in that array the row begins. */
+  offset(row: number): number;
+}
+
+/** Rows in memory: the originals, from which any other copy can be made again. */
+export interface CpuRows extends ResidentRows, Originals {
+  readonly device: 'wasm' | 'js';
+  readonly norms: Norms;
+  /** Adds rows after the last. Shape: (n, dimension), row-major, finite. Copied. */
+  append(vectors: Float32Array): void;
+  search(search: RowSearch): RowHits;
+}
+
+/** A copy of a `CpuRows` in GPU buffers. */
+export interface GpuRows extends ResidentRows {
+  readonly device: 'webgpu';
+  /** What the last search cost, for tests and `explain`. */
+  readonly counters: Readonly<GpuCounters>;
+  /** Copies the rows that came to the `CpuRows` since the last call. */
+  sync(): void;
+  /**
+   * Null where the GPU's arithmetic cannot prove the answer (ties at the border, out-of-range magnitudes): ask the CPU.
+   * Rejects when the device is lost or fails.
+   */
+  search(search: RowSearch): Promise<RowHits | null>;
+}
+
+export interface GpuCounters {
+  dispatches: number;
+  submits: number;
+  maps: number;
+  bytesRead: number;
+}

@@ -1,0 +1,227 @@
+// Rows in one WebAssembly.Memory, scanned by `scan.as.ts`. Owns the memory's layout: everything is allocated once, in
+// order, and never moved, so that growing (in place, up to 4 GB) copies nothing. Knows nothing of the GPU.
+import { PiramidError } from '../../errors.ts';
+import { approximate, Norms } from '../bounds.ts';
+import { type CanonicalHits, candidateCount, certify, eligibleCount, scoreAll, withOdd } from '../candidates.ts';
+import { rescore, vectorNorm } from '../js.ts';
+import type { CpuRows, RowHits, RowSearch, RowsOptions } from '../kernel.ts';
+import base64 from './scan.as.ts?wasm';
+
+type Scan = (
+  rows: number,
+  inverse: number,
+  query: number,
+  stride: number,
+  count: number,
+  row: number,
+  mask: number,
+) => void;
+type Collect = (...args: [...Parameters<Scan>, least: number, out: number]) => number;
+
+interface ScanExports {
+  begin(heap: number, entries: number): void;
+  kept(): number;
+  scanCosine: Scan;
+  scanDot: Scan;
+  scanL2: Scan;
+  collectCosine: Collect;
+  collectDot: Collect;
+  collectL2: Collect;
+}
+
+const PAGE_BYTES = 65_536;
+/** One page less than 4 GB, so that no pointer to an end wraps to 0. */
+const MEMORY_BYTES_MAX = 65_535 * PAGE_BYTES;
+const BLOCK_BYTES = 4 << 20;
+
+let compiled: Promise<WebAssembly.Module | null> | undefined;
+
+/** The kernels, compiled once per worker; null where the browser has no WASM SIMD or forbids WASM. */
+export function loadWasm(): Promise<WebAssembly.Module | null> {
+  compiled ??= compile();
+  return compiled;
+}
+
+async function compile(): Promise<WebAssembly.Module | null> {
+  if (typeof WebAssembly === 'undefined') return null;
+  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  if (!WebAssembly.validate(bytes)) return null;
+  // A content security policy without 'wasm-unsafe-eval' makes this throw.
+  return WebAssembly.compile(bytes).catch(() => null);
+}
+
+export function createWasmRows(module: WebAssembly.Module, { dimension, metric }: RowsOptions): CpuRows {
+  const memory = createMemory();
+  const exports = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as ScanExports;
+  const scan = { cosine: exports.scanCosine, dot: exports.scanDot, l2: exports.scanL2 }[metric];
+  const collect = { cosine: exports.collectCosine, dot: exports.collectDot, l2: exports.collectL2 }[metric];
+
+  // A block: rows, shape (blockRows, strideFloats), zeros after `dimension`; then, for cosine, inverse norms, shape
+  // (blockRows). A multiple of 32 rows, so that each block's part of a mask begins with a whole word.
+  const strideFloats = (dimension + 3) & ~3;
+  const strideBytes = strideFloats * 4;
+  const blockRows = Math.max(32, Math.floor(BLOCK_BYTES / strideBytes / 32) * 32);
+  const inverseBytes = metric === 'cosine' ? blockRows * 4 : 0;
+  const blocks: number[] = [];
+
+  let allocated = 64;
+  const queryAt = allocate(strideBytes);
+  const maskAt = allocate(blockRows / 8);
+  const foundAt = allocate(blockRows * 4);
+  let heapEntries = 256;
+  let heapAt = allocate(heapEntries * 8);
+
+  const norms = new Norms(metric);
+  let rowCount = 0;
+  let cached = new Float32Array(memory.buffer);
+
+  /** The whole memory. Growing detaches older views. */
+  function floats(): Float32Array {
+    if (cached.buffer !== memory.buffer) cached = new Float32Array(memory.buffer);
+    return cached;
+  }
+
+  function allocate(bytes: number): number {
+    const at = allocated;
+    const end = at + Math.ceil(bytes / 64) * 64;
+    const missing = end - memory.buffer.byteLength;
+    if (missing > 0) grow(memory, end, missing);
+    allocated = end;
+    return at;
+  }
+
+  function offset(row: number): number {
+    return blocks[Math.floor(row / blockRows)]! / 4 + (row % blockRows) * strideFloats;
+  }
+
+  function append(vectors: Float32Array): void {
+    const end = rowCount + vectors.length / dimension;
+    // All the memory first: if it cannot grow, nothing has changed.
+    while (blocks.length * blockRows < end) blocks.push(allocate(blockRows * strideBytes + inverseBytes));
+    const memoryFloats = floats();
+    for (let from = 0; rowCount < end; rowCount++, from += dimension) {
+      const inverse = norms.add(rowCount, vectorNorm(vectors, from, dimension));
+      memoryFloats.set(vectors.subarray(from, from + dimension), offset(rowCount));
+      if (inverseBytes > 0) memoryFloats[inverseAt(blocks[Math.floor(rowCount / blockRows)]!, rowCount)] = inverse;
+    }
+  }
+
+  function inverseAt(block: number, row: number): number {
+    return block / 4 + blockRows * strideFloats + (row % blockRows);
+  }
+
+  /** Calls `visit` for each block that has eligible rows, with its part of the mask in place. */
+  function forEachBlock({ mask, rowCount: end }: RowSearch, visit: (...args: Parameters<Scan>) => void): void {
+    for (let first = 0, i = 0; first < end; first += blockRows, i++) {
+      const count = Math.min(blockRows, end - first);
+      if (mask && !copyMask(mask.words, first, count)) continue;
+      const block = blocks[i]!;
+      visit(block, block + blockRows * strideBytes, queryAt, strideBytes, count, first, mask ? maskAt : 0);
+    }
+  }
+
+  /** False if none of the block's rows is in the mask. */
+  function copyMask(words: Uint32Array, first: number, count: number): boolean {
+    const part = words.subarray(first >>> 5, (first + count + 31) >>> 5);
+    const target = new Uint32Array(memory.buffer, maskAt, part.length);
+    target.set(part);
+    // The mask may hold rows that are newer than this search.
+    if (count & 31) target[target.length - 1]! &= 0xffffffff >>> (32 - (count & 31));
+    return target.some((word) => word !== 0);
+  }
+
+  function placeHeap(entries: number): void {
+    if (entries > heapEntries) {
+      // The smaller heap's place is lost; doubling keeps the sum of them below the largest.
+      heapEntries = Math.max(entries, heapEntries * 2);
+      heapAt = allocate(heapEntries * 8);
+    }
+    exports.begin(heapAt, entries);
+  }
+
+  function search(request: RowSearch): RowHits {
+    const start = performance.now();
+    const eligible = eligibleCount(request);
+    const approximation = approximate(metric, request.query, vectorNorm(request.query, 0, dimension), norms);
+    const wanted = candidateCount(request.k);
+    if (!approximation || eligible <= wanted) {
+      const hits = scoreAll(rows, request);
+      return { ...hits, scanMs: 0, rescoreMs: performance.now() - start };
+    }
+    placeHeap(wanted);
+    floats().set(approximation.query, queryAt / 4);
+    forEachBlock(request, scan);
+    const candidates = readHeap();
+    const scanned = performance.now();
+    const { hits, certain, least } = certify(rows, request, approximation, candidates);
+    const best = certain ? hits : widen(request, least);
+    return { ...best, scanMs: scanned - start, rescoreMs: performance.now() - scanned };
+  }
+
+  /** The heap's entries. Rows whose similarity is not finite may be missing: they are odd. */
+  function readHeap(): { rows: Uint32Array; floor: number } {
+    const kept = exports.kept();
+    const found = new Uint32Array(kept);
+    const entries = new Uint32Array(memory.buffer, heapAt, kept * 2);
+    for (let i = 0; i < kept; i++) found[i] = entries[i * 2 + 1]!;
+    return { rows: found, floor: kept > 0 ? floats()[heapAt / 4]! : Number.NEGATIVE_INFINITY };
+  }
+
+  /** All rows that could reach the k-th score found, scored canonically. A second pass over the rows. */
+  function widen(request: RowSearch, least: number): CanonicalHits {
+    function* reaching(): Generator<number> {
+      for (const part of parts) yield* part;
+    }
+    const parts: Uint32Array[] = [];
+    forEachBlock(request, (...block) => {
+      const found = collect(...block, least, foundAt) >>> 0;
+      parts.push(new Uint32Array(memory.buffer, foundAt, found).slice());
+    });
+    return rescore(rows, metric, request.query, withOdd(rows, request, reaching()), request.k);
+  }
+
+  const rows: CpuRows = {
+    device: 'wasm',
+    dimension,
+    metric,
+    norms,
+    get rowCount() {
+      return rowCount;
+    },
+    get bytes() {
+      return memory.buffer.byteLength;
+    },
+    values: floats,
+    offset,
+    append,
+    search,
+    close() {
+      // Memory cannot shrink; it goes when this object does.
+      blocks.length = 0;
+    },
+  };
+  return rows;
+}
+
+function createMemory(): WebAssembly.Memory {
+  try {
+    // With a maximum, engines reserve the addresses at once and grow without moving.
+    return new WebAssembly.Memory({ initial: 1, maximum: 65_536 });
+  } catch {
+    return new WebAssembly.Memory({ initial: 1 });
+  }
+}
+
+function grow(memory: WebAssembly.Memory, end: number, missing: number): void {
+  try {
+    if (end > MEMORY_BYTES_MAX) throw new RangeError('WASM memory ends at 4 GB');
+    memory.grow(Math.ceil(missing / PAGE_BYTES));
+  } catch (cause) {
+    throw new PiramidError(
+      'UNSUPPORTED',
+      `the vectors need ${end} bytes of WASM memory, and the browser gives no more than ${memory.buffer.byteLength}; ` +
+        'delete records, or split them over several collections',
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,179 @@
+// AssemblyScript, SIMD128: scans rows in WASM memory and keeps the best in a heap there, so that no score ever crosses
+// to JavaScript. Pointers are unsigned: memory may be 4 GB. One row at a time with four accumulators: blocking rows was
+// 2.4 times slower from memory. Summation order is part of the error bound in `bounds.ts`.
+
+const COSINE = 0;
+const DOT = 1;
+const L2 = 2;
+
+// The heap: `capacity` entries of 8 bytes, f32 similarity and u32 row; the worst of the kept at the root.
+let heap: usize = 0;
+let capacity: u32 = 0;
+let size: u32 = 0;
+// What a row must exceed to enter. Rows come in ascending order, so of equals the first stay.
+let threshold: f32 = -Infinity;
+
+/** Empties the heap and places it. */
+export function begin(at: usize, entries: u32): void {
+  heap = at;
+  capacity = entries;
+  size = 0;
+  threshold = -Infinity;
+}
+
+/** Number of kept rows. */
+export function kept(): u32 {
+  return size;
+}
+
+// mask: 0, or one bit a row, bits at and above `count` zero. stride: bytes of a row, a multiple of 16.
+// row: number of the first row.
+export function scanCosine(rows: usize, inverse: usize, query: usize, stride: usize, count: u32, row: u32, mask: usize): void {
+  scan(COSINE, rows, inverse, query, stride, count, row, mask);
+}
+export function scanDot(rows: usize, inverse: usize, query: usize, stride: usize, count: u32, row: u32, mask: usize): void {
+  scan(DOT, rows, inverse, query, stride, count, row, mask);
+}
+export function scanL2(rows: usize, inverse: usize, query: usize, stride: usize, count: u32, row: u32, mask: usize): void {
+  scan(L2, rows, inverse, query, stride, count, row, mask);
+}
+
+// Writes the numbers of the rows that are not below `least` (NaN is not below) to `out`, and returns how many.
+export function collectCosine(rows: usize, inverse: usize, query: usize, stride: usize, count: u32, row: u32, mask: usize, least: f32, out: usize): u32 {
+  return collect(COSINE, rows, inverse, query, stride, count, row, mask, least, out);
+}
+export function collectDot(rows: usize, inverse: usize, query: usize, stride: usize, count: u32, row: u32, mask: usize, least: f32, out: usize): u32 {
+  return collect(DOT, rows, inverse, query, stride, count, row, mask, least, out);
+}
+export function collectL2(rows: usize, inverse: usize, query: usize, stride: usize, count: u32, row: u32, mask: usize, least: f32, out: usize): u32 {
+  return collect(L2, rows, inverse, query, stride, count, row, mask, least, out);
+}
+
+// `metric` is a literal at each call, so that its branches fold away once inlined.
+// @ts-ignore: decorator
+@inline
+function scan(metric: i32, rows: usize, inverse: usize, query: usize, stride: usize, count: u32, row: u32, mask: usize): void {
+  if (!mask) {
+    for (let i: u32 = 0; i < count; i++) {
+      let s = similarity(metric, rows, query, stride);
+      if (metric == COSINE) s *= load<f32>(inverse + (<usize>i << 2));
+      if (s > threshold) keep(s, row + i);
+      rows += stride;
+    }
+    return;
+  }
+  for (let i: u32 = 0; i < count; i += 32) {
+    for (let word = load<u32>(mask + (i >> 3)); word; word &= word - 1) {
+      const j = i + ctz(word);
+      let s = similarity(metric, rows + <usize>j * stride, query, stride);
+      if (metric == COSINE) s *= load<f32>(inverse + (<usize>j << 2));
+      if (s > threshold) keep(s, row + j);
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function collect(metric: i32, rows: usize, inverse: usize, query: usize, stride: usize, count: u32, row: u32, mask: usize, least: f32, out: usize): u32 {
+  let found: u32 = 0;
+  for (let i: u32 = 0; i < count; i += 32) {
+    let word: u32 = 0xffffffff;
+    if (mask) word = load<u32>(mask + (i >> 3));
+    else if (count - i < 32) word = (1 << (count - i)) - 1;
+    for (; word; word &= word - 1) {
+      const j = i + ctz(word);
+      let s = similarity(metric, rows + <usize>j * stride, query, stride);
+      if (metric == COSINE) s *= load<f32>(inverse + (<usize>j << 2));
+      if (!(s < least)) {
+        store<u32>(out + (<usize>found << 2), row + j);
+        found++;
+      }
+    }
+  }
+  return found;
+}
+
+// @ts-ignore: decorator
+@inline
+function similarity(metric: i32, row: usize, query: usize, stride: usize): f32 {
+  let a = f32x4.splat(0), b = f32x4.splat(0), c = f32x4.splat(0), d = f32x4.splat(0);
+  let p = row;
+  let q = query;
+  const end = row + stride;
+  const unrolledEnd = row + (stride & ~63);
+  while (p < unrolledEnd) {
+    a = f32x4.add(a, term(metric, v128.load(p, 0), v128.load(q, 0)));
+    b = f32x4.add(b, term(metric, v128.load(p, 16), v128.load(q, 16)));
+    c = f32x4.add(c, term(metric, v128.load(p, 32), v128.load(q, 32)));
+    d = f32x4.add(d, term(metric, v128.load(p, 48), v128.load(q, 48)));
+    p += 64;
+    q += 64;
+  }
+  while (p < end) {
+    a = f32x4.add(a, term(metric, v128.load(p, 0), v128.load(q, 0)));
+    p += 16;
+    q += 16;
+  }
+  a = f32x4.add(f32x4.add(a, b), f32x4.add(c, d));
+  const sum = f32x4.extract_lane(a, 0) + f32x4.extract_lane(a, 1) + (f32x4.extract_lane(a, 2) + f32x4.extract_lane(a, 3));
+  return metric == L2 ? -sum : sum;
+}
+
+// @ts-ignore: decorator
+@inline
+function term(metric: i32, x: v128, y: v128): v128 {
+  if (metric == L2) {
+    const difference = f32x4.sub(x, y);
+    return f32x4.mul(difference, difference);
+  }
+  return f32x4.mul(x, y);
+}
+
+function keep(s: f32, row: u32): void {
+  if (size < capacity) {
+    let hole = size++;
+    while (hole > 0) {
+      const parent = (hole - 1) >> 1;
+      if (!isWorse(s, row, similarityAt(parent), rowAt(parent))) break;
+      put(hole, similarityAt(parent), rowAt(parent));
+      hole = parent;
+    }
+    put(hole, s, row);
+  } else {
+    let hole: u32 = 0;
+    for (let child: u32 = 1; child < size; child = hole * 2 + 1) {
+      const right = child + 1;
+      if (right < size && isWorse(similarityAt(right), rowAt(right), similarityAt(child), rowAt(child))) child = right;
+      if (!isWorse(similarityAt(child), rowAt(child), s, row)) break;
+      put(hole, similarityAt(child), rowAt(child));
+      hole = child;
+    }
+    put(hole, s, row);
+  }
+  if (size == capacity) threshold = similarityAt(0);
+}
+
+// @ts-ignore: decorator
+@inline
+function isWorse(s: f32, row: u32, thanS: f32, thanRow: u32): bool {
+  return s < thanS || (s == thanS && row > thanRow);
+}
+
+// @ts-ignore: decorator
+@inline
+function similarityAt(entry: u32): f32 {
+  return load<f32>(heap + (<usize>entry << 3));
+}
+
+// @ts-ignore: decorator
+@inline
+function rowAt(entry: u32): u32 {
+  return load<u32>(heap + (<usize>entry << 3), 4);
+}
+
+// @ts-ignore: decorator
+@inline
+function put(entry: u32, s: f32, row: u32): void {
+  store<f32>(heap + (<usize>entry << 3), s);
+  store<u32>(heap + (<usize>entry << 3), row, 4);
+}

@@ -1,0 +1,130 @@
+import { describe, expect, test } from 'vitest';
+import { createJsRows } from '../../src/kernels/js.ts';
+import type { CpuRows, RowSearch, RowsOptions } from '../../src/kernels/kernel.ts';
+import { createWasmRows, loadWasm } from '../../src/kernels/wasm/rows.ts';
+import { seededRandom } from '../../src/structures/random.ts';
+import {
+  type Case,
+  CORPUS_NAMES,
+  edgeCases,
+  found,
+  METRICS,
+  makeMask,
+  makeVectors,
+  oracle,
+  seededCase,
+} from './kernels.oracle.ts';
+
+const module = await loadWasm();
+if (!module) throw new Error('this Node has no WASM SIMD');
+
+const kernels: [string, (options: RowsOptions) => CpuRows][] = [
+  ['js', createJsRows],
+  ['wasm', (options) => createWasmRows(module, options)],
+];
+
+function search(rows: CpuRows, { query, k, mask, rowCount }: Case) {
+  const request: RowSearch = { query, k, rowCount };
+  return found(rows.search(mask ? { ...request, mask } : request));
+}
+
+function answer(create: (options: RowsOptions) => CpuRows, example: Case) {
+  const rows = create(example);
+  rows.append(example.vectors);
+  return search(rows, example);
+}
+
+describe.each(kernels)('%s', (_name, create) => {
+  test('gives the oracle’s rows and score bits in 1000 seeded cases', () => {
+    for (let seed = 0; seed < 1000; seed++) {
+      const example = seededCase(seed, 300);
+      expect(answer(create, example), example.name).toEqual(oracle(example));
+    }
+  });
+
+  test('agrees with the oracle where its loops begin and end', () => {
+    for (const example of edgeCases()) expect(answer(create, example), example.name).toEqual(oracle(example));
+  });
+
+  test('finds the best 4096', () => {
+    for (const metric of METRICS) {
+      const random = seededRandom(7);
+      const [rowCount, dimension] = [6000, 5];
+      const vectors = makeVectors('random', random, rowCount, dimension);
+      const query = makeVectors('random', random, 1, dimension);
+      const example: Case = { name: metric, metric, dimension, vectors, rowCount, query, k: 4096 };
+      expect(answer(create, example), metric).toEqual(oracle(example));
+    }
+  });
+
+  test('is the same however the rows were appended, across blocks', () => {
+    // 65 numbers need a stride of 68; 4 MiB hold some 15 400 such rows, so these span two blocks.
+    const [rowCount, dimension] = [20_000, 65];
+    const random = seededRandom(3);
+    const vectors = makeVectors('random', random, rowCount, dimension);
+    for (const metric of METRICS) {
+      const rows = create({ dimension, metric });
+      for (let from = 0; from < rowCount; ) {
+        const end = Math.min(rowCount, from + 1 + random.below(9000));
+        rows.append(vectors.subarray(from * dimension, end * dimension));
+        from = end;
+      }
+      expect(rows.rowCount).toBe(rowCount);
+      for (const [share, k] of [
+        [1, 10],
+        [0.3, 100],
+        [0.0005, 10],
+      ] as const) {
+        const query = makeVectors('random', random, 1, dimension);
+        const example: Case = {
+          name: '',
+          metric,
+          dimension,
+          vectors,
+          rowCount,
+          query,
+          k,
+          mask: makeMask(random, rowCount, share),
+        };
+        expect(search(rows, example), `${metric} ${share}`).toEqual(oracle(example));
+      }
+    }
+  });
+
+  test('does not see rows that came after the search began', () => {
+    const rows = create({ dimension: 2, metric: 'dot' });
+    const vectors = makeVectors('random', seededRandom(1), 100, 2);
+    rows.append(vectors);
+    const mask = makeMask(seededRandom(2), 100, 1);
+    const example: Case = {
+      name: '',
+      metric: 'dot',
+      dimension: 2,
+      vectors,
+      rowCount: 45,
+      query: Float32Array.of(1, 2),
+      k: 3,
+      mask,
+    };
+    expect(search(rows, example)).toEqual(oracle(example));
+  });
+
+  test('keeps the originals as they were', () => {
+    const rows = create({ dimension: 3, metric: 'cosine' });
+    const vectors = makeVectors('of all sizes', seededRandom(1), 200, 3);
+    rows.append(vectors);
+    for (let row = 0; row < 200; row++) {
+      const at = rows.offset(row);
+      expect(rows.values(row).slice(at, at + 3)).toEqual(vectors.slice(row * 3, row * 3 + 3));
+    }
+  });
+});
+
+test('every corpus of the oracle is tried with every metric', () => {
+  const tried = new Set(
+    Array.from({ length: 1000 }, (_, seed) =>
+      seededCase(seed, 0).name.split(',').slice(0, 2).join().replace(/.*: /, ''),
+    ),
+  );
+  expect(tried.size).toBe(CORPUS_NAMES.length * METRICS.length);
+});
