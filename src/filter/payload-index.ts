@@ -1,0 +1,141 @@
+// Which rows a `where` lets through: metadata of all rows as columns, one per field path, built as rows are written.
+// Rows only grow; deleted ones are the caller's business (tombstones), and compaction builds a new index.
+//
+// What a field's value is: `a.b` reaches into the object `a`, and into each object of the array `a`. An operator holds
+// if it holds for one of the values so found or, where a value is an array, for one of its elements; each operator of
+// a comparison chooses its own (as in MongoDB). `$ne` and `$nin` are the negations of `$eq` and `$in`.
+import { Bitset } from '../structures/bitset.ts';
+import type { Comparison, Facet, Metadata, MetadataValue, Where } from '../types.ts';
+import { Column, type Ordering } from './column.ts';
+import { isPlainObject, type MetadataObject } from './values.ts';
+
+/** One field and the fields below it. A Map, so that `__proto__` and `constructor` are names like any other. */
+interface Field {
+  readonly column: Column;
+  readonly fields: Map<string, Field>;
+}
+
+/** What one field costs beside its values, bytes. */
+const FIELD_BYTES = 600;
+
+export class PayloadIndex {
+  readonly #fields = new Map<string, Field>();
+
+  /** An estimate of the memory held, bytes. */
+  get byteLength(): number {
+    let total = 0;
+    const add = (fields: Map<string, Field>): void => {
+      for (const field of fields.values()) {
+        total += FIELD_BYTES + field.column.byteLength;
+        add(field.fields);
+      }
+    };
+    add(this.#fields);
+    return total;
+  }
+
+  /** Adds the metadata of rows `firstRow`, `firstRow + 1`, ...; all rows added before are lower. */
+  append(firstRow: number, metadataList: readonly (Metadata | undefined)[]): void {
+    for (let i = 0; i < metadataList.length; i++) {
+      const metadata = metadataList[i];
+      if (metadata) appendFields(this.#fields, firstRow + i, metadata);
+    }
+  }
+
+  /** The rows below `rowCount` that match; `where` has passed `checkWhere`. */
+  evaluate(where: Where, rowCount: number): Bitset {
+    const rows = Bitset.full(rowCount);
+    for (const key of Object.keys(where)) {
+      const value = where[key] as MetadataValue;
+      if (key === '$and') {
+        for (const part of value as unknown as Where[]) rows.intersect(this.evaluate(part, rowCount));
+      } else if (key === '$or') {
+        const either = new Bitset(rowCount);
+        for (const part of value as unknown as Where[]) either.union(this.evaluate(part, rowCount));
+        rows.intersect(either);
+      } else if (key === '$not') rows.subtract(this.evaluate(value as unknown as Where, rowCount));
+      else narrow(rows, this.#column(key), asComparison(value));
+    }
+    return rows;
+  }
+
+  /** The `limit` most frequent values of `field` among `rows`; an array's elements count once a row. */
+  facets(field: string, rows: Bitset, limit: number): Facet[] {
+    const facets = this.#column(field)?.count(rows) ?? [];
+    return facets.sort((a, b) => b.count - a.count || compareValues(a.value, b.value)).slice(0, limit);
+  }
+
+  #column(path: string): Column | undefined {
+    let fields = this.#fields;
+    let field: Field | undefined;
+    for (const name of path.split('.')) {
+      field = fields.get(name);
+      if (!field) return undefined;
+      fields = field.fields;
+    }
+    return field?.column;
+  }
+}
+
+function appendFields(fields: Map<string, Field>, row: number, object: MetadataObject): void {
+  for (const name of Object.keys(object)) {
+    const value = object[name];
+    if (value === undefined) continue;
+    let field = fields.get(name);
+    if (!field) {
+      field = { column: new Column(), fields: new Map() };
+      fields.set(name, field);
+    }
+    field.column.append(row, false, value);
+    if (Array.isArray(value)) {
+      for (const element of value as readonly MetadataValue[]) {
+        field.column.append(row, true, element);
+        if (isPlainObject(element)) appendFields(field.fields, row, element);
+      }
+    } else if (isPlainObject(value)) appendFields(field.fields, row, value);
+  }
+}
+
+/** A condition as a comparison: anything but an object with operators means `$eq`. */
+function asComparison(condition: MetadataValue): Comparison {
+  if (isPlainObject(condition) && Object.keys(condition).some((key) => key.startsWith('$'))) return condition;
+  return { $eq: condition };
+}
+
+/** Keeps the rows whose column satisfies every operator. */
+function narrow(rows: Bitset, column: Column | undefined, comparison: Comparison): void {
+  const { $exists, $eq, $ne, $in, $nin, $contains } = comparison;
+  const found = (add: (column: Column, found: Bitset) => void): Bitset => {
+    const set = new Bitset(rows.length);
+    if (column) add(column, set);
+    return set;
+  };
+  if ($exists !== undefined) {
+    const present = found((c, set) => c.exists(set));
+    if ($exists) rows.intersect(present);
+    else rows.subtract(present);
+  }
+  if ($eq !== undefined) rows.intersect(found((c, set) => c.equal([$eq], set)));
+  if ($ne !== undefined) rows.subtract(found((c, set) => c.equal([$ne], set)));
+  if ($in !== undefined) rows.intersect(found((c, set) => c.equal($in, set)));
+  if ($nin !== undefined) rows.subtract(found((c, set) => c.equal($nin, set)));
+  if ($contains !== undefined) rows.intersect(found((c, set) => c.contains($contains, set)));
+  for (const order of ['$gt', '$gte', '$lt', '$lte'] as const satisfies readonly Ordering[]) {
+    const operand = comparison[order];
+    if (operand !== undefined) rows.intersect(found((c, set) => c.compare(order, operand, set)));
+  }
+}
+
+/** Ascending: null, false, true, numbers, dates, strings (by code unit). */
+function compareValues(a: Facet['value'], b: Facet['value']): number {
+  const byType = typeOrder(a) - typeOrder(b);
+  if (byType !== 0 || a === null || b === null) return byType;
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function typeOrder(value: Facet['value']): number {
+  if (value === null) return 0;
+  if (typeof value === 'boolean') return 1;
+  if (typeof value === 'number') return 2;
+  return typeof value === 'string' ? 4 : 3;
+}
