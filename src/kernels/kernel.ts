@@ -63,8 +63,8 @@ export interface GpuRows extends ResidentRows {
   readonly device: 'webgpu';
   /** What the last search cost, for tests and `explain`. */
   readonly counters: Readonly<GpuCounters>;
-  /** Copies the rows that came to the `CpuRows` since the last call. */
-  sync(): void;
+  /** Copies the rows that came to the `CpuRows` since the last call; `rowCount` tells how far it is. */
+  sync(): Promise<void>;
   /**
    * Null where the GPU's arithmetic cannot prove the answer (ties at the border, out-of-range magnitudes): ask the CPU.
    * Rejects when the device is lost or fails.

@@ -1,0 +1,88 @@
+// Keeps a copy of an index's rows on whatever GPU there is: makes it when it pays, follows appends, lets go of it when
+// the GPU is lost or full, and makes it anew when the GPU is back. Never fails: without a copy, the CPU answers.
+import type { Devices } from '../kernels/devices.ts';
+import type { CpuRows, GpuRows } from '../kernels/kernel.ts';
+import { createGpuRows } from '../kernels/webgpu/rows.ts';
+
+export interface Mirror {
+  /** The copy, if it can answer now. It may still be without the newest rows, see its `rowCount`. */
+  readonly rows: GpuRows | null;
+  /** Begins to copy, or goes on with the rows appended since. */
+  follow(): void;
+  /** The copy with all rows in it; null if there is to be none. */
+  ready(): Promise<GpuRows | null>;
+  /** Stops using a copy that failed. */
+  drop(rows: GpuRows): void;
+  close(): void;
+}
+
+export function createMirror(cpu: CpuRows, devices: Devices): Mirror {
+  let rows: GpuRows | null = null;
+  let starting: Promise<void> | null = null;
+  let wanted = false;
+  let closed = false;
+  const stopListening = devices.onGpuBack(() => {
+    rows?.close();
+    rows = null;
+    starting = null;
+    if (wanted) follow();
+  });
+
+  function follow(): void {
+    wanted = true;
+    if (closed) return;
+    starting ??= start();
+    if (rows) copy(rows);
+  }
+
+  async function start(): Promise<void> {
+    const { gpu } = devices;
+    if (!gpu) return;
+    try {
+      const created = await createGpuRows(gpu, cpu);
+      // The GPU may have been lost and back, or the index closed, while pipelines compiled.
+      if (closed || devices.gpu !== gpu) return created.close();
+      rows = created;
+      gpu.lost.then(() => drop(created));
+      await copy(created);
+    } catch {
+      // No pipelines on this driver: the CPU goes on alone.
+    }
+  }
+
+  /** Copies what is new. Resolves when all rows of now are there, or when there is no copy any more. */
+  async function copy(target: GpuRows): Promise<void> {
+    try {
+      await target.sync();
+    } catch {
+      drop(target);
+    }
+  }
+
+  async function ready(): Promise<GpuRows | null> {
+    follow();
+    await starting;
+    if (rows) await copy(rows);
+    return rows;
+  }
+
+  function drop(failed: GpuRows): void {
+    if (rows !== failed) return;
+    rows = null;
+    failed.close();
+  }
+
+  return {
+    get rows() {
+      return rows;
+    },
+    follow,
+    ready,
+    drop,
+    close() {
+      closed = true;
+      stopListening();
+      if (rows) drop(rows);
+    },
+  };
+}

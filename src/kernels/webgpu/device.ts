@@ -1,0 +1,60 @@
+// Opens the one GPUDevice of a worker: for the search kernels here, and for the models (give it to ONNX Runtime).
+// Owns which features and limits are asked for, and which adapters are good enough.
+
+export interface Gpu {
+  readonly device: GPUDevice;
+  /** The adapter as its driver names it. */
+  readonly description: string;
+  /** Resolves once when the device is gone, for whatever reason. Nothing else tells: `submit` does not throw. */
+  readonly lost: Promise<GPUDeviceLostInfo>;
+}
+
+/** Wanted where present; nothing here depends on one. The models do better with the first two. */
+const FEATURES: readonly GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query'];
+
+/** Asked for at the adapter's maximum; the defaults would end at 128 MB. Higher ones cost nothing. */
+const LIMITS = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+  'maxComputeWorkgroupSizeY',
+  'maxComputeWorkgroupSizeZ',
+  'maxComputeWorkgroupsPerDimension',
+  'maxUniformBufferBindingSize',
+  'maxBindGroups',
+  'maxBindingsPerBindGroup',
+] as const satisfies readonly (keyof GPUSupportedLimits)[];
+
+/**
+ * Null where there is no usable GPU. Software adapters are 25 times slower than WASM: only with `software` are they
+ * accepted.
+ */
+export async function openGpu({ software }: { software: boolean }): Promise<Gpu | null> {
+  // Absent in Node, in insecure contexts and in some workers.
+  const gpu = (globalThis.navigator as Navigator | undefined)?.gpu;
+  if (!gpu) return null;
+  try {
+    const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+    if (!adapter || (isSoftware(adapter) && !software)) return null;
+    const device = await adapter.requestDevice({
+      requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
+      requiredLimits: Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]])),
+    });
+    return { device, description: describe(adapter.info), lost: device.lost };
+  } catch {
+    // Blocked drivers throw from either request. There is a CPU.
+    return null;
+  }
+}
+
+function isSoftware(adapter: GPUAdapter): boolean {
+  // Chrome moved the flag from the adapter to its info.
+  return adapter.info.isFallbackAdapter || (adapter as { isFallbackAdapter?: boolean }).isFallbackAdapter === true;
+}
+
+function describe({ description, vendor, architecture }: GPUAdapterInfo): string {
+  return description || [vendor, architecture].filter(Boolean).join(' ') || 'unknown GPU';
+}

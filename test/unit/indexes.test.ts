@@ -1,0 +1,60 @@
+import { expect, test } from 'vitest';
+import { createFlatIndex } from '../../src/indexes/flat.ts';
+import { openDevices } from '../../src/kernels/devices.ts';
+import { Bitset } from '../../src/structures/bitset.ts';
+import { found, oracle, seededCase } from './kernels.oracle.ts';
+
+test.each(['auto', 'wasm', 'js'] as const)('the flat index on %s gives the oracle’s answer', async (wanted) => {
+  const devices = await openDevices(wanted);
+  for (let seed = 0; seed < 50; seed++) {
+    const { dimension, metric, vectors, query, k, mask, ...rest } = seededCase(seed, 200);
+    const index = createFlatIndex({ dimension, metric }, devices);
+    index.append(vectors);
+    const hits = await index.search(mask ? { query, k, mask } : { query, k });
+    expect(found(hits), rest.name).toEqual(
+      oracle({ dimension, metric, vectors, query, k, ...(mask && { mask }), ...rest }),
+    );
+    expect(hits.device).toBe(wanted === 'js' ? 'js' : 'wasm');
+    index.close();
+  }
+  devices.close();
+});
+
+test('an empty index and an all-false mask give no hits', async () => {
+  const index = createFlatIndex({ dimension: 3, metric: 'cosine' }, await openDevices('wasm'));
+  const query = Float32Array.of(1, 0, 0);
+  expect((await index.search({ query, k: 5 })).rows).toHaveLength(0);
+  index.append(new Float32Array(300).fill(1));
+  expect((await index.search({ query, k: 5, mask: new Bitset(100) })).rows).toHaveLength(0);
+  expect((await index.search({ query, k: 5 })).rows).toHaveLength(5);
+});
+
+test('vector gives back what was appended', async () => {
+  const index = createFlatIndex({ dimension: 3, metric: 'cosine' }, await openDevices('auto'));
+  index.append(Float32Array.of(1, 2, 3, 4, 5, 6));
+  const copy = index.vector(1);
+  expect(copy).toEqual(Float32Array.of(4, 5, 6));
+  copy[0] = 9;
+  expect(index.vector(1)).toEqual(Float32Array.of(4, 5, 6));
+  expect(index.bytes.memory).toBeGreaterThan(24);
+  expect(index.bytes.gpu).toBe(0);
+});
+
+test('a search in flight is answered after close, and a later one is refused', async () => {
+  const index = createFlatIndex({ dimension: 1, metric: 'dot' }, await openDevices('js'));
+  index.append(Float32Array.of(1, 3, 2));
+  const answer = index.search({ query: Float32Array.of(1), k: 1 });
+  index.close();
+  expect([...(await answer).rows]).toEqual([1]);
+  await expect(index.search({ query: Float32Array.of(1), k: 1 })).rejects.toMatchObject({ code: 'CLOSED' });
+  expect(() => index.append(Float32Array.of(1))).toThrow('CLOSED');
+});
+
+test('rows of the wrong length are refused', async () => {
+  const index = createFlatIndex({ dimension: 3, metric: 'dot' }, await openDevices('js'));
+  expect(() => index.append(Float32Array.of(1, 2))).toThrow('DIMENSION_MISMATCH');
+});
+
+test('a GPU asked for by name where there is none is UNSUPPORTED', async () => {
+  await expect(openDevices('webgpu')).rejects.toMatchObject({ code: 'UNSUPPORTED' });
+});
