@@ -117,7 +117,10 @@ export interface Engine {
   /** First call of all. Returns the token of the worker's life lock, null where there are no Web Locks. */
   hello(): Promise<string | null>;
   ping(): void;
-  open(options: EngineOptions, onEvent: (event: EngineEvent) => void | Promise<void>): Promise<{ device: Device; uuid: string }>;
+  open(
+    options: EngineOptions,
+    onEvent: (event: EngineEvent) => void | Promise<void>,
+  ): Promise<{ device: Device; uuid: string }>;
   close(): Promise<void>;
   cancel(call: CallId): void;
   stats(): Promise<DatabaseStats>;
@@ -138,7 +141,12 @@ export interface Engine {
   facets(id: number, request: { field: string; where: Where | null; limit: number }): Promise<Facet[]>;
   query(id: number, queries: EngineQuery[], call: CallId): Promise<EngineAnswer[]>;
   loadModel(task: ModelInfo['task'], model: EmbedderOptions, call: CallId): Promise<ModelInfo>;
-  embed(model: EmbedderOptions, texts: readonly string[], kind: 'query' | 'document', call: CallId): Promise<(Float32Array | null)[]>;
+  embed(
+    model: EmbedderOptions,
+    texts: readonly string[],
+    kind: 'query' | 'document',
+    call: CallId,
+  ): Promise<(Float32Array | null)[]>;
   /** Pieces arrive as `token` events; resolves when the page has had them all. */
   generate(model: string, messages: readonly ChatMessage[], maxTokens: number, call: CallId): Promise<void>;
 }
@@ -171,7 +179,8 @@ export function installErrorTransfer(): void {
 const stockThrowHandler = transferHandlers.get('throw')!;
 
 function toWire(error: unknown): WireError {
-  if (!(error instanceof Error)) return { name: 'Error', message: String(error), stack: undefined, code: undefined, cause: undefined };
+  if (!(error instanceof Error))
+    return { name: 'Error', message: String(error), stack: undefined, code: undefined, cause: undefined };
   return {
     name: error.name,
     message: error.message,

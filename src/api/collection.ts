@@ -59,7 +59,13 @@ export class Collection<M extends object = Metadata> {
   private readonly embedder: Embedder | null;
 
   /** @internal */
-  constructor(database: Database, connection: Connection, name: string, opened: OpenedCollection, embedder: Embedder | null) {
+  constructor(
+    database: Database,
+    connection: Connection,
+    name: string,
+    opened: OpenedCollection,
+    embedder: Embedder | null,
+  ) {
     this.database = database;
     this.connection = connection;
     this.name = name;
@@ -67,7 +73,11 @@ export class Collection<M extends object = Metadata> {
     this.dimension = opened.dimension ?? undefined;
     this.metric = opened.metric;
     this.embedder = embedder;
-    this.rules = { dimension: opened.dimension, metric: opened.metric, embeds: embedder !== null || opened.embeds === 'worker' };
+    this.rules = {
+      dimension: opened.dimension,
+      metric: opened.metric,
+      embeds: embedder !== null || opened.embeds === 'worker',
+    };
   }
 
   /**
@@ -87,10 +97,13 @@ export class Collection<M extends object = Metadata> {
       placeEmbedded(packed, toEmbed, await this.runEmbedder(texts, 'document', signal), this.rules);
     }
     const buffers = [packed.vectors?.buffer, packed.sources?.buffer].filter((buffer) => buffer !== undefined);
-    await this.connection.call((engine, call) => engine.upsert(this.id, transfer(packed, buffers), options.mode ?? 'upsert', call), {
-      signal,
-      waits: true,
-    });
+    await this.connection.call(
+      (engine, call) => engine.upsert(this.id, transfer(packed, buffers), options.mode ?? 'upsert', call),
+      {
+        signal,
+        waits: true,
+      },
+    );
   }
 
   /** Changes metadata of records. Returns how many there were; ids that do not exist are left out. */
@@ -108,7 +121,10 @@ export class Collection<M extends object = Metadata> {
   async delete(target: Target, options: CallOptions = {}): Promise<number> {
     checkOptions(options, ['signal'], 'delete');
     const checkedTarget = checkTarget(target);
-    return this.connection.call((engine, call) => engine.delete(this.id, checkedTarget, call), { signal: checkSignal(options.signal), waits: true });
+    return this.connection.call((engine, call) => engine.delete(this.id, checkedTarget, call), {
+      signal: checkSignal(options.signal),
+      waits: true,
+    });
   }
 
   /** Records by id, in the order of `ids`; those that do not exist are left out. */
@@ -116,7 +132,9 @@ export class Collection<M extends object = Metadata> {
     checkOptions(options, ['select', 'signal'], 'get');
     const wanted = checkIds(Array.isArray(ids) ? ids : [ids], 'ids');
     const select = checkSelect(options.select, ['text', 'metadata', 'vector']);
-    const found = await this.connection.call((engine) => engine.get(this.id, wanted, select), { signal: checkSignal(options.signal) });
+    const found = await this.connection.call((engine) => engine.get(this.id, wanted, select), {
+      signal: checkSignal(options.signal),
+    });
     return toRecords<M>(found.ids, found.rows);
   }
 
@@ -136,7 +154,9 @@ export class Collection<M extends object = Metadata> {
       afterRow: options.cursor === undefined ? -1 : checkInteger(Number(options.cursor), 0, 2 ** 32, 'cursor'),
       select: checkSelect(options.select, ['text', 'metadata', 'vector']),
     };
-    const page = await this.connection.call((engine) => engine.scroll(this.id, request), { signal: checkSignal(options.signal) });
+    const page = await this.connection.call((engine) => engine.scroll(this.id, request), {
+      signal: checkSignal(options.signal),
+    });
     return { records: toRecords<M>(page.ids, page.rows), ...(page.lastRow !== null && { next: String(page.lastRow) }) };
   }
 
@@ -162,7 +182,8 @@ export class Collection<M extends object = Metadata> {
   async queryBatch(queries: readonly Query[], options: CallOptions = {}): Promise<Matches<M>[]> {
     checkOptions(options, ['signal'], 'queryBatch');
     if (!Array.isArray(queries)) throw invalid('queryBatch: expected an array of queries');
-    if (queries.some((query) => query?.signal !== undefined)) throw invalid('queryBatch: give the signal to the batch, not to a query in it');
+    if (queries.some((query) => query?.signal !== undefined))
+      throw invalid('queryBatch: give the signal to the batch, not to a query in it');
     return queries.length === 0 ? [] : this.run(queries, options.signal);
   }
 
@@ -186,17 +207,25 @@ export class Collection<M extends object = Metadata> {
     const vectors = await this.runEmbedder(texts, 'query', signal);
     for (const [i, query] of waiting.entries()) {
       const vector = vectors[i] ?? null;
-      query.vector = vector && checkVector(vector, this.rules.dimension!, this.rules.metric, "the embedder's vector of the query");
+      query.vector =
+        vector && checkVector(vector, this.rules.dimension!, this.rules.metric, "the embedder's vector of the query");
       query.embed = null;
     }
   }
 
-  private async runEmbedder(texts: string[], kind: 'query' | 'document', signal: AbortSignal | undefined): Promise<(Float32Array | null)[]> {
+  private async runEmbedder(
+    texts: string[],
+    kind: 'query' | 'document',
+    signal: AbortSignal | undefined,
+  ): Promise<(Float32Array | null)[]> {
     try {
       return await this.embedder!.embed(texts, { kind, ...(signal && { signal }) });
     } catch (error) {
-      if (signal?.aborted) throw new PiramidError('ABORTED', 'the call was cancelled by its signal', { cause: signal.reason });
-      throw error instanceof PiramidError ? error : new PiramidError('MODEL_FAILED', `the embedder failed: ${error}`, { cause: error });
+      if (signal?.aborted)
+        throw new PiramidError('ABORTED', 'the call was cancelled by its signal', { cause: signal.reason });
+      throw error instanceof PiramidError
+        ? error
+        : new PiramidError('MODEL_FAILED', `the embedder failed: ${error}`, { cause: error });
     }
   }
 }
@@ -216,7 +245,10 @@ function toMatches<M extends object>(answer: EngineAnswer): Matches<M> {
   return matches;
 }
 
-function selected<M extends object>(rows: EngineRows, i: number): { text?: string; metadata?: M; vector?: Float32Array } {
+function selected<M extends object>(
+  rows: EngineRows,
+  i: number,
+): { text?: string; metadata?: M; vector?: Float32Array } {
   const text = rows.texts?.[i] ?? null;
   const metadata = rows.metadata?.[i] ?? null;
   const vector = rows.vectors?.[i] ?? null;

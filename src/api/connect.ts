@@ -27,10 +27,14 @@ export class Connection {
     this.silence = silence;
     worker.addEventListener('error', (event) => {
       event.preventDefault();
-      const hint = event.message ? event.message : 'its script did not load; is it missing, or does a Content-Security-Policy forbid it?';
+      const hint = event.message
+        ? event.message
+        : 'its script did not load; is it missing, or does a Content-Security-Policy forbid it?';
       this.fail(new PiramidError('WORKER_FAILED', `the worker failed: ${hint}`));
     });
-    worker.addEventListener('messageerror', () => this.fail(new PiramidError('WORKER_FAILED', 'a message from the worker could not be read')));
+    worker.addEventListener('messageerror', () =>
+      this.fail(new PiramidError('WORKER_FAILED', 'a message from the worker could not be read')),
+    );
     this.engine = wrap<Engine>(worker);
   }
 
@@ -120,7 +124,9 @@ export class Connection {
   private watchLife(token: string | null): void {
     if (token === null || !globalThis.navigator?.locks) return;
     navigator.locks
-      .request(lifeLockName(token), { mode: 'shared' }, () => this.fail(new PiramidError('WORKER_FAILED', 'the worker ended unexpectedly')))
+      .request(lifeLockName(token), { mode: 'shared' }, () =>
+        this.fail(new PiramidError('WORKER_FAILED', 'the worker ended unexpectedly')),
+      )
       .catch(() => {});
   }
 

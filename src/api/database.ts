@@ -16,7 +16,18 @@ import type {
 } from '../types.ts';
 import { Collection } from './collection.ts';
 import type { Connection } from './connect.ts';
-import { checkChoice, checkInteger, checkName, checkOptions, checkSignal, checkText, DIMENSION_MAX, describe, embedderOptions, invalid } from './input.ts';
+import {
+  checkChoice,
+  checkInteger,
+  checkName,
+  checkOptions,
+  checkSignal,
+  checkText,
+  DIMENSION_MAX,
+  describe,
+  embedderOptions,
+  invalid,
+} from './input.ts';
 
 /** Options of calls that may have to load a model first. */
 export interface ModelCallOptions extends CallOptions {
@@ -59,13 +70,19 @@ export class Database implements AsyncDisposable {
       dimension: options?.dimension ?? null,
       metric: options?.metric ?? null,
       embedder: own
-        ? { fingerprint: checkName(own.fingerprint, 'embedder.fingerprint'), dimension: checkInteger(own.dimension, 1, DIMENSION_MAX, 'embedder.dimension') }
+        ? {
+            fingerprint: checkName(own.fingerprint, 'embedder.fingerprint'),
+            dimension: checkInteger(own.dimension, 1, DIMENSION_MAX, 'embedder.dimension'),
+          }
         : embedder === undefined
           ? null
           : embedderOptions(embedder as string | EmbedderOptions),
       mustExist: options === undefined,
     };
-    const opened = await this.connection.call((engine, id) => engine.openCollection(name, request, id), eventOptions(call));
+    const opened = await this.connection.call(
+      (engine, id) => engine.openCollection(name, request, id),
+      eventOptions(call),
+    );
     return new Collection<M>(this, this.connection, name, opened, own);
   }
 
@@ -93,7 +110,11 @@ export class Database implements AsyncDisposable {
   }
 
   /** Loads a model, so that the first use need not wait. `UNSUPPORTED` where the worker has no runtime for it. */
-  async loadModel(task: ModelInfo['task'], model: string | EmbedderOptions, call: ModelCallOptions = {}): Promise<ModelInfo> {
+  async loadModel(
+    task: ModelInfo['task'],
+    model: string | EmbedderOptions,
+    call: ModelCallOptions = {},
+  ): Promise<ModelInfo> {
     checkChoice(task, ['embed', 'generate'], 'task');
     checkCall(call);
     const options = embedderOptions(model);
@@ -110,13 +131,16 @@ export class Database implements AsyncDisposable {
     checkCall(call);
     checkChoice(kind, ['query', 'document'], 'kind');
     for (const [i, text] of texts.entries()) checkText(text, `texts[${i}]`);
-    return this.connection.call((engine, id) => engine.embed(embedderOptions(model), texts, kind, id), eventOptions(call));
+    return this.connection.call(
+      (engine, id) => engine.embed(embedderOptions(model), texts, kind, id),
+      eventOptions(call),
+    );
   }
 
   /** An answer to a conversation, piece by piece, by a language model in the worker. Ending the loop early stops it. */
   async *generate(
     messages: readonly ChatMessage[],
-    options: ModelCallOptions & { model: string; /** @default 256 */ maxTokens?: number },
+    options: ModelCallOptions & { model: string /** @default 256 */; maxTokens?: number },
   ): AsyncGenerator<string, void, undefined> {
     const { model, maxTokens = 256, signal, onProgress, ...rest } = options;
     checkOptions(rest, ['model', 'maxTokens', 'signal', 'onProgress'], 'generate');

@@ -3,8 +3,26 @@
 import { PiramidError } from '../errors.ts';
 import { checkMetadata, checkPath, checkWhere } from '../filter/check.ts';
 import { encodeMetadataRow } from '../filter/metadata.ts';
-import { type EngineQuery, type PackedRecords, type Select, VECTOR_FROM_TEXT, VECTOR_GIVEN, VECTOR_NONE } from '../protocol.ts';
-import type { Changes, EmbedderOptions, Fusion, Metric, Query, RecordId, Target, Vector, VectorRecord, Where } from '../types.ts';
+import {
+  type EngineQuery,
+  type PackedRecords,
+  type Select,
+  VECTOR_FROM_TEXT,
+  VECTOR_GIVEN,
+  VECTOR_NONE,
+} from '../protocol.ts';
+import type {
+  Changes,
+  EmbedderOptions,
+  Fusion,
+  Metric,
+  Query,
+  RecordId,
+  Target,
+  Vector,
+  VectorRecord,
+  Where,
+} from '../types.ts';
 
 /** Bounds of what one call may ask for. */
 export const K_MAX = 10_000;
@@ -46,13 +64,15 @@ export function checkInteger(value: unknown, min: number, max: number, what: str
 }
 
 export function checkSignal(signal: unknown): AbortSignal | undefined {
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid(`signal: expected an AbortSignal, got ${describe(signal)}`);
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw invalid(`signal: expected an AbortSignal, got ${describe(signal)}`);
   return signal;
 }
 
 export function checkId(id: unknown, where: string): RecordId {
   const valid = typeof id === 'string' ? id.length > 0 && isWellFormed(id) : Number.isSafeInteger(id);
-  if (!valid) throw invalid(`${where}: expected an id that is a non-empty string or a safe integer, got ${describe(id)}`);
+  if (!valid)
+    throw invalid(`${where}: expected an id that is a non-empty string or a safe integer, got ${describe(id)}`);
   return Object.is(id, -0) ? 0 : (id as RecordId);
 }
 
@@ -63,7 +83,8 @@ export function checkIds(ids: unknown, where: string): RecordId[] {
 
 export function checkText(text: unknown, where: string): string {
   if (typeof text !== 'string') throw invalid(`${where}: expected a string, got ${describe(text)}`);
-  if (!isWellFormed(text)) throw invalid(`${where}: holds half of a surrogate pair, which cannot be stored; use text.toWellFormed()`);
+  if (!isWellFormed(text))
+    throw invalid(`${where}: holds half of a surrogate pair, which cannot be stored; use text.toWellFormed()`);
   return text;
 }
 
@@ -71,14 +92,17 @@ export function checkTarget(target: Target): Target {
   checkOptions(target, ['ids', 'where'], 'target');
   const has = (key: 'ids' | 'where') => (target as Record<string, unknown>)[key] !== undefined;
   if (target === undefined || has('ids') === has('where')) throw invalid('target: expected { ids } or { where }');
-  return 'ids' in target && target.ids ? { ids: checkIds(target.ids, 'target.ids') } : { where: checkWhere((target as { where: Where }).where) };
+  return 'ids' in target && target.ids
+    ? { ids: checkIds(target.ids, 'target.ids') }
+    : { where: checkWhere((target as { where: Where }).where) };
 }
 
 export function checkChanges(changes: Changes): Changes {
   checkOptions(changes, ['set', 'unset'], 'changes');
   const { set, unset } = changes ?? {};
   if (!set && !unset) throw invalid('changes: expected { set } or { unset } or both');
-  if (unset !== undefined && !Array.isArray(unset)) throw invalid(`changes.unset: expected an array of field paths, got ${describe(unset)}`);
+  if (unset !== undefined && !Array.isArray(unset))
+    throw invalid(`changes.unset: expected an array of field paths, got ${describe(unset)}`);
   for (const path of [...Object.keys(set ?? {}), ...(unset ?? [])]) checkPath(path);
   if (set) for (const [path, value] of Object.entries(set)) checkMetadata({ value }, `changes.set["${path}"]`);
   return changes;
@@ -92,19 +116,35 @@ export function checkSelect(select: unknown, fallback: Select): Select {
 }
 
 /** The vector as finite float32. A copy where `own` (it is going to be transferred). */
-export function checkVector(vector: Vector, dimension: number, metric: Metric, what: string): Float32Array<ArrayBuffer> {
+export function checkVector(
+  vector: Vector,
+  dimension: number,
+  metric: Metric,
+  what: string,
+): Float32Array<ArrayBuffer> {
   const target = new Float32Array(dimension);
   packVector(vector, target, 0, dimension, metric, what);
   return target;
 }
 
-function packVector(vector: unknown, target: Float32Array, offset: number, dimension: number, metric: Metric, what: string): void {
+function packVector(
+  vector: unknown,
+  target: Float32Array,
+  offset: number,
+  dimension: number,
+  metric: Metric,
+  what: string,
+): void {
   if (!Array.isArray(vector) && !(vector instanceof Float32Array)) {
     throw invalid(`${what}: expected a vector (Float32Array or array of numbers), got ${describe(vector)}`);
   }
   if (vector.length !== dimension) {
-    const detached = vector instanceof Float32Array && vector.buffer.byteLength === 0 ? ' (its buffer has been transferred away)' : '';
-    throw new PiramidError('DIMENSION_MISMATCH', `${what}: expected ${dimension} numbers, got ${vector.length}${detached}`);
+    const detached =
+      vector instanceof Float32Array && vector.buffer.byteLength === 0 ? ' (its buffer has been transferred away)' : '';
+    throw new PiramidError(
+      'DIMENSION_MISMATCH',
+      `${what}: expected ${dimension} numbers, got ${vector.length}${detached}`,
+    );
   }
   if (Array.isArray(vector)) {
     for (let i = 0; i < dimension; i++) {
@@ -119,9 +159,12 @@ function packVector(vector: unknown, target: Float32Array, offset: number, dimen
     if (!Number.isFinite(x)) bad = i;
     sum += x * x;
   }
-  if (bad >= 0) throw invalid(`${what}: number ${bad} is ${(vector as ArrayLike<number>)[bad]}, expected a finite float32`);
+  if (bad >= 0)
+    throw invalid(`${what}: number ${bad} is ${(vector as ArrayLike<number>)[bad]}, expected a finite float32`);
   if (sum === 0 && metric === 'cosine') {
-    throw invalid(`${what}: all numbers are zero, and a zero vector has no direction, which the cosine needs. Leave the vector out, or use metric 'dot' or 'l2'.`);
+    throw invalid(
+      `${what}: all numbers are zero, and a zero vector has no direction, which the cosine needs. Leave the vector out, or use metric 'dot' or 'l2'.`,
+    );
   }
 }
 
@@ -152,12 +195,15 @@ export function packRecords<M extends object>(
   const seen = new Map<RecordId, number>();
   for (let i = 0; i < n; i++) {
     const record = records[i] as VectorRecord<M> | undefined;
-    if (typeof record !== 'object' || record === null) throw invalid(`record ${i}: expected an object, got ${describe(record)}`);
+    if (typeof record !== 'object' || record === null)
+      throw invalid(`record ${i}: expected an object, got ${describe(record)}`);
     const id = checkId(record.id, `record ${i}: id`);
     const what = `record ${JSON.stringify(id)}`;
     for (const key in record) {
       if (key !== 'id' && key !== 'vector' && key !== 'text' && key !== 'metadata') {
-        throw invalid(`${what}: unknown field "${key}"; known are id, vector, text, metadata. Your own fields belong into metadata.`);
+        throw invalid(
+          `${what}: unknown field "${key}"; known are id, vector, text, metadata. Your own fields belong into metadata.`,
+        );
       }
     }
     const before = seen.get(id);
@@ -174,14 +220,16 @@ export function packRecords<M extends object>(
       packed.metadata[i] = encodeMetadataRow(record.metadata);
     }
     if (record.vector !== undefined) {
-      if (dimension === null) throw invalid(`${what}: has a vector, but the collection holds text only (it was created without a dimension)`);
+      if (dimension === null)
+        throw invalid(`${what}: has a vector, but the collection holds text only (it was created without a dimension)`);
       packVector(record.vector, packed.vectors!, i * dimension, dimension, metric, what);
     } else if (dimension === null) {
       if (record.text === undefined) throw invalid(`${what}: expected a text`);
     } else {
       packed.sources ??= new Uint8Array(n).fill(VECTOR_GIVEN);
       if (record.text === undefined) throw invalid(`${what}: expected a vector or a text`);
-      if (!embeds) throw invalid(`${what}: has no vector, and the collection has no embedder that could make one from its text`);
+      if (!embeds)
+        throw invalid(`${what}: has no vector, and the collection has no embedder that could make one from its text`);
       packed.sources[i] = VECTOR_FROM_TEXT;
       toEmbed.push(i);
     }
@@ -197,13 +245,17 @@ export function placeEmbedded(
   rules: PackingRules,
 ): void {
   if (!Array.isArray(vectors) || vectors.length !== positions.length) {
-    throw new PiramidError('MODEL_FAILED', `the embedder was given ${positions.length} texts and gave ${vectors?.length} vectors`);
+    throw new PiramidError(
+      'MODEL_FAILED',
+      `the embedder was given ${positions.length} texts and gave ${vectors?.length} vectors`,
+    );
   }
   for (const [j, i] of positions.entries()) {
     const vector = vectors[j]!;
     packed.sources![i] = vector === null ? VECTOR_NONE : VECTOR_GIVEN;
     const what = `the embedder's vector of record ${JSON.stringify(packed.ids[i])}`;
-    if (vector !== null) packVector(vector, packed.vectors!, i * rules.dimension!, rules.dimension!, rules.metric, what);
+    if (vector !== null)
+      packVector(vector, packed.vectors!, i * rules.dimension!, rules.dimension!, rules.metric, what);
   }
 }
 
@@ -214,14 +266,22 @@ export function packQuery(query: Query, rules: PackingRules & { embeds: boolean 
   checkOptions(query, QUERY_OPTIONS, 'query');
   if (query === undefined) throw invalid('query: expected an object');
   const { vector, text, keywords } = query;
-  if (vector === undefined && text === undefined && keywords === undefined) throw invalid('query: expected a vector, a text or keywords');
-  if (text !== undefined && keywords !== undefined) throw invalid('query: text and keywords exclude each other (text searches meaning and words, keywords words alone)');
-  if (vector !== undefined && rules.dimension === null) throw invalid('query: the collection holds text only (it was created without a dimension)');
+  if (vector === undefined && text === undefined && keywords === undefined)
+    throw invalid('query: expected a vector, a text or keywords');
+  if (text !== undefined && keywords !== undefined)
+    throw invalid(
+      'query: text and keywords exclude each other (text searches meaning and words, keywords words alone)',
+    );
+  if (vector !== undefined && rules.dimension === null)
+    throw invalid('query: the collection holds text only (it was created without a dimension)');
   const embed = text !== undefined && vector === undefined && rules.dimension !== null;
   if (embed && !rules.embeds) {
-    throw invalid('query: the collection has no embedder that could embed the text; give a vector beside it, or use keywords');
+    throw invalid(
+      'query: the collection has no embedder that could embed the text; give a vector beside it, or use keywords',
+    );
   }
-  if (query.explain !== undefined && typeof query.explain !== 'boolean') throw invalid(`explain: expected a boolean, got ${describe(query.explain)}`);
+  if (query.explain !== undefined && typeof query.explain !== 'boolean')
+    throw invalid(`explain: expected a boolean, got ${describe(query.explain)}`);
   const words = text ?? keywords;
   return {
     vector: vector === undefined ? null : checkVector(vector, rules.dimension!, rules.metric, 'query vector'),
@@ -239,12 +299,16 @@ export function packQuery(query: Query, rules: PackingRules & { embeds: boolean 
 function checkFusion(fusion: Fusion | undefined): Fusion {
   if (fusion === undefined) return { rrf: {} };
   checkOptions(fusion, ['rrf', 'weighted'], 'fusion');
-  const { rrf, weighted } = fusion as { rrf?: { rrfConstant?: number }; weighted?: { vector?: number; words?: number } };
+  const { rrf, weighted } = fusion as {
+    rrf?: { rrfConstant?: number };
+    weighted?: { vector?: number; words?: number };
+  };
   if ((rrf === undefined) === (weighted === undefined)) throw invalid('fusion: expected { rrf } or { weighted }');
   checkOptions(rrf, ['rrfConstant'], 'fusion.rrf');
   checkOptions(weighted, ['vector', 'words'], 'fusion.weighted');
   for (const [name, value] of Object.entries({ ...rrf, ...weighted })) {
-    if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) throw invalid(`fusion: ${name}: expected a number of at least 0, got ${describe(value)}`);
+    if (typeof value !== 'number' || !Number.isFinite(value) || value < 0)
+      throw invalid(`fusion: ${name}: expected a number of at least 0, got ${describe(value)}`);
   }
   return fusion;
 }

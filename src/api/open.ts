@@ -64,4 +64,3 @@ function absolute(url: unknown, what: string): string {
     throw invalid(`${what}: "${url}" is not a URL`);
   }
 }
-

@@ -79,7 +79,9 @@ export function emptyManifest(): Manifest {
  * The newest whole manifest, undefined for a database without one, and whether the other slot is damaged: then it may
  * have been the newer. Throws `CORRUPT` where no slot is whole, `NEWER_FORMAT`.
  */
-export async function readManifest(backend: Backend): Promise<{ manifest: Manifest | undefined; otherSlotDamaged: boolean }> {
+export async function readManifest(
+  backend: Backend,
+): Promise<{ manifest: Manifest | undefined; otherSlotDamaged: boolean }> {
   const slots = await Promise.all([0, 1].map((slot) => readSlot(backend, slot)));
   const whole = slots.filter((slot) => slot !== undefined && !(slot instanceof PiramidError)) as Manifest[];
   const damaged = slots.find((slot) => slot instanceof PiramidError);

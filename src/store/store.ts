@@ -235,7 +235,10 @@ export class Store {
       if ('chunks' in part) {
         for (const chunk of part.chunks) {
           if (chunk.kind !== 'metadata') continue;
-          yield { firstRow: chunk.firstRow, values: decodeJson(await this.readChunk(stored.id, chunk)) as StoredMetadata[] };
+          yield {
+            firstRow: chunk.firstRow,
+            values: decodeJson(await this.readChunk(stored.id, chunk)) as StoredMetadata[],
+          };
         }
       } else yield { firstRow: part.firstRow, values: part.metadata.map(parseOrNull) };
     }
@@ -353,7 +356,8 @@ export class Store {
       const { header, payload } = decodeBlock(value, { kind: 'log', key });
       this.nextLogKey = key + 1;
       this.logBytes += value!.byteLength;
-      if (header.collection >= this.manifest.nextCollection) throw orphanError(`log ${key} belongs to an unknown collection`);
+      if (header.collection >= this.manifest.nextCollection)
+        throw orphanError(`log ${key} belongs to an unknown collection`);
       const rows = this.collectionRows.get(header.collection);
       if (!rows) continue; // its collection was deleted afterwards
       const { batch, deleted } = decodeLogEntry(

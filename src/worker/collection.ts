@@ -12,7 +12,17 @@ import type { StoredCollection } from '../store/manifest.ts';
 import type { LoadedRows, Store } from '../store/store.ts';
 import { Bitset } from '../structures/bitset.ts';
 import { buildPostings, mergePostings, Postings } from '../text/postings.ts';
-import type { Changes, CollectionStats, Facet, Metadata, MetadataValue, RecordId, Target, UpsertOptions, Where } from '../types.ts';
+import type {
+  Changes,
+  CollectionStats,
+  Facet,
+  Metadata,
+  MetadataValue,
+  RecordId,
+  Target,
+  UpsertOptions,
+  Where,
+} from '../types.ts';
 
 /** Postings blocks above this many are merged in memory: each costs every query a dictionary search per word. */
 const POSTINGS_BLOCKS_MAX = 24;
@@ -101,10 +111,16 @@ export class CollectionState {
     for (const id of records.ids) {
       const row = this.rowOf.get(id);
       if (row !== undefined && mode === 'insert') {
-        throw new PiramidError('CONFLICT', `record ${JSON.stringify(id)} exists already, and mode is 'insert'. Nothing was written.`);
+        throw new PiramidError(
+          'CONFLICT',
+          `record ${JSON.stringify(id)} exists already, and mode is 'insert'. Nothing was written.`,
+        );
       }
       if (row === undefined && mode === 'update') {
-        throw new PiramidError('NOT_FOUND', `record ${JSON.stringify(id)} does not exist, and mode is 'update'. Nothing was written.`);
+        throw new PiramidError(
+          'NOT_FOUND',
+          `record ${JSON.stringify(id)} does not exist, and mode is 'update'. Nothing was written.`,
+        );
       }
       if (row !== undefined) replaced.push(row);
     }
@@ -115,10 +131,16 @@ export class CollectionState {
       firstRow,
       rowCount: n,
       ids: records.ids,
-      vectors: dimension === null ? null : { dimension, values: records.vectors!, present: presence(records.sources, n) },
+      vectors:
+        dimension === null ? null : { dimension, values: records.vectors!, present: presence(records.sources, n) },
       metadata: records.metadata ?? none(),
       texts: records.texts ?? none(),
-      postings: records.texts && buildPostings(records.texts.map((text) => text ?? undefined), firstRow),
+      postings:
+        records.texts &&
+        buildPostings(
+          records.texts.map((text) => text ?? undefined),
+          firstRow,
+        ),
     };
     await this.store.append(this.stored.id, batch, replaced);
     const { ids, vectors, postings } = batch;
@@ -136,7 +158,10 @@ export class CollectionState {
   async update(target: Target, changes: Changes): Promise<number> {
     const rows = await this.targetRows(target);
     if (rows.length === 0) return 0;
-    const [metadata, texts] = await Promise.all([this.store.readMetadata(this.stored.id, rows), this.store.readTexts(this.stored.id, rows)]);
+    const [metadata, texts] = await Promise.all([
+      this.store.readMetadata(this.stored.id, rows),
+      this.store.readTexts(this.stored.id, rows),
+    ]);
     const { dimension } = this.stored.config;
     let vectors: Float32Array<ArrayBuffer> | null = null;
     let sources: Uint8Array<ArrayBuffer> | null = null;
@@ -185,7 +210,11 @@ export class CollectionState {
       }
       rows.push(row);
     }
-    return { ids: rows.map((row) => this.ids[row]!), rows: await this.select(rows, request.select), lastRow: more ? rows.at(-1)! : null };
+    return {
+      ids: rows.map((row) => this.ids[row]!),
+      rows: await this.select(rows, request.select),
+      lastRow: more ? rows.at(-1)! : null,
+    };
   }
 
   async facets(field: string, where: Where | null, limit: number): Promise<Facet[]> {
@@ -200,12 +229,15 @@ export class CollectionState {
       select.includes('metadata') ? this.store.readMetadata(this.stored.id, rows) : null,
     ]);
     const vectors =
-      select.includes('vector') && this.index ? Array.from(rows, (row) => (this.withVector.has(row) ? this.index!.vector(row) : null)) : null;
+      select.includes('vector') && this.index
+        ? Array.from(rows, (row) => (this.withVector.has(row) ? this.index!.vector(row) : null))
+        : null;
     return { texts, metadata, vectors };
   }
 
-  stats(): CollectionStats {
-    const { name, config, id } = this.stored;
+  /** `name` is what the store calls it now. */
+  stats(name: string): CollectionStats {
+    const { config, id } = this.stored;
     const postings = this.blocks.reduce((sum, block) => sum + block.byteLength, 0);
     return {
       name,
@@ -213,7 +245,7 @@ export class CollectionState {
       metric: config.metric,
       ...(config.embedder && { embedder: config.embedder.fingerprint }),
       count: this.count,
-      device: this.index?.device ?? this.devices.best,
+      device: this.index?.device ?? this.devices.cpu,
       rows: this.rowCount,
       bytes: {
         gpu: this.index?.bytes.gpu ?? 0,
@@ -233,7 +265,8 @@ export class CollectionState {
     for (const id of rows.ids) this.ids.push(id);
     for (let row = rows.firstRow; row < end; row++) if (!deleted.has(row)) this.rowOf.set(this.ids[row]!, row);
     if (this.index) {
-      if (end > this.withVector.length) this.withVector = this.withVector.resized(Math.max(end, this.withVector.length * 2));
+      if (end > this.withVector.length)
+        this.withVector = this.withVector.resized(Math.max(end, this.withVector.length * 2));
       for (const part of rows.vectors) {
         this.index.append(part.values);
         const present = part.present.count();
@@ -261,14 +294,19 @@ export class CollectionState {
   private async buildPayload(): Promise<void> {
     const payload = new PayloadIndex();
     this.payloadLate = [];
-    for await (const { firstRow, values } of this.store.loadMetadata(this.stored.id)) payload.append(firstRow, values.map(toMetadata));
+    for await (const { firstRow, values } of this.store.loadMetadata(this.stored.id))
+      payload.append(firstRow, values.map(toMetadata));
     this.payload = payload;
     for (const batch of this.payloadLate) this.addPayload(batch);
     this.payloadLate = [];
   }
 
   private addPayload(batch: RowBatch): void {
-    if (this.payload) this.payload.append(batch.firstRow, batch.metadata.map((json) => toMetadata(json === null ? null : JSON.parse(json))));
+    if (this.payload)
+      this.payload.append(
+        batch.firstRow,
+        batch.metadata.map((json) => toMetadata(json === null ? null : JSON.parse(json))),
+      );
     else if (this.payloadBuild) this.payloadLate.push(batch);
   }
 

@@ -3,7 +3,16 @@
 import { PiramidError, toPiramidError } from '../errors.ts';
 import { type Devices, openDevices } from '../kernels/devices.ts';
 import type { CreateModelLoader, LoadOptions, ModelLoader } from '../models/model.ts';
-import { type CallId, type CollectionRequest, type Engine, type EngineEvent, type EngineOptions, type OpenedCollection, VECTOR_FROM_TEXT, VECTOR_NONE } from '../protocol.ts';
+import {
+  type CallId,
+  type CollectionRequest,
+  type Engine,
+  type EngineEvent,
+  type EngineOptions,
+  type OpenedCollection,
+  VECTOR_FROM_TEXT,
+  VECTOR_NONE,
+} from '../protocol.ts';
 import { openIndexedDb } from '../store/indexeddb.ts';
 import type { CollectionConfig, StoredCollection } from '../store/manifest.ts';
 import { MemoryBackend } from '../store/memory.ts';
@@ -13,8 +22,8 @@ import { mergePostings, Postings } from '../text/postings.ts';
 import type { CollectionInfo, DatabaseStats, EmbedderOptions } from '../types.ts';
 import { CollectionState } from './collection.ts';
 import { holdLifeLock, lockDatabase } from './locks.ts';
-import { Queue } from './queue.ts';
 import { answerQuery } from './query.ts';
+import { Queue } from './queue.ts';
 
 interface OpenDatabase {
   name: string;
@@ -57,7 +66,8 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
   function write<T>(call: CallId, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
     return cancellable(call, (signal) =>
       writes.run(async () => {
-        if (signal.aborted) throw new PiramidError('ABORTED', 'the call was cancelled by its signal; nothing was written');
+        if (signal.aborted)
+          throw new PiramidError('ABORTED', 'the call was cancelled by its signal; nothing was written');
         const result = await run(signal);
         if (opened().store.shouldFold) writes.run(() => opened().store.fold()).catch(reportFold);
         return result;
@@ -78,7 +88,8 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
   /** The model that embeds a collection's texts, checked against the one that embedded what is in it. */
   async function embedderOf(stored: StoredCollection, load: LoadOptions) {
     const { embedder, dimension } = stored.config;
-    if (!embedder?.options) throw new PiramidError('INVALID_ARGUMENT', `collection "${stored.name}" has no embedder in the worker`);
+    if (!embedder?.options)
+      throw new PiramidError('INVALID_ARGUMENT', `collection "${stored.name}" has no embedder in the worker`);
     const model = await opened().models.embedder(embedder.options, load);
     if (model.fingerprint !== embedder.fingerprint || model.dimension !== dimension) {
       throw mismatch(stored.name, embedder.fingerprint, model.fingerprint);
@@ -86,13 +97,26 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
     return model;
   }
 
-  async function createCollection(name: string, request: CollectionRequest, load: LoadOptions): Promise<StoredCollection> {
-    const config: CollectionConfig = { dimension: request.dimension, metric: request.metric ?? 'cosine', embedder: null };
+  async function createCollection(
+    name: string,
+    request: CollectionRequest,
+    load: LoadOptions,
+  ): Promise<StoredCollection> {
+    const config: CollectionConfig = {
+      dimension: request.dimension,
+      metric: request.metric ?? 'cosine',
+      embedder: null,
+    };
     if (request.embedder) {
       const options = 'model' in request.embedder ? request.embedder : null;
-      const { fingerprint, dimension } = options ? await opened().models.embedder(options, load) : (request.embedder as { fingerprint: string; dimension: number });
+      const { fingerprint, dimension } = options
+        ? await opened().models.embedder(options, load)
+        : (request.embedder as { fingerprint: string; dimension: number });
       if (config.dimension !== null && config.dimension !== dimension) {
-        throw new PiramidError('INVALID_ARGUMENT', `dimension is ${config.dimension}, but the embedder's vectors have ${dimension} numbers`);
+        throw new PiramidError(
+          'INVALID_ARGUMENT',
+          `dimension is ${config.dimension}, but the embedder's vectors have ${dimension} numbers`,
+        );
       }
       config.dimension = dimension;
       config.embedder = { fingerprint, options };
@@ -110,7 +134,7 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
       try {
         const [store, devices] = await Promise.all([openStore(options), openDevices(options.device)]);
         database = { name: options.name, store, devices, unlock, onEvent, models: createModelLoader(options.models) };
-        return { device: devices.best, uuid: store.uuid };
+        return { device: devices.gpu ? 'webgpu' : devices.cpu, uuid: store.uuid };
       } catch (error) {
         unlock();
         throw error;
@@ -137,13 +161,15 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
     async stats(): Promise<DatabaseStats> {
       const { name, store, devices } = opened();
       const quota = store.kind === 'indexeddb' ? await navigator.storage?.estimate?.() : undefined;
-      const states = await Promise.all(store.collections.map((stored) => loaded(stored)));
+      const states = await Promise.all(
+        store.collections.map(async (stored) => (await loaded(stored)).stats(stored.name)),
+      );
       return {
         name,
         storage: store.kind,
-        device: devices.best,
+        device: devices.gpu ? 'webgpu' : devices.cpu,
         ...(devices.adapter && { adapter: devices.adapter }),
-        collections: states.map((collection) => collection.stats()),
+        collections: states,
         bytesWritten: store.bytesWritten,
         ...(quota && { quota: { usage: quota.usage ?? 0, quota: quota.quota ?? 0 } }),
       };
@@ -164,7 +190,8 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
       return write(call, async (signal) => {
         let stored = opened().store.collections.find((collection) => collection.name === name);
         if (stored) compareConfig(stored, request);
-        else if (request.mustExist) throw new PiramidError('NOT_FOUND', `collection "${name}" does not exist; give options to create it`);
+        else if (request.mustExist)
+          throw new PiramidError('NOT_FOUND', `collection "${name}" does not exist; give options to create it`);
         else stored = await createCollection(name, request, loadOptions(call, signal));
         await loaded(stored);
         const { id, config } = stored;
@@ -205,14 +232,16 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
     },
 
     async collectionStats(id) {
-      const { name } = opened().store.collections.find((collection) => collection.id === id) ?? {};
-      return { ...(await state(id)).stats(), ...(name !== undefined && { name }) };
+      const collection = await state(id);
+      return collection.stats(opened().store.collections.find((stored) => stored.id === id)!.name);
     },
 
     upsert(id, records, mode, call) {
       return write(call, async (signal) => {
         const collection = await state(id);
-        const positions = [...(records.sources?.entries() ?? [])].filter(([, source]) => source === VECTOR_FROM_TEXT).map(([i]) => i);
+        const positions = [...(records.sources?.entries() ?? [])]
+          .filter(([, source]) => source === VECTOR_FROM_TEXT)
+          .map(([i]) => i);
         if (positions.length > 0) {
           const embedder = await embedderOf(collection.stored, loadOptions(call, signal));
           const texts = positions.map((i) => records.texts![i]!);
@@ -223,7 +252,8 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
             else records.sources![i] = VECTOR_NONE;
           }
         }
-        if (signal.aborted) throw new PiramidError('ABORTED', 'the call was cancelled by its signal; nothing was written');
+        if (signal.aborted)
+          throw new PiramidError('ABORTED', 'the call was cancelled by its signal; nothing was written');
         await collection.upsert(records, mode);
       });
     },
@@ -269,7 +299,9 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
       return cancellable(call, async (signal) => {
         const { models } = opened();
         const load = loadOptions(call, signal);
-        return task === 'embed' ? (await models.embedder(model, load)).info : (await models.generator(model.model, load)).info;
+        return task === 'embed'
+          ? (await models.embedder(model, load)).info
+          : (await models.generator(model.model, load)).info;
       });
     },
 
@@ -284,7 +316,7 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
       return cancellable(call, async (signal) => {
         const { models, onEvent } = opened();
         const generator = await models.generator(model, loadOptions(call, signal));
-        let delivered: void | Promise<void>;
+        let delivered: unknown;
         const onToken = (piece: string) => {
           delivered = onEvent({ type: 'token', call, piece });
         };
@@ -308,7 +340,8 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
 }
 
 async function openStore(options: EngineOptions): Promise<Store> {
-  const backend = options.storage === 'memory' ? new MemoryBackend() : await openIndexedDb(options.name, options.durability);
+  const backend =
+    options.storage === 'memory' ? new MemoryBackend() : await openIndexedDb(options.name, options.durability);
   try {
     return await Store.open(backend, mergeBlocks);
   } catch (error) {
@@ -328,7 +361,10 @@ function mergeBlocks(blocks: readonly Uint8Array[], deleted: Bitset): Uint8Array
 function compareConfig({ name, config }: StoredCollection, request: CollectionRequest): void {
   const compare = (field: 'dimension' | 'metric') => {
     if (request[field] !== null && request[field] !== config[field]) {
-      throw new PiramidError('CONFIG_MISMATCH', `collection "${name}" has ${field} ${config[field]}, but was opened with ${request[field]}`);
+      throw new PiramidError(
+        'CONFIG_MISMATCH',
+        `collection "${name}" has ${field} ${config[field]}, but was opened with ${request[field]}`,
+      );
     }
   };
   compare('metric');
@@ -336,7 +372,8 @@ function compareConfig({ name, config }: StoredCollection, request: CollectionRe
     const asked = 'model' in request.embedder ? describeEmbedder(request.embedder) : request.embedder.fingerprint;
     const { embedder } = config;
     if (!embedder) throw mismatch(name, 'none', asked);
-    const storedAs = 'model' in request.embedder ? embedder.options && describeEmbedder(embedder.options) : embedder.fingerprint;
+    const storedAs =
+      'model' in request.embedder ? embedder.options && describeEmbedder(embedder.options) : embedder.fingerprint;
     if (storedAs !== asked) throw mismatch(name, embedder.fingerprint, asked);
   }
   compare('dimension');

@@ -29,7 +29,13 @@ export async function lockDatabase(name: string): Promise<() => void> {
       .request(`piramid:${name}`, { signal }, () => new Promise<void>((release) => resolve(release)))
       .catch((error: unknown) => {
         if (signal.aborted) {
-          reject(new PiramidError('BLOCKED', `database "${name}" is open in another tab or worker, which did not close it within ${PATIENCE} ms`, { cause: error }));
+          reject(
+            new PiramidError(
+              'BLOCKED',
+              `database "${name}" is open in another tab or worker, which did not close it within ${PATIENCE} ms`,
+              { cause: error },
+            ),
+          );
         } else resolve(() => {}); // a context without access to locks, such as a sandboxed frame
       });
   });

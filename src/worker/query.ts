@@ -94,7 +94,11 @@ function combine(query: EngineQuery, vectorHits: VectorHits | null, wordHits: Wo
   if (!vectorHits || !wordHits) {
     const name = vectorHits ? 'vector' : 'words';
     const { rows, scores } = vectorHits ?? wordHits ?? { rows: new Uint32Array(), scores: new Float32Array() };
-    return { rows, scores, legs: query.explain ? Array.from(scores, (score, i) => ({ [name]: { rank: i + 1, score } })) : [] };
+    return {
+      rows,
+      scores,
+      legs: query.explain ? Array.from(scores, (score, i) => ({ [name]: { rank: i + 1, score } })) : [],
+    };
   }
   const weights = 'weighted' in query.fusion ? query.fusion.weighted : {};
   const fused: FusedHits = fuse(

@@ -1,0 +1,290 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Backend, Write } from '../../../src/store/backend.ts';
+import type { RowBatch } from '../../../src/store/batch.ts';
+import { MemoryBackend } from '../../../src/store/memory.ts';
+import { LOG_BYTES_MAX, SEGMENT_BYTES_MIN, type StoreName } from '../../../src/store/schema.ts';
+import { type MergePostings, Store } from '../../../src/store/store.ts';
+import { Bitset } from '../../../src/structures/bitset.ts';
+
+const DIMENSION = 4;
+const CONFIG = { dimension: DIMENSION, metric: 'cosine', embedder: null } as const;
+
+// Postings are opaque to the store: here, a block is the bytes of its rows' first letters.
+const mergePostings: MergePostings = (blocks) => Uint8Array.from(blocks.flatMap((block) => [...block]));
+
+/** A run of rows whose contents tell which rows they are. `weight` makes texts long. */
+function batch(firstRow: number, rowCount: number, weight = 1): RowBatch {
+  const rows = Array.from({ length: rowCount }, (_, i) => firstRow + i);
+  const present = new Bitset(rowCount);
+  for (const [i, row] of rows.entries()) if (row % 5 !== 0) present.add(i);
+  return {
+    firstRow,
+    rowCount,
+    ids: rows.map((row) => (row % 2 ? row : `row ${row}`)),
+    vectors: {
+      dimension: DIMENSION,
+      values: Float32Array.from(rows.flatMap((row) => [row, -row, 0.5, row / 3])),
+      present,
+    },
+    metadata: rows.map((row) => (row % 3 ? JSON.stringify({ row, tags: ['a', 'ü'] }) : null)),
+    texts: rows.map((row) => (row % 4 ? `text of ${row} – ${'é'.repeat(weight)}` : null)),
+    postings: Uint8Array.from(rows, (row) => row & 0xff),
+  };
+}
+
+/** Everything a store holds, in a form that compares. */
+async function contents(store: Store, collection: number) {
+  const rows: unknown[] = [];
+  const postings: number[] = [];
+  for await (const part of store.load(collection)) {
+    const { ids } = part;
+    for (const vectors of part.vectors) {
+      for (let i = 0; i < vectors.rowCount; i++) {
+        const row = vectors.firstRow + i;
+        const [metadata] = await store.readMetadata(collection, [row]);
+        const [text] = await store.readTexts(collection, [row]);
+        rows.push({
+          row,
+          id: ids[row - part.firstRow],
+          vector: [...vectors.values.subarray(i * DIMENSION, (i + 1) * DIMENSION)],
+          present: vectors.present.has(i),
+          metadata,
+          text,
+          deleted: store.deleted(collection).has(row),
+        });
+      }
+    }
+    postings.push(...(part.postings ?? []));
+  }
+  return { rows, postings };
+}
+
+function expected(runs: readonly RowBatch[], deleted: ReadonlySet<number>) {
+  return {
+    rows: runs.flatMap((run) =>
+      run.ids.map((id, i) => ({
+        row: run.firstRow + i,
+        id,
+        vector: [...run.vectors!.values.subarray(i * DIMENSION, (i + 1) * DIMENSION)],
+        present: run.vectors!.present.has(i),
+        metadata: run.metadata[i] ? JSON.parse(run.metadata[i]!) : null,
+        text: run.texts[i],
+        deleted: deleted.has(run.firstRow + i),
+      })),
+    ),
+    postings: runs.flatMap((run) => [...run.postings!]),
+  };
+}
+
+test('any sequence of writes, folds and reopens keeps every row and every deletion', async () => {
+  const command = fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        do: fc.constant('append' as const),
+        rows: fc.integer({ min: 1, max: 40 }),
+        large: fc.boolean(),
+      }),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({ do: fc.constant('delete' as const), share: fc.double({ min: 0, max: 1, noNaN: true }) }),
+    },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('fold' as const) }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('reopen' as const) }) },
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(command, { maxLength: 25 }), async (commands) => {
+      const backend = new MemoryBackend();
+      let store = await Store.open(backend, mergePostings);
+      const { id } = await store.createCollection('c', CONFIG);
+      const runs: RowBatch[] = [];
+      const deleted = new Set<number>();
+      for (const step of commands) {
+        const rowCount = store.rowCount(id);
+        if (step.do === 'append') {
+          // A large batch becomes a segment of its own, a small one goes to the log.
+          const weight = step.large ? Math.ceil(SEGMENT_BYTES_MIN / step.rows) + 1000 : 1;
+          const run = batch(rowCount, step.rows, step.large ? weight * 2 : weight);
+          const replaced = rowCount > 0 && rowCount % 3 === 0 ? [rowCount - 1] : [];
+          await store.append(id, run, replaced);
+          runs.push(run);
+          for (const row of replaced) deleted.add(row);
+        } else if (step.do === 'delete' && rowCount > 0) {
+          const row = Math.min(rowCount - 1, Math.floor(step.share * rowCount));
+          await store.delete(id, [row]);
+          deleted.add(row);
+        } else if (step.do === 'fold') await store.fold();
+        else if (step.do === 'reopen') store = await Store.open(backend, mergePostings);
+        expect(store.rowCount(id)).toBe(runs.reduce((sum, run) => sum + run.rowCount, 0));
+      }
+      expect(await contents(store, id)).toEqual(expected(runs, deleted));
+      const reopened = await Store.open(backend, mergePostings);
+      expect(await contents(reopened, id)).toEqual(expected(runs, deleted));
+    }),
+    { numRuns: 60 },
+  );
+}, 60_000);
+
+describe('the log', () => {
+  test('takes small writes without touching manifest or chunks', async () => {
+    const backend = recording(new MemoryBackend());
+    const store = await Store.open(backend, mergePostings);
+    const { id } = await store.createCollection('c', CONFIG);
+    backend.writes.length = 0;
+    await store.append(id, batch(0, 10), []);
+    await store.delete(id, [3]);
+    expect(backend.writes.map((write) => write.store)).toEqual(['log', 'log']);
+  });
+
+  test('is folded at its limit, and trimmed by the manifest after that', async () => {
+    const backend = new MemoryBackend();
+    const store = await Store.open(backend, mergePostings);
+    const { id } = await store.createCollection('c', CONFIG);
+    while (!store.shouldFold) await store.append(id, batch(store.rowCount(id), 20, 20_000), []);
+    expect(store.bytesWritten).toBeGreaterThanOrEqual(LOG_BYTES_MAX);
+    await store.fold();
+    expect(store.shouldFold).toBe(false);
+    expect((await backend.keys('log')).length).toBeGreaterThan(0);
+    await store.createCollection('d', CONFIG);
+    expect(await backend.keys('log')).toEqual([]);
+  });
+
+  test('with a hole in it is refused', async () => {
+    const backend = new MemoryBackend();
+    const store = await Store.open(backend, mergePostings);
+    const { id } = await store.createCollection('c', CONFIG);
+    for (let i = 0; i < 3; i++) await store.append(id, batch(i * 2, 2), []);
+    await backend.commit([{ store: 'log', key: 2, delete: true }]);
+    await expect(Store.open(backend, mergePostings)).rejects.toThrow(/CORRUPT: log 2: the entry is missing/);
+  });
+});
+
+describe('a failed commit', () => {
+  test('leaves the store as it was, and the same write can be tried again', async () => {
+    for (let failAt = 0; failAt < 8; failAt++) {
+      const memory = new MemoryBackend();
+      const backend = failing(memory);
+      const store = await Store.open(backend, mergePostings);
+      const { id } = await store.createCollection('c', CONFIG);
+      const runs: RowBatch[] = [];
+      let commits = 0;
+      const attempt = async (run: () => Promise<unknown>) => {
+        backend.fail = commits++ === failAt;
+        await run().catch((error) => expect(String(error)).toContain('disk'));
+        if (backend.fail) {
+          backend.fail = false;
+          await run();
+        }
+      };
+      for (let i = 0; i < 3; i++) {
+        const run = batch(store.rowCount(id), 5, i === 1 ? SEGMENT_BYTES_MIN : 1);
+        await attempt(() => store.append(id, run, []));
+        runs.push(run);
+      }
+      await attempt(() => store.delete(id, [1]));
+      await attempt(() => store.fold());
+      await attempt(() => store.createCollection(`other ${failAt}`, CONFIG));
+      expect(await contents(await Store.open(memory, mergePostings), id)).toEqual(expected(runs, new Set([1])));
+    }
+  });
+});
+
+describe('the manifest', () => {
+  test('is read from the older slot where the newer is damaged and nothing hangs on it', async () => {
+    const backend = new MemoryBackend();
+    const store = await Store.open(backend, mergePostings);
+    const { id } = await store.createCollection('c', CONFIG);
+    await store.append(id, batch(0, 4), []);
+    await store.renameCollection(id, 'renamed');
+    await damage(backend, 'manifest', 0);
+    const reopened = await Store.open(backend, mergePostings);
+    expect(reopened.collections.map((collection) => collection.name)).toEqual(['c']);
+    expect(await contents(reopened, id)).toEqual(expected([batch(0, 4)], new Set()));
+  });
+
+  test('is not replaced by an older one that would lose rows in silence', async () => {
+    const backend = new MemoryBackend();
+    const store = await Store.open(backend, mergePostings);
+    const { id } = await store.createCollection('c', CONFIG);
+    await store.append(id, batch(0, 4, SEGMENT_BYTES_MIN), []);
+    await damage(backend, 'manifest', 0);
+    await expect(Store.open(backend, mergePostings)).rejects.toThrow(/CORRUPT: the newest manifest is lost/);
+  });
+
+  test('that is gone while there is data is not taken for a first run', async () => {
+    const backend = new MemoryBackend();
+    const store = await Store.open(backend, mergePostings);
+    const { id } = await store.createCollection('c', CONFIG);
+    await store.append(id, batch(0, 4), []);
+    await backend.commit([
+      { store: 'manifest', key: 0, delete: true },
+      { store: 'manifest', key: 1, delete: true },
+    ]);
+    await expect(Store.open(backend, mergePostings)).rejects.toThrow(/CORRUPT/);
+  });
+});
+
+test('a damaged chunk is named, never returned', async () => {
+  const backend = new MemoryBackend();
+  const store = await Store.open(backend, mergePostings);
+  const { id } = await store.createCollection('c', CONFIG);
+  await store.append(id, batch(0, 50, SEGMENT_BYTES_MIN / 20), []);
+  for (const { key, kind } of store.collections[0]!.segments[0]!.chunks) {
+    const whole = (await backend.read('chunks', key))!;
+    await damage(backend, 'chunks', key);
+    const reopened = await Store.open(backend, mergePostings);
+    await expect(contents(reopened, id)).rejects.toThrow(
+      new RegExp(`CORRUPT: ${kind} ${key}: the payload fails its checksum`),
+    );
+    await backend.commit([{ store: 'chunks', key, value: whole }]);
+  }
+});
+
+test('the chunks of a deleted collection are deleted by the manifest after that', async () => {
+  const backend = new MemoryBackend();
+  const store = await Store.open(backend, mergePostings);
+  const { id } = await store.createCollection('c', CONFIG);
+  await store.append(id, batch(0, 4, SEGMENT_BYTES_MIN), []);
+  await store.deleteCollection(id);
+  expect((await backend.keys('chunks')).length).toBeGreaterThan(0);
+  await store.createCollection('c', CONFIG);
+  expect(await backend.keys('chunks')).toEqual([]);
+  expect(store.rowCount(store.collections[0]!.id)).toBe(0);
+});
+
+async function damage(backend: Backend, store: StoreName, key: number): Promise<void> {
+  const value = (await backend.read(store, key))!.slice(0);
+  new Uint8Array(value)[value.byteLength - 1]! ^= 4;
+  await backend.commit([{ store, key, value }]);
+}
+
+function recording(backend: Backend): Backend & { writes: Write[] } {
+  const writes: Write[] = [];
+  return {
+    kind: backend.kind,
+    writes,
+    read: (store, key) => backend.read(store, key),
+    keys: (store) => backend.keys(store),
+    commit(list) {
+      writes.push(...list);
+      return backend.commit(list);
+    },
+    close() {},
+  };
+}
+
+function failing(backend: Backend): Backend & { fail: boolean } {
+  return {
+    kind: backend.kind,
+    fail: false,
+    read: (store, key) => backend.read(store, key),
+    keys: (store) => backend.keys(store),
+    async commit(list) {
+      if (this.fail) throw new Error('disk on fire');
+      await backend.commit(list);
+    },
+    close() {},
+  };
+}

@@ -1,0 +1,36 @@
+// Builds the package into dist/ (ESM, script tag, workers, types) and, unless told `--lib`, the demo into dist/demo/.
+import { execFileSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { build, runnerImport } from 'vite';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+process.chdir(root);
+
+/** What is built: entry below src/, file in dist/, format, what stays an import, global name. */
+const LIBRARIES = [
+  ['index.ts', 'piramid.js', 'es', []],
+  ['index.ts', 'piramid.iife.js', 'iife', []],
+  ['rag/index.ts', 'rag.js', 'es', ['piramid']],
+  ['rag/index.ts', 'rag.iife.js', 'iife', []],
+  ['worker/worker.ts', 'worker.js', 'es', []],
+  ['worker/rag-worker.ts', 'rag-worker.js', 'es', ['@huggingface/transformers']],
+];
+
+export async function buildLibrary() {
+  const { module } = await runnerImport(`${root}vite.config.ts`);
+  rmSync(`${root}dist`, { recursive: true, force: true });
+  for (const [entry, file, format, external] of LIBRARIES) await build(module.library(entry, file, format, external));
+  execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.types.json'], {
+    stdio: 'inherit',
+  });
+}
+
+export async function buildDemo() {
+  await build({ configFile: `${root}vite.config.ts`, logLevel: 'warn' });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  if (!process.argv.includes('--demo')) await buildLibrary();
+  if (!process.argv.includes('--lib')) await buildDemo();
+}

@@ -1,0 +1,14 @@
+// Checks the built package as its consumers get it: sizes (size-limit), entry points (publint), types (attw).
+import { spawnSync } from 'node:child_process';
+import { root } from './setup.mjs';
+
+const CHECKS = [
+  ['node_modules/size-limit/bin.js'],
+  ['node_modules/publint/src/cli.js', '--strict'],
+  ['node_modules/@arethetypeswrong/cli/dist/index.js', '--pack', '--profile', 'esm-only', '--quiet'],
+];
+
+for (const command of CHECKS) {
+  const { status } = spawnSync(process.execPath, command, { cwd: root, stdio: 'inherit' });
+  if (status !== 0) process.exit(1);
+}
