@@ -27,12 +27,17 @@ export class Norms {
       return 0;
     }
     if (norm > this.longest) this.longest = norm;
-    return norm === 0 ? 0 : Math.fround(1 / norm);
+    return inverseOf(norm);
   }
 
   isOdd(row: number): boolean {
     return this.#oddSet.has(row);
   }
+}
+
+/** The float32 that stands for division by a row's length; 0 for a row without direction. */
+export function inverseOf(norm: number): number {
+  return norm === 0 ? 0 : Math.fround(1 / norm);
 }
 
 /**

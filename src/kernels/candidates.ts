@@ -8,7 +8,7 @@ import type { CpuRows, RowSearch } from './kernel.ts';
 /** Rows with the best approximate similarity. */
 export interface Candidates {
   rows: Uint32Array;
-  /** No row left out has a higher similarity than this. */
+  /** No row left out has a higher similarity than this. -Infinity: none was left out, odd rows excepted. */
   floor: number;
 }
 
@@ -46,7 +46,7 @@ export function certify(
   const hits = rescore(rows, metric, search.query, withOdd(rows, search, candidates.rows), search.k);
   // The k-th score found can only be beaten by rows that reach it. Fewer than k found proves nothing.
   const least = hits.rows.length < search.k ? Number.NEGATIVE_INFINITY : approximation.reach(hits.scores.at(-1)!);
-  return { hits, certain: candidates.floor < least, least };
+  return { hits, certain: candidates.floor === Number.NEGATIVE_INFINITY || candidates.floor < least, least };
 }
 
 /** Candidates with all odd rows, each row once. */

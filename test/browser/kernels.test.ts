@@ -1,0 +1,253 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createFlatIndex } from '../../src/indexes/flat.ts';
+import { type Devices, openDevices } from '../../src/kernels/devices.ts';
+import { createJsRows } from '../../src/kernels/js.ts';
+import type { CpuRows, GpuRows, RowSearch } from '../../src/kernels/kernel.ts';
+import { createWasmRows, loadWasm } from '../../src/kernels/wasm/rows.ts';
+import { openGpu } from '../../src/kernels/webgpu/device.ts';
+import { createGpuRows, GPU_K_MAX, type GpuRowsOptions } from '../../src/kernels/webgpu/rows.ts';
+import { Bitset } from '../../src/structures/bitset.ts';
+import { seededRandom } from '../../src/structures/random.ts';
+import {
+  type Case,
+  edgeCases,
+  found,
+  METRICS,
+  makeMask,
+  makeVectors,
+  oracle,
+  seededCase,
+} from '../unit/kernels.oracle.ts';
+
+let devices: Devices;
+const errors: string[] = [];
+
+beforeAll(async () => {
+  devices = await openDevices('webgpu');
+  devices.gpu!.device.addEventListener('uncapturederror', ({ error }) => errors.push(error.message));
+});
+
+afterAll(() => {
+  devices.close();
+  expect(errors).toEqual([]);
+});
+
+function request({ query, k, rowCount, mask }: Case): RowSearch {
+  return { query, k, rowCount, ...(mask ? { mask } : {}) };
+}
+
+async function upload(example: Case, options?: GpuRowsOptions): Promise<{ cpu: CpuRows; gpu: GpuRows }> {
+  const cpu = devices.createCpuRows(example);
+  cpu.append(example.vectors);
+  const gpu = await createGpuRows(devices.gpu!, cpu, options);
+  await gpu.sync();
+  return { cpu, gpu };
+}
+
+/** The flat index's way: the GPU's answer where it can prove one. */
+async function answer(example: Case) {
+  const { cpu, gpu } = await upload(example);
+  const hits = await gpu.search(request(example));
+  gpu.close();
+  return { found: found(hits ?? cpu.search(request(example))), proved: hits !== null };
+}
+
+test('three ways, one answer, in 1000 seeded cases', async () => {
+  const wasm = (await loadWasm())!;
+  let proved = 0;
+  for (let seed = 0; seed < 1000; seed++) {
+    const example = seededCase(seed, 200);
+    const expected = oracle(example);
+    const gpu = await answer(example);
+    proved += Number(gpu.proved);
+    expect(gpu.found, `webgpu, ${example.name}`).toEqual(expected);
+    for (const cpu of [createJsRows(example), createWasmRows(wasm, example)]) {
+      cpu.append(example.vectors);
+      expect(found(cpu.search(request(example))), `${cpu.device}, ${example.name}`).toEqual(expected);
+    }
+  }
+  // Most corpora are made of ties and extremes; the rest must not be left to the CPU.
+  expect(proved).toBeGreaterThan(400);
+});
+
+test('the GPU agrees with the oracle where its loops begin and end', async () => {
+  for (const example of edgeCases([10])) {
+    expect((await answer(example)).found, example.name).toEqual(oracle(example));
+  }
+});
+
+describe('the GPU alone', () => {
+  function randomCase(metric: Case['metric'], rowCount: number, dimension: number, k: number, seed = 1): Case {
+    const random = seededRandom(seed);
+    const vectors = makeVectors('random', random, rowCount, dimension);
+    const query = makeVectors('random', random, 1, dimension);
+    return { name: `${metric} ${rowCount} x ${dimension}, k ${k}`, metric, dimension, vectors, rowCount, query, k };
+  }
+
+  test('answers with one submit, one map, five dispatches and k pairs read back', async () => {
+    for (const metric of METRICS) {
+      const example = randomCase(metric, 3000, 20, 10);
+      const { gpu } = await upload(example);
+      const hits = await gpu.search(request(example));
+      expect(hits && found(hits)).toEqual(oracle(example));
+      expect(gpu.counters).toEqual({ dispatches: 5, submits: 1, maps: 1, bytesRead: 16 + (10 + 16) * 8 });
+      gpu.close();
+    }
+  });
+
+  test('finds the best 4096, and leaves more to the CPU', async () => {
+    const example = randomCase('dot', 6000, 8, GPU_K_MAX);
+    const { gpu } = await upload(example);
+    const hits = await gpu.search(request(example));
+    expect(hits && found(hits)).toEqual(oracle(example));
+    expect(await gpu.search({ ...request(example), k: GPU_K_MAX + 1 })).toBeNull();
+    gpu.close();
+  });
+
+  test('goes through queries longer than its tile', async () => {
+    for (const metric of METRICS) {
+      const example = randomCase(metric, 300, 2051, 5);
+      const { gpu } = await upload(example);
+      const hits = await gpu.search(request(example));
+      expect(hits && found(hits), metric).toEqual(oracle(example));
+      gpu.close();
+    }
+  });
+
+  test('spreads rows over shards, however they were appended', async () => {
+    const example = randomCase('cosine', 5000, 40, 20);
+    // 64 rows are 10 240 bytes: a shard holds 20 groups.
+    const cpu = devices.createCpuRows(example);
+    const gpu = await createGpuRows(devices.gpu!, cpu, { shardBytesMax: 20 * 10_240 });
+    const random = seededRandom(9);
+    for (let from = 0; from < 5000; ) {
+      const end = Math.min(5000, from + 1 + random.below(700));
+      cpu.append(example.vectors.subarray(from * 40, end * 40));
+      await gpu.sync();
+      from = end;
+      const part = { ...example, rowCount: end };
+      const hits = await gpu.search(request(part));
+      expect(hits && found(hits), `${end} rows`).toEqual(oracle(part));
+    }
+    expect(gpu.counters.dispatches).toBe(4 + 4);
+    gpu.close();
+  });
+
+  test('grows a shard on the device without losing rows', async () => {
+    // 1 MiB, the first shard, holds 16 groups of 256 numbers a row.
+    const example = randomCase('l2', 3000, 256, 10);
+    const cpu = devices.createCpuRows(example);
+    const gpu = await createGpuRows(devices.gpu!, cpu);
+    for (const [from, end] of [
+      [0, 100],
+      [100, 1100],
+      [1100, 3000],
+    ] as const) {
+      cpu.append(example.vectors.subarray(from * 256, end * 256));
+      await gpu.sync();
+    }
+    const hits = await gpu.search(request(example));
+    expect(hits && found(hits)).toEqual(oracle(example));
+    gpu.close();
+  });
+
+  test('looks only at the rows in the mask', async () => {
+    const example = randomCase('cosine', 4000, 20, 10);
+    const { gpu } = await upload(example);
+    for (const share of [0.5, 0.02, 0.001, 0]) {
+      const masked = { ...example, mask: makeMask(seededRandom(2), 4000, share) };
+      const hits = await gpu.search(request(masked));
+      if (masked.mask.count() === 0) expect(hits).toBeNull();
+      else expect(hits && found(hits), String(share)).toEqual(oracle(masked));
+    }
+    const ends = new Bitset(4000);
+    ends.add(0);
+    ends.add(3999);
+    const hits = await gpu.search({ ...request(example), mask: ends });
+    expect([...hits!.rows].sort((a, b) => a - b)).toEqual([0, 3999]);
+    gpu.close();
+  });
+
+  test('answers searches that run at the same time', async () => {
+    const example = randomCase('cosine', 2000, 20, 10);
+    const { gpu } = await upload(example);
+    const examples = Array.from({ length: 8 }, (_, seed) => ({
+      ...example,
+      k: 1 + seed * 7,
+      query: makeVectors('random', seededRandom(seed), 1, 20),
+    }));
+    const answers = await Promise.all(examples.map((one) => gpu.search(request(one))));
+    answers.forEach((hits, i) => {
+      expect(hits && found(hits)).toEqual(oracle(examples[i]!));
+    });
+    gpu.close();
+  });
+
+  test('does not claim ties at the border', async () => {
+    const vectors = new Float32Array(500 * 4).fill(0.5);
+    const example: Case = {
+      name: '',
+      metric: 'cosine',
+      dimension: 4,
+      vectors,
+      rowCount: 500,
+      query: Float32Array.of(1, 2, 3, 4),
+      k: 5,
+    };
+    const { gpu } = await upload(example);
+    expect(await gpu.search(request(example))).toBeNull();
+    gpu.close();
+  });
+});
+
+describe('the flat index', () => {
+  const dimension = 16;
+  const vectors = makeVectors('random', seededRandom(5), 1000, dimension);
+  const query = makeVectors('random', seededRandom(6), 1, dimension);
+  const expected = oracle({ name: '', metric: 'cosine', dimension, vectors, rowCount: 1000, query, k: 10 });
+
+  test('answers from the GPU that was asked for by name', async () => {
+    const index = createFlatIndex({ dimension, metric: 'cosine' }, devices);
+    index.append(vectors.subarray(0, 1600));
+    index.append(vectors.subarray(1600));
+    const hits = await index.search({ query, k: 10 });
+    expect(found(hits)).toEqual(expected);
+    expect(hits.device).toBe('webgpu');
+    expect(index.device).toBe('webgpu');
+    expect(index.bytes.gpu).toBeGreaterThan(vectors.byteLength);
+    index.close();
+  });
+
+  test('does not take a software adapter unless it was asked for', async () => {
+    expect(await openGpu({ software: false })).toBeNull();
+    const auto = await openDevices('auto');
+    expect(auto.gpu).toBeNull();
+    expect(auto.adapter).toBeUndefined();
+  });
+
+  test('answers a search in flight when the device is destroyed, and comes back to the GPU', async () => {
+    const own = await openDevices('webgpu', { retryMs: [50, 100, 1000] });
+    const index = createFlatIndex({ dimension, metric: 'cosine' }, own);
+    index.append(vectors);
+    expect((await index.search({ query, k: 10 })).device).toBe('webgpu');
+
+    const inFlight = index.search({ query, k: 10 });
+    await Promise.resolve();
+    own.gpu!.device.destroy();
+    const hits = await inFlight;
+    expect(found(hits)).toEqual(expected);
+    expect(hits.device).toBe('wasm');
+
+    const lost = await index.search({ query, k: 10 });
+    expect(found(lost)).toEqual(expected);
+    expect(lost.device).toBe('wasm');
+
+    const back = new Promise((resolve) => own.onGpuBack(resolve));
+    await back;
+    const again = await index.search({ query, k: 10 });
+    expect(found(again)).toEqual(expected);
+    expect(again.device).toBe('webgpu');
+    index.close();
+    own.close();
+  });
+});
