@@ -1,0 +1,109 @@
+// Which rows say these words: BM25 (Robertson and Zaragoza 2009) over postings blocks. Collection statistics count all
+// blocks and each score is a float64 sum in the order of the query's words, so the answer does not depend on how rows
+// are cut into blocks.
+import type { Bitset } from '../structures/bitset.ts';
+import { TopK } from '../structures/top-k.ts';
+import type { Postings, TermPostings } from './postings.ts';
+import { tokenize } from './tokenize.ts';
+
+/** How soon more of the same word stops to matter. */
+export const K1 = 1.2;
+/** How much long texts are held to their length: 0 not at all, 1 fully. */
+export const B = 0.75;
+/** Different words of a query that count, the first ones; a query that long is a document. */
+export const QUERY_TERMS_MAX = 1024;
+
+export interface WordHits {
+  /** Best first; equal scores in order of rows. */
+  rows: Uint32Array<ArrayBuffer>;
+  scores: Float32Array<ArrayBuffer>;
+}
+
+/** A word of the query, in every block. */
+interface SoughtTerm {
+  /** idf times how often the query has it. */
+  weight: number;
+  /** By block; undefined where no row has it. */
+  postings: (TermPostings | undefined)[];
+}
+
+/**
+ * The `k` best rows that hold a word of `query`, among `mask` (rows that it cannot hold are left out). Deleted rows count
+ * in the statistics until their blocks are merged, as in Lucene.
+ */
+export function searchWords(
+  blocks: readonly Postings[],
+  query: string,
+  { k, mask }: { k: number; mask?: Bitset | undefined },
+): WordHits {
+  const sought = look(blocks, query);
+  const best = new TopK(k);
+  const texts = blocks.reduce((sum, block) => sum + block.textCount, 0);
+  const averageLength = blocks.reduce((sum, block) => sum + block.length, 0) / texts;
+  for (const [i, block] of blocks.entries()) {
+    const found = sought.filter(({ postings }) => postings[i]);
+    if (found.length === 0) continue;
+    const scores = new Float64Array(block.rowCount);
+    for (const { weight, postings } of found) {
+      const { start, end } = postings[i]!;
+      addScores(block.bytes, start, end, weight, block.lengths, averageLength, scores);
+    }
+    for (let row = 0; row < scores.length; row++) {
+      const score = scores[row]!;
+      if (score > 0 && (!mask || mask.has(block.firstRow + row))) best.push(block.firstRow + row, Math.fround(score));
+    }
+  }
+  return best.take();
+}
+
+function look(blocks: readonly Postings[], query: string): SoughtTerm[] {
+  const texts = blocks.reduce((sum, block) => sum + block.textCount, 0);
+  const repeats = new Map<string, number>();
+  for (const term of tokenize(query)) {
+    if (repeats.has(term) || repeats.size < QUERY_TERMS_MAX) repeats.set(term, (repeats.get(term) ?? 0) + 1);
+  }
+  const encoder = new TextEncoder();
+  return Array.from(repeats, ([term, repeat]) => {
+    const bytes = encoder.encode(term);
+    const postings = blocks.map((block) => block.find(bytes));
+    const rowCount = postings.reduce((sum, found) => sum + (found?.rowCount ?? 0), 0);
+    // Lucene's: never negative, however common the word.
+    return { weight: repeat * Math.log(1 + (texts - rowCount + 0.5) / (rowCount + 0.5)), postings };
+  });
+}
+
+/** Adds one word's part to the scores of the rows that hold it. `lengths` and `scores`: (rowCount of the block). */
+function addScores(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  weight: number,
+  lengths: Uint32Array,
+  averageLength: number,
+  scores: Float64Array,
+): void {
+  let at = start;
+  let row = 0;
+  while (at < end) {
+    // The varints are read here and not by a reader: this loop is the query.
+    let byte = bytes[at++]!;
+    let code = byte & 0x7f;
+    for (let scale = 0x80; byte >= 0x80; scale *= 0x80) {
+      byte = bytes[at++]!;
+      code += (byte & 0x7f) * scale;
+    }
+    row += Math.floor(code / 2);
+    let count = 1;
+    if (code % 2 === 1) {
+      byte = bytes[at++]!;
+      count = byte & 0x7f;
+      for (let scale = 0x80; byte >= 0x80; scale *= 0x80) {
+        byte = bytes[at++]!;
+        count += (byte & 0x7f) * scale;
+      }
+    }
+    const norm = K1 * (1 - B + (B * lengths[row]!) / averageLength);
+    scores[row]! += (weight * count * (K1 + 1)) / (count + norm);
+    row++;
+  }
+}

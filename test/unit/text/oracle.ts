@@ -1,0 +1,29 @@
+// BM25 read off its definition, text by text: what the postings are held to.
+import { tokenize } from '../../../src/text/tokenize.ts';
+
+export function naiveSearch(
+  texts: readonly (string | undefined)[],
+  query: string,
+  k: number,
+  isAllowed: (row: number) => boolean = () => true,
+): { row: number; score: number }[] {
+  const documents = texts.map((text) => tokenize(text ?? ''));
+  const real = documents.filter((terms) => terms.length > 0);
+  const averageLength = real.reduce((sum, terms) => sum + terms.length, 0) / real.length;
+  const sought = tokenize(query);
+  const distinct = [...new Set(sought)];
+  const hits = documents.flatMap((terms, row) => {
+    let score = 0;
+    for (const term of distinct) {
+      const tf = terms.filter((other) => other === term).length;
+      if (tf === 0) continue;
+      const df = real.filter((other) => other.includes(term)).length;
+      const repeat = sought.filter((other) => other === term).length;
+      const idf = Math.log(1 + (real.length - df + 0.5) / (df + 0.5));
+      const norm = 1.2 * (1 - 0.75 + (0.75 * terms.length) / averageLength);
+      score += (repeat * idf * tf * (1.2 + 1)) / (tf + norm);
+    }
+    return score > 0 && isAllowed(row) ? [{ row, score: Math.fround(score) }] : [];
+  });
+  return hits.sort((a, b) => b.score - a.score || a.row - b.row).slice(0, k);
+}

@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest';
+import { matchRanges } from '../../../src/text/highlight.ts';
+import { tokenize } from '../../../src/text/tokenize.ts';
+
+test.each([
+  ['words are lowercased and stemmed', 'The Whales were SWIMMING', ['the', 'whale', 'were', 'swim']],
+  ['possessives and contractions lose their ending', "the whale's we'll don’t", ['the', 'whale', 'we', 'dont']],
+  ['other apostrophes part words', "l'amour O'Brien", ['l', 'amour', 'o', 'brien']],
+  ['diacritics are folded', 'Café NAÏVE Ångström Straße Łódź', ['cafe', 'naiv', 'angstrom', 'strass', 'lodz']],
+  ['decomposed letters are the same as composed ones', 'cafe\u0301', ['cafe']],
+  ['compatibility forms are plain letters', 'ﬁne ＡＢＣ １２ 𝔘𝔫𝔦', ['fine', 'abc', '12', 'uni']],
+  ['soft hyphens do not part a word', 'co\u00adop', ['coop']],
+  ['numbers keep their point and lose their thousands', '3.14 1,000.5 1,2 5th', ['3.14', '1000.5', '1', '2', '5th']],
+  ['Greek sigmas and Cyrillic accents are folded', 'ὁδός ΟΔΟΣ Ёж', ['οδοσ', 'οδοσ', 'еж']],
+  ['Hebrew and Arabic are found without vowel signs', 'שָׁלוֹם مُحَمَّد', ['שלום', 'محمد']],
+  ['Hindi keeps its vowels', 'हिन्दी में', ['हिन्दी', 'में']],
+  ['Chinese is cut into characters and pairs', '黑猫', ['黑', '猫', '黑猫']],
+  ['Japanese in half width is the same as in full width', 'ｶﾞｽ', ['ガ', 'ス', 'ガス']],
+  ['scripts in one word are parted', 'iPhone手机', ['iphon', '手', '机', '手机']],
+  ['letters beyond the basic plane stay whole', '𠮷野', ['𠮷', '野', '𠮷野']],
+  ['signs and half surrogates are no words', '— … 🐋 \ud800 !?', []],
+])('%s', (_, text, terms) => {
+  expect(tokenize(text)).toEqual(terms);
+  expect(tokenize(text)).toEqual(terms); // from the cache
+});
+
+test('a very long word is cut and found by the same word', () => {
+  const long = `${'ab1'.repeat(21)}𝒳yz`;
+  const [term] = tokenize(long);
+  expect(term!.length).toBe(64);
+  expect(tokenize(long)).toEqual(tokenize(long));
+  expect(tokenize('😀'.repeat(100))).toEqual([]);
+  expect(tokenize('𐐀'.repeat(100))[0]).toBe('𐐨'.repeat(32));
+  expect(tokenize(`a${'𐐀'.repeat(100)}`)[0]).toBe(`a${'𐐨'.repeat(31)}`);
+});
+
+test('object property names are words like any other', () => {
+  expect(tokenize('__proto__ constructor')).toEqual(['proto', 'constructor']);
+  expect(tokenize('constructor hasOwnProperty toString')).toEqual(['constructor', 'hasownproperti', 'tostr']);
+});
+
+const marked = (text: string, query: string) => matchRanges(text, query).map(([start, end]) => text.slice(start, end));
+
+test('the words of a query are marked in all their forms', () => {
+  expect(marked('Whales — a whale’s tale; WHALING.', 'the whale')).toEqual(['Whales', 'whale’s', 'WHALING']);
+  expect(matchRanges('a CAFE\u0301 b', 'café')).toEqual([[2, 7]]);
+  expect(marked('nothing here', '')).toEqual([]);
+});
+
+test('in scripts without spaces pairs are marked, and single characters only if asked for', () => {
+  expect(marked('東京タワーと京都', '東京')).toEqual(['東京']);
+  expect(marked('黒猫と猫', '猫')).toEqual([]);
+  expect(marked('我爱北京天安门', '北京天安门')).toEqual(['北京天安门']);
+});
