@@ -5,6 +5,8 @@ import type { Metric } from '../types.ts';
 // Within these lengths no sum of squares overflows float32, no inverse is infinite, and what underflows is negligible.
 const NORM_MIN = 2 ** -60;
 const NORM_MAX = 2 ** 60;
+// The bound of every dot product grows with the longest row: one row of another order of magnitude would blur them all.
+const OUTLIER_MEANS = 64;
 
 /** What the bounds need to know of the rows: their lengths, at their extremes. */
 export class Norms {
@@ -14,6 +16,8 @@ export class Norms {
   readonly odd: number[] = [];
   readonly #oddSet = new Set<number>();
   readonly #metric: Metric;
+  #count = 0;
+  #sum = 0;
 
   constructor(metric: Metric) {
     this.#metric = metric;
@@ -21,13 +25,22 @@ export class Norms {
 
   /** Notes the next row. Returns what its dot product is multiplied with to make it a cosine, as a float32. */
   add(row: number, norm: number): number {
-    if (norm > NORM_MAX || (this.#metric === 'cosine' && norm < NORM_MIN && norm > 0)) {
+    if (this.#isOutOfRange(norm)) {
       this.odd.push(row);
       this.#oddSet.add(row);
       return 0;
     }
     if (norm > this.longest) this.longest = norm;
     return inverseOf(norm);
+  }
+
+  #isOutOfRange(norm: number): boolean {
+    if (norm > NORM_MAX) return true;
+    if (this.#metric === 'cosine') return norm < NORM_MIN && norm > 0;
+    const mean = this.#sum / this.#count;
+    this.#count++;
+    this.#sum += norm;
+    return this.#metric === 'dot' && norm > mean * OUTLIER_MEANS;
   }
 
   isOdd(row: number): boolean {

@@ -3,6 +3,7 @@
 import type { Bitset } from '../structures/bitset.ts';
 import type { Device, Metric } from '../types.ts';
 import type { Norms } from './bounds.ts';
+import type { Candidates } from './candidates.ts';
 
 export interface RowsOptions {
   dimension: number;
@@ -70,6 +71,11 @@ export interface GpuRows extends ResidentRows {
    * Rejects when the device is lost or fails.
    */
   search(search: RowSearch): Promise<RowHits | null>;
+  /**
+   * The rows with the highest similarities, in no order: exactly as many as asked for, and of equal ones at the border
+   * the lowest rows. At least 1, and at most what the mask leaves or `WANTED_MAX`. Shape of query: (dimension).
+   */
+  candidates(search: RowSearch, query: Float32Array<ArrayBuffer>, wanted: number): Promise<Candidates>;
 }
 
 export interface GpuCounters {

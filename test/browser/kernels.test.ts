@@ -55,7 +55,7 @@ async function answer(example: Case) {
 test('three ways, one answer, in 1000 seeded cases', async () => {
   const wasm = (await loadWasm())!;
   let proved = 0;
-  for (let seed = 0; seed < 1000; seed++) {
+  async function check(seed: number): Promise<void> {
     const example = seededCase(seed, 200);
     const expected = oracle(example);
     const gpu = await answer(example);
@@ -65,6 +65,10 @@ test('three ways, one answer, in 1000 seeded cases', async () => {
       cpu.append(example.vectors);
       expect(found(cpu.search(request(example))), `${cpu.device}, ${example.name}`).toEqual(expected);
     }
+  }
+  // Several at a time: most of a case is waiting for the read-back.
+  for (let seed = 0; seed < 1000; seed += 20) {
+    await Promise.all(Array.from({ length: 20 }, (_, i) => check(seed + i)));
   }
   // Most corpora are made of ties and extremes; the rest must not be left to the CPU.
   expect(proved).toBeGreaterThan(400);
@@ -183,6 +187,35 @@ describe('the GPU alone', () => {
     gpu.close();
   });
 
+  test('selects exactly, whatever the distribution: of equal similarities the lowest rows', async () => {
+    const [rowCount, random] = [5000, seededRandom(4)];
+    const distributions: Record<string, (row: number) => number> = {
+      'all equal': () => 0.25,
+      '41 levels': () => Math.round(random.next() * 40 - 20) / 20,
+      'one outlier': (row) => (row === 4321 ? 2 : 1),
+      'falling slowly': (row) => 1 - row * 2 ** -24,
+      'both zeros and subnormals': (row) => (row % 3 === 0 ? -0 : row % 3 === 1 ? 0 : 2 ** -20 * row),
+      normal: () => random.normal(),
+    };
+    for (const [name, value] of Object.entries(distributions)) {
+      const vectors = Float32Array.from({ length: rowCount }, (_, row) => value(row));
+      const example: Case = { name, metric: 'dot', dimension: 1, vectors, rowCount, query: Float32Array.of(1), k: 1 };
+      const { gpu } = await upload(example);
+      for (const wanted of [1, 10, 1000, 4096]) {
+        const { rows, floor } = await gpu.candidates(request(example), Float32Array.of(1), wanted);
+        const keys = [...vectors.keys()];
+        // The kernel's sums begin with 0, so that no -0 comes out.
+        const expected = keys.sort((a, b) => vectors[b]! - vectors[a]! || a - b).slice(0, wanted);
+        expect(
+          [...rows].sort((a, b) => a - b),
+          `${name}, ${wanted}`,
+        ).toEqual([...expected].sort((a, b) => a - b));
+        expect(floor, name).toBe(vectors[expected.at(-1)!]! + 0);
+      }
+      gpu.close();
+    }
+  });
+
   test('does not claim ties at the border', async () => {
     const vectors = new Float32Array(500 * 4).fill(0.5);
     const example: Case = {
@@ -231,10 +264,17 @@ describe('the flat index', () => {
     index.append(vectors);
     expect((await index.search({ query, k: 10 })).device).toBe('webgpu');
 
-    const inFlight = index.search({ query, k: 10 });
-    await Promise.resolve();
-    own.gpu!.device.destroy();
-    const hits = await inFlight;
+    // Destroyed with the search's work submitted and its read-back pending.
+    const { device } = own.gpu!;
+    const submit = device.queue.submit.bind(device.queue);
+    let destroyed = false;
+    device.queue.submit = (commands) => {
+      submit(commands);
+      device.destroy();
+      destroyed = true;
+    };
+    const hits = await index.search({ query, k: 10 });
+    expect(destroyed).toBe(true);
     expect(found(hits)).toEqual(expected);
     expect(hits.device).toBe('wasm');
 

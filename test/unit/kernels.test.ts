@@ -1,4 +1,5 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
+import { Norms } from '../../src/kernels/bounds.ts';
 import { createJsRows } from '../../src/kernels/js.ts';
 import type { CpuRows, RowSearch, RowsOptions } from '../../src/kernels/kernel.ts';
 import { createWasmRows, loadWasm } from '../../src/kernels/wasm/rows.ts';
@@ -118,6 +119,52 @@ describe.each(kernels)('%s', (_name, create) => {
       expect(rows.values(row).slice(at, at + 3)).toEqual(vectors.slice(row * 3, row * 3 + 3));
     }
   });
+});
+
+test('WASM pointers are unsigned: rows near 4 GB are found', () => {
+  // The addresses are reserved; only the pages that are touched take memory.
+  const memory = new WebAssembly.Memory({ initial: 65_535 });
+  const exports = new WebAssembly.Instance(module, { env: { memory } }).exports as Record<
+    string,
+    (...args: number[]) => number
+  >;
+  const at = 65_534 * 65_536;
+  const heap = 2 ** 31 - 16;
+  const query = 2 ** 31 + 64;
+  new Float32Array(memory.buffer, at, 4096 * 4).forEach((_, i, floats) => {
+    if (i % 4 === 0) floats[i] = i / 4;
+  });
+  new Float32Array(memory.buffer, query, 4)[0] = 1;
+  exports.begin!(heap, 2);
+  exports.scanDot!(at, 0, query, 16, 4096, 100, 0);
+  expect([...new Uint32Array(memory.buffer, heap, 4)].filter((_, i) => i % 2)).toEqual([4194, 4195]);
+  const out = 3 * 2 ** 30;
+  expect(exports.collectDot!(at, 0, query, 16, 4096, 100, 0, 4093, out)).toBe(3);
+  expect([...new Uint32Array(memory.buffer, out, 3)]).toEqual([4193, 4194, 4195]);
+});
+
+test('memory that cannot grow is UNSUPPORTED, says the bytes, and changes nothing', () => {
+  const rows = createWasmRows(module, { dimension: 2, metric: 'dot' });
+  rows.append(Float32Array.of(1, 2));
+  const grow = vi.spyOn(WebAssembly.Memory.prototype, 'grow').mockImplementation(() => {
+    throw new RangeError('Maximum memory size exceeded');
+  });
+  try {
+    expect(() => rows.append(new Float32Array(2_000_000))).toThrow(
+      /^UNSUPPORTED: the vectors need \d{7,} bytes of WASM memory/,
+    );
+  } finally {
+    grow.mockRestore();
+  }
+  expect(rows.rowCount).toBe(1);
+  expect([...rows.search({ query: Float32Array.of(1, 1), k: 5, rowCount: 1 }).scores]).toEqual([3]);
+});
+
+test('a row of another order of magnitude does not make every dot product uncertain', () => {
+  const norms = new Norms('dot');
+  for (let row = 0; row < 100; row++) norms.add(row, row === 50 ? 1e6 : 1);
+  expect(norms.odd).toEqual([50]);
+  expect(norms.longest).toBe(1);
 });
 
 test('every corpus of the oracle is tried with every metric', () => {

@@ -1,4 +1,4 @@
-// The compute pipelines of a search and the layouts they share. Compiled asynchronously, once per device and row shape.
+// The compute pipelines of a search and the layouts they share. Compiled asynchronously, once per device and metric.
 import type { Metric } from '../../types.ts';
 import scanSource from './scan.wgsl?raw';
 import selectSource from './select.wgsl?raw';
@@ -20,31 +20,27 @@ interface Layouts {
 }
 
 const METRIC_NUMBERS = { cosine: 0, dot: 1, l2: 2 } as const satisfies Record<Metric, number>;
-/** Pieces of the query in workgroup memory: 4 kB, beside 8 kB of counters, fit the 16 kB that every adapter has. */
-const TILE_PIECES_MAX = 256;
 const SELECT_STEPS = ['refineMiddle', 'refineLast', 'gather', 'takeTies'] as const;
 
 interface DevicePipelines {
   layouts: Layouts;
   select: Promise<readonly GPUComputePipeline[]>;
-  /** By metric and pieces. */
-  scans: Map<string, Promise<GPUComputePipeline>>;
+  scans: Map<Metric, Promise<GPUComputePipeline>>;
 }
 
 const perDevice = new WeakMap<GPUDevice, DevicePipelines>();
 
-export async function getPipelines(device: GPUDevice, metric: Metric, pieces: number): Promise<Pipelines> {
+export async function getPipelines(device: GPUDevice, metric: Metric): Promise<Pipelines> {
   let known = perDevice.get(device);
   if (!known) {
     const layouts = createLayouts(device);
     known = { layouts, select: compileSelect(device, layouts), scans: new Map() };
     perDevice.set(device, known);
   }
-  const key = `${metric} ${pieces}`;
-  let scan = known.scans.get(key);
+  let scan = known.scans.get(metric);
   if (!scan) {
-    scan = compileScan(device, known.layouts, metric, pieces);
-    known.scans.set(key, scan);
+    scan = compileScan(device, known.layouts, metric);
+    known.scans.set(metric, scan);
   }
   const [scanPipeline, select] = await Promise.all([scan, known.select]);
   return { scan: scanPipeline, select, layouts: known.layouts };
@@ -67,14 +63,14 @@ function createLayouts(device: GPUDevice): Layouts {
   };
 }
 
-function compileScan(device: GPUDevice, layouts: Layouts, metric: Metric, pieces: number): Promise<GPUComputePipeline> {
+function compileScan(device: GPUDevice, layouts: Layouts, metric: Metric): Promise<GPUComputePipeline> {
   return device.createComputePipelineAsync({
-    label: `scan ${metric}, ${pieces} pieces`,
+    label: `scan ${metric}`,
     layout: device.createPipelineLayout({ bindGroupLayouts: [layouts.scan, layouts.shard] }),
     compute: {
       module: device.createShaderModule({ label: 'scan.wgsl', code: scanSource }),
       entryPoint: 'scan',
-      constants: { METRIC: METRIC_NUMBERS[metric], PIECES: pieces, TILE: Math.min(pieces, TILE_PIECES_MAX) },
+      constants: { METRIC: METRIC_NUMBERS[metric] },
     },
   });
 }

@@ -14,7 +14,7 @@ const WANTED_MAX = candidateCount(GPU_K_MAX);
 const HEADER_BYTES = 16;
 const HISTOGRAM_BYTES = 3 * 2048 * 4;
 const STATE_BYTES = 20;
-const SEARCH_BYTES = 20;
+const SEARCH_BYTES = 24;
 const FOUND_BYTES = HEADER_BYTES + WANTED_MAX * 8;
 const SELECT_WORKGROUPS_MAX = 1024;
 const SCAN_WORKGROUPS_MAX = 1024;
@@ -32,7 +32,7 @@ export async function createGpuRows(gpu: Gpu, cpu: CpuRows, options: GpuRowsOpti
   const { device } = gpu;
   const { dimension, metric } = cpu;
   const pieces = (dimension + 3) >>> 2;
-  const { scan, select, layouts } = await getPipelines(device, metric, pieces);
+  const { scan, select, layouts } = await getPipelines(device, metric);
   const shards = createShards(device, cpu, layouts.shard, options.shardBytesMax);
   const { STORAGE, UNIFORM, COPY_DST, COPY_SRC, MAP_READ } = GPUBufferUsage;
   const fixed = {
@@ -102,21 +102,25 @@ export async function createGpuRows(gpu: Gpu, cpu: CpuRows, options: GpuRowsOpti
     const approximation = approximate(metric, query, vectorNorm(query, 0, dimension), cpu.norms);
     if (!approximation || eligible === 0 || wanted > WANTED_MAX) return null;
 
+    const found = await candidates(request, approximation.query, wanted);
+    if (wanted === eligible) found.floor = Number.NEGATIVE_INFINITY;
+    const scanned = performance.now();
+    const { hits, certain } = certify(cpu, request, approximation, found);
+    if (!certain) return null;
+    return { ...hits, scanMs: scanned - start, rescoreMs: performance.now() - scanned };
+  }
+
+  async function candidates(request: RowSearch, query: Float32Array<ArrayBuffer>, wanted: number): Promise<Candidates> {
     const expected = ++token;
-    const readBytes = HEADER_BYTES + wanted * 8;
-    const buffer = takeStaging(readBytes);
-    submit(request, approximation.query, wanted, expected, buffer);
-    await mapped(buffer, readBytes);
-    const candidates = read(buffer, readBytes, wanted, expected);
+    const bytes = HEADER_BYTES + wanted * 8;
+    const buffer = takeStaging(bytes);
+    submit(request, query, wanted, expected, buffer);
+    await mapped(buffer, bytes);
+    const found = read(buffer, bytes, wanted, expected);
     buffer.unmap();
     if (staging.length < STAGING_KEPT_MAX) staging.push(buffer);
     else buffer.destroy();
-
-    if (wanted === eligible) candidates.floor = Number.NEGATIVE_INFINITY;
-    const scanned = performance.now();
-    const { hits, certain } = certify(cpu, request, approximation, candidates);
-    if (!certain) return null;
-    return { ...hits, scanMs: scanned - start, rescoreMs: performance.now() - scanned };
+    return found;
   }
 
   function submit(
@@ -128,7 +132,7 @@ export async function createGpuRows(gpu: Gpu, cpu: CpuRows, options: GpuRowsOpti
   ): void {
     const chunk = Math.ceil(end / SELECT_WORKGROUPS_MAX / 1024) * 1024;
     const { queue } = device;
-    queue.writeBuffer(fixed.search, 0, Uint32Array.of(end, mask ? 1 : 0, wanted, expected, chunk));
+    queue.writeBuffer(fixed.search, 0, Uint32Array.of(end, mask ? 1 : 0, wanted, expected, chunk, pieces));
     queue.writeBuffer(fixed.query, 0, query);
     if (mask) queue.writeBuffer(perRow.mask, 0, mask.words, 0, Math.min(mask.words.length, (end + 31) >>> 5));
 
@@ -219,6 +223,7 @@ export async function createGpuRows(gpu: Gpu, cpu: CpuRows, options: GpuRowsOpti
     },
     sync,
     search,
+    candidates,
     close,
   };
 }

@@ -3,23 +3,22 @@
 // Keys order as similarities do; 0 is below all of them and stands for rows that are not asked for.
 
 override METRIC: u32; // 0 cosine, 1 dot, 2 l2
-override PIECES: u32; // 16-byte pieces of a row
-override TILE: u32;   // pieces of the query held at a time
 
+const TILE = 256u; // 16-byte pieces of the query held at a time: 4 kB, beside 8 kB of counters, of the 16 kB that every adapter has
 const COSINE = 0u;
 const L2 = 2u;
 const GROUP = 64u;
 
-struct Search { rowCount: u32, masked: u32, wanted: u32, token: u32, chunk: u32 }
+struct Search { rowCount: u32, masked: u32, wanted: u32, token: u32, chunk: u32, pieces: u32 }
 struct Shard { firstGroup: u32, groupCount: u32 }
 
 @group(0) @binding(0) var<uniform> search: Search;
-@group(0) @binding(1) var<storage, read> query: array<vec4f>;            // (PIECES), zeros after the dimension
+@group(0) @binding(1) var<storage, read> query: array<vec4f>;            // (pieces), zeros after the dimension
 @group(0) @binding(2) var<storage, read> mask: array<u32>;               // a bit a row
 @group(0) @binding(3) var<storage, read_write> keys: array<u32>;         // (rows of all shards)
 @group(0) @binding(4) var<storage, read_write> histogram: array<atomic<u32>, 2048>;
 @group(1) @binding(0) var<uniform> shard: Shard;
-@group(1) @binding(1) var<storage, read> rows: array<vec4f>;             // (groups, PIECES, 64): piece by piece, 64 rows side by side
+@group(1) @binding(1) var<storage, read> rows: array<vec4f>;             // (groups, pieces, 64): piece by piece, 64 rows side by side
 @group(1) @binding(2) var<storage, read> inverseNorms: array<f32>;       // (groups * 64) of this shard; unused but for cosine
 
 var<workgroup> tile: array<vec4f, TILE>;
@@ -28,7 +27,7 @@ var<workgroup> counts: array<atomic<u32>, 2048>;
 @compute @workgroup_size(256)
 fn scan(@builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) workgroups: vec3u, @builtin(local_invocation_index) thread: u32) {
   for (var i = thread; i < 2048u; i += 256u) { atomicStore(&counts[i], 0u); }
-  if (PIECES <= TILE) { loadTile(0u, thread); }
+  if (search.pieces <= TILE) { loadTile(0u, thread); }
   workgroupBarrier();
 
   for (var first = workgroup.x * 4u; first < shard.groupCount; first += workgroups.x * 4u) {
@@ -45,16 +44,16 @@ fn scan(@builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) workgr
       asked = ((words[(row >> 5u) & 1u] >> (row & 31u)) & 1u) != 0u;
     }
 
-    let start = group * PIECES * GROUP + thread % GROUP;
+    let start = group * search.pieces * GROUP + thread % GROUP;
     var sums = Sums();
-    if (PIECES <= TILE) {
-      if (reads) { sums = addPieces(sums, start, PIECES); }
+    if (search.pieces <= TILE) {
+      if (reads) { sums = addPieces(sums, start, search.pieces); }
     } else {
-      for (var piece = 0u; piece < PIECES; piece += TILE) {
+      for (var piece = 0u; piece < search.pieces; piece += TILE) {
         workgroupBarrier();
         loadTile(piece, thread);
         workgroupBarrier();
-        if (reads) { sums = addPieces(sums, start + piece * GROUP, min(TILE, PIECES - piece)); }
+        if (reads) { sums = addPieces(sums, start + piece * GROUP, min(TILE, search.pieces - piece)); }
       }
     }
 
@@ -77,7 +76,7 @@ fn scan(@builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) workgr
 }
 
 fn loadTile(piece: u32, thread: u32) {
-  for (var i = thread; i < TILE && piece + i < PIECES; i += 256u) { tile[i] = query[piece + i]; }
+  for (var i = thread; i < TILE && piece + i < search.pieces; i += 256u) { tile[i] = query[piece + i]; }
 }
 
 // Four sums a thread, so that four loads are under way at once. Their order is part of the bound in bounds.ts.

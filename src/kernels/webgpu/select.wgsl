@@ -3,7 +3,7 @@
 // Of equal keys at the border the lowest rows are taken.
 
 // chunk: rows of one workgroup, a multiple of 256.
-struct Search { rowCount: u32, masked: u32, wanted: u32, token: u32, chunk: u32 }
+struct Search { rowCount: u32, masked: u32, wanted: u32, token: u32, chunk: u32, pieces: u32 }
 // Written by workgroup 0 of one dispatch, read in the next.
 struct State {
   prefix1: u32, // top 11 bits of the border key
