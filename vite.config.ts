@@ -24,6 +24,19 @@ export default defineConfig({
   optimizeDeps: { exclude: ['@huggingface/transformers'] },
 });
 
+/** A page of its own below `root`, built into `outDir` (the benchmark). */
+export function page(root: string, outDir: string): InlineConfig {
+  return {
+    configFile: false,
+    logLevel: 'warn',
+    root,
+    resolve: { alias },
+    plugins: [assemblyscript()],
+    worker: { format: 'iife', plugins: () => [assemblyscript()] },
+    build: { outDir, emptyOutDir: true, target: 'es2023' },
+  };
+}
+
 /** One library build: `entry` below src/ as `file` in dist/. The worker goes inside as a classic script, see api/connect.ts. */
 export function library(entry: string, file: string, format: LibraryFormats, external: string[] = []): InlineConfig {
   return {

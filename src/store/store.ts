@@ -23,7 +23,7 @@ import {
 import { LOG_BYTES_MAX, PAYLOAD_CACHE_BYTES_MAX, SEGMENT_BYTES_MIN } from './schema.ts';
 
 /** How the store has postings blocks of adjacent rows merged; it does not know what is in them. */
-export type MergePostings = (blocks: readonly Uint8Array[], deleted: Bitset) => Uint8Array;
+export type MergePostings = (blocks: readonly Uint8Array[]) => Uint8Array;
 
 /** Rows as they come back from disk, for rebuilding what is in memory. Views on the stored buffers where possible. */
 export interface LoadedRows {
@@ -185,7 +185,7 @@ export class Store {
       const segments = [...rows.stored.segments];
       for (const run of adjacentRuns(rows.logged)) {
         const blocks = run.flatMap((batch) => batch.postings ?? []);
-        const postings = blocks.length > 0 ? this.mergePostings(blocks, rows.deleted) : null;
+        const postings = blocks.length > 0 ? this.mergePostings(blocks) : null;
         const { segment, values } = encodeSegment(rows.stored.id, joinBatches(run, postings), () => next.nextChunk++);
         segments.push(segment);
         for (const { key, value } of values) writes.push({ store: 'chunks', key, value });

@@ -287,7 +287,7 @@ export class CollectionState {
     let bytes = this.blocks[start]!.byteLength;
     while (start > 0 && this.blocks[start - 1]!.byteLength <= bytes * 2) bytes += this.blocks[--start]!.byteLength;
     start = Math.min(start, this.blocks.length - 2);
-    const merged = mergePostings(this.blocks.slice(start), this.store.deleted(this.stored.id));
+    const merged = mergePostings(this.blocks.slice(start));
     this.blocks = [...this.blocks.slice(0, start), Postings.open(merged)];
   }
 

@@ -17,7 +17,6 @@ import { openIndexedDb } from '../store/indexeddb.ts';
 import type { CollectionConfig, StoredCollection } from '../store/manifest.ts';
 import { MemoryBackend } from '../store/memory.ts';
 import { Store } from '../store/store.ts';
-import type { Bitset } from '../structures/bitset.ts';
 import { mergePostings, Postings } from '../text/postings.ts';
 import type { CollectionInfo, DatabaseStats, EmbedderOptions } from '../types.ts';
 import { CollectionState } from './collection.ts';
@@ -350,11 +349,10 @@ async function openStore(options: EngineOptions): Promise<Store> {
   }
 }
 
-function mergeBlocks(blocks: readonly Uint8Array[], deleted: Bitset): Uint8Array {
-  return mergePostings(
-    blocks.map((block) => Postings.open(block)),
-    deleted,
-  );
+// Deleted rows stay in: dropping them would change the word statistics, and with them the scores, from one fold to the
+// next. Compaction drops them.
+function mergeBlocks(blocks: readonly Uint8Array[]): Uint8Array {
+  return mergePostings(blocks.map((block) => Postings.open(block)));
 }
 
 /** Throws if what is asked for is not what is stored. What was not asked for is as stored. */

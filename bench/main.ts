@@ -1,0 +1,27 @@
+// The benchmark's page: bench/run.mjs opens it and calls `measure`, one group of figures at a time.
+import { clusteredData } from './data.ts';
+import { measureKernels } from './kernel-measures.ts';
+import { measureQueries } from './query-measures.ts';
+import type { Figure } from './statistics.ts';
+import { measureStore } from './store-measures.ts';
+
+export type Group = 'kernels' | 'store' | 'queries';
+
+async function measure(group: Group, n: number, d: number, quick: boolean): Promise<Figure[]> {
+  if (group === 'kernels') {
+    const measured = await measureKernels({ n, d, rounds: quick ? 9 : 25 });
+    const figure = (name: string, value: number, unit: string): Figure => ({ name, value, unit, n, d });
+    return [
+      figure('wasm.f32.gb_per_s', measured.wasmGBs, 'GB/s'),
+      figure('wasm.roof.gb_per_s', measured.roofGBs, 'GB/s'),
+      figure('js.f32.gb_per_s', measured.jsGBs, 'GB/s'),
+      figure('wasm.f32.roof_fraction', measured.roofFraction, 'ratio'),
+      figure('wasm.f32.vs_js', measured.speedup, 'ratio'),
+    ];
+  }
+  const data = clusteredData({ n, d, queries: 100, seed: 1 });
+  if (group === 'store') return measureStore(data, { n, d }, quick ? 1 : 3);
+  return measureQueries(data, { n, d }, quick ? 60 : 200);
+}
+
+Object.assign(globalThis, { measure });

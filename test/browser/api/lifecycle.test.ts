@@ -1,0 +1,212 @@
+import { open, PiramidError } from 'piramid';
+import { describe, expect, test } from 'vitest';
+import { codeOf, freshName, openFresh, records } from './databases.ts';
+
+/** A worker made from source text. */
+function workerOf(source: string): () => Worker {
+  return () => new Worker(URL.createObjectURL(new Blob([source], { type: 'text/javascript' })));
+}
+
+describe('every call settles', () => {
+  test('when the worker cannot be made', async () => {
+    const worker = () => {
+      throw new Error('refused by policy');
+    };
+    await expect(open('x', { worker })).rejects.toThrow(
+      /WORKER_FAILED: the worker could not be made: refused by policy/,
+    );
+  });
+
+  test('when its script is missing', async () => {
+    expect(await codeOf(open('x', { worker: () => new Worker('/no-such-worker.js', { type: 'module' }) }))).toBe(
+      'WORKER_FAILED',
+    );
+  });
+
+  test('when its script throws', async () => {
+    expect(await codeOf(open('x', { worker: workerOf('throw new Error("broken")') }))).toBe('WORKER_FAILED');
+  });
+
+  test('when it never answers', async () => {
+    expect(await codeOf(open('x', { worker: workerOf('setInterval(() => {}, 1000)'), timeout: 300 }))).toBe('TIMEOUT');
+  });
+
+  test('when it is killed while calls wait', async () => {
+    let worker: Worker | undefined;
+    const db = await open(freshName(), { worker: () => (worker = engineWorker()), device: 'wasm' });
+    const c = await db.collection('c', { dimension: 3 });
+    const calls = [c.upsert(records(2000)), c.count(), c.query({ vector: [1, 0, 0] })].map((call) => codeOf(call));
+    worker!.terminate();
+    expect(await Promise.all(calls)).toEqual(['WORKER_FAILED', 'WORKER_FAILED', 'WORKER_FAILED']);
+    expect(await codeOf(c.count())).toBe('WORKER_FAILED');
+    await db.close();
+  });
+
+  test('when the database is closed', async () => {
+    const db = await openFresh();
+    const c = await db.collection('c', { dimension: 3 });
+    const write = c.upsert(records(500));
+    await Promise.all([db.close(), db.close()]);
+    await write; // a write that was under way is finished first
+    expect(await codeOf(c.count())).toBe('CLOSED');
+    expect(await codeOf(db.listCollections())).toBe('CLOSED');
+  });
+
+  test('when its signal fires, before or during the call', async () => {
+    await using db = await openFresh();
+    const c = await db.collection('c', { dimension: 3 });
+    await c.upsert(records(10));
+    expect(await codeOf(c.query({ vector: [1, 0, 0], signal: AbortSignal.abort() }))).toBe('ABORTED');
+    const controller = new AbortController();
+    const query = codeOf(c.query({ vector: [1, 0, 0], signal: controller.signal }));
+    controller.abort();
+    expect(await query).toBe('ABORTED');
+    expect(await c.count()).toBe(10);
+  });
+
+  test('a write cancelled while it waits in the queue is not written', async () => {
+    await using db = await openFresh();
+    const c = await db.collection('c', { dimension: 3 });
+    const controller = new AbortController();
+    const first = c.upsert(records(3000));
+    const second = codeOf(c.upsert(records(10, 5000), { signal: controller.signal }));
+    controller.abort();
+    await first;
+    expect(await second).toBe('ABORTED');
+    expect(await c.count()).toBe(3000);
+  });
+});
+
+describe('errors', () => {
+  test('keep class, code, message and cause across the worker', async () => {
+    await using db = await openFresh();
+    const c = await db.collection('c', { dimension: 3 });
+    await c.upsert(records(1));
+    const error = await c.upsert(records(1), { mode: 'insert' }).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(PiramidError);
+    expect(error).toMatchObject({ code: 'CONFLICT', name: 'PiramidError' });
+    expect((error as Error).message).toMatch(/^CONFLICT: record "r0" exists already/);
+  });
+
+  test('of input say what was expected, what came and where, and change nothing', async () => {
+    await using db = await openFresh();
+    const c = await db.collection('c', { dimension: 3 });
+    const good = { id: 'ok', vector: [1, 2, 3] };
+    const refusals: [unknown, RegExp][] = [
+      [[good, { id: 'a', vector: [1, 2] }], /DIMENSION_MISMATCH: record "a": expected 3 numbers, got 2/],
+      [[good, { id: 'a', vector: [1, Number.NaN, 0] }], /INVALID_ARGUMENT: record "a": number 1 is NaN/],
+      [[good, { id: 'a', vector: [1, 1e39, 0] }], /number 1 is 1e\+39, expected a finite float32/],
+      [[good, { id: 'a', vector: [0, 0, 0] }], /zero vector has no direction/],
+      [[good, { id: 'a', vector: [1, '2', 3] }], /number 1 is '2'/],
+      [[good, { id: 'a', vector: 'abc' }], /expected a vector/],
+      [
+        [good, { id: 1.5, vector: [1, 2, 3] }],
+        /record 1: id: expected an id that is a non-empty string or a safe integer, got 1.5/,
+      ],
+      [[good, { id: '', vector: [1, 2, 3] }], /expected an id/],
+      [[good, good], /record "ok": stands twice in one call, at 0 and 1/],
+      [[good, { id: 'a' }], /record "a": expected a vector or a text/],
+      [[good, { id: 'a', text: 'x' }], /no embedder/],
+      [[good, { id: 'a', vector: [1, 2, 3], title: 'x' }], /unknown field "title"/],
+      [[good, { id: 'a', vector: [1, 2, 3], metadata: { $x: 1 } }], /\$x/],
+      [[good, { id: 'a', vector: [1, 2, 3], metadata: { x: () => 1 } }], /metadata/],
+      [[good, { id: 'a', vector: [1, 2, 3], text: '\ud800' }], /surrogate/],
+      [[good, null], /record 1: expected an object, got null/],
+    ];
+    for (const [input, message] of refusals) await expect(c.upsert(input as never)).rejects.toThrow(message);
+    expect(await c.count()).toBe(0);
+    for (const query of [
+      {},
+      { vector: [1, 2, 3], k: 0 },
+      { vector: [1, 2, 3], k: 10_001 },
+      { vector: [1, 2, 3], nprobe: 3 },
+      { vector: [1, 2, 3], where: { $foo: 1 } },
+      { vector: [0, 0, 0] },
+      { vector: [1, 2, 3], select: ['everything'] },
+    ]) {
+      expect(await codeOf(c.query(query as never))).toBe('INVALID_ARGUMENT');
+    }
+    expect(await codeOf(open('x', { devise: 'gpu' } as never))).toBe('INVALID_ARGUMENT');
+    expect(await codeOf(open('', {}))).toBe('INVALID_ARGUMENT');
+    expect(await codeOf(c.delete({} as never))).toBe('INVALID_ARGUMENT');
+  });
+});
+
+describe('one database', () => {
+  test('is open in one place at a time', async () => {
+    const name = freshName();
+    const first = await open(name, { device: 'wasm' });
+    const second = open(name, { device: 'wasm' });
+    await first.close();
+    await (await second).close();
+    await using third = await open(name, { device: 'wasm' });
+    expect(third.name).toBe(name);
+    expect(await codeOf(open(name, { device: 'wasm' }))).toBe('BLOCKED');
+  });
+
+  test('in memory is gone when it is closed, and needs no disk', async () => {
+    const name = freshName();
+    for (let i = 0; i < 2; i++) {
+      await using db = await open(name, { storage: 'memory', device: 'wasm' });
+      const c = await db.collection('c', { dimension: 3 });
+      expect(await c.count()).toBe(0);
+      await c.upsert(records(5));
+      expect(await c.count()).toBe(5);
+    }
+    expect((await indexedDB.databases()).map((database) => database.name)).not.toContain(`piramid:${name}`);
+  });
+
+  test('says which device it runs on', async () => {
+    for (const device of ['wasm', 'js', 'webgpu'] as const) {
+      await using db = await open(freshName(), { device, storage: 'memory' });
+      expect(db.device).toBe(device);
+      const c = await db.collection('c', { dimension: 3 });
+      await c.upsert(records(100));
+      const found = await c.query({ vector: [1, 0.5, 0], k: 3, explain: true });
+      expect(found.map((match) => match.id)).toEqual(['r5', 'r6', 'r4']);
+      expect(found.plan!.device).toBe(device);
+    }
+    await using db = await open(freshName(), { storage: 'memory' });
+    expect(db.device).toBe('wasm'); // the test browser's GPU is software, which 'auto' refuses
+  });
+});
+
+test('no acknowledged write is lost when the worker dies at any moment, and what is left is a prefix', async () => {
+  for (let trial = 0; trial < 8; trial++) {
+    const name = freshName();
+    let worker: Worker | undefined;
+    const db = await open(name, { worker: () => (worker = engineWorker()), device: 'wasm' });
+    const c = await db.collection('c', { dimension: 3 });
+    let acknowledged = 0;
+    const writing = (async () => {
+      for (let i = 0; ; i++) {
+        await c.upsert(
+          records(i % 4 === 3 ? 900 : 7, i * 1000).map((record) => ({
+            ...record,
+            text: 'x'.repeat(i % 4 === 3 ? 1500 : 10),
+          })),
+        );
+        acknowledged = i + 1;
+      }
+    })().catch(() => {});
+    await new Promise((resolve) => setTimeout(resolve, 40 + trial * 45));
+    worker!.terminate();
+    await writing;
+
+    await using again = await open(name, { device: 'wasm' });
+    const survivors = await again.collection('c');
+    const { records: kept } = await survivors.scroll({ limit: 10_000, select: ['metadata'] });
+    const batches = new Map<number, number>();
+    for (const { metadata } of kept) {
+      const batch = Math.floor((metadata as { n: number }).n / 1000);
+      batches.set(batch, (batches.get(batch) ?? 0) + 1);
+    }
+    expect(batches.size).toBeGreaterThanOrEqual(Math.min(acknowledged, 40));
+    expect(batches.size - acknowledged).toBeLessThanOrEqual(1);
+    for (let i = 0; i < batches.size; i++) expect(batches.get(i)).toBe(i % 4 === 3 ? 900 : 7);
+  }
+});
+
+function engineWorker(): Worker {
+  return new Worker(new URL('../../../src/worker/worker.ts', import.meta.url), { type: 'module' });
+}

@@ -1,0 +1,170 @@
+import { describe, expect, test } from 'vitest';
+import { seededRandom } from '../../../src/structures/random.ts';
+import { codeOf, openFresh, records } from './databases.ts';
+
+describe('a vector query', () => {
+  test('finds exactly what a plain loop finds, filtered or not, after inserts, replacements and deletes', async () => {
+    for (const metric of ['cosine', 'dot', 'l2'] as const) {
+      await using db = await openFresh({ storage: 'memory' });
+      const c = await db.collection<{ group: number }>('c', { dimension: 19, metric });
+      const random = seededRandom(7);
+      const vector = () => Array.from({ length: 19 }, () => Math.fround(random.normal()));
+      const live = new Map<string, { vector: number[]; group: number; row: number }>();
+      let row = 0;
+      const write = async (ids: string[]) => {
+        const batch = ids.map((id) => ({ id, vector: vector(), metadata: { group: random.below(10) } }));
+        for (const record of batch)
+          live.set(record.id, { vector: record.vector, group: record.metadata.group, row: row++ });
+        await c.upsert(batch);
+      };
+      await write(Array.from({ length: 300 }, (_, i) => `a${i}`));
+      await write(Array.from({ length: 50 }, (_, i) => `a${i * 3}`));
+      const gone = Array.from({ length: 40 }, (_, i) => `a${i * 5}`);
+      await c.delete({ ids: gone });
+      for (const id of gone) live.delete(id);
+
+      for (let round = 0; round < 20; round++) {
+        const query = vector();
+        const group = round % 2 ? random.below(10) : undefined;
+        const found = await c.query({
+          vector: query,
+          k: 12,
+          ...(group !== undefined && { where: { group } }),
+          select: [],
+        });
+        const oracle = [...live]
+          .filter(([, record]) => group === undefined || record.group === group)
+          .map(([id, record]) => ({ id, row: record.row, score: Math.fround(score(metric, query, record.vector)) }))
+          .sort((a, b) => b.score - a.score || a.row - b.row)
+          .slice(0, 12);
+        expect(found.map((match) => match.id)).toEqual(oracle.map((match) => match.id));
+        for (const [i, match] of found.entries()) expect(match.score).toBeCloseTo(oracle[i]!.score, 5);
+        expect(found.exact).toBe(true);
+      }
+    }
+  });
+
+  test('returns what is selected, and nothing else', async () => {
+    await using db = await openFresh();
+    const c = await db.collection('c', { dimension: 3 });
+    await c.upsert(records(3));
+    const query = { vector: [1, 0, 0], k: 1 };
+    expect([...(await c.query(query))]).toEqual([
+      { id: 'r0', score: 1, text: 'record number 0', metadata: { n: 0, even: true } },
+    ]);
+    expect([...(await c.query({ ...query, select: [] }))]).toEqual([{ id: 'r0', score: 1 }]);
+    expect([...(await c.query({ ...query, select: ['vector'] }))]).toEqual([
+      { id: 'r0', score: 1, vector: Float32Array.of(1, 0, 0) },
+    ]);
+  });
+
+  test('skips the first matches with an offset, and explains itself', async () => {
+    await using db = await openFresh();
+    const c = await db.collection('c', { dimension: 3 });
+    await c.upsert(records(20));
+    const all = await c.query({ vector: [1, 0, 0], k: 20, select: [] });
+    const rest = await c.query({
+      vector: [1, 0, 0],
+      k: 5,
+      offset: 3,
+      select: [],
+      explain: true,
+      where: { n: { $gte: 0 } },
+    });
+    expect(rest.map((match) => match.id)).toEqual(all.slice(3, 8).map((match) => match.id));
+    expect(rest[0]!.legs).toEqual({ vector: { rank: 4, score: rest[0]!.score } });
+    expect(rest.plan).toMatchObject({ device: 'wasm', filtered: { matched: 20, of: 20 } });
+    expect(rest.plan!.phases.map((phase) => phase.name)).toEqual(['filter', 'scan', 'rescore']);
+  });
+
+  test('answers in a batch as it answers singly', async () => {
+    await using db = await openFresh();
+    const c = await db.collection('c', { dimension: 3 });
+    await c.upsert(records(30));
+    const queries = [
+      { vector: [1, 0, 0], k: 3 },
+      { vector: [0, 1, 0], where: { even: false } },
+      { keywords: 'number 7', k: 2 },
+    ];
+    const batch = await c.queryBatch(queries);
+    for (const [i, query] of queries.entries()) expect([...batch[i]!]).toEqual([...(await c.query(query))]);
+    expect(await c.queryBatch([])).toEqual([]);
+  });
+
+  test('over nothing finds nothing', async () => {
+    await using db = await openFresh();
+    const c = await db.collection('c', { dimension: 3 });
+    expect([...(await c.query({ vector: [1, 0, 0] }))]).toEqual([]);
+    expect([...(await c.query({ keywords: 'anything' }))]).toEqual([]);
+    await c.upsert([]);
+    await c.upsert(records(3));
+    expect([...(await c.query({ vector: [1, 0, 0], where: { n: 99 } }))]).toEqual([]);
+  });
+});
+
+describe('a word query', () => {
+  test('finds words in any form, by BM25', async () => {
+    await using db = await openFresh();
+    const c = await db.collection('words', {});
+    await c.upsert([
+      { id: 'a', text: 'The notes of the Government are redeemed in gold.' },
+      { id: 'b', text: 'Gold, gold and nothing but gold!' },
+      { id: 'c', text: 'A kitten sleeps in the sun.' },
+    ]);
+    expect((await c.query({ keywords: 'GOLD' })).map((match) => match.id)).toEqual(['b', 'a']);
+    expect((await c.query({ keywords: 'redeeming government' })).map((match) => match.id)).toEqual(['a']);
+    expect((await c.query({ text: 'sleeping kittens' })).map((match) => match.id)).toEqual(['c']);
+    expect([...(await c.query({ keywords: 'zebra' }))]).toEqual([]);
+  });
+
+  test('is fused with a vector query, and each leg is told', async () => {
+    await using db = await openFresh();
+    const c = await db.collection('c', { dimension: 2 });
+    await c.upsert([
+      { id: 'near', vector: [1, 0], text: 'nothing of note' },
+      { id: 'both', vector: [1, 0.1], text: 'silver and gold' },
+      { id: 'says', vector: [-1, 0], text: 'gold' },
+    ]);
+    const found = await c.query({ vector: [1, 0], keywords: 'gold', explain: true });
+    expect(found.map((match) => match.id)).toEqual(['says', 'both', 'near']);
+    expect(found[0]!.score).toBeCloseTo(1 / 63 + 1 / 61, 6);
+    expect(found[0]!.legs).toMatchObject({ vector: { rank: 3 }, words: { rank: 1 } });
+    expect(found[2]!.legs!.words).toBeUndefined();
+    const none = await c.query({ vector: [1, 0], keywords: 'zebra' });
+    expect(none.map((match) => match.id)).toEqual(['near', 'both', 'says']);
+    const weighted = await c.query({ vector: [1, 0], keywords: 'gold', fusion: { weighted: { vector: 1, words: 0 } } });
+    expect(weighted.map((match) => match.id)).toEqual(['near', 'both', 'says']);
+  });
+
+  test('sees writes at once and after a reload alike', async () => {
+    await using db = await openFresh();
+    const c = await db.collection('c', { dimension: 3 });
+    for (let i = 0; i < 60; i++) await c.upsert(records(1, i)); // many small postings blocks
+    expect((await c.query({ keywords: 'number 42', k: 1 }))[0]!.id).toBe('r42');
+    await c.upsert({ id: 'r42', vector: [1, 0, 0], text: 'another text' });
+    expect((await c.query({ keywords: '42' })).length).toBe(0);
+    expect((await c.query({ keywords: 'another' })).map((match) => match.id)).toEqual(['r42']);
+  });
+});
+
+test('text without an embedder is refused with the way out', async () => {
+  await using db = await openFresh();
+  const c = await db.collection('c', { dimension: 3 });
+  expect(await codeOf(c.query({ text: 'gold' }))).toBe('INVALID_ARGUMENT');
+  await expect(c.query({ text: 'gold' })).rejects.toThrow(/use keywords/);
+});
+
+function score(metric: 'cosine' | 'dot' | 'l2', a: readonly number[], b: readonly number[]): number {
+  let dot = 0;
+  let aa = 0;
+  let bb = 0;
+  let squares = 0;
+  for (let i = 0; i < a.length; i++) {
+    dot += a[i]! * b[i]!;
+    aa += a[i]! ** 2;
+    bb += b[i]! ** 2;
+    squares += (a[i]! - b[i]!) ** 2;
+  }
+  if (metric === 'dot') return dot;
+  return metric === 'l2' ? -Math.sqrt(squares) : dot / Math.sqrt(aa * bb);
+}
