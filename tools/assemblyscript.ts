@@ -1,6 +1,7 @@
 // Vite plugin: `import wasm from './scan.as.ts?wasm'` compiles the AssemblyScript file and gives the module's bytes as a
 // base64 string (they are a few kB, so they travel inside the worker and no URL can get lost in bundling).
 import { readFileSync } from 'node:fs';
+import asc from 'assemblyscript/asc';
 import type { Plugin } from 'vite';
 
 const QUERY = '?wasm';
@@ -31,7 +32,6 @@ function compile(file: string): Promise<string> {
 }
 
 async function runCompiler(source: string): Promise<string> {
-  const asc = await import('assemblyscript/asc');
   const messages = asc.createMemoryStream();
   let bytes: Uint8Array | undefined;
   const { error } = await asc.main(

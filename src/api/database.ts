@@ -130,7 +130,7 @@ export class Database implements AsyncDisposable {
     const { model = 'static-en', kind = 'document', ...call } = options;
     checkCall(call);
     checkChoice(kind, ['query', 'document'], 'kind');
-    for (const [i, text] of texts.entries()) checkText(text, `texts[${i}]`);
+    for (const [i, text] of texts.entries()) checkText(text, () => `texts[${i}]`);
     return this.connection.call(
       (engine, id) => engine.embed(embedderOptions(model), texts, kind, id),
       eventOptions(call),

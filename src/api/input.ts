@@ -81,10 +81,10 @@ export function checkIds(ids: unknown, where: string): RecordId[] {
   return ids.map((id, i) => checkId(id, `${where}[${i}]`));
 }
 
-export function checkText(text: unknown, where: string): string {
-  if (typeof text !== 'string') throw invalid(`${where}: expected a string, got ${describe(text)}`);
+export function checkText(text: unknown, what: () => string): string {
+  if (typeof text !== 'string') throw invalid(`${what()}: text: expected a string, got ${describe(text)}`);
   if (!isWellFormed(text))
-    throw invalid(`${where}: holds half of a surrogate pair, which cannot be stored; use text.toWellFormed()`);
+    throw invalid(`${what()}: text holds half of a surrogate pair, which cannot be stored; use text.toWellFormed()`);
   return text;
 }
 
@@ -104,7 +104,7 @@ export function checkChanges(changes: Changes): Changes {
   if (unset !== undefined && !Array.isArray(unset))
     throw invalid(`changes.unset: expected an array of field paths, got ${describe(unset)}`);
   for (const path of [...Object.keys(set ?? {}), ...(unset ?? [])]) checkPath(path);
-  if (set) for (const [path, value] of Object.entries(set)) checkMetadata({ value }, `changes.set["${path}"]`);
+  if (set) for (const [path, value] of Object.entries(set)) checkMetadata({ value }, () => `changes.set["${path}"]`);
   return changes;
 }
 
@@ -115,7 +115,7 @@ export function checkSelect(select: unknown, fallback: Select): Select {
   return select;
 }
 
-/** The vector as finite float32. A copy where `own` (it is going to be transferred). */
+/** The vector as finite float32, in a buffer of its own. */
 export function checkVector(
   vector: Vector,
   dimension: number,
@@ -123,47 +123,45 @@ export function checkVector(
   what: string,
 ): Float32Array<ArrayBuffer> {
   const target = new Float32Array(dimension);
-  packVector(vector, target, 0, dimension, metric, what);
+  packVector(vector, target, 0, dimension, metric, () => what);
   return target;
 }
 
+/** Checks a vector and puts it into `target`. `what` names it in errors; a string for each would cost more than the check. */
 function packVector(
   vector: unknown,
   target: Float32Array,
   offset: number,
   dimension: number,
   metric: Metric,
-  what: string,
+  what: () => string,
 ): void {
-  if (!Array.isArray(vector) && !(vector instanceof Float32Array)) {
-    throw invalid(`${what}: expected a vector (Float32Array or array of numbers), got ${describe(vector)}`);
+  const isArray = Array.isArray(vector);
+  if (!isArray && !(vector instanceof Float32Array)) {
+    throw invalid(`${what()}: expected a vector (Float32Array or array of numbers), got ${describe(vector)}`);
   }
   if (vector.length !== dimension) {
-    const detached =
-      vector instanceof Float32Array && vector.buffer.byteLength === 0 ? ' (its buffer has been transferred away)' : '';
+    const detached = !isArray && vector.buffer.byteLength === 0 ? ' (its buffer has been transferred away)' : '';
     throw new PiramidError(
       'DIMENSION_MISMATCH',
-      `${what}: expected ${dimension} numbers, got ${vector.length}${detached}`,
+      `${what()}: expected ${dimension} numbers, got ${vector.length}${detached}`,
     );
   }
-  if (Array.isArray(vector)) {
+  if (isArray) {
     for (let i = 0; i < dimension; i++) {
-      if (typeof vector[i] !== 'number') throw invalid(`${what}: number ${i} is ${describe(vector[i])}`);
+      if (typeof vector[i] !== 'number') throw invalid(`${what()}: number ${i} is ${describe(vector[i])}`);
     }
   }
   target.set(vector as ArrayLike<number>, offset);
-  let sum = 0;
-  let bad = -1;
-  for (let i = 0; i < dimension; i++) {
-    const x = target[offset + i]!;
-    if (!Number.isFinite(x)) bad = i;
-    sum += x * x;
+  let sum = 0; // of squares, in float64: finite exactly if every number is
+  for (let i = offset; i < offset + dimension; i++) sum += target[i]! * target[i]!;
+  if (!Number.isFinite(sum)) {
+    const bad = target.subarray(offset, offset + dimension).findIndex((x) => !Number.isFinite(x));
+    throw invalid(`${what()}: number ${bad} is ${(vector as ArrayLike<number>)[bad]}, expected a finite float32`);
   }
-  if (bad >= 0)
-    throw invalid(`${what}: number ${bad} is ${(vector as ArrayLike<number>)[bad]}, expected a finite float32`);
   if (sum === 0 && metric === 'cosine') {
     throw invalid(
-      `${what}: all numbers are zero, and a zero vector has no direction, which the cosine needs. Leave the vector out, or use metric 'dot' or 'l2'.`,
+      `${what()}: all numbers are zero, and a zero vector has no direction, which the cosine needs. Leave the vector out, or use metric 'dot' or 'l2'.`,
     );
   }
 }
@@ -198,21 +196,21 @@ export function packRecords<M extends object>(
     if (typeof record !== 'object' || record === null)
       throw invalid(`record ${i}: expected an object, got ${describe(record)}`);
     const id = checkId(record.id, `record ${i}: id`);
-    const what = `record ${JSON.stringify(id)}`;
+    const what = () => `record ${JSON.stringify(id)}`;
     for (const key in record) {
       if (key !== 'id' && key !== 'vector' && key !== 'text' && key !== 'metadata') {
         throw invalid(
-          `${what}: unknown field "${key}"; known are id, vector, text, metadata. Your own fields belong into metadata.`,
+          `${what()}: unknown field "${key}"; known are id, vector, text, metadata. Your own fields belong into metadata.`,
         );
       }
     }
     const before = seen.get(id);
-    if (before !== undefined) throw invalid(`${what}: stands twice in one call, at ${before} and ${i}`);
+    if (before !== undefined) throw invalid(`${what()}: stands twice in one call, at ${before} and ${i}`);
     seen.set(id, i);
     packed.ids[i] = id;
     if (record.text !== undefined) {
       packed.texts ??= new Array<null>(n).fill(null);
-      packed.texts[i] = checkText(record.text, `${what}: text`);
+      packed.texts[i] = checkText(record.text, what);
     }
     if (record.metadata !== undefined) {
       checkMetadata(record.metadata, what);
@@ -221,15 +219,17 @@ export function packRecords<M extends object>(
     }
     if (record.vector !== undefined) {
       if (dimension === null)
-        throw invalid(`${what}: has a vector, but the collection holds text only (it was created without a dimension)`);
+        throw invalid(
+          `${what()}: has a vector, but the collection holds text only (it was created without a dimension)`,
+        );
       packVector(record.vector, packed.vectors!, i * dimension, dimension, metric, what);
     } else if (dimension === null) {
-      if (record.text === undefined) throw invalid(`${what}: expected a text`);
+      if (record.text === undefined) throw invalid(`${what()}: expected a text`);
     } else {
       packed.sources ??= new Uint8Array(n).fill(VECTOR_GIVEN);
-      if (record.text === undefined) throw invalid(`${what}: expected a vector or a text`);
+      if (record.text === undefined) throw invalid(`${what()}: expected a vector or a text`);
       if (!embeds)
-        throw invalid(`${what}: has no vector, and the collection has no embedder that could make one from its text`);
+        throw invalid(`${what()}: has no vector, and the collection has no embedder that could make one from its text`);
       packed.sources[i] = VECTOR_FROM_TEXT;
       toEmbed.push(i);
     }
@@ -253,7 +253,7 @@ export function placeEmbedded(
   for (const [j, i] of positions.entries()) {
     const vector = vectors[j]!;
     packed.sources![i] = vector === null ? VECTOR_NONE : VECTOR_GIVEN;
-    const what = `the embedder's vector of record ${JSON.stringify(packed.ids[i])}`;
+    const what = () => `the embedder's vector of record ${JSON.stringify(packed.ids[i])}`;
     if (vector !== null)
       packVector(vector, packed.vectors!, i * rules.dimension!, rules.dimension!, rules.metric, what);
   }
@@ -285,8 +285,8 @@ export function packQuery(query: Query, rules: PackingRules & { embeds: boolean 
   const words = text ?? keywords;
   return {
     vector: vector === undefined ? null : checkVector(vector, rules.dimension!, rules.metric, 'query vector'),
-    embed: embed ? checkText(text, 'query text') : null,
-    words: words === undefined ? null : checkText(words, text === undefined ? 'query keywords' : 'query text'),
+    embed: embed ? checkText(text, () => 'query') : null,
+    words: words === undefined ? null : checkText(words, () => 'query'),
     k: query.k === undefined ? 10 : checkInteger(query.k, 1, K_MAX, 'k'),
     offset: query.offset === undefined ? 0 : checkInteger(query.offset, 0, K_MAX, 'offset'),
     where: query.where === undefined ? null : checkWhere(query.where),

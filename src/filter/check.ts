@@ -37,8 +37,9 @@ export function checkWhere(where: unknown, name = 'where'): Where {
 }
 
 /** `value`, if it is metadata; throws `INVALID_ARGUMENT`. `recordLabel` begins the message, e.g. `record "a"`. */
-export function checkMetadata(value: unknown, recordLabel: string): Metadata {
-  const path = `${recordLabel}: metadata`;
+export function checkMetadata(value: unknown, recordLabel: () => string): Metadata {
+  if (isFlat(value)) return value;
+  const path = `${recordLabel()}: metadata`;
   if (!isPlainObject(value)) throw invalid(path, 'expected a plain object of JSON values and dates', value);
   checkValue(value, path, 0, {
     seen: 0,
@@ -61,6 +62,21 @@ export function checkPath(path: unknown, name = 'path'): string {
   }
   for (const key of keys) checkKey(key, name);
   return path;
+}
+
+/** Whether it is the usual case: few plain fields. Says yes quickly; a no is for the whole check to explain. */
+function isFlat(value: unknown): value is Metadata {
+  if (!isPlainObject(value)) return false;
+  const keys = Object.keys(value);
+  if (keys.length > 100) return false;
+  for (const key of keys) {
+    if (key.startsWith('$') || key.includes('.')) return false;
+    const field = value[key];
+    const type = typeof field;
+    if (type === 'number' ? !Number.isFinite(field) : type !== 'string' && type !== 'boolean' && field !== null)
+      return false;
+  }
+  return true;
 }
 
 function checkConditions(where: unknown, path: string, depth: number, walk: Walk): void {
