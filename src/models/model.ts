@@ -11,6 +11,9 @@ export interface WorkerGenerator {
   ): Promise<void>;
 }
 
+/** An embedder as the worker runs it. */
+export type LoadedEmbedder = Embedder & { readonly info: ModelInfo };
+
 export interface LoadOptions {
   signal: AbortSignal;
   onProgress: (progress: ModelProgress) => void;
@@ -19,7 +22,7 @@ export interface LoadOptions {
 /** Loads models. Each model is loaded once; concurrent calls share the load. Failures are `MODEL_FAILED`. */
 export interface ModelLoader {
   /** `UNSUPPORTED` if this loader has no runtime for that model. */
-  embedder(options: EmbedderOptions, load: LoadOptions): Promise<Embedder & { readonly info: ModelInfo }>;
+  embedder(options: EmbedderOptions, load: LoadOptions): Promise<LoadedEmbedder>;
   generator(model: string, load: LoadOptions): Promise<WorkerGenerator>;
   /** Frees every model. */
   close(): Promise<void>;

@@ -1,0 +1,147 @@
+// The built-in embedder: English, 256 numbers, no ML runtime. A text's vector is the sum of its words' rows in a table
+// of 4-bit numbers, made unit length; models/static-en/README.md has the model's card. Knows nothing of workers.
+//
+// The sum is exact (rows are 4-bit integers times a float32 scale, added in float64), so the vector does not depend on
+// the order of the words or on the machine, up to some 300,000 words a text; beyond that it rounds like any sum.
+import { throwIfAborted } from '../errors.ts';
+import type { Embedder, ModelInfo } from '../types.ts';
+import { download, type PinnedFile } from './download.ts';
+import type { LoadedEmbedder, LoadOptions } from './model.ts';
+import { createWordPieces, type Encode, type WordPieceFile } from './word-pieces.ts';
+
+export const STATIC_MODEL = 'static-en';
+
+/** What `raw/static.json` says of the table, fixed by the hashes below. */
+const ROWS = 45_000;
+const DIMENSION = 256;
+const HALF = DIMENSION / 2;
+const TABLE: PinnedFile = {
+  path: 'raw/table.u4',
+  bytes: ROWS * HALF,
+  sha256: '1e3b9086025c47af7b0e033aece5cebd8218a8b0ee689b5d5fbce591593e5c58',
+};
+const SCALES: PinnedFile = {
+  path: 'raw/scales.f32',
+  bytes: ROWS * 4,
+  sha256: '9c7c73d94cd27ae8f66b7f89b6f259fcccce052bdc1692735a1c6de3eb9d9075',
+};
+const TOKENIZER: PinnedFile = {
+  path: 'tokenizer.json',
+  bytes: 712_725,
+  sha256: '1aa58b061e72362fd4efd8430a46bf62b72feab3fd227d41d0cca805ddaaf455',
+};
+export const STATIC_FINGERPRINT = `static-en@1;d=${DIMENSION};mean;sha256=${TABLE.sha256.slice(0, 12)}`;
+
+/** How long `embed` works before it lets other messages in: a query waits no longer than this for a batch. */
+const TURN_MS = 8;
+
+/** Loads the model from `folder`, an absolute URL ending in '/'. Failures are `MODEL_FAILED`. */
+export async function loadStaticEmbedder(folder: string, load: LoadOptions): Promise<LoadedEmbedder> {
+  const start = performance.now();
+  const [table, scales, tokenizer] = await Promise.all(
+    [TABLE, SCALES, TOKENIZER].map((file) => download(STATIC_MODEL, folder, file, load)),
+  );
+  const encode = createWordPieces(JSON.parse(new TextDecoder().decode(tokenizer)) as WordPieceFile);
+  const info: ModelInfo = { name: STATIC_MODEL, task: 'embed', device: 'js', loadMs: performance.now() - start };
+  return { info, ...createStaticEmbedder(table!, readFloats(scales!), encode) };
+}
+
+function createStaticEmbedder(table: Uint8Array, scales: Float32Array, encode: Encode): Embedder {
+  const sum = new Float64Array(DIMENSION);
+
+  function embedOne(text: string): Float32Array | null {
+    const ids = encode(text);
+    sum.fill(0);
+    addRows(sum, table, scales, ids);
+    return unitVector(sum);
+  }
+
+  return {
+    dimension: DIMENSION,
+    fingerprint: STATIC_FINGERPRINT,
+    // Queries and documents are embedded alike: the model knows no prefixes.
+    async embed(texts, { signal }) {
+      throwIfAborted(signal);
+      const vectors: (Float32Array | null)[] = [];
+      let turnEnds = performance.now() + TURN_MS;
+      for (const text of texts) {
+        if (performance.now() > turnEnds) {
+          await nextTask();
+          throwIfAborted(signal);
+          turnEnds = performance.now() + TURN_MS;
+        }
+        vectors.push(embedOne(text));
+      }
+      return vectors;
+    },
+  };
+}
+
+/**
+ * Adds the rows `ids` to `sum`. table: (rows, HALF), byte k holds column k in its low and column k + HALF in its high
+ * four bits; a column's value is (bits - 7.5) * scale. Four rows a pass: the sums are read and written a quarter as often.
+ */
+function addRows(sum: Float64Array, table: Uint8Array, scales: Float32Array, ids: Uint16Array): void {
+  let i = 0;
+  let middle = 0;
+  for (; i + 4 <= ids.length; i += 4) {
+    const a = ids[i]! * HALF;
+    const b = ids[i + 1]! * HALF;
+    const c = ids[i + 2]! * HALF;
+    const d = ids[i + 3]! * HALF;
+    const scaleA = scales[ids[i]!]!;
+    const scaleB = scales[ids[i + 1]!]!;
+    const scaleC = scales[ids[i + 2]!]!;
+    const scaleD = scales[ids[i + 3]!]!;
+    middle += scaleA + scaleB + scaleC + scaleD;
+    for (let k = 0; k < HALF; k++) {
+      const byteA = table[a + k]!;
+      const byteB = table[b + k]!;
+      const byteC = table[c + k]!;
+      const byteD = table[d + k]!;
+      sum[k]! += (byteA & 15) * scaleA + (byteB & 15) * scaleB + (byteC & 15) * scaleC + (byteD & 15) * scaleD;
+      sum[k + HALF]! += (byteA >> 4) * scaleA + (byteB >> 4) * scaleB + (byteC >> 4) * scaleC + (byteD >> 4) * scaleD;
+    }
+  }
+  for (; i < ids.length; i++) {
+    const row = ids[i]! * HALF;
+    const scale = scales[ids[i]!]!;
+    middle += scale;
+    for (let k = 0; k < HALF; k++) {
+      const byte = table[row + k]!;
+      sum[k]! += (byte & 15) * scale;
+      sum[k + HALF]! += (byte >> 4) * scale;
+    }
+  }
+  middle *= 7.5;
+  for (let k = 0; k < DIMENSION; k++) sum[k]! -= middle;
+}
+
+/** `sum` with length 1; null if it has no direction: no word was known (the rows of [PAD] and [UNK] are zero). */
+function unitVector(sum: Float64Array): Float32Array | null {
+  let squares = 0;
+  for (let k = 0; k < sum.length; k++) squares += sum[k]! * sum[k]!;
+  if (squares === 0) return null;
+  const length = Math.sqrt(squares);
+  const vector = new Float32Array(sum.length);
+  for (let k = 0; k < sum.length; k++) vector[k] = sum[k]! / length;
+  return vector;
+}
+
+/** The file is little-endian, whatever the machine. */
+function readFloats(bytes: Uint8Array<ArrayBuffer>): Float32Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Float32Array.from({ length: bytes.length / 4 }, (_, i) => view.getFloat32(4 * i, true));
+}
+
+/** Lets the messages that wait be handled. A timer would sleep at least 4 ms once nested; a message does not. */
+function nextTask(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
+}
