@@ -78,7 +78,8 @@ export function createFlatIndex(options: VectorIndexOptions, devices: Devices): 
       return cpu.rowCount;
     },
     get device() {
-      return mirror.rows && paysOnGpu(cpu.rowCount) ? 'webgpu' : cpu.device;
+      const onGpu = always ? mirror.possible : mirror.rows && paysOnGpu(cpu.rowCount);
+      return onGpu ? 'webgpu' : cpu.device;
     },
     get bytes() {
       return { gpu: mirror.rows?.bytes ?? 0, memory: cpu.bytes };

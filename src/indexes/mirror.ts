@@ -7,6 +7,8 @@ import { createGpuRows } from '../kernels/webgpu/rows.ts';
 export interface Mirror {
   /** The copy, if it can answer now. It may still be without the newest rows, see its `rowCount`. */
   readonly rows: GpuRows | null;
+  /** There is a GPU, and it has not failed or refused these rows: the copy is here or can be made. */
+  readonly possible: boolean;
   /** Begins to copy, or goes on with the rows appended since. */
   follow(): void;
   /** The copy with all rows in it; null if there is to be none. */
@@ -20,11 +22,13 @@ export function createMirror(cpu: CpuRows, devices: Devices): Mirror {
   let rows: GpuRows | null = null;
   let starting: Promise<void> | null = null;
   let wanted = false;
+  let failed = false;
   let closed = false;
   const stopListening = devices.onGpuBack(() => {
     rows?.close();
     rows = null;
     starting = null;
+    failed = false;
     if (wanted) follow();
   });
 
@@ -46,7 +50,8 @@ export function createMirror(cpu: CpuRows, devices: Devices): Mirror {
       gpu.lost.then(() => drop(created));
       await copy(created);
     } catch {
-      // No pipelines on this driver: the CPU goes on alone.
+      // No pipelines on this driver, or no room: the CPU goes on alone.
+      failed = true;
     }
   }
 
@@ -66,15 +71,20 @@ export function createMirror(cpu: CpuRows, devices: Devices): Mirror {
     return rows;
   }
 
-  function drop(failed: GpuRows): void {
-    if (rows !== failed) return;
+  function drop(copied: GpuRows): void {
+    if (rows !== copied) return;
     rows = null;
-    failed.close();
+    // Until another device is there: what failed once would fail again, and each time cost a search its time.
+    failed = true;
+    copied.close();
   }
 
   return {
     get rows() {
       return rows;
+    },
+    get possible() {
+      return devices.gpu !== null && !failed;
     },
     follow,
     ready,

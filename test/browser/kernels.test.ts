@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createFlatIndex } from '../../src/indexes/flat.ts';
 import { type Devices, openDevices } from '../../src/kernels/devices.ts';
 import { createJsRows } from '../../src/kernels/js.ts';
@@ -241,6 +241,7 @@ describe('the flat index', () => {
 
   test('answers from the GPU that was asked for by name', async () => {
     const index = createFlatIndex({ dimension, metric: 'cosine' }, devices);
+    expect(index.device).toBe('webgpu');
     index.append(vectors.subarray(0, 1600));
     index.append(vectors.subarray(1600));
     const hits = await index.search({ query, k: 10 });
@@ -248,6 +249,46 @@ describe('the flat index', () => {
     expect(hits.device).toBe('webgpu');
     expect(index.device).toBe('webgpu');
     expect(index.bytes.gpu).toBeGreaterThan(vectors.byteLength);
+    index.close();
+  });
+
+  test('with a GPU at hand, answers on the CPU until the GPU is ready, and then where there is much to scan', async () => {
+    // As `auto` on a machine with a real GPU: the software adapter is handed in.
+    const auto: Devices = { ...devices, wanted: 'auto', gpu: devices.gpu };
+    const rows = { name: '', metric: 'l2', dimension: 512, rowCount: 5000, k: 10 } as const;
+    const many = makeVectors('random', seededRandom(7), rows.rowCount, rows.dimension);
+    const asked = makeVectors('random', seededRandom(8), 1, rows.dimension);
+    const index = createFlatIndex(rows, auto);
+    index.append(many.subarray(0, 512 * 100));
+    expect((await index.search({ query: asked, k: 10 })).device).toBe('wasm');
+    index.append(many.subarray(512 * 100));
+    const first = await index.search({ query: asked, k: 10 });
+    expect(first.device).toBe('wasm');
+    await vi.waitFor(async () => expect((await index.search({ query: asked, k: 10 })).device).toBe('webgpu'), 20_000);
+    const later = await index.search({ query: asked, k: 10 });
+    const truth = oracle({ ...rows, vectors: many, query: asked });
+    expect([found(first), found(later)]).toEqual([truth, truth]);
+    // Few rows are left: not worth the way.
+    const mask = makeMask(seededRandom(9), rows.rowCount, 0.1);
+    expect((await index.search({ query: asked, k: 10, mask })).device).toBe('wasm');
+    index.close();
+  });
+
+  test('goes on without a GPU that has no room', async () => {
+    const { device } = devices.gpu!;
+    // Stands for an allocation that fails: an error in the scope, and an invalid buffer.
+    const create = vi.spyOn(device, 'createBuffer').mockImplementation((descriptor) =>
+      GPUDevice.prototype.createBuffer.call(device, {
+        ...descriptor,
+        size: descriptor.label === 'rows' ? 2 ** 50 : descriptor.size,
+      }),
+    );
+    const index = createFlatIndex({ dimension, metric: 'cosine' }, devices);
+    index.append(vectors);
+    const hits = await index.search({ query, k: 10 });
+    create.mockRestore();
+    expect(found(hits)).toEqual(expected);
+    expect([hits.device, index.device, index.bytes.gpu]).toEqual(['wasm', 'wasm', 0]);
     index.close();
   });
 
@@ -281,6 +322,7 @@ describe('the flat index', () => {
     const lost = await index.search({ query, k: 10 });
     expect(found(lost)).toEqual(expected);
     expect(lost.device).toBe('wasm');
+    expect(index.device).toBe('wasm');
 
     const back = new Promise((resolve) => own.onGpuBack(resolve));
     await back;

@@ -66,7 +66,10 @@ const CORPORA = {
   duplicates: () => (row: number, i: number) => Math.fround(Math.sin((row % 5) * 31 + i)),
   'nearly equal': (random: SeededRandom) => (_row: number, i: number) => Math.sin(i + 1) * (1 + 1e-7 * random.below(3)),
   huge: (random: SeededRandom) => () => random.normal() * 1e30,
-  'some huge': (random: SeededRandom) => (row: number) => random.normal() * (row % 7 === 3 ? 3e38 / 10 : 1),
+  'some huge': (random: SeededRandom) => (row: number) =>
+    row % 7 === 3 ? (random.below(2) - 0.5) * 6.8e38 : random.normal(),
+  // Under a query of ones, sums of thousands of which only the last bits remain.
+  cancelling: (random: SeededRandom) => (_row: number, i: number) => (1000 + random.below(5) * 1e-4) * (i % 2 ? -1 : 1),
   tiny: (random: SeededRandom) => () => random.normal() * 1e-30,
   subnormal: (random: SeededRandom) => () => random.normal() * 1e-43,
   'of all sizes': (random: SeededRandom) => (row: number) => random.normal() * 10 ** ((row % 70) - 38),
@@ -101,11 +104,13 @@ export function seededCase(seed: number, rowsMax: number): Case {
   const rowCount = random.below(rowsMax + 1);
   const k = 1 + random.below(random.below(4) === 0 ? rowsMax : 20);
   const vectors = makeVectors(corpus, random, rowCount, dimension);
-  // Half of the queries are one of the rows, so that the best scores are near ties.
-  const query =
-    rowCount > 0 && random.below(2) === 0
-      ? vectors.slice(0, dimension)
-      : makeVectors(corpus, random, 1, dimension).map((x) => x || 1);
+  // A query that is one of the rows makes near ties of the best scores; one of ones makes sums cancel.
+  const other = () => makeVectors(corpus, random, 1, dimension);
+  const query = [
+    () => (rowCount > 0 ? vectors.slice(0, dimension) : other()),
+    other,
+    () => new Float32Array(dimension).fill(1),
+  ][random.below(3)]!();
   if (query.every((x) => x === 0)) query[0] = 1;
   const name = `seed ${seed}: ${metric}, ${corpus}, ${rowCount} x ${dimension}, k ${k}`;
   const plain: Case = { name, metric, dimension, vectors, rowCount, query, k };

@@ -1,9 +1,10 @@
 import { describe, expect, test, vi } from 'vitest';
-import { Norms } from '../../src/kernels/bounds.ts';
-import { createJsRows } from '../../src/kernels/js.ts';
+import { approximate, Norms } from '../../src/kernels/bounds.ts';
+import { canonicalScore, createJsRows, vectorNorm } from '../../src/kernels/js.ts';
 import type { CpuRows, RowSearch, RowsOptions } from '../../src/kernels/kernel.ts';
 import { createWasmRows, loadWasm } from '../../src/kernels/wasm/rows.ts';
 import { seededRandom } from '../../src/structures/random.ts';
+import type { Metric } from '../../src/types.ts';
 import {
   type Case,
   CORPUS_NAMES,
@@ -119,6 +120,59 @@ describe.each(kernels)('%s', (_name, create) => {
       expect(rows.values(row).slice(at, at + 3)).toEqual(vectors.slice(row * 3, row * 3 + 3));
     }
   });
+});
+
+/** The similarity that the WASM kernel gives each row. */
+function similarities(metric: Metric, query: Float32Array, vectors: Float32Array, norms: Norms): Float32Array {
+  const dimension = query.length;
+  const rowCount = vectors.length / dimension;
+  const memory = new WebAssembly.Memory({ initial: 200 });
+  const exports = new WebAssembly.Instance(module!, { env: { memory } }).exports as Record<
+    string,
+    (...args: number[]) => number
+  >;
+  const stride = (dimension + 3) & ~3;
+  const [at, inverseAt, queryAt, heap] = [2 ** 16, 2 ** 23, 64, 2 ** 23 + 2 ** 20];
+  const floats = new Float32Array(memory.buffer);
+  floats.set(query, queryAt / 4);
+  for (let row = 0; row < rowCount; row++) {
+    const x = vectors.subarray(row * dimension, (row + 1) * dimension);
+    floats.set(x, at / 4 + row * stride);
+    floats[inverseAt / 4 + row] = norms.add(row, vectorNorm(x, 0, dimension));
+  }
+  exports.begin!(heap, rowCount);
+  exports[{ cosine: 'scanCosine', dot: 'scanDot', l2: 'scanL2' }[metric]]!(
+    at,
+    inverseAt,
+    queryAt,
+    stride * 4,
+    rowCount,
+    0,
+    0,
+  );
+  const found = new Float32Array(rowCount).fill(Number.NaN);
+  const rows = new Uint32Array(memory.buffer);
+  for (let i = 0; i < exports.kept!(); i++) found[rows[heap / 4 + i * 2 + 1]!] = floats[heap / 4 + i * 2]!;
+  return found;
+}
+
+test('every row’s similarity reaches what its score demands, and the demand is not slack', () => {
+  for (let seed = 0; seed < 300; seed++) {
+    const { name, metric, dimension, vectors, query, rowCount } = seededCase(seed, 100);
+    const queryNorm = vectorNorm(query, 0, dimension);
+    const norms = new Norms(metric);
+    // The bound of dot products needs the longest row, so it is known after the last.
+    const scaled = approximate(metric, query, queryNorm, norms);
+    if (!scaled) continue;
+    const found = similarities(metric, scaled.query, vectors, norms);
+    const { reach } = approximate(metric, query, queryNorm, norms)!;
+    for (let row = 0; row < rowCount; row++) {
+      if (norms.isOdd(row)) continue;
+      const score = canonicalScore(metric, query, queryNorm, vectors, row * dimension);
+      expect(found[row], `${name}, row ${row}`).toBeGreaterThanOrEqual(reach(score));
+      if (metric === 'cosine') expect(found[row]! - reach(score), name).toBeLessThan(1e-5);
+    }
+  }
 });
 
 test('WASM pointers are unsigned: rows near 4 GB are found', () => {

@@ -10,7 +10,7 @@ const L2 = 2;
 let heap: usize = 0;
 let capacity: u32 = 0;
 let size: u32 = 0;
-// What a row must exceed to enter. Rows come in ascending order, so of equals the first stay.
+// What a row must exceed to enter.
 let threshold: f32 = -Infinity;
 
 /** Empties the heap and places it. */
@@ -129,34 +129,28 @@ function term(metric: i32, x: v128, y: v128): v128 {
   return f32x4.mul(x, y);
 }
 
+// Which of equals at the border stay does not matter: the caller finds the border uncertain, and looks at all of them.
 function keep(s: f32, row: u32): void {
+  let hole: u32 = 0;
   if (size < capacity) {
-    let hole = size++;
+    hole = size++;
     while (hole > 0) {
       const parent = (hole - 1) >> 1;
-      if (!isWorse(s, row, similarityAt(parent), rowAt(parent))) break;
+      if (s >= similarityAt(parent)) break;
       put(hole, similarityAt(parent), rowAt(parent));
       hole = parent;
     }
-    put(hole, s, row);
   } else {
-    let hole: u32 = 0;
     for (let child: u32 = 1; child < size; child = hole * 2 + 1) {
       const right = child + 1;
-      if (right < size && isWorse(similarityAt(right), rowAt(right), similarityAt(child), rowAt(child))) child = right;
-      if (!isWorse(similarityAt(child), rowAt(child), s, row)) break;
+      if (right < size && similarityAt(right) < similarityAt(child)) child = right;
+      if (similarityAt(child) >= s) break;
       put(hole, similarityAt(child), rowAt(child));
       hole = child;
     }
-    put(hole, s, row);
   }
+  put(hole, s, row);
   if (size == capacity) threshold = similarityAt(0);
-}
-
-// @ts-ignore: decorator
-@inline
-function isWorse(s: f32, row: u32, thanS: f32, thanRow: u32): bool {
-  return s < thanS || (s == thanS && row > thanRow);
 }
 
 // @ts-ignore: decorator
