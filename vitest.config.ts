@@ -1,4 +1,5 @@
-// Two projects in one runner: `unit` in Node, `browser` in headless Chromium with a software WebGPU adapter.
+// Three projects in one runner: `unit` in Node, `browser` in headless Chromium with a software WebGPU adapter, and `e2e`,
+// which drives a Chromium of its own over what was built into dist/.
 import { fileURLToPath } from 'node:url';
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
@@ -32,9 +33,21 @@ export default defineConfig({
             enabled: true,
             headless: true,
             screenshotFailures: false,
-            provider: playwright({ launchOptions: { ...(chromium && { executablePath: chromium }), args: CHROMIUM_ARGS } }),
+            provider: playwright({
+              launchOptions: { ...(chromium && { executablePath: chromium }), args: CHROMIUM_ARGS },
+            }),
             instances: [{ browser: 'chromium' }],
           },
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          environment: 'node',
+          include: ['test/e2e/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
     ],

@@ -1,0 +1,102 @@
+import { type Embedder, open } from 'piramid';
+import { describe, expect, test } from 'vitest';
+import { codeOf, freshName, openFresh } from './databases.ts';
+
+const models = { path: '/models/', remote: false };
+
+const TEXTS = [
+  { id: 'gold', text: 'The notes of the Government are kept at parity with gold.' },
+  { id: 'cat', text: 'A kitten sleeps in the sun.' },
+  { id: 'war', text: 'The army crossed the river at night and attacked the fort.' },
+  { id: 'japanese', text: '日本語のテキスト' },
+];
+
+describe('a collection with the built-in embedder', () => {
+  test('finds texts by meaning and words, and without direction by words alone', async () => {
+    const name = freshName();
+    {
+      await using db = await open(name, { device: 'wasm', models });
+      const c = await db.collection('c', { embedder: 'static-en' });
+      expect(c.dimension).toBe(256);
+      await c.upsert(TEXTS);
+    }
+    await using db = await open(name, { device: 'wasm', models });
+    const c = await db.collection('c', { embedder: 'static-en' });
+    expect((await c.query({ text: 'soldiers fighting', k: 1 }))[0]!.id).toBe('war');
+    expect((await c.query({ text: 'small cats', k: 1 }))[0]!.id).toBe('cat');
+    expect((await c.query({ text: '日本語', k: 1 }))[0]!.id).toBe('japanese');
+    expect((await c.get('japanese'))[0]!.vector).toBeUndefined();
+    expect((await c.get('cat'))[0]!.vector).toHaveLength(256);
+    const found = await c.query({ text: 'gold standard', explain: true });
+    expect(found[0]!.id).toBe('gold');
+    expect(found[0]!.legs).toMatchObject({ vector: { rank: 1 }, words: { rank: 1 } });
+    expect(found.plan!.phases.map((phase) => phase.name)).toEqual([
+      'embed',
+      'words',
+      'scan',
+      'rescore',
+      'fuse',
+      'payload',
+    ]);
+    expect(found.map((match) => match.id)).not.toContain('japanese');
+    // An update keeps the vector of the text.
+    await c.update({ ids: ['cat', 'japanese'] }, { set: { seen: true } });
+    expect((await c.query({ text: 'small cats', k: 1, where: { seen: true } }))[0]!.id).toBe('cat');
+    expect((await c.get('japanese'))[0]!.vector).toBeUndefined();
+  });
+
+  test('embeds texts for anyone who asks, in one space', async () => {
+    await using db = await openFresh({ models, storage: 'memory' });
+    const [a, b, none] = await db.embed(['gold coins', 'golden coin', '…']);
+    expect(Math.hypot(...a!)).toBeCloseTo(1, 5);
+    expect(a!.reduce((sum, x, i) => sum + x * b![i]!, 0)).toBeGreaterThan(0.5);
+    expect(none === null || Math.abs(Math.hypot(...none!) - 1) < 1e-5).toBe(true);
+    const c = await db.collection('c', { embedder: 'static-en' });
+    await c.upsert(TEXTS);
+    const [vector] = await db.embed(['soldiers fighting'], { kind: 'query' });
+    expect((await c.query({ vector: vector!, k: 1 }))[0]!.id).toBe('war');
+    expect(await db.loadModel('embed', 'static-en')).toMatchObject({ name: 'static-en', task: 'embed' });
+  });
+
+  test('refuses another embedder, none, and models that its worker cannot run', async () => {
+    const name = freshName();
+    const own: Embedder = {
+      dimension: 256,
+      fingerprint: 'mine',
+      embed: async (texts) => texts.map(() => new Float32Array(256).fill(1)),
+    };
+    await using db = await open(name, { device: 'wasm', models });
+    await db.collection('c', { embedder: 'static-en' });
+    expect(await codeOf(db.collection('c', { embedder: own }))).toBe('MODEL_MISMATCH');
+    expect(await codeOf(db.collection('c', { embedder: 'Xenova/other' }))).toBe('MODEL_MISMATCH');
+    expect(await codeOf(db.collection('c', { dimension: 128 }))).toBe('CONFIG_MISMATCH');
+    expect(await codeOf(db.collection('d', { embedder: 'static-en', dimension: 128 }))).toBe('INVALID_ARGUMENT');
+    expect(await codeOf(db.collection('d', { embedder: 'Xenova/other' }))).toBe('UNSUPPORTED');
+    expect((await db.collection('c')).dimension).toBe(256);
+  });
+});
+
+test('an embedder of the page makes the vectors of texts, and is held to its shape', async () => {
+  const letters: Embedder = {
+    dimension: 26,
+    fingerprint: 'letters@1',
+    async embed(texts) {
+      return texts.map((text) => {
+        const counts = new Float32Array(26);
+        for (const letter of text.toLowerCase()) {
+          const i = letter.charCodeAt(0) - 97;
+          if (i >= 0 && i < 26) counts[i]!++;
+        }
+        return counts.some((count) => count > 0) ? counts : null;
+      });
+    },
+  };
+  await using db = await openFresh();
+  const c = await db.collection('c', { embedder: letters });
+  await c.upsert(TEXTS);
+  expect((await c.query({ text: 'kitten sun sleeps', k: 1 }))[0]!.id).toBe('cat');
+  expect((await c.get('japanese'))[0]!.vector).toBeUndefined();
+  const broken = await db.collection('broken', { embedder: { ...letters, embed: async () => [] } });
+  expect(await codeOf(broken.upsert(TEXTS))).toBe('MODEL_FAILED');
+  expect(await broken.count()).toBe(0);
+});

@@ -1,0 +1,15 @@
+// Starts the Chromium of the end-to-end tests.
+import { type Browser, type BrowserContext, chromium } from 'playwright';
+import { CHROMIUM_ARGS, findChromium } from '../../tools/chromium.mjs';
+
+const executablePath = findChromium();
+const options = { ...(executablePath && { executablePath }), args: CHROMIUM_ARGS };
+
+export function launch(): Promise<Browser> {
+  return chromium.launch(options);
+}
+
+/** A browser whose profile lies in `folder`, so that it can be ended and started again. */
+export function launchProfile(folder: string): Promise<BrowserContext> {
+  return chromium.launchPersistentContext(folder, options);
+}
