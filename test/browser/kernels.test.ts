@@ -216,6 +216,18 @@ describe('the GPU alone', () => {
     }
   });
 
+  test('does not take an older answer for this one', async () => {
+    const example = randomCase('dot', 200, 4, 3);
+    const { gpu } = await upload(example);
+    expect(await gpu.search(request(example))).not.toBeNull();
+    // As when commands fail validation: they do nothing, and the read-back succeeds.
+    const submit = vi.spyOn(devices.gpu!.device.queue, 'submit').mockImplementation(() => undefined);
+    const late = gpu.search({ ...request(example), query: Float32Array.of(-1, 2, -3, 4) });
+    submit.mockRestore();
+    await expect(late).rejects.toThrow('did not answer');
+    gpu.close();
+  });
+
   test('does not claim ties at the border', async () => {
     const vectors = new Float32Array(500 * 4).fill(0.5);
     const example: Case = {
