@@ -1,0 +1,166 @@
+// The built files as people use them: a script tag on file:// and from another origin, an ES module, a strict CSP with the
+// published worker, and an import on a server.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { Browser, Page } from 'playwright';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { serve } from '../../tools/serve.mjs';
+import { launch, launchProfile } from './chromium.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const dist = join(root, 'dist');
+const CSP = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'";
+
+// Writes, closes, opens again, asks: what every way of loading must be able to do. `piramid` is there already.
+const JOB = `async (options) => {
+  const name = 'job-' + Math.random();
+  const db = await piramid.open(name, options);
+  const notes = await db.collection('notes', { dimension: 3 });
+  await notes.upsert([
+    { id: 'whale', vector: [1, 0, 0], text: 'Call me Ishmael', metadata: { year: 1851 } },
+    { id: 'raven', vector: [0, 1, 0], text: 'Nevermore', metadata: { year: 1845 } },
+  ]);
+  await db.close();
+  const again = await piramid.open(name, options);
+  const stored = await again.collection('notes');
+  const near = await stored.query({ vector: [1, 0.1, 0], k: 1, where: { year: { $gte: 1850 } } });
+  const said = await stored.query({ keywords: 'nevermore' });
+  let code;
+  try { await stored.upsert({ id: 'x', vector: [1] }); } catch (error) { code = error instanceof piramid.PiramidError && error.code; }
+  await again.close();
+  return { near: near.map((m) => [m.id, m.text]), said: said.map((m) => m.id), code, device: again.device };
+}`;
+const EXPECTED = { near: [['whale', 'Call me Ishmael']], said: ['raven'], code: 'DIMENSION_MISMATCH', device: 'wasm' };
+
+let browser: Browser;
+let folder: string;
+beforeAll(async () => {
+  browser = await launch();
+  folder = mkdtempSync(join(tmpdir(), 'piramid-e2e-'));
+});
+afterAll(async () => {
+  await browser.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Puts a page into the folder and says its file name. */
+function writePage(name: string, html: string): string {
+  writeFileSync(join(folder, name), `<!doctype html><meta charset="utf-8">${html}`);
+  return name;
+}
+
+async function run(page: Page, url: string): Promise<unknown> {
+  const problems: string[] = [];
+  page.on('pageerror', (error) => problems.push(String(error)));
+  await page.goto(url);
+  await page.waitForFunction('globalThis.ready', null, { timeout: 20_000 }).catch(() => {
+    throw new Error(`the page did not start: ${problems.join('; ')}`);
+  });
+  return page.evaluate('globalThis.ready()');
+}
+
+describe('one script tag', () => {
+  test('works on file://', async () => {
+    const script = pathToFileURL(join(dist, 'piramid.iife.js')).href;
+    writePage('tag.html', `<script src="${script}"></script><script>ready = () => (${JOB})()</script>`);
+    const page = await browser.newPage();
+    expect(await run(page, pathToFileURL(join(folder, 'tag.html')).href)).toEqual(EXPECTED);
+    await page.close();
+  });
+
+  test('works from another origin, as from a CDN', async () => {
+    const cdn = await serve({ mounts: { '/': dist }, headers: { 'Access-Control-Allow-Origin': '*' } });
+    const site = await serve({ mounts: { '/': folder } });
+    const name = writePage(
+      'cdn.html',
+      `<script src="${cdn.url}piramid.iife.js"></script><script>ready = () => (${JOB})()</script>`,
+    );
+    const page = await browser.newPage();
+    expect(await run(page, site.url + name)).toEqual(EXPECTED);
+    await page.close();
+    await Promise.all([cdn.close(), site.close()]);
+  });
+});
+
+describe('an ES module', () => {
+  test('works from its own origin and from another', async () => {
+    const cdn = await serve({ mounts: { '/': dist }, headers: { 'Access-Control-Allow-Origin': '*' } });
+    const site = await serve({ mounts: { '/': folder, '/dist/': dist } });
+    for (const [name, from] of [
+      ['own.html', '/dist/'],
+      ['other.html', cdn.url],
+    ] as const) {
+      writePage(
+        name,
+        `<script type="module">import * as piramid from '${from}piramid.js'; globalThis.ready = () => (${JOB})()</script>`,
+      );
+      const page = await browser.newPage();
+      expect(await run(page, site.url + name)).toEqual(EXPECTED);
+      await page.close();
+    }
+    await Promise.all([cdn.close(), site.close()]);
+  });
+
+  test('imported on a server does nothing and fails nothing', async () => {
+    const module = await import(pathToFileURL(join(dist, 'piramid.js')).href);
+    expect(Object.keys(module).sort()).toEqual(['PiramidError', 'open']);
+    const rag = await import(pathToFileURL(join(dist, 'rag.iife.js')).href).catch((error: unknown) => error);
+    expect(rag).not.toBeInstanceOf(Error);
+  });
+});
+
+describe('under a Content-Security-Policy without blob:', () => {
+  const page = () => {
+    writeFileSync(
+      join(folder, 'strict.js'),
+      `import * as piramid from '/dist/piramid.js';
+       const job = ${JOB};
+       globalThis.own = () => job({ worker: () => new Worker('/dist/worker.js', { type: 'module' }) });
+       globalThis.blob = () => job({}).catch((error) => ({ code: error.code, message: error.message }));
+       globalThis.ready = () => true;`,
+    );
+    return writePage('strict.html', '<script type="module" src="/strict.js"></script>');
+  };
+
+  test('the published worker works, and the inlined one is refused with the reason', async () => {
+    const site = await serve({ mounts: { '/': folder, '/dist/': dist }, headers: { 'Content-Security-Policy': CSP } });
+    const tab = await browser.newPage();
+    await run(tab, site.url + page());
+    expect(await tab.evaluate('globalThis.own()')).toEqual(EXPECTED);
+    expect(await tab.evaluate('globalThis.blob()')).toMatchObject({
+      code: 'WORKER_FAILED',
+      message: expect.stringContaining('Content-Security-Policy'),
+    });
+    await tab.close();
+    await site.close();
+  });
+});
+
+test('what was written is there after the browser was killed and started again', async () => {
+  const site = await serve({ mounts: { '/': folder, '/dist/': dist } });
+  writePage(
+    'kill.html',
+    `<script type="module">
+       import * as piramid from '/dist/piramid.js';
+       const db = await piramid.open('kept');
+       const notes = await db.collection('notes', { dimension: 2 });
+       globalThis.write = (i) => notes.upsert({ id: i, vector: [1, i], text: 'note ' + i });
+       globalThis.ready = async () => (await notes.scroll({ select: ['text'] })).records.map((r) => [r.id, r.text]);
+     </script>`,
+  );
+  const profile = join(folder, 'profile');
+  let context = await launchProfile(profile);
+  let tab = await context.newPage();
+  expect(await run(tab, `${site.url}kill.html`)).toEqual([]);
+  for (let i = 0; i < 20; i++) await tab.evaluate(`write(${i})`);
+  const crashed = new Promise((resolve) => context.once('close', resolve));
+  await (await context.browser()!.newBrowserCDPSession()).send('Browser.crash').catch(() => {});
+  await crashed;
+  context = await launchProfile(profile);
+  tab = await context.newPage();
+  expect(await run(tab, `${site.url}kill.html`)).toEqual(Array.from({ length: 20 }, (_, i) => [i, `note ${i}`]));
+  await context.close();
+  await site.close();
+});
