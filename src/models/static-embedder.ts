@@ -7,6 +7,7 @@ import { throwIfAborted } from '../errors.ts';
 import type { Embedder, ModelInfo } from '../types.ts';
 import { download, type PinnedFile } from './download.ts';
 import type { LoadedEmbedder, LoadOptions } from './model.ts';
+import { nextTask } from './turns.ts';
 import { createWordPieces, type Encode, type WordPieceFile } from './word-pieces.ts';
 
 export const STATIC_MODEL = 'static-en';
@@ -132,16 +133,4 @@ function unitVector(sum: Float64Array): Float32Array | null {
 function readFloats(bytes: Uint8Array<ArrayBuffer>): Float32Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return Float32Array.from({ length: bytes.length / 4 }, (_, i) => view.getFloat32(4 * i, true));
-}
-
-/** Lets the messages that wait be handled. A timer would sleep at least 4 ms once nested; a message does not. */
-function nextTask(): Promise<void> {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(null);
-  });
 }

@@ -1,0 +1,49 @@
+// The models of the rag worker: the built-in embedder, and any embedder or language model that transformers.js can run.
+// Nothing of transformers.js is loaded before a model of it is asked for.
+
+import { embedderRecipe } from './known-models.ts';
+import { staticFolder, withSlash } from './loader.ts';
+import type { CreateModelLoader } from './model.ts';
+import { createSharedLoads } from './shared-loads.ts';
+import { loadStaticEmbedder, STATIC_MODEL } from './static-embedder.ts';
+import { loadTransformersEmbedder, type OwnedEmbedder } from './transformers-embedder.ts';
+import { loadTransformersGenerator, type OwnedGenerator } from './transformers-generator.ts';
+import { createRuntime } from './transformers-runtime.ts';
+
+export const createTransformersLoader: CreateModelLoader = (given) => {
+  const source = {
+    ...given,
+    ...(given.path !== undefined && { path: withSlash(given.path) }),
+    ...(given.runtime !== undefined && { runtime: withSlash(given.runtime) }),
+  };
+  const runtime = createRuntime(source);
+  const embedders = createSharedLoads<OwnedEmbedder>((owned) => owned.dispose());
+  const generators = createSharedLoads<OwnedGenerator>((owned) => owned.dispose());
+  return {
+    async embedder(options, load) {
+      if (options.model === STATIC_MODEL) {
+        const folder = staticFolder(options, source);
+        const { embedder } = await embedders.get(STATIC_MODEL, load, async (shared) => ({
+          embedder: await loadStaticEmbedder(folder, shared),
+          dispose: async () => undefined,
+        }));
+        return embedder;
+      }
+      const recipe = embedderRecipe(options);
+      const key = JSON.stringify(recipe);
+      const { embedder } = await embedders.get(key, load, (shared) =>
+        loadTransformersEmbedder(runtime, recipe, shared),
+      );
+      return embedder;
+    },
+    async generator(model, load) {
+      const { generator } = await generators.get(model, load, (shared) =>
+        loadTransformersGenerator(runtime, model, shared),
+      );
+      return generator;
+    },
+    async close() {
+      await Promise.all([embedders.close(), generators.close()]);
+    },
+  };
+};
