@@ -1,0 +1,57 @@
+// Sentences of sources, and citations of them: from a place in the answer to a place in a document.
+import type { Source } from './retrieve.ts';
+import { type Span, sentences, trimmed } from './sentences.ts';
+import { contentTerms } from './words.ts';
+
+/** Where a sentence of the answer stands, or that it stands nowhere. Offsets are UTF-16. */
+export type Citation = {
+  /** The sentence in the answer. */
+  answerStart: number;
+  answerEnd: number;
+} & (
+  | {
+      supported: true;
+      /** Position in `sources`; the answer's marks count from 1. */
+      source: number;
+      documentId: string;
+      /** The supporting sentence in the document's text. */
+      start: number;
+      end: number;
+      quote: string;
+    }
+  /** No sentence of the sources says this. Only a language model writes such. */
+  | { supported: false }
+);
+
+/** A sentence of a source. */
+export interface Sentence extends Span {
+  /** Position in the sources. */
+  source: number;
+  /** Without the white space around it; `start` and `end` are its offsets in the source's text. */
+  text: string;
+  terms: Set<string>;
+}
+
+/** The sentences of all sources, in order. */
+export function sentencesOf(sources: readonly Source[]): Sentence[] {
+  return sources.flatMap(({ text }, source) =>
+    sentences(text).flatMap((span) => {
+      const { start, end } = trimmed(text, span);
+      const sentence = text.slice(start, end);
+      return sentence === '' ? [] : [{ source, start, end, text: sentence, terms: contentTerms(sentence) }];
+    }),
+  );
+}
+
+/** A citation of a sentence, in the offsets of its document. */
+export function cite(sources: readonly Source[], sentence: Sentence) {
+  const source = sources[sentence.source]!;
+  return {
+    supported: true as const,
+    source: sentence.source,
+    documentId: source.documentId,
+    start: source.start + sentence.start,
+    end: source.start + sentence.end,
+    quote: sentence.text,
+  };
+}

@@ -1,0 +1,16 @@
+// `piramid/rag`: documents in, answers with citations out. Built on the public entry alone, as any user could.
+export { type Answer, type AskOptions, ask, QUOTATIONS } from './ask.ts';
+export { type Chunk, type ChunkOptions, chunk } from './chunk.ts';
+export type { Citation } from './citation.ts';
+export {
+  type DocumentCollection,
+  type DocumentInfo,
+  deleteDocument,
+  listDocuments,
+  readDocument,
+  type StoredDocument,
+} from './documents.ts';
+export { type ExtractedText, extract, type FileInput } from './extract.ts';
+export { type DocumentInput, type IngestOptions, type IngestProgress, type IngestResult, ingest } from './ingest.ts';
+export { NOT_FOUND } from './prompt.ts';
+export { type RetrieveOptions, retrieve, type Source } from './retrieve.ts';

@@ -1,0 +1,270 @@
+// Documents into a collection: cut, hashed, written a batch at a time. Can be stopped and called again: what is in and
+// unchanged is skipped. A document is in with all of its passages or not at all.
+import { type Metadata, PiramidError, type VectorRecord } from 'piramid';
+import { type ChunkOptions, chunk, MAX_WORDS } from './chunk.ts';
+import { type DocumentCollection, type DocumentInfo, documentOf, PASSAGE_FIELDS, throwIfAborted } from './documents.ts';
+import { extract } from './extract.ts';
+
+/** A document to put in. */
+export interface DocumentInput {
+  /** Unique in the collection; a document of the same id is replaced. */
+  id: string;
+  /** @default the id */
+  title?: string;
+  text: string;
+  /** Copied to each passage, where `where` finds it. Not `document`, `start`, `end`, `passage`. */
+  metadata?: Metadata;
+  /** How to cut it. @default that of `IngestOptions.chunk` */
+  format?: 'text' | 'markdown';
+}
+
+export interface IngestOptions {
+  chunk?: ChunkOptions;
+  /** Passages per write; a document with more is one write. @default 128 */
+  batchSize?: number;
+  /** Called after each document that was skipped or failed, and after each write. */
+  onProgress?: (progress: IngestProgress) => void;
+  /** Ends the call between two writes: it rejects with `ABORTED`, and what was written stays. */
+  signal?: AbortSignal;
+}
+
+export interface IngestProgress {
+  /** Inputs dealt with, of all: written, skipped or failed. */
+  done: number;
+  total: number;
+  /** Documents and passages written so far. */
+  documents: number;
+  passages: number;
+  passagesPerSecond: number;
+  /** Absent until it can be estimated. */
+  secondsLeft?: number;
+  /** The id of the document dealt with last. */
+  id: string;
+}
+
+export interface IngestResult {
+  /** Ids, in order. */
+  added: string[];
+  updated: string[];
+  /** Unchanged since they were put in. */
+  skipped: string[];
+  failed: { id: string; error: PiramidError }[];
+}
+
+/** Of the way documents are cut and stored: another one makes every document a changed one. */
+const HASH_VERSION = 1;
+export const BATCH_SIZE = 128;
+/** What is wrong with one document and not with the database. */
+const DOCUMENT_ERRORS = new Set(['INVALID_ARGUMENT', 'DIMENSION_MISMATCH', 'UNSUPPORTED', 'MODEL_FAILED']);
+
+interface Prepared {
+  id: string;
+  info: DocumentInfo;
+  records: VectorRecord[];
+  /** Whether a version of it is in. */
+  isUpdate: boolean;
+}
+
+/**
+ * Puts documents (or .txt, .md and .html files, whose id is their path) into a collection. Each passage is a record:
+ *
+ * - `id`: `${document id}#${number of the passage}`, and `text`, which the collection's embedder embeds
+ * - `metadata`: the document's own, and `document` (see `DocumentInfo`), `passage` (its number from 0), and `start` and
+ *   `end` (UTF-16 offsets in the document's text)
+ *
+ * A document that cannot be read or written is reported in `failed`. Errors of the database reject.
+ */
+export async function ingest(
+  collection: DocumentCollection,
+  inputs: readonly (DocumentInput | File)[] | FileList,
+  options: IngestOptions = {},
+): Promise<IngestResult> {
+  const { batchSize = BATCH_SIZE, signal } = options;
+  if (!Number.isInteger(batchSize) || batchSize < 1) {
+    throw new PiramidError('INVALID_ARGUMENT', `batchSize: expected an integer of at least 1, got ${batchSize}`);
+  }
+  if (!globalThis.crypto?.subtle) {
+    throw new PiramidError(
+      'UNSUPPORTED',
+      'ingest hashes with crypto.subtle, which browsers have on https and localhost only',
+    );
+  }
+  chunk('', options.chunk); // its options are wrong for all or for none
+  const result: IngestResult = { added: [], updated: [], skipped: [], failed: [] };
+  const report = progressReporter(inputs.length, options.onProgress);
+  const seen = new Set<string>();
+  let batch: Prepared[] = [];
+  let batchPassages = 0;
+
+  const fail = (id: string, error: unknown): void => {
+    const known =
+      error instanceof PiramidError
+        ? error
+        : new PiramidError('INVALID_ARGUMENT', `document "${id}": ${error}`, { cause: error });
+    if (!DOCUMENT_ERRORS.has(known.code)) throw error;
+    result.failed.push({ id, error: known });
+    report(id, { inputs: 1 });
+  };
+  const flush = async (): Promise<void> => {
+    const documents = batch;
+    batch = [];
+    batchPassages = 0;
+    for (const written of await write(collection, documents, signal, fail)) {
+      (written.isUpdate ? result.updated : result.added).push(written.id);
+      report(written.id, { inputs: 1, documents: 1, passages: written.records.length });
+    }
+  };
+
+  for (const input of inputs) {
+    throwIfAborted(signal);
+    const id = idOf(input);
+    try {
+      if (seen.has(id)) throw new PiramidError('INVALID_ARGUMENT', `document "${id}" stands twice in one call`);
+      seen.add(id);
+      const prepared = await prepare(collection, await read(input), options.chunk ?? {}, signal);
+      if (prepared) {
+        batch.push(prepared);
+        batchPassages += prepared.records.length;
+      } else {
+        result.skipped.push(id);
+        report(id, { inputs: 1 });
+      }
+    } catch (error) {
+      fail(id, error);
+    }
+    if (batchPassages >= batchSize) await flush();
+  }
+  throwIfAborted(signal);
+  await flush();
+  return result;
+}
+
+function idOf(input: DocumentInput | File): string {
+  if (isFile(input)) return input.webkitRelativePath || input.name;
+  const id: unknown = input?.id;
+  if (typeof id === 'string' && id !== '') return id;
+  throw new PiramidError(
+    'INVALID_ARGUMENT',
+    `document: expected an id that is a non-empty string, got ${JSON.stringify(id)}`,
+  );
+}
+
+async function read(input: DocumentInput | File): Promise<DocumentInput> {
+  if (isFile(input)) return { id: idOf(input), ...(await extract(input)) };
+  if (typeof input.text !== 'string') {
+    throw new PiramidError(
+      'INVALID_ARGUMENT',
+      `document "${input.id}": expected a text, got ${input.text === null ? 'null' : typeof input.text}`,
+    );
+  }
+  for (const field of PASSAGE_FIELDS) {
+    if (input.metadata && Object.hasOwn(input.metadata, field)) {
+      throw new PiramidError(
+        'INVALID_ARGUMENT',
+        `document "${input.id}": the metadata field "${field}" is written by ingest; rename yours`,
+      );
+    }
+  }
+  return input;
+}
+
+function isFile(input: unknown): input is File {
+  return typeof File !== 'undefined' && input instanceof File;
+}
+
+/** The records of a document, or undefined if it is in as it is. */
+async function prepare(
+  collection: DocumentCollection,
+  document: DocumentInput,
+  chunkOptions: ChunkOptions,
+  signal: AbortSignal | undefined,
+): Promise<Prepared | undefined> {
+  const { id, title = id, text, metadata = {} } = document;
+  const cutting: ChunkOptions = { ...chunkOptions, ...(document.format && { format: document.format }) };
+  const hash = await digest(JSON.stringify([HASH_VERSION, title, text, metadata, { maxWords: MAX_WORDS, ...cutting }]));
+  const [before] = await collection.get([`${id}#0`], { select: ['metadata'], ...(signal && { signal }) });
+  const known = documentOf(before?.metadata);
+  if (known?.hash === hash && !(await hasLeftovers(collection, known, signal))) return undefined;
+  const chunks = chunk(text, cutting);
+  if (chunks.length === 0) throw new PiramidError('INVALID_ARGUMENT', `document "${id}" holds no words`);
+  const info: DocumentInfo = {
+    id,
+    title,
+    hash,
+    passages: chunks.length,
+    bytes: new TextEncoder().encode(text).length,
+    addedAt: new Date(),
+  };
+  const records = chunks.map(({ start, end, text: passageText }, passage) => ({
+    id: `${id}#${passage}`,
+    text: passageText,
+    metadata: { ...metadata, document: { ...info }, start, end, passage },
+  }));
+  return { id, info, records, isUpdate: known !== undefined };
+}
+
+/** Whether a call that was cut off between writing and tidying up left a passage of a longer version. */
+async function hasLeftovers(
+  collection: DocumentCollection,
+  known: DocumentInfo,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const found = await collection.get([`${known.id}#${known.passages}`], { select: [], ...(signal && { signal }) });
+  return found.length > 0;
+}
+
+/** Writes documents in one upsert; if that is refused, each alone, so that one does not stop the others. */
+async function write(
+  collection: DocumentCollection,
+  documents: readonly Prepared[],
+  signal: AbortSignal | undefined,
+  fail: (id: string, error: unknown) => void,
+): Promise<readonly Prepared[]> {
+  if (documents.length === 0) return [];
+  try {
+    await collection.upsert(
+      documents.flatMap(({ records }) => records),
+      signal ? { signal } : {},
+    );
+  } catch (error) {
+    if (documents.length === 1) {
+      fail(documents[0]!.id, error);
+      return [];
+    }
+    if (!(error instanceof PiramidError && DOCUMENT_ERRORS.has(error.code))) throw error;
+    const written: Prepared[] = [];
+    for (const document of documents) written.push(...(await write(collection, [document], signal, fail)));
+    return written;
+  }
+  // New passages first, stale ones after: in between a search can find both, but never nothing.
+  const stale = documents
+    .filter(({ isUpdate }) => isUpdate)
+    .map(({ id, info }) => ({ 'document.id': id, 'document.hash': { $ne: info.hash } }));
+  if (stale.length > 0) await collection.delete({ where: { $or: stale } });
+  return documents;
+}
+
+async function digest(text: string): Promise<string> {
+  const bytes = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
+  return Array.from(bytes.subarray(0, 16), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+function progressReporter(total: number, onProgress: IngestOptions['onProgress']) {
+  const start = performance.now();
+  let [done, documents, passages] = [0, 0, 0];
+  return (id: string, more: { inputs: number; documents?: number; passages?: number }): void => {
+    done += more.inputs;
+    documents += more.documents ?? 0;
+    passages += more.passages ?? 0;
+    const seconds = Math.max((performance.now() - start) / 1000, 1e-3);
+    onProgress?.({
+      done,
+      total,
+      documents,
+      passages,
+      passagesPerSecond: passages / seconds,
+      ...(documents > 0 && { secondsLeft: (seconds / done) * (total - done) }),
+      id,
+    });
+  };
+}

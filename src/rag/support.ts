@@ -1,0 +1,103 @@
+// What a question is about, how much each of its words says, and whether passages can support an answer at all. It is
+// decided here, from words that can be counted, and never by a language model, which would rather answer than not.
+import type { Where } from 'piramid';
+import type { DocumentCollection } from './documents.ts';
+import { contentTerms, isNumber, isStopTerm, words } from './words.ts';
+
+/** The content terms of a question with their weights. */
+export interface QuestionWeights {
+  /** Term -> inverse document frequency in the collection (BM25's): how much finding it says. */
+  weights: Map<string, number>;
+  /** Names and numbers: what cannot be said in other words. A subset of the terms. */
+  anchors: Set<string>;
+}
+
+/** Rows that a word's frequency is counted over at most; more often is "everywhere" (and the largest k there is). */
+const FREQUENCY_MAX = 10_000;
+/** Question terms that are weighed; the first ones. */
+const TERMS_MAX = 32;
+/**
+ * The share of a question's weight that the best passage must hold. Half: with two words that matter, one of them and
+ * all of the anchors. Words that no passage has weigh most (their frequency is 0), so a question about something that
+ * the documents never mention stays below it, however well its other words are found.
+ */
+export const COVERAGE_MIN = 0.5;
+/**
+ * With a passage this close in meaning (cosine of the question with its best sentence), less of its wording is asked for:
+ * "murdered" is found in "assassinated".
+ */
+export const SIMILARITY_MIN = 0.55;
+export const COVERAGE_MIN_SIMILAR = 0.3;
+/** The share of the names' and numbers' weight that the passages must hold together. Not all: "CEO" may be spelled out. */
+export const ANCHORS_MIN = 0.6;
+
+/** Weighs the question's terms by how many passages of the collection have each: one batch of word queries. */
+export async function weighQuestion(
+  collection: DocumentCollection,
+  question: string,
+  where: Where | undefined,
+  signal: AbortSignal | undefined,
+): Promise<QuestionWeights> {
+  const all = words(question);
+  const content = all.filter(({ term }) => !isStopTerm(term));
+  // "Who are you?", "To be or not to be": then its stop words are all it has.
+  const asked = content.length > 0 ? content : all;
+  const surfaces = new Map<string, string>();
+  const anchors = new Set<string>();
+  for (const { term, start, end } of asked) {
+    if (surfaces.size >= TERMS_MAX && !surfaces.has(term)) continue;
+    const surface = question.slice(start, end);
+    if (!surfaces.has(term)) surfaces.set(term, surface);
+    const isName = /^\p{Lu}/u.test(surface) && !beginsSentence(question, start) && !isShouted(question);
+    if (isName || isNumber(term)) anchors.add(term);
+  }
+  const scope = { ...(where && { where }) };
+  const total = await collection.count(where, signal ? { signal } : {});
+  const k = Math.max(1, Math.min(total, FREQUENCY_MAX));
+  const found = await collection.queryBatch(
+    Array.from(surfaces.values(), (keywords) => ({ keywords, k, select: [], ...scope })),
+    signal ? { signal } : {},
+  );
+  const weights = new Map<string, number>();
+  for (const [i, term] of [...surfaces.keys()].entries()) {
+    const frequency = Math.min(found[i]!.length, total);
+    weights.set(term, Math.log(1 + (total - frequency + 0.5) / (frequency + 0.5)));
+  }
+  return { weights, anchors };
+}
+
+/** How much of the question's weight is in `terms`, 0 to 1. */
+export function coverage({ weights }: QuestionWeights, terms: ReadonlySet<string>): number {
+  let all = 0;
+  let covered = 0;
+  for (const [term, weight] of weights) {
+    all += weight;
+    if (terms.has(term)) covered += weight;
+  }
+  return all > 0 ? covered / all : 0;
+}
+
+/**
+ * Whether passages can support an answer: together they hold most names and numbers of the question, and one of them
+ * holds enough of all of it (see `COVERAGE_MIN`). `similarity`: of the question with the passages' best sentence.
+ */
+export function isSupported(question: QuestionWeights, texts: readonly string[], similarity: number): boolean {
+  const passages = texts.map(contentTerms);
+  const together = new Set(passages.flatMap((terms) => [...terms]));
+  if (question.anchors.size > 0 && coverage(onlyAnchors(question), together) < ANCHORS_MIN) return false;
+  const best = Math.max(0, ...passages.map((terms) => coverage(question, terms)));
+  return best >= COVERAGE_MIN || (similarity >= SIMILARITY_MIN && best >= COVERAGE_MIN_SIMILAR);
+}
+
+function onlyAnchors({ weights, anchors }: QuestionWeights): QuestionWeights {
+  return { weights: new Map([...weights].filter(([term]) => anchors.has(term))), anchors };
+}
+
+function beginsSentence(text: string, at: number): boolean {
+  return /(?:^|[.!?:]["'”’)]*\s)["'“‘(]*$/.test(text.slice(0, at));
+}
+
+/** A QUESTION IN CAPITALS has no names to be seen. */
+function isShouted(text: string): boolean {
+  return !/\p{Ll}/u.test(text);
+}

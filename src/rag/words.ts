@@ -1,0 +1,76 @@
+// The words of a sentence as question answering compares them: English stems, folded accents, pairs of characters where
+// words are not spaced. Nothing of it is stored, so it may change from release to release (unlike the search's terms).
+import { stem } from 'porter2';
+
+/** A word in a text. */
+export interface Word {
+  /** What it shares with other forms of the same word. */
+  term: string;
+  /** UTF-16 offsets. */
+  start: number;
+  end: number;
+}
+
+/** Scripts that write without spaces: there a character counts as a word. */
+export const UNSPACED =
+  '\\p{scx=Han}\\p{scx=Hiragana}\\p{scx=Katakana}\\p{scx=Thai}\\p{scx=Lao}\\p{scx=Khmer}\\p{scx=Myanmar}';
+const WORD = new RegExp(
+  `\\p{Nd}+(?:[.,]\\p{Nd}+)*|(?:(?=\\p{L})[${UNSPACED}]\\p{M}*)+|(?:(?![${UNSPACED}])[\\p{L}\\p{N}][\\p{M}]*)+(?:['’](?!s\\b)\\p{L}+)?`,
+  'gu',
+);
+const UNSPACED_CHARACTER = new RegExp(`[${UNSPACED}]\\p{M}*`, 'gu');
+
+/** The words of `text` in order; of unspaced runs each pair of characters. */
+export function words(text: string): Word[] {
+  const found: Word[] = [];
+  for (const { 0: word, index: start } of text.matchAll(WORD)) {
+    const characters = word.match(UNSPACED_CHARACTER);
+    if (!characters || characters.length === 1) {
+      found.push({ term: termOf(word), start, end: start + word.length });
+      continue;
+    }
+    let at = start;
+    for (let i = 1; i < characters.length; i++) {
+      const pair = characters[i - 1]! + characters[i]!;
+      found.push({ term: pair.normalize('NFKC'), start: at, end: at + pair.length });
+      at += characters[i - 1]!.length;
+    }
+  }
+  return found;
+}
+
+/** The different terms of `text` that say what it is about: without stop words. */
+export function contentTerms(text: string): Set<string> {
+  const terms = new Set<string>();
+  for (const { term } of words(text)) if (!STOP_TERMS.has(term)) terms.add(term);
+  return terms;
+}
+
+export function isStopTerm(term: string): boolean {
+  return STOP_TERMS.has(term);
+}
+
+export function isNumber(term: string): boolean {
+  return /^\p{Nd}/u.test(term);
+}
+
+function termOf(word: string): string {
+  const folded = word
+    .normalize('NFKD')
+    .replace(/\p{Diacritic}/gu, '')
+    .toLowerCase()
+    .replace(/['’,]/g, '');
+  return /^[a-z]+$/.test(folded) ? stem(folded) : folded;
+}
+
+/** Words that a question or sentence can have without being about them. */
+const STOP_TERMS = new Set(
+  `a about above after again against all also am an and any are as ask at be because been before being below between both
+  but by can could did do does doing done dont down during each else ever few find for from further get give had has have
+  having he her here hers him his how i if in into is it its just know let many may me might more most much must my no nor
+  not now of off on once only or other our ours out over own please said same say she should show so some such tell than
+  that the their theirs them then there these they this those through to too under until up upon us very was we were what
+  when where whether which while who whom whose why will with would you your yours`
+    .split(/\s+/)
+    .map(termOf),
+);

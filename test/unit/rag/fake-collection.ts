@@ -1,0 +1,128 @@
+// A collection in memory, with the real filters and the real word search, for what needs no browser.
+import { PayloadIndex } from '../../../src/filter/payload-index.ts';
+import type {
+  ChatMessage,
+  Matches,
+  Metadata,
+  PiramidError,
+  Query,
+  RecordId,
+  ScrollOptions,
+  Target,
+  VectorRecord,
+  Where,
+} from '../../../src/index.ts';
+import type { DocumentCollection } from '../../../src/rag/documents.ts';
+import { buildPostings, Postings } from '../../../src/text/postings.ts';
+import { searchWords } from '../../../src/text/search.ts';
+
+type Stored = { id: RecordId; text?: string; metadata?: Metadata };
+
+export class FakeCollection {
+  records = new Map<RecordId, Stored>();
+  /** One entry per call: what was done. */
+  readonly log: string[] = [];
+  /** Throws what it returns, before a write of these records or a deletion. */
+  failure: (records: readonly Stored[] | 'delete') => PiramidError | undefined = () => undefined;
+  /** What the language model says. */
+  pieces: (messages: readonly ChatMessage[]) => Iterable<string> | AsyncIterable<string> = () => [];
+  embedder: ((text: string) => Float32Array | null) | undefined;
+
+  readonly database = {
+    embed: async (texts: readonly string[]) => {
+      if (!this.embedder)
+        throw Object.assign(new (await import('../../../src/errors.ts')).PiramidError('UNSUPPORTED', 'no embedder'));
+      return texts.map(this.embedder);
+    },
+    generate: (messages: readonly ChatMessage[], { signal }: { signal?: AbortSignal }) => {
+      this.log.push('generate');
+      const { pieces, log } = this;
+      return (async function* () {
+        try {
+          for await (const piece of pieces(messages)) {
+            signal?.throwIfAborted();
+            yield piece;
+          }
+        } finally {
+          log.push('generate ended');
+        }
+      })();
+    },
+  };
+
+  /** As the real type. */
+  get typed(): DocumentCollection {
+    return this as unknown as DocumentCollection;
+  }
+
+  async upsert(records: readonly VectorRecord[]): Promise<void> {
+    const failure = this.failure(records as Stored[]);
+    if (failure) throw failure;
+    this.log.push(`upsert ${records.length}`);
+    for (const record of structuredClone(records) as Stored[]) {
+      this.records.delete(record.id);
+      this.records.set(record.id, record);
+    }
+  }
+
+  async delete(target: Target): Promise<number> {
+    const failure = this.failure('delete');
+    if (failure) throw failure;
+    const found =
+      'where' in target ? this.#matching(target.where) : target.ids.flatMap((id) => this.records.get(id) ?? []);
+    for (const { id } of found) this.records.delete(id);
+    this.log.push(`delete ${found.length}`);
+    return found.length;
+  }
+
+  async get(ids: readonly RecordId[]): Promise<Stored[]> {
+    return ids.flatMap((id) => this.records.get(id) ?? []);
+  }
+
+  async count(where: Where = {}): Promise<number> {
+    return this.#matching(where).length;
+  }
+
+  async scroll({ where = {}, limit = 100, cursor = '0' }: ScrollOptions) {
+    const from = Number(cursor);
+    const all = this.#matching(where);
+    const records = structuredClone(all.slice(from, from + Math.min(limit, 7))); // small pages, so that paging is seen
+    const next = from + records.length;
+    return { records, ...(next < all.length && { next: String(next) }) };
+  }
+
+  async query({ text, keywords, k = 10, where = {} }: Query): Promise<Matches> {
+    const all = [...this.records.values()];
+    const postings = Postings.open(
+      buildPostings(
+        all.map((record) => record.text),
+        0,
+      ),
+    );
+    const { rows, scores } = searchWords([postings], text ?? keywords!, { k, mask: this.#rows(where) });
+    const matches = Array.from(rows, (row, i) => ({
+      ...all[row]!,
+      score: scores[i]!,
+      legs: { words: { rank: i + 1, score: scores[i]! } },
+    }));
+    return Object.assign(matches, { exact: true, took: 0 });
+  }
+
+  async queryBatch(queries: readonly Query[]): Promise<Matches[]> {
+    return Promise.all(queries.map((query) => this.query(query)));
+  }
+
+  #rows(where: Where) {
+    const index = new PayloadIndex();
+    index.append(
+      0,
+      Array.from(this.records.values(), ({ metadata }) => metadata),
+    );
+    return index.evaluate(where, this.records.size);
+  }
+
+  #matching(where: Where): Stored[] {
+    const all = [...this.records.values()];
+    return Array.from(this.#rows(where), (row) => all[row]!);
+  }
+}
