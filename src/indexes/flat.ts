@@ -33,9 +33,9 @@ export function createFlatIndex(options: VectorIndexOptions, devices: Devices): 
     if (paysOnGpu(cpu.rowCount)) mirror.follow();
   }
 
-  async function search({ query, k, mask }: VectorSearch): Promise<VectorHits> {
+  async function search({ query, k, rowCount = cpu.rowCount, mask }: VectorSearch): Promise<VectorHits> {
     checkOpen();
-    const request: RowSearch = { query, k, rowCount: cpu.rowCount, ...(mask ? { mask } : {}) };
+    const request: RowSearch = { query, k, rowCount, ...(mask ? { mask } : {}) };
     inFlight++;
     try {
       return (await searchGpu(request)) ?? { ...cpu.search(request), device: cpu.device };
@@ -85,6 +85,14 @@ export function createFlatIndex(options: VectorIndexOptions, devices: Devices): 
       return { gpu: mirror.rows?.bytes ?? 0, memory: cpu.bytes };
     },
     append,
+    reserve(rowCount) {
+      checkOpen();
+      cpu.reserve(rowCount);
+    },
+    truncate(rowCount) {
+      cpu.truncate(rowCount);
+      mirror.restart();
+    },
     vector: (row) => copyOf(cpu, row, dimension),
     search,
     close() {

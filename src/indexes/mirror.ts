@@ -11,6 +11,8 @@ export interface Mirror {
   readonly possible: boolean;
   /** Begins to copy, or goes on with the rows appended since. */
   follow(): void;
+  /** Lets go of the copy and, if there was to be one, makes it anew: rows that it may have were taken back. */
+  restart(): void;
   /** The copy with all rows in it; null if there is to be none. */
   ready(): Promise<GpuRows | null>;
   /** Stops using a copy that failed. */
@@ -24,13 +26,17 @@ export function createMirror(cpu: CpuRows, devices: Devices): Mirror {
   let wanted = false;
   let failed = false;
   let closed = false;
-  const stopListening = devices.onGpuBack(() => {
+  let generation = 0;
+  const stopListening = devices.onGpuBack(restart);
+
+  function restart(): void {
+    generation++;
     rows?.close();
     rows = null;
     starting = null;
     failed = false;
     if (wanted) follow();
-  });
+  }
 
   function follow(): void {
     wanted = true;
@@ -42,10 +48,11 @@ export function createMirror(cpu: CpuRows, devices: Devices): Mirror {
   async function start(): Promise<void> {
     const { gpu } = devices;
     if (!gpu) return;
+    const started = generation;
     try {
       const created = await createGpuRows(gpu, cpu);
       // The GPU may have been lost and back, or the index closed, while pipelines compiled.
-      if (closed || devices.gpu !== gpu) return created.close();
+      if (closed || devices.gpu !== gpu || generation !== started) return created.close();
       rows = created;
       gpu.lost.then(() => drop(created));
       await copy(created);
@@ -87,6 +94,7 @@ export function createMirror(cpu: CpuRows, devices: Devices): Mirror {
       return devices.gpu !== null && !failed;
     },
     follow,
+    restart,
     ready,
     drop,
     close() {

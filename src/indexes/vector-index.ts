@@ -13,7 +13,9 @@ export interface VectorSearch {
   query: Float32Array;
   /** 1 or more; fewer come back where fewer rows are in the mask. */
   k: number;
-  /** Only these rows; at least as long as the index has rows. Left out: all. */
+  /** Only rows before this one. Later ones may be on their way to disk still. @default all */
+  rowCount?: number;
+  /** Only these rows; holds at least `rowCount`. Left out: all. */
   mask?: Bitset;
 }
 
@@ -41,6 +43,10 @@ export interface VectorIndex {
    * All-zero rows are allowed as place holders; callers mask them out. Copied before it returns.
    */
   append(vectors: Float32Array): void;
+  /** Makes room, so that appends up to that many rows cannot fail. Throws `UNSUPPORTED` where memory ends. */
+  reserve(rowCount: number): void;
+  /** Takes back the rows from `rowCount` on: what was to be written could not be. */
+  truncate(rowCount: number): void;
   /** A copy of one row as it was appended. Shape: (dimension). */
   vector(row: number): Float32Array<ArrayBuffer>;
   search(search: VectorSearch): Promise<VectorHits>;

@@ -34,6 +34,11 @@ export class Norms {
     return inverseOf(norm);
   }
 
+  /** Forgets the odd rows from `rowCount` on. What they did to the bounds stays: it makes them wider, never wrong. */
+  truncate(rowCount: number): void {
+    while (this.odd.length > 0 && this.odd.at(-1)! >= rowCount) this.#oddSet.delete(this.odd.pop()!);
+  }
+
   #isOutOfRange(norm: number): boolean {
     if (norm > NORM_MAX) return true;
     if (this.#metric === 'cosine') return norm < NORM_MIN && norm > 0;

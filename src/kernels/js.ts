@@ -91,6 +91,8 @@ export function createJsRows({ dimension, metric }: RowsOptions): CpuRows {
     values: (row) => blocks[Math.floor(row / blockRows)]!,
     offset: (row) => (row % blockRows) * dimension,
 
+    reserve() {}, // plain arrays come one by one
+
     append(vectors) {
       const end = rowCount + vectors.length / dimension;
       for (let from = 0; rowCount < end; rowCount++, from += dimension) {
@@ -98,6 +100,11 @@ export function createJsRows({ dimension, metric }: RowsOptions): CpuRows {
         norms.add(rowCount, vectorNorm(vectors, from, dimension));
         rows.values(rowCount).set(vectors.subarray(from, from + dimension), rows.offset(rowCount));
       }
+    },
+
+    truncate(count) {
+      rowCount = count;
+      norms.truncate(count);
     },
 
     search(search: RowSearch): RowHits {

@@ -54,8 +54,12 @@ export interface Originals {
 export interface CpuRows extends ResidentRows, Originals {
   readonly device: 'wasm' | 'js';
   readonly norms: Norms;
+  /** Makes room, so that appends up to that many rows cannot fail. Throws `UNSUPPORTED` where there is none. */
+  reserve(rowCount: number): void;
   /** Adds rows after the last. Shape: (n, dimension), row-major, finite. Copied. */
   append(vectors: Float32Array): void;
+  /** Takes back the rows from `rowCount` on. */
+  truncate(rowCount: number): void;
   search(search: RowSearch): RowHits;
 }
 

@@ -29,6 +29,8 @@ export async function deleteIndexedDb(name: string): Promise<void> {
 class IndexedDbBackend implements Backend {
   readonly kind = 'indexeddb';
   private connection: Promise<IDBPDatabase> | undefined;
+  /** What `connection` resolved with: where it is open, requests are made at once and not a microtask later. */
+  private database: IDBPDatabase | undefined;
   private closed = false;
   private readonly name: string;
   private readonly durability: 'strict' | 'relaxed';
@@ -50,18 +52,17 @@ class IndexedDbBackend implements Backend {
         upgrade(db) {
           for (const store of STORES) db.createObjectStore(store);
         },
-        terminated: () => {
-          this.connection = undefined;
-        },
+        terminated: () => this.forget(),
       });
       // Someone deletes the database: give way, or both wait for ever.
       database.addEventListener('versionchange', () => {
         database.close();
-        this.connection = undefined;
+        this.forget();
       });
+      this.database = database;
       return database;
     } catch (error) {
-      this.connection = undefined;
+      this.forget();
       throw storageError(error, 'opening the database');
     }
   }
@@ -103,16 +104,21 @@ class IndexedDbBackend implements Backend {
   private async withConnection<T>(what: string, operation: (db: IDBPDatabase) => Promise<T>): Promise<T> {
     const connection = this.connect();
     try {
-      return await operation(await connection);
+      return await operation(this.database ?? (await connection));
     } catch (error) {
       if (!isConnectionLost(error) || this.closed) throw storageError(error, what);
-      if (this.connection === connection) this.connection = undefined;
+      if (this.connection === connection) this.forget();
     }
     try {
       return await operation(await this.connect());
     } catch (error) {
       throw storageError(error, what);
     }
+  }
+
+  private forget(): void {
+    this.connection = undefined;
+    this.database = undefined;
   }
 
   close(): void {

@@ -57,7 +57,13 @@ export class CollectionState {
   static async load(stored: StoredCollection, store: Store, devices: Devices): Promise<CollectionState> {
     const state = new CollectionState(stored, store, devices);
     try {
-      for await (const rows of store.load(stored.id)) state.addRows(rows);
+      for await (const rows of store.load(stored.id)) {
+        for (const { firstRow, rowCount, values, present } of rows.vectors) {
+          state.index?.append(values);
+          state.markPresent(firstRow, rowCount, present);
+        }
+        state.addRows(rows);
+      }
     } catch (error) {
       state.close();
       throw error;
@@ -142,15 +148,19 @@ export class CollectionState {
           firstRow,
         ),
     };
-    await this.store.append(this.stored.id, batch, replaced);
     const { ids, vectors, postings } = batch;
-    this.addRows({
-      firstRow,
-      rowCount: n,
-      ids,
-      postings,
-      vectors: vectors ? [{ firstRow, rowCount: n, values: vectors.values, present: vectors.present }] : [],
-    });
+    this.index?.reserve(firstRow + n);
+    const durable = this.store.append(this.stored.id, batch, replaced);
+    // While the disk works, the vectors are put in place, behind the rows that queries look at.
+    this.index?.append(vectors!.values);
+    try {
+      await durable;
+    } catch (error) {
+      this.index?.truncate(firstRow);
+      throw error;
+    }
+    if (vectors) this.markPresent(firstRow, n, vectors.present);
+    this.addRows({ firstRow, rowCount: n, ids, postings });
     this.addPayload(batch);
   }
 
@@ -259,22 +269,20 @@ export class CollectionState {
     this.index?.close();
   }
 
-  private addRows(rows: LoadedRows): void {
+  private markPresent(firstRow: number, rowCount: number, present: Bitset): void {
+    const end = firstRow + rowCount;
+    if (end > this.withVector.length) this.withVector = this.withVector.resized(Math.max(end, this.withVector.length * 2));
+    const count = present.count();
+    this.vectorless += rowCount - count;
+    if (count === rowCount) this.withVector.addRange(firstRow, end);
+    else for (const row of present) this.withVector.add(firstRow + row);
+  }
+
+  private addRows(rows: Omit<LoadedRows, 'vectors'>): void {
     const deleted = this.store.deleted(this.stored.id);
     const end = rows.firstRow + rows.rowCount;
     for (const id of rows.ids) this.ids.push(id);
     for (let row = rows.firstRow; row < end; row++) if (!deleted.has(row)) this.rowOf.set(this.ids[row]!, row);
-    if (this.index) {
-      if (end > this.withVector.length)
-        this.withVector = this.withVector.resized(Math.max(end, this.withVector.length * 2));
-      for (const part of rows.vectors) {
-        this.index.append(part.values);
-        const present = part.present.count();
-        this.vectorless += part.rowCount - present;
-        if (present === part.rowCount) this.withVector.addRange(part.firstRow, part.firstRow + part.rowCount);
-        else for (const row of part.present) this.withVector.add(part.firstRow + row);
-      }
-    }
     if (rows.postings) {
       this.blocks.push(Postings.open(rows.postings));
       if (this.blocks.length > POSTINGS_BLOCKS_MAX) this.mergeSmallBlocks();

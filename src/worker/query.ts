@@ -56,7 +56,7 @@ export async function answerQuery(
   let vectorHits: VectorHits | null = null;
   if (vector !== null && state.index) {
     const mask = state.rowsWithVector(live);
-    vectorHits = await state.index.search({ query: vector, k: depth, ...(mask && { mask }) });
+    vectorHits = await state.index.search({ query: vector, k: depth, rowCount: state.rowCount, ...(mask && { mask }) });
     plan.device = vectorHits.device;
     plan.phases.push({ name: 'scan', ms: vectorHits.scanMs }, { name: 'rescore', ms: vectorHits.rescoreMs });
     phaseStart = performance.now();

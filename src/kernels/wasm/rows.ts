@@ -94,10 +94,13 @@ export function createWasmRows(module: WebAssembly.Module, { dimension, metric }
     return blocks[Math.floor(row / blockRows)]! / 4 + (row % blockRows) * strideFloats;
   }
 
+  function reserve(end: number): void {
+    while (blocks.length * blockRows < end) blocks.push(allocate(blockRows * strideBytes + inverseBytes));
+  }
+
   function append(vectors: Float32Array): void {
     const end = rowCount + vectors.length / dimension;
-    // All the memory first: if it cannot grow, nothing has changed.
-    while (blocks.length * blockRows < end) blocks.push(allocate(blockRows * strideBytes + inverseBytes));
+    reserve(end);
     const memoryFloats = floats();
     for (let from = 0; rowCount < end; rowCount++, from += dimension) {
       const inverse = norms.add(rowCount, vectorNorm(vectors, from, dimension));
@@ -193,7 +196,12 @@ export function createWasmRows(module: WebAssembly.Module, { dimension, metric }
     },
     values: floats,
     offset,
+    reserve,
     append,
+    truncate(count) {
+      rowCount = count;
+      norms.truncate(count);
+    },
     search,
     close() {
       // Memory cannot shrink; it goes when this object does.
