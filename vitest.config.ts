@@ -1,5 +1,6 @@
 // Three projects in one runner: `unit` in Node, `browser` in headless Chromium with a software WebGPU adapter, and `e2e`,
 // which drives a Chromium of its own over what was built into dist/.
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
@@ -12,6 +13,9 @@ const alias = {
 };
 const chromium = findChromium();
 const plugins = [assemblyscript()];
+/** Real models of this machine, outside the project; tests on them skip without. */
+const shared = process.env.PIRAMID_MODELS ?? fileURLToPath(new URL('../shared/models', import.meta.url));
+const sharedModels = existsSync(shared) ? shared.replace(/\/$/, '') : '';
 
 export default defineConfig({
   test: {
@@ -24,9 +28,13 @@ export default defineConfig({
       {
         plugins,
         resolve: { alias },
-        worker: { plugins: () => [assemblyscript()] },
+        worker: { format: 'es', plugins: () => [assemblyscript()] },
+        server: { fs: { allow: ['.', ...(sharedModels ? [sharedModels] : [])] } },
+        // Bundled ahead, its dynamic import would reload the page in the middle of a test.
+        optimizeDeps: { exclude: ['@huggingface/transformers'] },
         test: {
           name: 'browser',
+          provide: { sharedModels },
           include: ['test/browser/**/*.test.ts'],
           testTimeout: 60_000,
           browser: {

@@ -33,9 +33,10 @@ export async function loadTransformersEmbedder(
 ): Promise<OwnedEmbedder> {
   const { model, dtype, pooling } = recipe;
   const begin = performance.now();
-  const pipe = await runtime.load(model, load, ({ pipeline }, progress_callback) =>
-    pipeline('feature-extraction', model, { device: 'wasm', dtype: dtype as 'q8', progress_callback }),
+  const pipe = await runtime.load(model, load, ({ pipeline }) =>
+    pipeline('feature-extraction', model, { device: 'wasm', dtype: dtype as 'q8' }),
   );
+  if (!pipe.tokenizer) throw failure(`model "${model}"`, 'its folder has no tokenizer.json and tokenizer_config.json');
   // The last token is a text's last only if the padding stands before it.
   if (pooling === 'last') pipe.tokenizer.padding_side = 'left';
   const takeTurn = createTurns();

@@ -20,12 +20,12 @@ export async function loadTransformersGenerator(
   load: LoadOptions,
 ): Promise<OwnedGenerator> {
   const begin = performance.now();
-  const { pipe, transformers } = await runtime.load(model, load, async (transformers, progress_callback) => ({
+  const { pipe, transformers } = await runtime.load(model, load, async (transformers) => ({
     // On a CPU int8 decodes five times as fast as blocks of four bits.
-    pipe: await transformers.pipeline('text-generation', model, { device: 'wasm', dtype: 'q8', progress_callback }),
+    pipe: await transformers.pipeline('text-generation', model, { device: 'wasm', dtype: 'q8' }),
     transformers,
   }));
-  if (!pipe.tokenizer.chat_template) {
+  if (!pipe.tokenizer?.chat_template) {
     await pipe.dispose();
     throw failure(`model "${model}"`, 'it has no chat template; take a model made for instructions or chat');
   }

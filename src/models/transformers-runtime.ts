@@ -14,65 +14,57 @@ const RUNTIME_MODULE = 'ort-wasm-simd-threaded.mjs';
 const RUNTIME_WASM = 'ort-wasm-simd-threaded.wasm';
 
 export interface Runtime {
-  /** Runs `load` with transformers.js; the files it fetches for `model` stop at the signal. */
-  load<T>(
-    model: string,
-    options: LoadOptions,
-    load: (transformers: Transformers, onProgress: (event: ProgressEvent) => void) => Promise<T>,
-  ): Promise<T>;
-}
-
-/** What transformers.js reports; only 'progress' has bytes. */
-interface ProgressEvent {
-  status: string;
-  file?: string;
-  loaded?: number;
-  total?: number;
+  /** Runs `load` with transformers.js; what it fetches for `model` is reported, and stops at the signal. */
+  load<T>(model: string, options: LoadOptions, load: (transformers: Transformers) => Promise<T>): Promise<T>;
 }
 
 export function createRuntime(source: ModelSource): Runtime {
-  /** Signals of the loads under way, by model. */
-  const loads = new Map<string, Set<AbortSignal>>();
+  /** The loads under way, by model. */
+  const loads = new Map<string, Set<LoadOptions>>();
   let ready: Promise<Transformers> | undefined;
 
   /** The network as transformers.js sees it. */
   async function fetchFile(input: string | URL, init?: RequestInit): Promise<Response> {
-    const url = String(input);
-    const signals = [...loads].flatMap(([model, signals]) => (url.includes(`/${model}/`) ? [...signals] : []));
-    const [signal] = signals;
+    // Undoes what `start` does to local URLs.
+    const isLocal = /^\/https?:\/\//.test(String(input));
+    const url = String(input).slice(isLocal ? 1 : 0);
+    const model = [...loads.keys()].find((name) => url.includes(`/${name}/`)) ?? '';
+    const callers = [...(loads.get(model) ?? [])];
     // A file that two loads wait for is not stopped by one of them.
-    const response = await fetch(url, signal && signals.length === 1 ? { ...init, signal } : init);
-    // Development servers answer a missing file with their index page, which would be taken (and cached) for the file.
-    return response.headers.get('content-type')?.includes('text/html') ? new Response(null, { status: 404 }) : response;
+    const signal = callers.length === 1 ? { signal: callers[0]!.signal } : {};
+    const response = await fetch(url, { ...init, ...signal });
+    // Other than a 404, the answer of a broken server would be taken for the file.
+    if (isPage(response) || (isLocal && !response.ok)) return new Response(null, { status: 404 });
+    const file = url.slice(url.indexOf(`/${model}/`) + model.length + 2).replace(/^resolve\/[^/]+\//, '');
+    return watched(response, (loadedBytes, totalBytes) => {
+      for (const { onProgress } of callers) onProgress({ model, file, loadedBytes, totalBytes });
+    });
   }
 
   /** No signal stops it: whoever asks next needs it too. */
   async function start(model: string, onProgress: LoadOptions['onProgress']): Promise<Transformers> {
     const transformers = await import('@huggingface/transformers').catch((error) => {
-      throw failure(
-        'the transformers.js runtime',
-        'its code could not be loaded; is @huggingface/transformers installed and bundled?',
-        error,
-      );
+      throw failure('transformers.js', 'its code could not be loaded; is @huggingface/transformers installed?', error);
     });
     const { env } = transformers;
     env.allowLocalModels = source.path !== undefined;
-    if (source.path !== undefined) env.localModelPath = source.path;
+    // Given a URL with an origin, it would look for some files there and for others on the hub.
+    if (source.path !== undefined) env.localModelPath = `/${source.path}`;
     env.allowRemoteModels = source.remote ?? true;
     env.fetch = fetchFile;
     // Its cache of the runtime would import the module from a blob (which a strict CSP forbids) and outlive an upgrade.
     env.useWasmCache = false;
     env.logLevel = transformers.LogLevel.ERROR;
     const wasm = env.backends.onnx.wasm;
-    if (!wasm) throw new PiramidError('UNSUPPORTED', 'this build of ONNX Runtime has no WASM backend');
+    if (!wasm) throw new PiramidError('UNSUPPORTED', 'models of transformers.js run in browsers only');
     // Kept apart: written into the call, bundlers would look for the files at build time.
     const here = import.meta.url;
     const module = new URL(RUNTIME_MODULE, source.runtime ?? here).href;
     const binary = new URL(RUNTIME_WASM, source.runtime ?? here).href;
     await fetchRuntime(module, () => undefined);
-    const report = (loadedBytes: number, totalBytes: number) =>
-      onProgress({ model, file: RUNTIME_WASM, loadedBytes, totalBytes });
-    wasm.wasmBinary = await fetchRuntime(binary, report);
+    wasm.wasmBinary = await fetchRuntime(binary, (loadedBytes, totalBytes) =>
+      onProgress({ model, file: RUNTIME_WASM, loadedBytes, totalBytes }),
+    );
     wasm.wasmPaths = { mjs: module, wasm: binary };
     return transformers;
   }
@@ -85,18 +77,16 @@ export function createRuntime(source: ModelSource): Runtime {
         throw error;
       });
       const transformers = await ready;
-      const signals = loads.get(model) ?? new Set();
-      loads.set(model, signals.add(options.signal));
+      const callers = loads.get(model) ?? new Set();
+      loads.set(model, callers.add(options));
       try {
-        return await load(transformers, ({ status, file = '', loaded = 0, total = 0 }) => {
-          if (status === 'progress') options.onProgress({ model, file, loadedBytes: loaded, totalBytes: total });
-        });
+        return await load(transformers);
       } catch (error) {
         throwIfAborted(options.signal);
         throw explain(error, model, source);
       } finally {
-        signals.delete(options.signal);
-        if (signals.size === 0) loads.delete(model);
+        callers.delete(options);
+        if (callers.size === 0) loads.delete(model);
       }
     },
   };
@@ -109,28 +99,36 @@ async function fetchRuntime(
   const advice = "copy it from node_modules/onnxruntime-web/dist and say where it is: models: { runtime: '/onnx/' }";
   try {
     const response = await fetch(url);
-    const isPage = response.headers.get('content-type')?.includes('text/html');
-    if (!response.ok || isPage) {
-      await response.body?.cancel();
-      const got = isPage ? 'an HTML page came' : `the server answered ${response.status}`;
-      throw failure('ONNX Runtime', `${url} was not found (${got}); ${advice}`);
-    }
-    const totalBytes = Number(response.headers.get('content-length') ?? 0);
-    let loadedBytes = 0;
-    const counted = response.body?.pipeThrough(
-      new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
-        transform(chunk, controller) {
-          loadedBytes += chunk.length;
-          report(loadedBytes, totalBytes);
-          controller.enqueue(chunk);
-        },
-      }),
-    );
-    return await new Response(counted ?? null).arrayBuffer();
+    if (response.ok && !isPage(response)) return await watched(response, report).arrayBuffer();
+    await response.body?.cancel();
+    const got = response.ok ? 'an HTML page came' : `the server answered ${response.status}`;
+    throw failure('ONNX Runtime', `${url} was not found (${got}); ${advice}`);
   } catch (error) {
     if (error instanceof PiramidError) throw error;
     throw failure('ONNX Runtime', `${url} could not be fetched; ${advice}`, error);
   }
+}
+
+/** Many development servers answer a missing file with their index page; it would be taken, and cached, for the file. */
+function isPage(response: Response): boolean {
+  return response.headers.get('content-type')?.includes('text/html') ?? false;
+}
+
+/** `response`, reporting bytes as they are read. */
+function watched(response: Response, report: (loadedBytes: number, totalBytes: number) => void): Response {
+  if (!response.ok || !response.body) return response;
+  const { headers } = response;
+  // Of a compressed answer the length tells nothing.
+  const totalBytes = headers.has('content-encoding') ? 0 : Number(headers.get('content-length') ?? 0);
+  let loadedBytes = 0;
+  const counter = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+    transform(chunk, controller) {
+      loadedBytes += chunk.length;
+      report(loadedBytes, totalBytes);
+      controller.enqueue(chunk);
+    },
+  });
+  return new Response(response.body.pipeThrough(counter), response);
 }
 
 /** `error` of a model in words: what failed and what to do. */
@@ -141,27 +139,17 @@ export function explain(error: unknown, model: string, source: ModelSource): Pir
   const places = [
     ...(source.path === undefined ? [] : [`${source.path}${model}/`]),
     ...(source.remote === false ? [] : ['the Hugging Face hub']),
-  ].join(' and ');
+  ].join(' or ');
   if (/ModelFileNotFoundError|\b40[134]\b|invalid model id/i.test(reason)) {
-    return failure(
-      what,
-      `a file was not found at ${places}; check the name, and that the folder has the weights asked for`,
-      error,
-    );
+    const advice = 'check its name, and that the weights of this dtype are there';
+    return failure(what, `a file was not found at ${places}; ${advice}`, error);
   }
   if (/Failed to fetch|NetworkError|Load failed|fetch failed/i.test(reason)) {
-    return failure(
-      what,
-      `a file could not be fetched from ${places}; check the network, CORS and the CSP's connect-src`,
-      error,
-    );
+    const advice = "check the network, CORS, and the CSP's connect-src";
+    return failure(what, `a file could not be fetched from ${places}; ${advice}`, error);
   }
   if (/bad_alloc|out of memory|allocation failed|failed to allocate|^RangeError/i.test(reason)) {
-    return failure(
-      what,
-      'memory ran out; take a smaller model or close other tabs, then open the database again',
-      error,
-    );
+    return failure(what, 'memory ran out; take a smaller model, and open the database again', error);
   }
   return failure(what, reason, error);
 }
