@@ -20,7 +20,13 @@ export default defineConfig({
   resolve: { alias },
   plugins: [assemblyscript(), demoFiles()],
   worker: { format: 'es', plugins: () => [assemblyscript()] },
-  build: { outDir: path('./dist/demo'), emptyOutDir: true, target: 'es2023', chunkSizeWarningLimit: 2000 },
+  build: {
+    outDir: path('./dist/demo'),
+    emptyOutDir: true,
+    target: 'es2023',
+    chunkSizeWarningLimit: 2000,
+    rolldownOptions: { checks: { pluginTimings: false } },
+  },
   optimizeDeps: { exclude: ['@huggingface/transformers'] },
 });
 
@@ -33,7 +39,7 @@ export function page(root: string, outDir: string): InlineConfig {
     resolve: { alias },
     plugins: [assemblyscript()],
     worker: { format: 'iife', plugins: () => [assemblyscript()] },
-    build: { outDir, emptyOutDir: true, target: 'es2023' },
+    build: { outDir, emptyOutDir: true, target: 'es2023', rolldownOptions: { checks: { pluginTimings: false } } },
   };
 }
 
@@ -53,7 +59,7 @@ export function library(entry: string, file: string, format: LibraryFormats, ext
       minify: true,
       copyPublicDir: false,
       lib: { entry: path(`./src/${entry}`), name: 'piramid', formats: [format], fileName: () => file },
-      rolldownOptions: { external },
+      rolldownOptions: { external, checks: { pluginTimings: false } },
     },
   };
 }
