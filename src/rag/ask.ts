@@ -1,7 +1,7 @@
 // A question answered from documents: find passages, decide whether they support an answer, quote them or have a language
 // model write, and say for each sentence where it stands. Without support no model is asked.
 import { type ChatMessage, type Generator, type ModelProgress, PiramidError } from 'piramid';
-import { type Citation, type Sentence, sentencesOf } from './citation.ts';
+import { type Citation, sentencesOf } from './citation.ts';
 import { type DocumentCollection, throwIfAborted } from './documents.ts';
 import { NOT_FOUND, promptFor } from './prompt.ts';
 import { quote, type Similarities } from './quote.ts';
@@ -49,18 +49,15 @@ export async function ask(collection: DocumentCollection, question: string, opti
   const sources = await retrieve(collection, question, { k, ...scope });
   const weights = await weighQuestion(collection, question, where, signal);
   const candidates = sentencesOf(sources);
-  const similarities = await compare(collection, question, candidates, signal);
+  const texts = sources.map(({ text }) => text);
+  const similarities = await compare(collection, question, [...texts, ...candidates.map(({ text }) => text)], signal);
   throwIfAborted(signal);
 
-  const similarity = Math.max(0, ...(similarities ?? []));
-  const supported = isSupported(
-    weights,
-    sources.map(({ text }) => text),
-    similarity,
-  );
+  const nearest = similarities && Math.max(0, ...similarities.slice(0, texts.length));
+  const supported = isSupported(weights, texts, nearest);
   if (!supported) return complete(sources, false, QUOTATIONS, NOT_FOUND, []);
   if (model === undefined && generator === undefined) {
-    const { answer, citations } = quote(sources, candidates, weights, similarities);
+    const { answer, citations } = quote(sources, candidates, weights, similarities?.slice(texts.length) ?? null);
     return citations.length > 0
       ? complete(sources, true, QUOTATIONS, answer, citations)
       : complete(sources, false, QUOTATIONS, NOT_FOUND, []);
@@ -124,22 +121,19 @@ async function* write(
   throwIfAborted(signal);
 }
 
-/** Similarity of the question with each sentence by the built-in embedder: good enough to compare, and at hand. */
+/** Similarity of the question with each text by the built-in embedder: good enough to compare, and at hand. */
 async function compare(
   collection: DocumentCollection,
   question: string,
-  candidates: readonly Sentence[],
+  texts: readonly string[],
   signal: AbortSignal | undefined,
 ): Promise<Similarities> {
-  if (candidates.length === 0) return null;
+  if (texts.length === 0) return null;
   const call = signal ? { signal } : {};
   try {
     const [[asked], found] = await Promise.all([
       collection.database.embed([question], { kind: 'query', ...call }),
-      collection.database.embed(
-        candidates.map(({ text }) => text),
-        { kind: 'document', ...call },
-      ),
+      collection.database.embed(texts, { kind: 'document', ...call }),
     ]);
     return asked ? found.map((vector) => (vector ? cosine(asked, vector) : 0)) : null;
   } catch (error) {

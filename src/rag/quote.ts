@@ -1,7 +1,7 @@
 // Answers without a language model: the sentences of the passages that say most of what was asked, as quotations.
 import { type Citation, cite, type Sentence } from './citation.ts';
 import type { Source } from './retrieve.ts';
-import { coverage, type QuestionWeights } from './support.ts';
+import { coverage, pairCoverage, type QuestionWeights } from './support.ts';
 
 /** Similarity of the question with each sentence, or null where nothing can embed. */
 export type Similarities = readonly number[] | null;
@@ -17,7 +17,7 @@ const OVERLAP_MAX = 0.6;
 
 /**
  * The answer, 1 to 4 sentences with a mark like [2] each. A sentence is worth the share of the question's weight that it
- * covers, plus half of its similarity; further ones are taken while they are worth it, add a term, and do not repeat.
+ * covers, plus half of its similarity and a quarter of the share of its pairs; further ones are taken while they are worth it, add a term, and do not repeat.
  */
 export function quote(
   sources: readonly Source[],
@@ -53,7 +53,7 @@ function worthOf({ text, terms }: Sentence, question: QuestionWeights, similarit
   const length = text.split(/\s+/).length;
   // In scripts without spaces a sentence is one run; its terms tell its length.
   if (Math.max(length, terms.size) < LENGTH_MIN || length > LENGTH_MAX) return 0;
-  const worth = coverage(question, terms) + 0.5 * Math.max(0, similarity);
+  const worth = coverage(question, terms) + 0.5 * Math.max(0, similarity) + 0.25 * pairCoverage(question, text);
   return text.endsWith('?') ? worth * 0.7 : worth; // a question seldom answers one
 }
 

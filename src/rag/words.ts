@@ -70,7 +70,7 @@ const STOP_TERMS = new Set(
   having he her here hers him his how i if in into is it its just know let many may me might more most much must my no nor
   not now of off on once only or other our ours out over own please said same say she should show so some such tell than
   that the their theirs them then there these they this those through to too under until up upon us very was we were what
-  when where whether which while who whom whose why will with would you your yours`
+  when where whether which while who whom whose why will with would yes you your yours`
     .split(/\s+/)
     .map(termOf),
 );

@@ -1,0 +1,222 @@
+import { describe, expect, test } from 'vitest';
+import { PiramidError } from '../../../src/errors.ts';
+import { deleteDocument, listDocuments, readDocument } from '../../../src/rag/documents.ts';
+import { type DocumentInput, type IngestOptions, type IngestProgress, ingest } from '../../../src/rag/ingest.ts';
+import { retrieve } from '../../../src/rag/retrieve.ts';
+import { FakeCollection } from './fake-collection.ts';
+
+const text = (sentences: number, name: string) =>
+  Array.from({ length: sentences }, (_, i) => `The ${name} says number ${i} here. `).join('');
+const small: DocumentInput[] = ['a', 'b', 'c'].map((id) => ({ id, text: text(2, id), metadata: { shelf: id } }));
+const cutting: IngestOptions = { chunk: { maxWords: 20, minWords: 5 } };
+const ids = (collection: FakeCollection) => [...collection.records.keys()].sort();
+
+describe('ingest', () => {
+  test('each passage is a record that knows its place in its document', async () => {
+    const collection = new FakeCollection();
+    const long = text(10, 'whale');
+    const result = await ingest(
+      collection.typed,
+      [{ id: 'w', title: 'Whale', text: long, metadata: { year: 1851 } }],
+      cutting,
+    );
+    expect(result).toEqual({ added: ['w'], updated: [], skipped: [], failed: [] });
+    const records = [...collection.records.values()];
+    expect(records.map(({ id }) => id)).toEqual(records.map((_, i) => `w#${i}`));
+    expect(records.length).toBeGreaterThan(2);
+    for (const [i, { text: passage, metadata }] of records.entries()) {
+      expect(metadata).toEqual({
+        year: 1851,
+        passage: i,
+        start: expect.any(Number),
+        end: expect.any(Number),
+        document: {
+          id: 'w',
+          title: 'Whale',
+          hash: expect.stringMatching(/^[\da-f]{32}$/),
+          passages: records.length,
+          bytes: long.length,
+          addedAt: expect.any(Date),
+        },
+      });
+      expect(long.slice(metadata!.start as number, metadata!.end as number)).toBe(passage);
+    }
+  });
+
+  test('many small documents share a write, and a large one is one write', async () => {
+    const collection = new FakeCollection();
+    await ingest(
+      collection.typed,
+      [...small, { id: 'large', text: text(40, 'x') }, ...small.map((d) => ({ ...d, id: `${d.id}2` }))],
+      {
+        ...cutting,
+        batchSize: 4,
+      },
+    );
+    expect(collection.log).toEqual(['upsert 17', 'upsert 3']);
+    expect(await listDocuments(collection.typed)).toHaveLength(7);
+  });
+
+  test('unchanged documents are skipped; another text, title, metadata or cutting is a change', async () => {
+    const collection = new FakeCollection();
+    await ingest(collection.typed, small, cutting);
+    collection.log.length = 0;
+    expect((await ingest(collection.typed, small, cutting)).skipped).toEqual(['a', 'b', 'c']);
+    expect(collection.log).toEqual([]);
+    for (const change of [{ text: 'Other words.' }, { title: 'T' }, { metadata: { shelf: 'z' } }]) {
+      expect(
+        (await ingest(collection.typed, [{ ...small[0]!, ...change }], cutting)).updated,
+        JSON.stringify(change),
+      ).toEqual(['a']);
+    }
+    expect((await ingest(collection.typed, small, { chunk: { maxWords: 10 } })).updated).toEqual(['a', 'b', 'c']);
+  });
+
+  test('a shorter version replaces all passages of a longer one, and of no other document', async () => {
+    const collection = new FakeCollection();
+    await ingest(
+      collection.typed,
+      [
+        { id: 'a', text: text(20, 'old') },
+        { id: 'a#1', text: text(20, 'other') },
+      ],
+      cutting,
+    );
+    const others = ids(collection).filter((id) => String(id).startsWith('a#1#'));
+    const result = await ingest(collection.typed, [{ id: 'a', text: text(3, 'new') }], cutting);
+    expect(result.updated).toEqual(['a']);
+    expect(ids(collection)).toEqual(['a#0', ...others].sort());
+    expect((await readDocument(collection.typed, 'a'))!.text).toBe(text(3, 'new'));
+  });
+
+  test('what an interrupted update left behind is tidied up by the next call', async () => {
+    const collection = new FakeCollection();
+    await ingest(collection.typed, [{ id: 'a', text: text(20, 'old') }], cutting);
+    collection.failure = (what) => (what === 'delete' ? new PiramidError('WORKER_FAILED', 'crash') : undefined);
+    const shorter = [{ id: 'a', text: text(3, 'new') }];
+    await expect(ingest(collection.typed, shorter, cutting)).rejects.toMatchObject({ code: 'WORKER_FAILED' });
+    expect(collection.records.size).toBeGreaterThan(1);
+    collection.failure = () => undefined;
+    expect((await ingest(collection.typed, shorter, cutting)).updated).toEqual(['a']);
+    expect(ids(collection)).toEqual(['a#0']);
+    expect((await ingest(collection.typed, shorter, cutting)).skipped).toEqual(['a']);
+  });
+
+  test('a document that fails is reported and does not stop the others', async () => {
+    const collection = new FakeCollection();
+    collection.failure = (records) =>
+      records !== 'delete' && records.some(({ id }) => id === 'b#0')
+        ? new PiramidError('INVALID_ARGUMENT', 'bad metadata')
+        : undefined;
+    const result = await ingest(collection.typed, [
+      ...small,
+      { id: 'empty', text: ' \n' },
+      { id: 'a', text: 'twice' },
+      { id: 'clash', text: 'x', metadata: { passage: 1 } },
+      { id: 'none' } as DocumentInput,
+      new File(['x'], 'book.pdf'),
+    ]);
+    expect(result.added).toEqual(['a', 'c']);
+    expect(result.failed.map(({ id, error }) => [id, error.code])).toEqual([
+      ['empty', 'INVALID_ARGUMENT'],
+      ['a', 'INVALID_ARGUMENT'],
+      ['clash', 'INVALID_ARGUMENT'],
+      ['none', 'INVALID_ARGUMENT'],
+      ['book.pdf', 'UNSUPPORTED'],
+      ['b', 'INVALID_ARGUMENT'],
+    ]);
+    expect(ids(collection)).toEqual(['a#0', 'c#0']);
+  });
+
+  test('an error of the database ends the call', async () => {
+    const collection = new FakeCollection();
+    collection.failure = () => new PiramidError('QUOTA_EXCEEDED', 'full');
+    await expect(ingest(collection.typed, small)).rejects.toMatchObject({ code: 'QUOTA_EXCEEDED' });
+  });
+
+  test('cancelling keeps what is in, and the next call goes on', async () => {
+    const collection = new FakeCollection();
+    const stop = new AbortController();
+    const first = ingest(collection.typed, small, {
+      batchSize: 1,
+      signal: stop.signal,
+      onProgress: ({ done }) => done === 2 && stop.abort(),
+    });
+    await expect(first).rejects.toMatchObject({ code: 'ABORTED' });
+    expect(await ingest(collection.typed, small, { batchSize: 1 })).toMatchObject({
+      skipped: ['a', 'b'],
+      added: ['c'],
+    });
+  });
+
+  test('progress counts every input, to the end', async () => {
+    const collection = new FakeCollection();
+    const seen: IngestProgress[] = [];
+    await ingest(collection.typed, [...small, { id: 'empty', text: '' }], {
+      onProgress: (progress) => seen.push(progress),
+    });
+    expect(seen.map(({ done, total, documents, passages, id }) => [done, total, documents, passages, id])).toEqual([
+      [1, 4, 0, 0, 'empty'],
+      [2, 4, 1, 1, 'a'],
+      [3, 4, 2, 2, 'b'],
+      [4, 4, 3, 3, 'c'],
+    ]);
+    expect(seen.at(-1)).toMatchObject({ secondsLeft: 0, passagesPerSecond: expect.any(Number) });
+  });
+
+  test('files go by their path, in their format', async () => {
+    const collection = new FakeCollection();
+    await ingest(collection.typed, [
+      new File(['# Head\n\nWords.'], 'note.md'),
+      new File(['<title>Page</title><p>Text'], 'page.html'),
+    ]);
+    expect((await listDocuments(collection.typed)).map(({ id, title }) => [id, title])).toEqual([
+      ['note.md', 'Head'],
+      ['page.html', 'Page'],
+    ]);
+  });
+
+  test('wrong options are refused before anything is written', async () => {
+    const collection = new FakeCollection();
+    await expect(ingest(collection.typed, small, { batchSize: 0 })).rejects.toThrow('batchSize');
+    await expect(ingest(collection.typed, small, { chunk: { maxWords: 0 } })).rejects.toThrow('chunk.maxWords');
+    await expect(ingest(collection.typed, [{ text: 'x' } as DocumentInput])).rejects.toThrow('expected an id');
+    expect(collection.log).toEqual([]);
+  });
+});
+
+describe('documents', () => {
+  test('a document is read back as it was, over many pages', async () => {
+    const collection = new FakeCollection();
+    const long = `  ${text(60, 'è')}\n\n`;
+    await ingest(collection.typed, [{ id: 'x', text: long, metadata: { a: [1] } }, ...small], cutting);
+    const document = await readDocument(collection.typed, 'x');
+    expect(document!.text).toBe(long);
+    expect(document!.metadata).toEqual({ a: [1] });
+    expect(document!.spans).toHaveLength(document!.passages);
+    expect(await readDocument(collection.typed, 'nobody')).toBeUndefined();
+  });
+
+  test('documents are listed once each, and deleted whole', async () => {
+    const collection = new FakeCollection();
+    await ingest(collection.typed, [...small, { id: 'x', text: text(60, 'x') }], cutting);
+    expect((await listDocuments(collection.typed)).map(({ id }) => id)).toEqual(['a', 'b', 'c', 'x']);
+    expect((await listDocuments(collection.typed, { where: { shelf: 'b' } })).map(({ id }) => id)).toEqual(['b']);
+    expect(await deleteDocument(collection.typed, 'x')).toBe(true);
+    expect(await deleteDocument(collection.typed, 'x')).toBe(false);
+    expect(ids(collection)).toEqual(['a#0', 'b#0', 'c#0']);
+  });
+
+  test('retrieved passages know their place, also those that did not come by ingest', async () => {
+    const collection = new FakeCollection();
+    await ingest(collection.typed, [{ id: 'x', text: `${text(9, 'x')}A whale.` }], cutting);
+    await collection.upsert([{ id: 7, text: 'A whale too' }]);
+    const found = await retrieve(collection.typed, 'whale');
+    expect(found.map(({ documentId, start, end, text: t }) => [documentId, t.length === end - start])).toEqual([
+      ['7', true],
+      ['x', true],
+    ]);
+    expect(await retrieve(collection.typed, 'whale', { k: 1, where: { 'document.id': 'x' } })).toHaveLength(1);
+    await expect(retrieve(collection.typed, ' ')).rejects.toThrow('question');
+  });
+});
