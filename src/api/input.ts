@@ -184,7 +184,7 @@ export function packRecords<M extends object>(
   const n = records.length;
   const packed: PackedRecords = {
     ids: new Array(n),
-    vectors: dimension === null ? null : new Float32Array(n * dimension),
+    vectors: dimension === null ? null : allocate(n, dimension),
     sources: null,
     texts: null,
     metadata: null,
@@ -235,6 +235,18 @@ export function packRecords<M extends object>(
     }
   }
   return { packed, toEmbed };
+}
+
+function allocate(n: number, dimension: number): Float32Array<ArrayBuffer> {
+  try {
+    return new Float32Array(n * dimension);
+  } catch (cause) {
+    throw new PiramidError(
+      'INVALID_ARGUMENT',
+      `records: ${n} vectors of ${dimension} numbers do not fit into one call; write them in several`,
+      { cause },
+    );
+  }
 }
 
 /** Puts the vectors that the page's own embedder made into packed records. */

@@ -21,8 +21,9 @@ export const PAYLOAD_CHUNK_BYTES = 256 << 10;
 
 /** A batch of at least this many bytes becomes a segment of its own; a smaller one goes to the log. */
 export const SEGMENT_BYTES_MIN = 1 << 20;
-/** Bytes of log at which it is folded into segments. */
+/** Bytes and entries of log at which it is folded into segments: opening reads it entry by entry. */
 export const LOG_BYTES_MAX = 4 << 20;
+export const LOG_ENTRIES_MAX = 2000;
 
 /** Decoded text and metadata chunks kept for the next query, bytes. */
 export const PAYLOAD_CACHE_BYTES_MAX = 16 << 20;

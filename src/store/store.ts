@@ -20,7 +20,7 @@ import {
   type Segment,
   type StoredCollection,
 } from './manifest.ts';
-import { LOG_BYTES_MAX, PAYLOAD_CACHE_BYTES_MAX, SEGMENT_BYTES_MIN } from './schema.ts';
+import { LOG_BYTES_MAX, LOG_ENTRIES_MAX, PAYLOAD_CACHE_BYTES_MAX, SEGMENT_BYTES_MIN } from './schema.ts';
 
 /** How the store has postings blocks of adjacent rows merged; it does not know what is in them. */
 export type MergePostings = (blocks: readonly Uint8Array[]) => Uint8Array;
@@ -172,7 +172,7 @@ export class Store {
 
   /** Whether the log is long enough for `fold`. */
   get shouldFold(): boolean {
-    return this.logBytes >= LOG_BYTES_MAX;
+    return this.logBytes >= LOG_BYTES_MAX || this.nextLogKey - this.manifest.logStart >= LOG_ENTRIES_MAX;
   }
 
   /** Moves the rows that only the log holds into segments, and the deletions into tombstone chunks. */
@@ -349,10 +349,11 @@ export class Store {
 
   private async replayLog(): Promise<void> {
     const keys = (await this.backend.keys('log')).filter((key) => key >= this.manifest.logStart);
+    const values = await readAhead(keys, (key) => this.backend.read('log', key));
     for (const [i, key] of keys.entries()) {
       if (key !== this.manifest.logStart + i)
         throw new PiramidError('CORRUPT', `log ${this.manifest.logStart + i}: the entry is missing`);
-      const value = await this.backend.read('log', key);
+      const value = values[i];
       const { header, payload } = decodeBlock(value, { kind: 'log', key });
       this.nextLogKey = key + 1;
       this.logBytes += value!.byteLength;
@@ -443,7 +444,7 @@ function orphanError(why: string): PiramidError {
 
 /** Values are read a few at a time: one unreadable value then fails alone, and the next one is on its way. */
 async function readAhead<T, R>(items: readonly T[], read: (item: T) => Promise<R>): Promise<R[]> {
-  const AHEAD = 6;
+  const AHEAD = 8;
   const results: R[] = new Array(items.length);
   let next = 0;
   const worker = async () => {

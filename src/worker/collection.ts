@@ -24,8 +24,10 @@ import type {
   Where,
 } from '../types.ts';
 
-/** Postings blocks above this many are merged in memory: each costs every query a dictionary search per word. */
-const POSTINGS_BLOCKS_MAX = 24;
+/** Small postings blocks above this many are merged in memory: each costs every query a dictionary search per word. */
+const SMALL_BLOCKS_MAX = 24;
+/** A block of this many bytes is left as it is on disk, so that opening merges nothing large. */
+const SMALL_BLOCK_BYTES = 256 << 10;
 
 export class CollectionState {
   readonly stored: StoredCollection;
@@ -271,7 +273,8 @@ export class CollectionState {
 
   private markPresent(firstRow: number, rowCount: number, present: Bitset): void {
     const end = firstRow + rowCount;
-    if (end > this.withVector.length) this.withVector = this.withVector.resized(Math.max(end, this.withVector.length * 2));
+    if (end > this.withVector.length)
+      this.withVector = this.withVector.resized(Math.max(end, this.withVector.length * 2));
     const count = present.count();
     this.vectorless += rowCount - count;
     if (count === rowCount) this.withVector.addRange(firstRow, end);
@@ -285,16 +288,15 @@ export class CollectionState {
     for (let row = rows.firstRow; row < end; row++) if (!deleted.has(row)) this.rowOf.set(this.ids[row]!, row);
     if (rows.postings) {
       this.blocks.push(Postings.open(rows.postings));
-      if (this.blocks.length > POSTINGS_BLOCKS_MAX) this.mergeSmallBlocks();
+      this.mergeSmallBlocks();
     }
   }
 
-  // The newest blocks are the small ones: merging them in a run that doubles keeps the whole work at n log n.
+  // Blocks are in order of rows, and only neighbours can be merged: the run of small ones at the end, which single writes make.
   private mergeSmallBlocks(): void {
-    let start = this.blocks.length - 1;
-    let bytes = this.blocks[start]!.byteLength;
-    while (start > 0 && this.blocks[start - 1]!.byteLength <= bytes * 2) bytes += this.blocks[--start]!.byteLength;
-    start = Math.min(start, this.blocks.length - 2);
+    let start = this.blocks.length;
+    while (start > 0 && this.blocks[start - 1]!.byteLength < SMALL_BLOCK_BYTES) start--;
+    if (this.blocks.length - start <= SMALL_BLOCKS_MAX) return;
     const merged = mergePostings(this.blocks.slice(start));
     this.blocks = [...this.blocks.slice(0, start), Postings.open(merged)];
   }
