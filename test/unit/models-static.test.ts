@@ -61,6 +61,11 @@ describe('the tokenizer', () => {
     );
   });
 
+  test('gives all ids of a long text', () => {
+    const long = 'all states of the internationalization committee '.repeat(1000);
+    expect([...encode(long)]).toEqual(wholeText(long));
+  });
+
   test('gives the same ids when it has forgotten a word', () => {
     const before = [...encode('Lincoln said so')];
     for (let i = 0; i < 40_000; i++) encode(`w${i}`);
