@@ -128,7 +128,8 @@ async function compare(
   texts: readonly string[],
   signal: AbortSignal | undefined,
 ): Promise<Similarities> {
-  if (texts.length === 0) return null;
+  // It has pieces of words of every language in Latin script, and of no other; there its vectors say nothing.
+  if (texts.length === 0 || /(?!\p{Script=Latin})\p{L}/u.test(question)) return null;
   const call = signal ? { signal } : {};
   try {
     const [[asked], found] = await Promise.all([

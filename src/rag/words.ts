@@ -18,7 +18,7 @@ const WORD = new RegExp(
   `\\p{Nd}+(?:[.,]\\p{Nd}+)*|(?:(?=\\p{L})[${UNSPACED}]\\p{M}*)+|(?:(?![${UNSPACED}])[\\p{L}\\p{N}][\\p{M}]*)+(?:['’](?!s\\b)\\p{L}+)?`,
   'gu',
 );
-const UNSPACED_CHARACTER = new RegExp(`[${UNSPACED}]\\p{M}*`, 'gu');
+const UNSPACED_CHARACTER = new RegExp(`(?=\\p{L})[${UNSPACED}]\\p{M}*`, 'gu');
 
 /** The words of `text` in order; of unspaced runs each pair of characters. */
 export function words(text: string): Word[] {
@@ -44,6 +44,10 @@ export function contentTerms(text: string): Set<string> {
   const terms = new Set<string>();
   for (const { term } of words(text)) if (!STOP_TERMS.has(term)) terms.add(term);
   return terms;
+}
+
+export function isUnspaced(text: string): boolean {
+  return text.search(UNSPACED_CHARACTER) !== -1;
 }
 
 export function isStopTerm(term: string): boolean {

@@ -97,6 +97,25 @@ describe('without a model', () => {
     await expect(ask(collection.typed, 'Who shot Lincoln?')).rejects.toMatchObject({ code: 'CLOSED' });
   });
 
+  test('words without their meaning are no support, where meaning can be told', async () => {
+    const collection = await library();
+    const question = 'Is the air warm in Kentucky?';
+    collection.embedder = (text) => Float32Array.of(1, text === question ? 1 : -0.5);
+    expect((await ask(collection.typed, 'Who shot Lincoln?')).supported).toBe(true);
+    await collection.upsert([{ id: 'words', text: 'The air of Kentucky is what the warm people have.' }]);
+    expect((await ask(collection.typed, question)).supported).toBe(false);
+  });
+
+  test('a question in a script that the embedder cannot read goes by its words', async () => {
+    const collection = await library();
+    collection.embedder = () => Float32Array.of(1, 0);
+    const embed = vi.spyOn(collection.database, 'embed');
+    await collection.upsert([{ id: 'zh', text: '北京是中国的首都。' }]);
+    const answer = await read(await ask(collection.typed, '中国的首都是哪里？'));
+    expect(answer.text).toBe('北京是中国的首都。 [1]');
+    expect(embed).not.toHaveBeenCalled();
+  });
+
   test('a passage close in meaning needs less of the wording', async () => {
     const collection = await library();
     const question = 'Who murdered Lincoln then?';
