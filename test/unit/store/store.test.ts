@@ -268,8 +268,9 @@ function recording(backend: Backend): Backend & { writes: Write[] } {
     read: (store, key) => backend.read(store, key),
     keys: (store) => backend.keys(store),
     commit(list) {
-      writes.push(...list);
-      return backend.commit(list);
+      const made = [...list];
+      writes.push(...made);
+      return backend.commit(made);
     },
     close() {},
   };
