@@ -1,0 +1,27 @@
+// The one database of the page and its one collection: documents cut into passages, embedded by the built-in model in a
+// worker that is a file of its own, so that the page's Content-Security-Policy can stay strict.
+import { type Collection, type Database, open } from 'piramid';
+import RagWorker from 'piramid/rag-worker?worker';
+
+export interface Opened {
+  db: Database;
+  passages: Collection;
+}
+
+/** Where documents come from, as the metadata field `source` says it. */
+export const OWN_FILES = 'Your files';
+
+export async function openDatabase(): Promise<Opened> {
+  const db = await open('piramid-demo', {
+    worker: () => new RagWorker(),
+    models: { path: './models/', remote: false, runtime: './onnx/' },
+  });
+  const passages = await db.collection('passages', { embedder: 'static-en' });
+  return { db, passages };
+}
+
+/** A page that is left lets go of the database, so that the next one need not wait for it. */
+export function closeOnLeave(db: Database): void {
+  addEventListener('pagehide', () => void db.close());
+  addEventListener('pageshow', ({ persisted }) => persisted && location.reload());
+}

@@ -1,0 +1,69 @@
+// Which words of a text to mark for a query, and which stretch of a passage to show. Words match by a light stem, so
+// that "treaties" marks "treaty"; what is found is decided by the search, not here.
+
+/** A stretch of a text, UTF-16 offsets. */
+export type Range = readonly [start: number, end: number];
+
+const WORD = /[\p{L}\p{N}]+(?:['’]\p{L}+)?/gu;
+const ENDINGS = /(?:ization|ational|fulness|ousness|iveness|ments?|ness|ingly|edly|ings?|ies|ied|ers?|ed|es|ly|s|y|e)$/;
+const COMMON = new Set(
+  `a about all an and any are as at be been but by can could did do does for from get give had has have he her his how i
+  if in into is it its just like many may me might more most much must my no not of on or our out own said say says she
+  should so some such tell than that the their them then there these they this those to under up upon us was we were
+  what when where which who whom whose why will with would you your`.split(/\s+/),
+);
+
+/** The words of `query` that are worth marking, stemmed; all of them where none is. */
+export function soughtStems(query: string): Set<string> {
+  const words = Array.from(query.toLowerCase().matchAll(WORD), ([word]) => word);
+  const telling = words.filter((word) => !COMMON.has(word));
+  return new Set((telling.length > 0 ? telling : words).map(stem));
+}
+
+/** Where the sought words are in `text`, in order. Neighbours are joined: "gold standard" is one mark. */
+export function matchRanges(text: string, sought: ReadonlySet<string>): Range[] {
+  const ranges: [number, number][] = [];
+  if (sought.size === 0) return ranges;
+  for (const { 0: word, index } of text.matchAll(WORD)) {
+    if (!sought.has(stem(word.toLowerCase()))) continue;
+    const last = ranges.at(-1);
+    if (last && /^[ -]$/.test(text.slice(last[1], index))) last[1] = index + word.length;
+    else ranges.push([index, index + word.length]);
+  }
+  return ranges;
+}
+
+/** The most telling stretch of a passage, about `length` characters from the beginning of a sentence or clause. */
+export function snippet(text: string, ranges: readonly Range[], length = 300): Range {
+  const from = text.length - text.trimStart().length;
+  if (text.length - from <= length * 1.3) return [from, text.trimEnd().length];
+  let best: Range = [from, from + length];
+  let most = -1;
+  for (const start of sentenceStarts(text)) {
+    const inside = ranges.filter((range) => range[0] >= start && range[1] <= start + length);
+    const different = new Set(inside.map(([a, b]) => text.slice(a, b).toLowerCase())).size;
+    const worth = different * 3 + inside.length;
+    if (worth > most) [most, best] = [worth, [start, start + length]];
+  }
+  const end = text.indexOf(' ', best[1]);
+  return [best[0], end === -1 ? text.trimEnd().length : end];
+}
+
+/** Where sentences begin; of long ones also what follows a semicolon. */
+function sentenceStarts(text: string): number[] {
+  const starts = [text.length - text.trimStart().length];
+  for (const { 0: gap, index } of text.matchAll(/[.!?]["'”’)]*\s+(?=\S)|[;:]\s+(?=\S)|\n\s*\n\s*(?=\S)/g)) {
+    starts.push(index + gap.length);
+  }
+  return starts;
+}
+
+function stem(word: string): string {
+  const folded = word
+    .normalize('NFKD')
+    .replace(/\p{M}/gu, '')
+    .replace(/['’]s$/, '');
+  if (folded.length <= 3) return folded;
+  const bare = folded.replace(ENDINGS, '');
+  return bare.length >= 3 ? bare.replace(/([bdfglmnprt])\1$/, '$1') : folded;
+}

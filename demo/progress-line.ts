@@ -1,0 +1,47 @@
+// The quiet line that tells how far the documents of the page have come in, with a way to stop and to go on.
+import type { Collection } from 'piramid';
+import { type CorpusProgress, fill, isFilled } from './corpus.ts';
+import { byId, el, replace } from './dom.ts';
+import { count, duration } from './format.ts';
+import { isAbort, sentence } from './problems.ts';
+
+/** How often views are told that there is more, at most, milliseconds. */
+const REFRESH_MS = 1200;
+
+/** Fills the collection unless that is done. Resolves when it is full, stopped or failed. */
+export async function runFill(passages: Collection, refresh: () => Promise<void>): Promise<void> {
+  const line = byId('progress');
+  if (isFilled() && (await passages.count()) > 0) return;
+  const stop = new AbortController();
+  const text = el('span');
+  const thread = el('i');
+  const cancel = el('button', { type: 'button', class: 'link', on: { click: () => stop.abort() } }, 'Cancel');
+  replace(line, text, cancel, el('div', { class: 'thread', 'aria-hidden': 'true' }, thread));
+  line.hidden = false;
+  let refreshed = -Infinity;
+  let refreshing = Promise.resolve();
+  const onProgress = ({ documents, of, passagesPerSecond, secondsLeft }: CorpusProgress) => {
+    replace(
+      text,
+      el('span', { class: 'long' }, 'Adding the addresses: '),
+      `${count(documents)} of ${count(of)}`,
+      el('span', { class: 'long' }, ' documents'),
+      passagesPerSecond > 0 && el('span', { class: 'long' }, ` · ${count(passagesPerSecond)} passages/s`),
+      secondsLeft !== undefined && ` · ${duration(secondsLeft)} left`,
+    );
+    thread.style.width = `${(documents / of) * 100}%`;
+    if (performance.now() - refreshed < REFRESH_MS) return;
+    refreshed = performance.now();
+    refreshing = refreshing.then(refresh).catch(() => {}); // the next one, or the last, says it
+  };
+  try {
+    await fill(passages, { onProgress, signal: stop.signal });
+    line.hidden = true;
+  } catch (error) {
+    const goOn = el('button', { type: 'button', class: 'link' }, 'Go on');
+    goOn.addEventListener('click', () => void runFill(passages, refresh));
+    replace(line, isAbort(error) ? 'Stopped adding the addresses. ' : `${sentence(error)} `, goOn);
+  }
+  await refreshing;
+  await refresh();
+}

@@ -1,0 +1,97 @@
+// One passage in a list: where it is from, the telling stretch with the words marked, and why it is there: its meaning
+// and its words as two bars, and the score that the two make.
+import type { Match, Metadata, StoredRecord } from 'piramid';
+import { el } from './dom.ts';
+import { matchRanges, type Range, snippet } from './highlight.ts';
+import { href, state } from './state.ts';
+
+export interface Shown {
+  match: Match;
+  /** Stems to mark. */
+  sought: ReadonlySet<string>;
+  /** The best words score of the list: the bars are shares of it. */
+  wordsBest: number;
+}
+
+export function result({ match, sought, wordsBest }: Shown): HTMLLIElement {
+  const { text = '', metadata = {}, legs = {}, score } = match;
+  const ranges = matchRanges(text, sought);
+  const [start, end] = snippet(text, ranges);
+  return el(
+    'li',
+    {},
+    el(
+      'article',
+      {},
+      heading(metadata),
+      el('p', { class: 'passage' }, ...cut(text, start, end, ranges)),
+      el(
+        'div',
+        { class: 'why num' },
+        bar('Meaning', legs.vector ? Math.max(0, legs.vector.score) : undefined, legs.vector?.rank),
+        bar('Words', legs.words ? legs.words.score / wordsBest : undefined, legs.words?.rank),
+        el(
+          'span',
+          { title: 'Score: meaning and words together' },
+          el('span', { class: 'hidden' }, 'Score '),
+          score.toFixed(2),
+        ),
+      ),
+    ),
+  );
+}
+
+/** The beginning of a document, for lists without words. */
+export function opening({ text = '', metadata = {} }: StoredRecord): HTMLLIElement {
+  const [start, end] = snippet(text, [], 240);
+  return el(
+    'li',
+    {},
+    el('article', {}, heading(metadata), el('p', { class: 'passage' }, ...cut(text, start, end, []))),
+  );
+}
+
+/** Text with marks; an ellipsis where it was cut. */
+export function cut(text: string, start: number, end: number, ranges: readonly Range[]): (Node | string)[] {
+  const parts: (Node | string)[] = [];
+  if (text.slice(0, start).trim() !== '') parts.push('… ');
+  let at = start;
+  for (const [from, to] of ranges) {
+    if (from < at || to > end) continue;
+    parts.push(text.slice(at, from), el('mark', {}, text.slice(from, to)));
+    at = to;
+  }
+  parts.push(text.slice(at, end));
+  if (text.slice(end).trim() !== '') parts.push(' …');
+  return parts;
+}
+
+function heading(metadata: Metadata): HTMLElement {
+  const document = metadata.document as { id?: string; title?: string; passages?: number } | undefined;
+  const passage = typeof metadata.passage === 'number' ? metadata.passage : 0;
+  const reading = {
+    document: document?.id ?? '',
+    start: metadata.start as number,
+    end: metadata.end as number,
+  };
+  const place = document?.passages && document.passages > 1 ? `${passage + 1} of ${document.passages}` : '';
+  return el(
+    'h2',
+    {},
+    el('a', { href: href({ ...state(), reading }), 'data-go': true }, document?.title ?? 'Untitled'),
+    place !== '' && el('span', { class: 'place num' }, el('span', { class: 'hidden' }, ', passage '), place),
+  );
+}
+
+function bar(label: string, share: number | undefined, rank: number | undefined): HTMLElement {
+  const filled = el('i');
+  filled.style.width = `${Math.round(Math.min(1, share ?? 0) * 100)}%`;
+  const said = share === undefined ? 'not among the best' : `${Math.round(share * 100)} %, place ${rank}`;
+  return el(
+    'span',
+    { title: `${label}: ${said}` },
+    `${label} `,
+    el('span', { class: 'bar', 'aria-hidden': 'true' }, filled),
+    el('span', { class: 'hidden' }, said),
+  );
+}

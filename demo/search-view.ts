@@ -1,0 +1,229 @@
+// Search: answers while one types, the newest words first. Shows how many, from where and how fast, the passages with the
+// reasons why they are there, and for filters that leave nothing, which one to loosen. Without words it shows what is in.
+import type { Collection, Matches, Metadata } from 'piramid';
+import { byId, el, replace } from './dom.ts';
+import { FIELDS, type Filters, inWords, isRange, whereOf, withFilter } from './fields.ts';
+import { count, milliseconds, plural } from './format.ts';
+import { soughtStems } from './highlight.ts';
+import { showPlan } from './plan-card.ts';
+import { isAbort, sentence } from './problems.ts';
+import { opening, result, type Shown } from './result.ts';
+import { go, type State } from './state.ts';
+
+/** Measured on this corpus and this embedder, see the report of `npm start -- --once`. */
+export const FUSION = { weighted: { vector: 0.5, words: 0.5 } } as const;
+
+const PAGE = 20;
+const K_MAX = 100;
+/** Best matches that the histogram shows. */
+const SPREAD = 200;
+/** Examples for those who do not know what to ask: each a link. */
+const EXAMPLES = [
+  'What did Lincoln say about slavery?',
+  'gold standard',
+  'kindness to immigrants',
+  'war with Mexico',
+  'atomic energy',
+];
+
+export class SearchView {
+  readonly element = el('section', { class: 'search', 'aria-label': 'Results' });
+  /** Told of the years of the best matches, for the histogram. */
+  onSpread: (metadata: readonly Metadata[]) => void = () => {};
+  private readonly passages: Collection;
+  private readonly status = el('p', { role: 'status', 'aria-live': 'polite' });
+  private readonly measure = el('p', { class: 'num soft' });
+  private readonly note = el('div', { class: 'note' });
+  private readonly list = el('ol', { class: 'results' });
+  private readonly more = el('button', { type: 'button', class: 'button', hidden: true }, 'Show more');
+  private k = PAGE;
+  private running: AbortController | undefined;
+  private shown: Pick<State, 'words' | 'filters'> | undefined;
+
+  constructor(passages: Collection) {
+    this.passages = passages;
+    this.more.addEventListener('click', () => this.showMore());
+    this.list.addEventListener('keydown', (event) => this.walk(event));
+    replace(this.element, el('div', { class: 'meta' }, this.status, this.measure), this.note, this.list, this.more);
+  }
+
+  /** Shows what `words` and `filters` find. The newest call wins. */
+  async update(words: string, filters: Filters): Promise<void> {
+    if (words !== this.shown?.words || filters !== this.shown.filters) this.k = PAGE;
+    this.shown = { words, filters };
+    this.running?.abort();
+    const running = new AbortController();
+    this.running = running;
+    try {
+      await (words.trim() === '' ? this.browse(filters, running.signal) : this.find(words, filters, running.signal));
+    } catch (error) {
+      if (isAbort(error)) return;
+      replace(this.status, `That search could not be answered. ${sentence(error)}`);
+    }
+  }
+
+  /** Shows the same again, with what has been added meanwhile; not under the eyes of someone who walks the results. */
+  async refresh(): Promise<void> {
+    if (this.shown && !this.list.contains(document.activeElement))
+      await this.update(this.shown.words, this.shown.filters);
+  }
+
+  focusFirst(): void {
+    this.list.querySelector<HTMLElement>('h2 a')?.focus();
+  }
+
+  private async find(words: string, filters: Filters, signal: AbortSignal): Promise<void> {
+    const where = whereOf(filters);
+    const matches = await this.passages.query({
+      text: words,
+      k: this.k,
+      fusion: FUSION,
+      explain: true,
+      signal,
+      ...(where && { where }),
+    });
+    if (signal.aborted) return;
+    if (matches.length === 0) return this.showNothing(filters, signal);
+    const among = matches.plan?.filtered?.matched ?? (await this.passages.count(undefined, { signal }));
+    replace(
+      this.status,
+      el('span', { class: 'num' }, `${plural(matches.length, 'best passage')} of ${count(among)}${scope(filters)}`),
+    );
+    replace(this.measure, `${milliseconds(matches.took)} · ${matches.exact ? 'exact' : 'approximate'}`);
+    this.showMatches(matches, words);
+    this.more.hidden = matches.length < this.k || this.k >= K_MAX;
+    showPlan(matches.plan, matches.took, among);
+    this.spread(words, filters, signal).catch((error) => {
+      if (!isAbort(error)) throw error;
+    });
+  }
+
+  private showMatches(matches: Matches, words: string): void {
+    const sought = soughtStems(words);
+    const wordsBest = Math.max(0, ...matches.map(({ legs }) => legs?.words?.score ?? 0));
+    const items: Shown[] = matches.map((match) => ({ match, sought, wordsBest }));
+    replace(this.note);
+    replace(this.list, ...items.map(result));
+  }
+
+  /** What is in, without words to look for: the openings of documents. */
+  private async browse(filters: Filters, signal: AbortSignal): Promise<void> {
+    const where = whereOf(filters);
+    const [page, total] = await Promise.all([
+      this.passages.scroll({
+        where: where ? { $and: [{ passage: 0 }, where] } : { passage: 0 },
+        limit: this.k,
+        select: ['text', 'metadata'],
+        signal,
+      }),
+      this.passages.count(where, { signal }),
+    ]);
+    if (signal.aborted) return;
+    this.onSpread([]);
+    showPlan(undefined, 0, total);
+    if (total === 0) return this.showNothing(filters, signal);
+    replace(this.status, el('span', { class: 'num' }, `${plural(total, 'passage')}${scope(filters)}`));
+    replace(this.measure);
+    replace(
+      this.note,
+      'Try ',
+      ...EXAMPLES.flatMap((example, i) => [
+        i > 0 && ' · ',
+        el('a', { href: `./?q=${encodeURIComponent(example)}`, 'data-go': true }, example),
+      ]),
+    );
+    replace(this.list, ...page.records.map(opening));
+    this.more.hidden = page.next === undefined || this.k >= K_MAX;
+  }
+
+  /** Says which filter to loosen, and how many passages that would give. */
+  private async showNothing(filters: Filters, signal: AbortSignal): Promise<void> {
+    const active = FIELDS.filter(({ field }) => filters[field]);
+    replace(this.list);
+    replace(this.measure);
+    this.more.hidden = true;
+    this.onSpread([]);
+    if (active.length === 0) {
+      const empty = (await this.passages.count(undefined, { signal })) === 0;
+      replace(
+        this.status,
+        empty ? 'Nothing is in yet.' : 'Nothing has these words, and they have no meaning that I know.',
+      );
+      replace(
+        this.note,
+        empty ? 'The first documents are on their way; you can also add your own in the Library.' : '',
+      );
+      return;
+    }
+    const counts = await Promise.all(
+      active.map(({ field }) => this.passages.count(whereOf(filters, field), { signal })),
+    );
+    if (signal.aborted) return;
+    replace(this.status, 'Nothing matches these filters.');
+    replace(
+      this.note,
+      el(
+        'div',
+        { class: 'loosen' },
+        ...active.map(({ field, label }, i) =>
+          el(
+            'button',
+            { type: 'button', class: 'button', on: { click: () => go({ filters: withFilter(filters, field, null) }) } },
+            `Any ${label.toLowerCase()} (not only ${inWords(filters[field]!)}) `,
+            el('span', { class: 'num soft' }, count(counts[i]!)),
+          ),
+        ),
+        active.length > 1 &&
+          el(
+            'button',
+            { type: 'button', class: 'button', on: { click: () => go({ filters: {} }) } },
+            'Clear all filters',
+          ),
+      ),
+    );
+  }
+
+  /** Where the best matches lie, once the answer itself is there. */
+  private async spread(words: string, filters: Filters, signal: AbortSignal): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, 120));
+    if (signal.aborted) return;
+    const where = whereOf(filters);
+    const matches = await this.passages.query({
+      text: words,
+      k: SPREAD,
+      fusion: FUSION,
+      select: ['metadata'],
+      signal,
+      ...(where && { where }),
+    });
+    this.onSpread(matches.map(({ metadata = {} }) => metadata));
+  }
+
+  private showMore(): void {
+    const first = this.list.children.length;
+    this.k = Math.min(K_MAX, this.k + PAGE);
+    const { words, filters } = this.shown!;
+    this.update(words, filters).then(() => this.list.children[first]?.querySelector<HTMLElement>('h2 a')?.focus());
+  }
+
+  /** Arrows walk the results; from the first one up to the words. */
+  private walk(event: KeyboardEvent): void {
+    if (event.key !== 'ArrowDown' && event.key !== 'ArrowUp') return;
+    const links = [...this.list.querySelectorAll<HTMLElement>('h2 a')];
+    const at = links.indexOf(document.activeElement as HTMLElement);
+    if (at === -1) return;
+    event.preventDefault();
+    const next = event.key === 'ArrowDown' ? links[at + 1] : at === 0 ? byId('words') : links[at - 1];
+    next?.focus();
+  }
+}
+
+/** " from 1890 to 1900, Republican": the filters in words. */
+function scope(filters: Filters): string {
+  const parts = FIELDS.flatMap(({ field }) => {
+    const filter = filters[field];
+    return filter ? [isRange(filter) ? `from ${inWords(filter)}` : inWords(filter)] : [];
+  });
+  if (parts.length === 0) return '';
+  return `${parts[0]!.startsWith('from ') ? ' ' : ' · '}${parts.join(' · ')}`;
+}
