@@ -177,11 +177,11 @@ export interface EmbedderOptions {
   model: string;
   /** Weights to load, as transformers.js names them. @default 'q8' */
   dtype?: string;
-  /** @default 'mean' */
+  /** @default the model's own where it is known (bge, e5, arctic, nomic), else 'mean' */
   pooling?: 'mean' | 'cls' | 'last';
-  /** Put before each query. @default '' */
+  /** Put before each query. @default the model's own where it is known, else '' */
   queryPrefix?: string;
-  /** Put before each stored text. @default '' */
+  /** Put before each stored text. @default the model's own where it is known, else '' */
   documentPrefix?: string;
 }
 
