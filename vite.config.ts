@@ -17,6 +17,7 @@ export const alias = {
 export default defineConfig({
   root: path('./demo'),
   base: './',
+  cacheDir: path('./.cache/vite-demo'),
   resolve: { alias },
   plugins: [assemblyscript(), demoFiles()],
   worker: { format: 'es', plugins: () => [assemblyscript()] },

@@ -18,9 +18,11 @@ const shared = process.env.PIRAMID_MODELS ?? fileURLToPath(new URL('../shared/mo
 const sharedModels = existsSync(shared) ? shared.replace(/\/$/, '') : '';
 
 export default defineConfig({
+  cacheDir: '.cache/vite',
   test: {
     projects: [
       {
+        cacheDir: '.cache/vite',
         plugins,
         resolve: { alias },
         test: { name: 'unit', environment: 'node', include: ['test/unit/**/*.test.ts'] },
@@ -28,6 +30,7 @@ export default defineConfig({
       {
         plugins,
         resolve: { alias },
+        cacheDir: '.cache/vite',
         worker: { format: 'es', plugins: () => [assemblyscript()] },
         server: { fs: { allow: ['.', ...(sharedModels ? [sharedModels] : [])] } },
         // Bundled ahead, its dynamic import would reload the page in the middle of a test.
