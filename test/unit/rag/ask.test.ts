@@ -81,6 +81,15 @@ describe('without a model', () => {
     expect((await quoted('Who shot Lincoln?', { where: { 'document.id': 'whales' } })).supported).toBe(false);
   });
 
+  test('a single small document can answer although it lacks a word of the question', async () => {
+    const collection = new FakeCollection();
+    await ingest(collection.typed, [{ id: 'bread', text: DOCUMENTS.bread }]);
+    expect((await read(await ask(collection.typed, 'How many minutes do you knead the dough?'))).text).toContain(
+      'Knead the dough for ten minutes.',
+    );
+    expect((await ask(collection.typed, 'How do you tune a violin?')).supported).toBe(false);
+  });
+
   test('an empty collection answers not found', async () => {
     expect((await read(await ask(new FakeCollection().typed, 'Anything?'))).text).toBe(NOT_FOUND);
   });
