@@ -9,6 +9,10 @@ import { contentTerms, isNumber, isStopTerm, words } from './words.ts';
 
 /** The share of a sentence's content that its source must hold. */
 export const SUPPORT_MIN = 0.6;
+/** The same of a long sentence: one of a hundred words holds most words of many things that it does not say. */
+export const SUPPORT_MIN_LONG = 0.85;
+/** Content terms from which on a sentence is long. */
+const LONG = 30;
 
 /** A citation for each sentence of `answer` that claims something. */
 export function verify(answer: string, sources: readonly Source[], candidates: readonly Sentence[]): Citation[] {
@@ -19,17 +23,18 @@ export function verify(answer: string, sources: readonly Source[], candidates: r
     const text = raw.replace(/\[\d+\]/g, ' ');
     const terms = contentTerms(text);
     if (terms.size === 0 || raw.startsWith(NOT_FOUND.slice(0, -1))) return [];
-    const exact = exactTerms(text);
+    const { names, numbers } = exactTerms(text);
     let best: { sentence: Sentence; share: number } | undefined;
     for (const [i, sentence] of candidates.entries()) {
-      const alone = shareOf(terms, sentence.terms, weights);
       const next = candidates[i + 1];
-      const pair = next?.source === sentence.source ? new Set([...sentence.terms, ...next.terms]) : sentence.terms;
-      // Two sentences together say less precisely where; one alone is taken where it is as good.
-      const share = Math.max(alone, shareOf(terms, pair, weights) - 0.05);
-      const holdsExact = [...exact].every((term) => pair.has(term));
-      if (holdsExact && share >= SUPPORT_MIN && share > (best?.share ?? 0)) {
-        best = { sentence: alone >= share || !next ? sentence : joined(sources, sentence, next), share };
+      const pair = next?.source === sentence.source ? joined(sources, sentence, next) : undefined;
+      // Two sentences together say less precisely where; one alone is taken where it is nearly as good.
+      for (const candidate of pair ? [sentence, pair] : [sentence]) {
+        const share = shareOf(terms, candidate.terms, weights) - (candidate === pair ? 0.05 : 0);
+        if (share < (candidate.terms.size < LONG ? SUPPORT_MIN : SUPPORT_MIN_LONG)) continue;
+        if (share <= (best?.share ?? 0) || !numbers.every((term) => candidate.terms.has(term))) continue;
+        const found = capitalised(candidate.text);
+        if (names.every((term) => found.has(term))) best = { sentence: candidate, share };
       }
     }
     return best
@@ -38,17 +43,27 @@ export function verify(answer: string, sources: readonly Source[], candidates: r
   });
 }
 
-/** Numbers, and names (capitals inside the sentence). */
-function exactTerms(text: string): Set<string> {
-  const exact = new Set<string>();
-  for (const [i, { term, start, end }] of words(text).entries()) {
-    if (isNumber(term) || (i > 0 && !isStopTerm(term) && /^\p{Lu}/u.test(text.slice(start, end)))) exact.add(term);
-  }
-  return exact;
+/** What cannot be said in other words: numbers, and names, which are what has a capital inside the sentence. */
+function exactTerms(text: string): { names: string[]; numbers: string[] } {
+  const list = words(text);
+  const isName = (i: number): boolean =>
+    i > 0 && !isStopTerm(list[i]!.term) && /^\p{Lu}/u.test(text.slice(list[i]!.start));
+  return {
+    numbers: list.filter(({ term }) => isNumber(term)).map(({ term }) => term),
+    names: list.filter((_, i) => isName(i)).map(({ term }) => term),
+  };
+}
+
+/** The terms of the words with a capital: the ship Maine is not the main thing. */
+function capitalised(text: string): Set<string> {
+  const terms = new Set<string>();
+  for (const { term, start } of words(text)) if (/^\p{Lu}/u.test(text.slice(start))) terms.add(term);
+  return terms;
 }
 
 function joined(sources: readonly Source[], first: Sentence, next: Sentence): Sentence {
-  return { ...first, end: next.end, text: sources[first.source]!.text.slice(first.start, next.end) };
+  const text = sources[first.source]!.text.slice(first.start, next.end);
+  return { ...first, end: next.end, text, terms: new Set([...first.terms, ...next.terms]) };
 }
 
 /** Terms of few sentences weigh more. */

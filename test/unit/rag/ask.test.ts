@@ -167,6 +167,25 @@ describe('with a model', () => {
     expect(citations.map(({ supported }) => supported)).toEqual([false, false]);
   });
 
+  test('a name is supported by a name only, and a long sentence supports little', async () => {
+    const collection = await library();
+    const long =
+      'The main body marched on, and the soldiers of many towns saw rivers, hills, bridges and farms, was captured near ' +
+      'Havana with guns, horses, flags, drums, wagons, tents, powder, bread, letters, maps, boats, ropes, coats and gold, ' +
+      'and was taken to the Spanish prison.';
+    await ingest(collection.typed, [
+      { id: 'war', text: long },
+      { id: 'ship', text: 'The ship Maine lay in the harbor.' },
+    ]);
+    collection.pieces = () => [
+      'The main body was captured near Havana and taken to prison. ',
+      'The soldiers saw the Maine captured near Havana. ',
+      'The soldiers captured guns, horses and bread in many winter storms.',
+    ];
+    const { citations } = await ask(collection.typed, 'What was captured near Havana?', { model: 'tiny' });
+    expect((await citations).map(({ supported }) => supported)).toEqual([true, false, false]);
+  });
+
   test('a sentence may rest on two that follow each other', async () => {
     const { citations } = await write([
       'Booth shot Lincoln at a theatre on 14 April 1865, and he died the next morning.',
