@@ -180,7 +180,7 @@ describe('with a model', () => {
     collection.pieces = () => [
       'The main body was captured near Havana and taken to prison. ',
       'The soldiers saw the Maine captured near Havana. ',
-      'The soldiers captured guns, horses and bread in many winter storms.',
+      'The soldiers captured guns, horses, flags, drums and bread in winter.',
     ];
     const { citations } = await ask(collection.typed, 'What was captured near Havana?', { model: 'tiny' });
     expect((await citations).map(({ supported }) => supported)).toEqual([true, false, false]);
