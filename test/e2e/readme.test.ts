@@ -44,7 +44,7 @@ async function logged(html: string, last: string): Promise<string[]> {
 }
 
 async function runExample(name: string): Promise<string[]> {
-  const code = new RegExp(`<!-- example: ${name} -->\\n\`\`\`ts\\n([^]*?)\`\`\``).exec(readme)?.[1];
+  const code = new RegExp(`<!-- example: ${name} -->\\n\`\`\`ts\\n([\s\S]*?)\`\`\``).exec(readme)?.[1];
   if (!code) throw new Error(`README has no example "${name}"`);
   const { code: script } = await transformWithOxc(code, `${name}.ts`, { target: 'esnext' });
   return logged(
@@ -54,7 +54,7 @@ async function runExample(name: string): Promise<string[]> {
 }
 
 test('the script tag finds words', async () => {
-  const html = /```html\n([^]*?)```/.exec(readme)![1]!.replace('https://cdn.example/', '/dist/');
+  const html = /```html\n([\s\S]*?)```/.exec(readme)![1]!.replace('https://cdn.example/', '/dist/');
   // Consoles show objects each in their own way.
   const lines = await logged(html.replace(/console\.log\((.*)\);/, 'console.log(JSON.stringify($1));'), 'Call me');
   expect(lines.join()).toContain('"text":"Call me Ishmael"');
