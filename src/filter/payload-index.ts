@@ -6,7 +6,8 @@
 // a comparison chooses its own (as in MongoDB). `$ne` and `$nin` are the negations of `$eq` and `$in`.
 import { Bitset } from '../structures/bitset.ts';
 import type { Comparison, Facet, Metadata, MetadataValue, Where } from '../types.ts';
-import { Column, type Ordering } from './column.ts';
+import { Column } from './column.ts';
+import type { Ordering } from './entries.ts';
 import { isPlainObject, type MetadataObject } from './values.ts';
 
 /** One field and the fields below it. A Map, so that `__proto__` and `constructor` are names like any other. */
