@@ -53,8 +53,11 @@ export async function ask(collection: DocumentCollection, question: string, opti
   const similarities = await compare(collection, question, [...texts, ...candidates.map(({ text }) => text)], signal);
   throwIfAborted(signal);
 
-  const nearest = similarities && Math.max(0, ...similarities.slice(0, texts.length));
-  const supported = isSupported(weights, texts, nearest);
+  const nearness = similarities && {
+    passage: Math.max(0, ...similarities.slice(0, texts.length)),
+    sentence: Math.max(0, ...similarities.slice(texts.length)),
+  };
+  const supported = isSupported(weights, sources, nearness);
   if (!supported) return complete(sources, false, QUOTATIONS, NOT_FOUND, []);
   if (model === undefined && generator === undefined) {
     const { answer, citations } = quote(sources, candidates, weights, similarities?.slice(texts.length) ?? null);

@@ -2,6 +2,7 @@
 import { type Citation, cite, type Sentence } from './citation.ts';
 import type { Source } from './retrieve.ts';
 import { coverage, pairCoverage, type QuestionWeights } from './support.ts';
+import { contentTerms } from './words.ts';
 
 /** Similarity of the question with each sentence, or null where nothing can embed. */
 export type Similarities = readonly number[] | null;
@@ -25,8 +26,12 @@ export function quote(
   question: QuestionWeights,
   similarities: Similarities,
 ): { answer: string; citations: Citation[] } {
+  const titles = sources.map(({ title }) => contentTerms(title));
   const ranked = candidates
-    .map((sentence, i) => ({ sentence, worth: worthOf(sentence, question, similarities?.[i] ?? 0) }))
+    .map((sentence, i) => ({
+      sentence,
+      worth: worthOf(sentence, titles[sentence.source]!, question, similarities?.[i] ?? 0),
+    }))
     .sort((a, b) => b.worth - a.worth || a.sentence.source - b.sentence.source || a.sentence.start - b.sentence.start);
   const chosen: Sentence[] = [];
   const said = new Set<string>();
@@ -49,11 +54,17 @@ export function quote(
   return { answer, citations };
 }
 
-function worthOf({ text, terms }: Sentence, question: QuestionWeights, similarity: number): number {
+/** Of the words it shares with its title, half: "What did Lincoln say" is answered by sentences that do not name him. */
+function worthOf({ text, terms }: Sentence, title: Set<string>, question: QuestionWeights, similarity: number): number {
   const length = text.split(/\s+/).length;
   // In scripts without spaces a sentence is one run; its terms tell its length.
   if (Math.max(length, terms.size) < LENGTH_MIN || length > LENGTH_MAX) return 0;
-  const worth = coverage(question, terms) + 0.5 * Math.max(0, similarity) + 0.25 * pairCoverage(question, text);
+  const own = coverage(question, terms);
+  if (own === 0 && similarity <= 0) return 0;
+  const worth =
+    (own + coverage(question, new Set([...terms, ...title]))) / 2 +
+    0.5 * Math.max(0, similarity) +
+    0.25 * pairCoverage(question, text);
   return text.endsWith('?') ? worth * 0.7 : worth; // a question seldom answers one
 }
 

@@ -35,6 +35,9 @@ async function read({ answer, citations, ...rest }: Answer) {
   return { ...rest, text, citations: await citations };
 }
 
+const quotedFrom = async (collection: FakeCollection, question: string) => read(await ask(collection.typed, question));
+/** A unit vector with that cosine to (1, 0). */
+const direction = (cosine: number) => Float32Array.of(cosine, Math.sqrt(1 - cosine ** 2));
 const quoted = async (question: string, options?: AskOptions) =>
   read(await ask((await library()).typed, question, options));
 
@@ -113,6 +116,35 @@ describe('without a model', () => {
     expect((await ask(collection.typed, 'Who shot Lincoln?')).supported).toBe(true);
     await collection.upsert([{ id: 'words', text: 'The air of Kentucky is what the warm people have.' }]);
     expect((await ask(collection.typed, question)).supported).toBe(false);
+  });
+
+  test('a title says what its passages are about', async () => {
+    const collection = await library();
+    await ingest(collection.typed, [
+      { id: '1864', title: 'Abraham Lincoln, 1864', text: 'Slavery shall end. The harvest was good.' },
+      { id: '1850', title: 'Millard Fillmore, 1850', text: 'Slavery is a matter of the States. The harvest was good.' },
+    ]);
+    const { supported, citations } = await quotedFrom(collection, 'What did Fillmore say about slavery?');
+    expect(supported).toBe(true);
+    expect(citations[0]).toMatchObject({ documentId: '1850' });
+  });
+
+  test('one near sentence is enough in a passage about something else', async () => {
+    const collection = await library();
+    const question = 'When does bread rise?';
+    expect((await ask(collection.typed, question)).supported).toBe(true);
+    const near = (text: string, passage: number, sentence: number) =>
+      text === question
+        ? Float32Array.of(1, 0)
+        : direction(text.length > 100 ? passage : text.includes('rise') ? sentence : 0);
+    for (const [passage, sentence, supported] of [
+      [0.45, 0, true],
+      [0.3, 0.6, true],
+      [0.3, 0.35, false],
+    ] as const) {
+      collection.embedder = (text) => near(text, passage, sentence);
+      expect((await ask(collection.typed, question)).supported, `${passage} ${sentence}`).toBe(supported);
+    }
   });
 
   test('a question in a script that the embedder cannot read goes by its words', async () => {
