@@ -5,7 +5,16 @@ import { root } from './setup.mjs';
 const CHECKS = [
   ['node_modules/size-limit/bin.js'],
   ['node_modules/publint/src/cli.js', '--strict'],
-  ['node_modules/@arethetypeswrong/cli/dist/index.js', '--pack', '--profile', 'esm-only', '--quiet'],
+  [
+    'node_modules/@arethetypeswrong/cli/dist/index.js',
+    '--pack',
+    '--profile',
+    'esm-only',
+    '--quiet',
+    '--exclude-entrypoints',
+    './worker',
+    './rag-worker',
+  ],
 ];
 
 for (const command of CHECKS) {

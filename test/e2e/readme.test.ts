@@ -44,7 +44,7 @@ async function logged(html: string, last: string): Promise<string[]> {
 }
 
 async function runExample(name: string): Promise<string[]> {
-  const code = new RegExp(`<!-- example: ${name} -->\\n\`\`\`ts\\n([\s\S]*?)\`\`\``).exec(readme)?.[1];
+  const code = readme.split(`<!-- example: ${name} -->\n\`\`\`ts\n`)[1]?.split('```')[0];
   if (!code) throw new Error(`README has no example "${name}"`);
   const { code: script } = await transformWithOxc(code, `${name}.ts`, { target: 'esnext' });
   return logged(
