@@ -3,4 +3,5 @@ export type { Collection } from './api/collection.ts';
 export type { Database, ModelCallOptions } from './api/database.ts';
 export { open } from './api/open.ts';
 export { type ErrorCode, PiramidError } from './errors.ts';
+export { matchRanges } from './text/highlight.ts';
 export type * from './types.ts';

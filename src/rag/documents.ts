@@ -4,7 +4,7 @@ import { type Collection, type Database, type Metadata, PiramidError, type Where
 
 /** What question answering needs of a collection. Every `Collection` has it. */
 export interface DocumentCollection
-  extends Pick<Collection, 'upsert' | 'delete' | 'get' | 'count' | 'scroll' | 'query' | 'queryBatch'> {
+  extends Pick<Collection, 'upsert' | 'delete' | 'get' | 'count' | 'scroll' | 'facets' | 'query' | 'queryBatch'> {
   readonly database: Pick<Database, 'embed' | 'generate'>;
 }
 

@@ -1,6 +1,8 @@
-// The passages that a question is about: one hybrid query (meaning and words), with each passage's place in its document.
-import { type LegScore, type Metadata, PiramidError, type Where } from 'piramid';
+// The passages that a question is about: one hybrid query (meaning and words), and a second one among the documents whose
+// title the question names, if it names any; each passage with its place in its document.
+import { type LegScore, type Match, type Metadata, PiramidError, type Where } from 'piramid';
 import { type DocumentCollection, documentOf } from './documents.ts';
+import { namedTitles } from './titles.ts';
 
 export interface RetrieveOptions {
   /** How many passages. @default 8 */
@@ -22,7 +24,7 @@ export interface Source {
   end: number;
   /** Its number in the document, from 0. */
   passage: number;
-  /** The fused score; see `Match.score`. */
+  /** See `Match.score`; where the question names titles, the fused score of both queries. */
   score: number;
   legs: { vector?: LegScore; words?: LegScore };
   metadata: Metadata;
@@ -39,14 +41,18 @@ export async function retrieve(
   if (typeof question !== 'string' || question.trim() === '') {
     throw new PiramidError('INVALID_ARGUMENT', 'question: expected a string that is not empty');
   }
-  const matches = await collection.query({
-    text: question,
-    k,
-    select: ['text', 'metadata'],
-    explain: true,
-    ...(where && { where }),
-    ...(signal && { signal }),
-  });
+  const query = { text: question, k, select: ['text', 'metadata'] as const, explain: true };
+  const call = signal ? { signal } : {};
+  const named = await namedTitles(collection, question, where);
+  const among: Where | undefined = named ? { 'document.title': { $in: named.titles } } : undefined;
+  const [all = [], titled] = await collection.queryBatch(
+    [
+      { ...query, ...(where && { where }) },
+      ...(among ? [{ ...query, where: where ? { $and: [where, among] } : among }] : []),
+    ],
+    call,
+  );
+  const matches = titled ? fuse(all, titled, named!.isName ? 2 : 1).slice(0, k) : all;
   return matches.map(({ id, score, text = '', metadata = {}, legs = {} }): Source => {
     const document = documentOf(metadata);
     const start = typeof metadata.start === 'number' ? metadata.start : 0;
@@ -63,4 +69,20 @@ export async function retrieve(
       metadata,
     };
   });
+}
+
+const RRF_CONSTANT = 60;
+
+/** Reciprocal rank fusion (Cormack et al. 2009); twice the weight puts all that was found under named titles first. */
+function fuse(all: readonly Match[], titled: readonly Match[], weight: number): Match[] {
+  const fused = new Map<string | number, Match>();
+  const add = (matches: readonly Match[], factor: number) => {
+    for (const [i, match] of matches.entries()) {
+      const score = (fused.get(match.id)?.score ?? 0) + factor / (RRF_CONSTANT + i + 1);
+      fused.set(match.id, { ...match, ...fused.get(match.id), score });
+    }
+  };
+  add(all, 1);
+  add(titled, weight);
+  return [...fused.values()].sort((a, b) => b.score - a.score);
 }

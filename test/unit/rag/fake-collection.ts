@@ -2,6 +2,8 @@
 import { PayloadIndex } from '../../../src/filter/payload-index.ts';
 import type {
   ChatMessage,
+  Facet,
+  FacetOptions,
   Matches,
   Metadata,
   PiramidError,
@@ -112,13 +114,21 @@ export class FakeCollection {
     return Promise.all(queries.map((query) => this.query(query)));
   }
 
-  #rows(where: Where) {
+  async facets({ field, where = {}, limit = 100 }: FacetOptions): Promise<Facet[]> {
+    return this.#payload().facets(field, this.#rows(where), limit);
+  }
+
+  #payload(): PayloadIndex {
     const index = new PayloadIndex();
     index.append(
       0,
       Array.from(this.records.values(), ({ metadata }) => metadata),
     );
-    return index.evaluate(where, this.records.size);
+    return index;
+  }
+
+  #rows(where: Where) {
+    return this.#payload().evaluate(where, this.records.size);
   }
 
   #matching(where: Where): Stored[] {

@@ -207,6 +207,37 @@ describe('documents', () => {
     expect(ids(collection)).toEqual(['a#0', 'b#0', 'c#0']);
   });
 
+  test('a question that names a title is looked up under it first, in whatever words its passages are', async () => {
+    const collection = new FakeCollection();
+    const presidents = [
+      'George Washington',
+      'Abraham Lincoln',
+      'Ulysses S. Grant',
+      'Grover Cleveland',
+      'Benjamin Harrison',
+    ];
+    await ingest(
+      collection.typed,
+      presidents.flatMap((name, i) => [
+        {
+          id: `${name} on slaves`,
+          title: `${name}, ${1789 + i}`,
+          text: `Slavery, slaves and slavery: ${'slavery '.repeat(i === 1 ? 1 : 9)}`,
+        },
+        { id: `${name} on ships`, title: `${name}, ${1800 + i}`, text: 'The ships of Lincoln county carried wheat.' },
+      ]),
+    );
+    const first = async (question: string) => (await retrieve(collection.typed, question, { k: 3 }))[0]!.documentId;
+    expect(await first('What did Lincoln say about slavery?')).toBe('Abraham Lincoln on slaves');
+    expect(await first('What did the president say of slavery in 1791?')).toBe('Ulysses S. Grant on slaves');
+    // Without a name all documents are equal: the one that says it most wins.
+    expect(await first('slavery')).not.toBe('Abraham Lincoln on slaves');
+    const filtered = await retrieve(collection.typed, 'What did Lincoln say about slavery?', {
+      where: { 'document.title': 'George Washington, 1789' },
+    });
+    expect(filtered.map(({ documentId }) => documentId)).toEqual(['George Washington on slaves']);
+  });
+
   test('retrieved passages know their place, also those that did not come by ingest', async () => {
     const collection = new FakeCollection();
     await ingest(collection.typed, [{ id: 'x', text: `${text(9, 'x')}A whale.` }], cutting);
