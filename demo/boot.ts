@@ -1,7 +1,16 @@
-// What works before the database is open: links of the page itself change its state instead of loading it again.
-import { go, stateOf } from './state.ts';
+// What works before the database is open: the words can be typed, and links of the page itself change its state instead
+// of loading it again.
+import { byId } from './dom.ts';
+import { go, state, stateOf } from './state.ts';
 
-addEventListener('click', (event) => {
+/** Called before anything is waited for. */
+export function boot(): void {
+  byId<HTMLInputElement>('words').value ||= state().words;
+  if (!state().reading) byId('words').focus();
+  addEventListener('click', follow);
+}
+
+function follow(event: MouseEvent): void {
   if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey)
     return;
   const link = event.target instanceof Element ? event.target.closest<HTMLAnchorElement>('a[data-go]') : null;
@@ -9,4 +18,4 @@ addEventListener('click', (event) => {
   event.preventDefault();
   const { reading, ...rest } = stateOf(link.href);
   go({ ...rest, reading });
-});
+}

@@ -40,7 +40,7 @@ export class DeviceChip {
     const rows = stats.collections.reduce((sum, { count }) => sum + count, 0);
     const stored = stats.collections.reduce((sum, { bytes }) => sum + bytes.disk, 0);
     this.dot.classList.toggle('on', this.offline);
-    const parts = [this.offline && 'Offline ready', DEVICES[stats.device], plural(rows, 'passage'), bytes(stored)];
+    const parts = [this.offline && 'Offline', DEVICES[stats.device], plural(rows, 'passage'), bytes(stored)];
     replace(
       this.label,
       ...parts.filter((part) => part !== false).map((part, i) => el('span', {}, i > 0 ? ` · ${part}` : part)),

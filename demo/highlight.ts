@@ -13,11 +13,16 @@ const COMMON = new Set(
   what when where which who whom whose why will with would you your`.split(/\s+/),
 );
 
-/** The words of `query` that are worth marking, stemmed; all of them where none is. */
+/** The words of `query` that say what it is about; all of them where none does. */
+export function tellingWords(query: string): string[] {
+  const words = Array.from(query.matchAll(WORD), ([word]) => word);
+  const telling = words.filter((word) => !COMMON.has(word.toLowerCase()));
+  return telling.length > 0 ? telling : words;
+}
+
+/** What to mark for `query`. */
 export function soughtStems(query: string): Set<string> {
-  const words = Array.from(query.toLowerCase().matchAll(WORD), ([word]) => word);
-  const telling = words.filter((word) => !COMMON.has(word));
-  return new Set((telling.length > 0 ? telling : words).map(stem));
+  return new Set(tellingWords(query).map((word) => stem(word.toLowerCase())));
 }
 
 /** Where the sought words are in `text`, in order. Neighbours are joined: "gold standard" is one mark. */

@@ -1,10 +1,14 @@
 // The page: opens the database, keeps views and URL in step, fills the collection on the first visit. Each view is shown
 // for a state and told of changes; none knows of the others.
-import './boot.ts';
+import { Adding } from './adding.ts';
+import { AskView } from './ask-view.ts';
+import { boot } from './boot.ts';
 import { closeOnLeave, openDatabase } from './database.ts';
 import { DeviceChip } from './device-chip.ts';
 import { byId, replace } from './dom.ts';
+import { acceptDrops } from './dropped-files.ts';
 import { FiltersPanel } from './filters-panel.ts';
+import { LibraryView } from './library-view.ts';
 import { prepareOffline } from './offline.ts';
 import { sentence, showProblem } from './problems.ts';
 import { runFill } from './progress-line.ts';
@@ -14,6 +18,7 @@ import { back, go, href, onChange, type State, savedScroll, state, type View } f
 
 const words = byId<HTMLInputElement>('words');
 const main = byId('main');
+let onAsk = () => {};
 
 async function start(): Promise<void> {
   const { db, passages } = await openDatabase();
@@ -21,52 +26,85 @@ async function start(): Promise<void> {
   const chip = new DeviceChip(db);
   const filters = new FiltersPanel(passages);
   const search = new SearchView(passages);
+  const asking = new AskView(passages);
+  const adding = new Adding(passages);
+  const library = new LibraryView(passages, adding);
   const reader = new ReaderView(passages);
   search.onSpread = (found) =>
     filters.showMatches(
       'year',
       found.flatMap(({ year }) => (typeof year === 'number' ? [year] : [])),
     );
-  replace(main, search.element, reader.element);
+  replace(main, search.element, asking.element, library.element, reader.element);
 
   async function show(now: State, before?: State): Promise<void> {
+    if (now.reading && !before?.reading && document.activeElement) reader.rememberFocus(document.activeElement);
     document.body.dataset.view = now.reading ? 'reader' : now.view;
     search.element.hidden = now.reading !== undefined || now.view !== 'search';
+    asking.element.hidden = now.reading !== undefined || now.view !== 'ask';
+    library.element.hidden = now.reading !== undefined || now.view !== 'library';
     reader.element.hidden = now.reading === undefined;
     if (words.value !== now.words) words.value = now.words;
-    for (const link of document.querySelectorAll<HTMLAnchorElement>('#views a')) {
-      link.href = href({ ...now, view: link.dataset.view as View, reading: undefined });
-      if (link.dataset.view === now.view) link.setAttribute('aria-current', 'page');
-      else link.removeAttribute('aria-current');
-    }
+    setLinks(now);
+    words.placeholder = now.view === 'ask' ? 'Ask a question' : 'Search by meaning and by words';
+    words.setAttribute('aria-label', now.view === 'ask' ? 'Question' : 'Search');
     if (now.reading) {
       await reader.open(now.reading, now.words);
       return;
     }
+    if (before && !before.reading && (before.view !== now.view || before.words !== now.words)) scrollTo({ top: 0 });
     if (now.filters !== before?.filters) void filters.update(now.filters);
     if (now.view === 'search') {
-      const same =
-        before?.reading && before.words === now.words && JSON.stringify(before.filters) === JSON.stringify(now.filters);
-      if (!same) await search.update(now.words, now.filters);
-    }
+      if (search.isCurrent(now.words, now.filters)) search.showPlan();
+      else await search.update(now.words, now.filters);
+    } else if (now.view === 'ask') await asking.update(now.words, now.filters);
+    else await library.update();
     if (before?.reading) {
       scrollTo({ top: savedScroll(), behavior: 'instant' });
       reader.returnFocus();
     }
   }
 
+  /** After documents have come or gone. */
+  async function refresh(): Promise<void> {
+    reader.forget();
+    const view = state().view;
+    await Promise.all([
+      filters.update(state().filters),
+      chip.update(),
+      view === 'search' && !state().reading && search.refresh(),
+      view === 'library' && !state().reading && library.update(),
+    ]);
+    if (view !== 'search' || state().reading) search.outdated();
+  }
+
+  adding.onAdded = () => void refresh();
+  library.onDeleted = () => void refresh();
+  acceptDrops((files) => {
+    if (state().view !== 'library' || state().reading) go({ view: 'library', reading: undefined });
+    void adding.add(files);
+  });
+  onAsk = () => asking.askAgain();
   onChange((now, before) => void show(now, before));
   await show(state());
   await chip.update();
-  await runFill(passages, async () => {
-    await Promise.all([search.refresh(), filters.update(state().filters), chip.update()]);
-  });
+  await runFill(passages, refresh);
   await prepareOffline((ready) => chip.setOffline(ready));
+}
+
+/** The views as links: each keeps the words and the filters. */
+function setLinks(now: State): void {
+  for (const link of document.querySelectorAll<HTMLAnchorElement>('#views a')) {
+    link.href = href({ ...now, view: link.dataset.view as View, reading: undefined });
+    if (link.dataset.view === now.view) link.setAttribute('aria-current', 'page');
+    else link.removeAttribute('aria-current');
+  }
 }
 
 words.addEventListener('input', () => {
   const { view, reading } = state();
-  const stays = !reading && view !== 'library';
+  if (view === 'ask' && !reading) return setLinks({ ...state(), words: words.value }); // Enter asks
+  const stays = view === 'search' && !reading;
   go(
     stays ? { words: words.value } : { view: 'search', words: words.value, reading: undefined },
     stays ? 'typing' : 'push',
@@ -74,6 +112,9 @@ words.addEventListener('input', () => {
 });
 byId('search').addEventListener('submit', (event) => {
   event.preventDefault();
+  if (state().view !== 'ask') return;
+  onAsk();
+  go({ words: words.value, reading: undefined });
 });
 words.addEventListener('keydown', (event) => {
   if (event.key !== 'ArrowDown') return;
@@ -94,4 +135,5 @@ addEventListener('keydown', (event) => {
   }
 });
 
+boot();
 start().catch((error) => showProblem(sentence(error)));

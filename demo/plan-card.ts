@@ -15,10 +15,13 @@ const PHASES: { readonly [name: string]: string } = {
 };
 
 /** Shows a plan, or nothing where there is none. `rows`: how many passages were searched. */
-export function showPlan(plan: QueryPlan | undefined, took: number, rows: number): void {
+export function showPlan(plan?: QueryPlan, { took, embedMs, rows } = { took: 0, embedMs: 0, rows: 0 }): void {
   const beside = byId('beside');
-  if (!plan) return replace(beside);
-  const lines = plan.phases.map(({ name, ms }) => {
+  if (!plan) {
+    replace(beside);
+    return;
+  }
+  const lines = [{ name: 'embed', ms: embedMs }, ...plan.phases].map(({ name, ms }) => {
     let what = PHASES[name] ?? name;
     if (name === 'scan' && plan.device) what = `scan ${count(rows)}, ${DEVICES[plan.device]}`;
     if (name === 'filter' && plan.filtered)
@@ -34,7 +37,7 @@ export function showPlan(plan: QueryPlan | undefined, took: number, rows: number
       el(
         'dl',
         {},
-        ...[...lines, ['in all', took] as const].flatMap(([what, ms]) => [
+        ...[...lines, ['in all', took + embedMs] as const].flatMap(([what, ms]) => [
           el('dt', {}, what),
           el('dd', {}, milliseconds(ms)),
         ]),

@@ -32,10 +32,14 @@ export function sentence(error: unknown): string {
 /** Shows a problem until it is dismissed or solved. */
 export function showProblem(text: string, remedy: Remedy = reload): void {
   const box = byId('problem');
+  const solve = () => {
+    clearProblem();
+    remedy.run();
+  };
   replace(
     box,
     el('span', {}, text),
-    el('button', { type: 'button', class: 'link', on: { click: () => (clearProblem(), remedy.run()) } }, remedy.label),
+    el('button', { type: 'button', class: 'link', on: { click: solve } }, remedy.label),
     el('button', { type: 'button', class: 'link', on: { click: clearProblem } }, 'Dismiss'),
   );
   box.hidden = false;

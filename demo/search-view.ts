@@ -1,14 +1,15 @@
 // Search: answers while one types, the newest words first. Shows how many, from where and how fast, the passages with the
 // reasons why they are there, and for filters that leave nothing, which one to loosen. Without words it shows what is in.
-import type { Collection, Matches, Metadata } from 'piramid';
+import type { Collection, Match, Matches, Metadata, Query, Where } from 'piramid';
 import { byId, el, replace } from './dom.ts';
 import { FIELDS, type Filters, inWords, isRange, whereOf, withFilter } from './fields.ts';
 import { count, milliseconds, plural } from './format.ts';
-import { soughtStems } from './highlight.ts';
+import { soughtStems, tellingWords } from './highlight.ts';
 import { showPlan } from './plan-card.ts';
 import { isAbort, sentence } from './problems.ts';
-import { opening, result, type Shown } from './result.ts';
-import { go, type State } from './state.ts';
+import { opening, result } from './result.ts';
+import { namedSpeakers, onlyBy } from './speakers.ts';
+import { go, type State, state } from './state.ts';
 
 /** Measured on this corpus and this embedder, see the report of `npm start -- --once`. */
 export const FUSION = { weighted: { vector: 0.5, words: 0.5 } } as const;
@@ -16,7 +17,9 @@ export const FUSION = { weighted: { vector: 0.5, words: 0.5 } } as const;
 const PAGE = 20;
 const K_MAX = 100;
 /** Best matches that the histogram shows. */
-const SPREAD = 200;
+const SPREAD = 100;
+/** Passages of those whom the words name. */
+const OWN_MAX = 5;
 /** Examples for those who do not know what to ask: each a link. */
 const EXAMPLES = [
   'What did Lincoln say about slavery?',
@@ -36,6 +39,7 @@ export class SearchView {
   private readonly note = el('div', { class: 'note' });
   private readonly list = el('ol', { class: 'results' });
   private readonly more = el('button', { type: 'button', class: 'button', hidden: true }, 'Show more');
+  private plan = (): void => showPlan();
   private k = PAGE;
   private running: AbortController | undefined;
   private shown: Pick<State, 'words' | 'filters'> | undefined;
@@ -49,7 +53,7 @@ export class SearchView {
 
   /** Shows what `words` and `filters` find. The newest call wins. */
   async update(words: string, filters: Filters): Promise<void> {
-    if (words !== this.shown?.words || filters !== this.shown.filters) this.k = PAGE;
+    if (!this.isCurrent(words, filters)) this.k = PAGE;
     this.shown = { words, filters };
     this.running?.abort();
     const running = new AbortController();
@@ -62,48 +66,100 @@ export class SearchView {
     }
   }
 
+  /** Whether this is what it shows, and nothing has changed since. */
+  isCurrent(words: string, filters: Filters): boolean {
+    return words === this.shown?.words && JSON.stringify(filters) === JSON.stringify(this.shown.filters);
+  }
+
+  /** What it shows is to be looked up again when it is seen next. */
+  outdated(): void {
+    this.shown = undefined;
+  }
+
   /** Shows the same again, with what has been added meanwhile; not under the eyes of someone who walks the results. */
   async refresh(): Promise<void> {
     if (this.shown && !this.list.contains(document.activeElement))
       await this.update(this.shown.words, this.shown.filters);
   }
 
-  focusFirst(): void {
-    this.list.querySelector<HTMLElement>('h2 a')?.focus();
+  /** Puts the card back that another view has replaced. */
+  showPlan(): void {
+    this.plan();
   }
 
   private async find(words: string, filters: Filters, signal: AbortSignal): Promise<void> {
+    const start = performance.now();
+    const [[vector], speakers] = await Promise.all([
+      this.passages.database.embed([words], { kind: 'query', signal }),
+      namedSpeakers(this.passages, words, filters, signal),
+    ]);
+    const embedMs = performance.now() - start;
+    // The words leg looks for what says something: "What did … say about" stands in every address.
+    const query = (where: Where | undefined, more: Partial<Query>): Promise<Matches> =>
+      this.passages.query({
+        text: tellingWords(words).join(' ') || words,
+        fusion: FUSION,
+        signal,
+        ...(vector && { vector }),
+        ...(where && { where }),
+        ...more,
+      });
     const where = whereOf(filters);
-    const matches = await this.passages.query({
-      text: words,
-      k: this.k,
-      fusion: FUSION,
-      explain: true,
-      signal,
-      ...(where && { where }),
-    });
+    const [matches, own] = await Promise.all([
+      query(where, { k: this.k, explain: true }),
+      speakers.length > 0 ? query(whereOf(onlyBy(filters, speakers)), { k: OWN_MAX, explain: true }) : undefined,
+    ]);
     if (signal.aborted) return;
     if (matches.length === 0) return this.showNothing(filters, signal);
     const among = matches.plan?.filtered?.matched ?? (await this.passages.count(undefined, { signal }));
+    const took = matches.took + (own?.took ?? 0);
     replace(
       this.status,
-      el('span', { class: 'num' }, `${plural(matches.length, 'best passage')} of ${count(among)}${scope(filters)}`),
+      el('span', { class: 'num' }, `Best ${count(matches.length)} of ${plural(among, 'passage')}${scope(filters)}`),
     );
-    replace(this.measure, `${milliseconds(matches.took)} · ${matches.exact ? 'exact' : 'approximate'}`);
-    this.showMatches(matches, words);
+    replace(this.measure, `${milliseconds(took)} · ${matches.exact ? 'exact' : 'approximate'}`);
+    this.showMatches(matches, own ?? [], speakers, words);
     this.more.hidden = matches.length < this.k || this.k >= K_MAX;
-    showPlan(matches.plan, matches.took, among);
-    this.spread(words, filters, signal).catch((error) => {
+    this.plan = () => showPlan(matches.plan, { took: matches.took, embedMs, rows: among });
+    this.plan();
+    this.spread((k) => query(where, { k, select: ['metadata'] }), signal).catch((error) => {
       if (!isAbort(error)) throw error;
     });
   }
 
-  private showMatches(matches: Matches, words: string): void {
+  /** What the people named in the query said themselves goes first. */
+  private showMatches(
+    matches: readonly Match[],
+    own: readonly Match[],
+    speakers: readonly string[],
+    words: string,
+  ): void {
     const sought = soughtStems(words);
-    const wordsBest = Math.max(0, ...matches.map(({ legs }) => legs?.words?.score ?? 0));
-    const items: Shown[] = matches.map((match) => ({ match, sought, wordsBest }));
+    const wordsBest = Math.max(0, ...[...matches, ...own].map(({ legs }) => legs?.words?.score ?? 0));
+    const items = (list: readonly Match[]) => list.map((match) => result({ match, sought, wordsBest }));
+    const first = new Set(own.map(({ id }) => id));
     replace(this.note);
-    replace(this.list, ...items.map(result));
+    if (own.length === 0) {
+      replace(this.list, ...items(matches));
+      return;
+    }
+    const names = new Intl.ListFormat('en', { type: 'disjunction' }).format(speakers);
+    replace(
+      this.list,
+      el(
+        'li',
+        { class: 'group' },
+        `By ${names}`,
+        el(
+          'button',
+          { type: 'button', class: 'link', on: { click: () => go({ filters: onlyBy(state().filters, speakers) }) } },
+          'Only these',
+        ),
+      ),
+      ...items(own),
+      el('li', { class: 'group' }, 'By anyone'),
+      ...items(matches.filter(({ id }) => !first.has(id))),
+    );
   }
 
   /** What is in, without words to look for: the openings of documents. */
@@ -120,7 +176,8 @@ export class SearchView {
     ]);
     if (signal.aborted) return;
     this.onSpread([]);
-    showPlan(undefined, 0, total);
+    this.plan = showPlan;
+    this.plan();
     if (total === 0) return this.showNothing(filters, signal);
     replace(this.status, el('span', { class: 'num' }, `${plural(total, 'passage')}${scope(filters)}`));
     replace(this.measure);
@@ -184,18 +241,10 @@ export class SearchView {
   }
 
   /** Where the best matches lie, once the answer itself is there. */
-  private async spread(words: string, filters: Filters, signal: AbortSignal): Promise<void> {
+  private async spread(query: (k: number) => Promise<Matches>, signal: AbortSignal): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 120));
     if (signal.aborted) return;
-    const where = whereOf(filters);
-    const matches = await this.passages.query({
-      text: words,
-      k: SPREAD,
-      fusion: FUSION,
-      select: ['metadata'],
-      signal,
-      ...(where && { where }),
-    });
+    const matches = await query(SPREAD);
     this.onSpread(matches.map(({ metadata = {} }) => metadata));
   }
 
