@@ -10,7 +10,7 @@ const K = 10;
 
 export async function measureQueries(data: Data, shape: { n: number; d: number }, rounds: number): Promise<Figure[]> {
   const { n, d } = shape;
-  await using db = await open(`bench-query-${Math.random()}`, { storage: 'memory', device: 'wasm' });
+  await using db = await open(`bench-query-${Math.random()}`, { device: 'wasm' });
   const collection = await db.collection('c', { dimension: d });
   for (let start = 0; start < n; start += 10_000) {
     const count = Math.min(10_000, n - start);

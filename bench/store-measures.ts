@@ -55,9 +55,15 @@ export async function measureStore(data: Data, shape: { n: number; d: number }, 
   ];
 }
 
+/** Two calls in flight: while the worker makes one batch durable, the page packs the next. */
 async function insertAll(collection: Collection, records: VectorRecord[]): Promise<void> {
-  for (let start = 0; start < records.length; start += BATCH)
-    await collection.upsert(records.slice(start, start + BATCH));
+  let before: Promise<void> | undefined;
+  for (let start = 0; start < records.length; start += BATCH) {
+    const current = collection.upsert(records.slice(start, start + BATCH));
+    await before;
+    before = current;
+  }
+  await before;
 }
 
 async function bytesOfUpsert(db: Database, collection: Collection, records: VectorRecord[]): Promise<number> {
