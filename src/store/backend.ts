@@ -13,10 +13,7 @@ export interface Backend {
   read(store: StoreName, key: number): Promise<ArrayBuffer | undefined>;
   /** Ascending. */
   keys(store: StoreName): Promise<number[]>;
-  /**
-   * All writes or none; durable when it resolves. Rejects with a `PiramidError` and nothing written. Writes are taken one
-   * by one, so that the next can be made while the last is on its way; if making one throws, none is written.
-   */
-  commit(writes: Iterable<Write>): Promise<void>;
+  /** All writes or none; durable when it resolves. Rejects with a `PiramidError` and nothing written. */
+  commit(writes: readonly Write[]): Promise<void>;
   close(): void;
 }

@@ -3,7 +3,6 @@
 import { PiramidError } from '../errors.ts';
 import { Bitset } from '../structures/bitset.ts';
 import type { RecordId } from '../types.ts';
-import type { Write } from './backend.ts';
 import {
   decodeIds,
   decodeJson,
@@ -21,7 +20,7 @@ import {
   vectorsPayloadBytes,
   writeVectors,
 } from './format.ts';
-import type { Segment } from './manifest.ts';
+import type { ChunkRef, Segment } from './manifest.ts';
 import { ID_CHUNK_ROWS_MAX, PAYLOAD_CHUNK_BYTES, VECTOR_CHUNK_BYTES_MAX } from './schema.ts';
 
 /** Rows firstRow .. firstRow + rowCount - 1. */
@@ -108,25 +107,32 @@ export function decodeLogEntry(
   return { batch, deleted };
 }
 
-/** A batch as a segment: yields its chunks as they are made, returns what they make up. `nextKey` gives unused keys. */
-export function* encodeSegment(
+/** A batch as a segment. `nextKey` gives unused chunk keys. */
+export function encodeSegment(
   collection: number,
   batch: RowBatch,
   nextKey: () => number,
-): Generator<Write, Segment, undefined> {
+): { segment: Segment; values: { key: number; value: ArrayBuffer }[] } {
   const segment: Segment = { firstRow: batch.firstRow, rowCount: batch.rowCount, chunks: [] };
-  const chunk = (kind: Kind, start: number, end: number, value: ArrayBuffer | Uint8Array): Write => {
+  const values: { key: number; value: ArrayBuffer }[] = [];
+  const add = (kind: Kind, start: number, end: number, value: ArrayBuffer | Uint8Array) => {
     const key = nextKey();
     const header = { kind, collection, key, firstRow: batch.firstRow + start, rowCount: end - start };
     const block = value instanceof Uint8Array ? encodeBlock(header, value) : value;
     if (block === value) sealBlock(block, header);
-    segment.chunks.push({ kind, key, firstRow: header.firstRow, rowCount: header.rowCount, bytes: block.byteLength });
-    return { store: 'chunks', key, value: block };
+    segment.chunks.push({
+      kind,
+      key,
+      firstRow: header.firstRow,
+      rowCount: header.rowCount,
+      bytes: block.byteLength,
+    } satisfies ChunkRef);
+    values.push({ key, value: block });
   };
 
   for (let start = 0; start < batch.rowCount; start += ID_CHUNK_ROWS_MAX) {
     const end = Math.min(start + ID_CHUNK_ROWS_MAX, batch.rowCount);
-    yield chunk('ids', start, end, encodeJson(batch.ids.slice(start, end)));
+    add('ids', start, end, encodeJson(batch.ids.slice(start, end)));
   }
   if (batch.vectors) {
     // Multiples of 32 rows, so that presence words need no shifting.
@@ -135,19 +141,18 @@ export function* encodeSegment(
       const end = Math.min(start + rowsPerChunk, batch.rowCount);
       const block = new ArrayBuffer(HEADER_BYTES + vectorsPayloadBytes(end - start, batch.vectors.dimension));
       fillVectors(new Uint8Array(block, HEADER_BYTES), batch.vectors, start, end);
-      yield chunk('vectors', start, end, block);
+      add('vectors', start, end, block);
     }
   }
   if (batch.metadata.some((json) => json !== null)) {
     for (const [start, end] of cuts(batch.metadata))
-      yield chunk('metadata', start, end, jsonArray(batch.metadata.slice(start, end)));
+      add('metadata', start, end, jsonArray(batch.metadata.slice(start, end)));
   }
   if (batch.texts.some((text) => text !== null)) {
-    for (const [start, end] of cuts(batch.texts))
-      yield chunk('text', start, end, encodeTexts(batch.texts.slice(start, end)));
+    for (const [start, end] of cuts(batch.texts)) add('text', start, end, encodeTexts(batch.texts.slice(start, end)));
   }
-  if (batch.postings) yield chunk('postings', 0, batch.rowCount, batch.postings);
-  return segment;
+  if (batch.postings) add('postings', 0, batch.rowCount, batch.postings);
+  return { segment, values };
 }
 
 /** Adjacent batches as one. `postings` covers all their rows. */

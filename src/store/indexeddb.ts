@@ -75,15 +75,14 @@ class IndexedDbBackend implements Backend {
     return this.withConnection('reading keys', async (db) => (await db.getAllKeys(store)) as number[]);
   }
 
-  async commit(writes: Iterable<Write>): Promise<void> {
-    // A retry on a new connection needs the writes again; those already made need not be made twice.
-    const made = replayable(writes);
+  async commit(writes: readonly Write[]): Promise<void> {
     await this.withConnection('writing', async (db) => {
-      const transaction = db.transaction(STORES, 'readwrite', { durability: this.durability });
-      // Nothing else may be awaited between the requests of a transaction: it would end.
+      const stores = [...new Set(writes.map((write) => write.store))];
+      const transaction = db.transaction(stores, 'readwrite', { durability: this.durability });
+      // Requests of one transaction are queued at once: anything awaited in between would end it.
       const requests: Promise<unknown>[] = [];
       try {
-        for (const write of made) {
+        for (const write of writes) {
           const store = transaction.objectStore(write.store);
           requests.push('value' in write ? store.put(write.value, write.key) : store.delete(write.key));
         }
@@ -129,21 +128,6 @@ class IndexedDbBackend implements Backend {
       () => {},
     );
   }
-}
-
-/** An iterable that can be gone through again, and makes each item once. */
-function replayable<T>(items: Iterable<T>): Iterable<T> {
-  const iterator = items[Symbol.iterator]();
-  const made: T[] = [];
-  return {
-    *[Symbol.iterator]() {
-      yield* made;
-      for (let next = iterator.next(); !next.done; next = iterator.next()) {
-        made.push(next.value);
-        yield next.value;
-      }
-    },
-  };
 }
 
 function isConnectionLost(error: unknown): boolean {

@@ -14,8 +14,8 @@ export class MemoryBackend implements Backend {
     return [...this.stores.get(store)!.keys()].sort((a, b) => a - b);
   }
 
-  async commit(writes: Iterable<Write>): Promise<void> {
-    for (const write of [...writes]) {
+  async commit(writes: readonly Write[]): Promise<void> {
+    for (const write of writes) {
       const store = this.stores.get(write.store)!;
       if ('value' in write) store.set(write.key, write.value);
       else store.delete(write.key);

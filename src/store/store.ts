@@ -151,14 +151,12 @@ export class Store {
       rows.logged.push(batch);
     } else {
       const next = this.nextManifest();
-      let { stored } = rows;
-      const writes = function* (this: Store): Generator<Write> {
-        const segment = yield* encodeSegment(collection, batch, () => next.nextChunk++);
-        stored = { ...stored, segments: [...stored.segments, segment] };
-        next.collections = next.collections.map((other) => (other.id === collection ? stored : other));
-        if (replaced.length > 0) yield this.logWrite(collection, null, replaced);
-      };
-      await this.flip(next, writes.call(this));
+      const { segment, values } = encodeSegment(collection, batch, () => next.nextChunk++);
+      const writes: Write[] = values.map(({ key, value }) => ({ store: 'chunks', key, value }));
+      const stored = { ...rows.stored, segments: [...rows.stored.segments, segment] };
+      next.collections = next.collections.map((other) => (other.id === collection ? stored : other));
+      if (replaced.length > 0) writes.push(this.logWrite(collection, null, replaced));
+      await this.flip(next, writes);
       if (replaced.length > 0) this.nextLogKey++;
       rows.stored = stored;
     }
@@ -188,10 +186,9 @@ export class Store {
       for (const run of adjacentRuns(rows.logged)) {
         const blocks = run.flatMap((batch) => batch.postings ?? []);
         const postings = blocks.length > 0 ? this.mergePostings(blocks) : null;
-        const chunks = encodeSegment(rows.stored.id, joinBatches(run, postings), () => next.nextChunk++);
-        let chunk = chunks.next();
-        for (; !chunk.done; chunk = chunks.next()) writes.push(chunk.value);
-        segments.push(chunk.value);
+        const { segment, values } = encodeSegment(rows.stored.id, joinBatches(run, postings), () => next.nextChunk++);
+        segments.push(segment);
+        for (const { key, value } of values) writes.push({ store: 'chunks', key, value });
       }
       segments.sort((a, b) => a.firstRow - b.firstRow);
       const stored: StoredCollection = { ...rows.stored, segments };
@@ -401,30 +398,17 @@ export class Store {
   }
 
   /** Makes `next` the manifest in one commit with `writes`, and deletes what the generation before the last needed. */
-  private async flip(next: Manifest, writes: Iterable<Write>): Promise<void> {
-    const { garbage, logStart } = this.manifest;
-    await this.commit(
-      (function* (): Generator<Write> {
-        yield* writes;
-        for (const key of garbage.chunks) yield { store: 'chunks', key, delete: true };
-        for (let key = garbage.logFrom; key < logStart; key++) yield { store: 'log', key, delete: true };
-        yield manifestWrite(next); // last: making the writes before may change it
-      })(),
-    );
+  private async flip(next: Manifest, writes: Write[]): Promise<void> {
+    const deletes: Write[] = this.manifest.garbage.chunks.map((key) => ({ store: 'chunks', key, delete: true }));
+    for (let key = this.manifest.garbage.logFrom; key < this.manifest.logStart; key++)
+      deletes.push({ store: 'log', key, delete: true });
+    await this.commit([...writes, ...deletes, manifestWrite(next)]);
     this.manifest = next;
   }
 
-  private async commit(writes: Iterable<Write>): Promise<void> {
-    let bytes = 0;
-    await this.backend.commit(
-      (function* (): Generator<Write> {
-        for (const write of writes) {
-          if ('value' in write) bytes += write.value.byteLength;
-          yield write;
-        }
-      })(),
-    );
-    this.bytesCommitted += bytes;
+  private async commit(writes: readonly Write[]): Promise<void> {
+    await this.backend.commit(writes);
+    for (const write of writes) if ('value' in write) this.bytesCommitted += write.value.byteLength;
   }
 
   private rows(collection: number): CollectionRows {

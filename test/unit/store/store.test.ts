@@ -268,9 +268,8 @@ function recording(backend: Backend): Backend & { writes: Write[] } {
     read: (store, key) => backend.read(store, key),
     keys: (store) => backend.keys(store),
     commit(list) {
-      const made = [...list];
-      writes.push(...made);
-      return backend.commit(made);
+      writes.push(...list);
+      return backend.commit(list);
     },
     close() {},
   };
