@@ -51,7 +51,7 @@ export class Turn {
     if (found.author === QUOTATIONS) {
       this.citations = await found.citations;
       this.showQuotations(this.citations);
-      this.say('Quotations from the documents, word for word; no language model wrote this', seconds(start));
+      this.say('Quotations, word for word; no language model wrote this', seconds(start));
       this.showSources();
       return;
     }

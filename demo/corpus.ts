@@ -90,6 +90,7 @@ export async function fill(
     }
     if (group.length > 0) await put(group);
   }
+  performance.measure('piramid:fill', { start, detail: { documents, passages: written } });
   localStorage.setItem(DONE_KEY, index.version);
   await globalThis.caches?.delete(CACHE);
 }

@@ -9,7 +9,7 @@ const DEVICES = { webgpu: 'WebGPU', wasm: 'WASM', js: 'JavaScript' } as const;
 
 export class DeviceChip {
   private readonly db: Database;
-  private readonly label = byId('device').querySelector('span')!;
+  private readonly label = byId('device').querySelector('span:last-child')!;
   private readonly dot = byId('device').querySelector('.dot')!;
   private readonly details = byId('device-details');
   private offline = false;
@@ -40,11 +40,8 @@ export class DeviceChip {
     const rows = stats.collections.reduce((sum, { count }) => sum + count, 0);
     const stored = stats.collections.reduce((sum, { bytes }) => sum + bytes.disk, 0);
     this.dot.classList.toggle('on', this.offline);
-    const parts = [this.offline && 'Offline', DEVICES[stats.device], plural(rows, 'passage'), bytes(stored)];
-    replace(
-      this.label,
-      ...parts.filter((part) => part !== false).map((part, i) => el('span', {}, i > 0 ? ` · ${part}` : part)),
-    );
+    const device = this.offline ? `Offline · ${DEVICES[stats.device]}` : DEVICES[stats.device];
+    replace(this.label, device, el('span', { class: 'wide' }, ` · ${plural(rows, 'passage')} · ${bytes(stored)}`));
     const sum = (where: 'gpu' | 'memory' | 'disk') =>
       stats.collections.reduce((total, each) => total + each.bytes[where], 0);
     const rowsHeld = stats.collections.reduce((total, each) => total + each.rows, 0);

@@ -20,9 +20,10 @@ export function bytes(value: number): string {
   return `${size < 10 ? size.toFixed(1) : Math.round(size)} ${unit}`;
 }
 
-/** Milliseconds: "0.42 ms", "3.1 ms", "118 ms". */
+/** Milliseconds, no finer than browsers measure: "< 0.1 ms", "3.1 ms", "118 ms". */
 export function milliseconds(value: number): string {
-  return `${value < 1 ? value.toFixed(2) : value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
+  if (value < 0.05) return '< 0.1 ms';
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
 }
 
 /** A stretch of time to wait: "4 s", "2 min". */

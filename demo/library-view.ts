@@ -184,6 +184,7 @@ export class LibraryView {
     this.files.hidden = files.length === 0 && leftOut === 0;
     if (this.files.hidden) return;
     const done = files.filter(({ state }) => state !== 'waiting' && state !== 'adding').length;
+    const failed = files.filter(({ state }) => state === 'failed').length;
     const filled = el('i');
     filled.style.width = `${(done / Math.max(1, files.length)) * 100}%`;
     const action = isRunning
@@ -224,6 +225,7 @@ export class LibraryView {
             `${count(done)} of ${plural(files.length, 'file')}`,
             isRunning && passagesPerSecond > 0 && `${count(passagesPerSecond)} passages/s`,
             isRunning && secondsLeft !== undefined && `${duration(secondsLeft)} left`,
+            failed > 0 && `${count(failed)} not added`,
             leftOut > 0 && `${plural(leftOut, 'file')} of other kinds left out`,
           ]
             .filter(Boolean)

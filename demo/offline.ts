@@ -3,13 +3,13 @@
 
 export async function prepareOffline(onReady: (ready: boolean) => void): Promise<void> {
   if (!('serviceWorker' in navigator) || import.meta.env.DEV) return;
-  try {
-    await navigator.serviceWorker.register('./sw.js');
-    await navigator.serviceWorker.ready;
-    onReady(await isModelKept());
-  } catch {
-    // Without it the page works as long as the server does; the chip does not claim more.
-  }
+  const workers = navigator.serviceWorker;
+  // Without a network, or where it is refused, what an earlier visit registered still counts. Without any the page works
+  // as long as the server does; the chip does not claim more.
+  const registered = await workers.register('./sw.js').catch(() => workers.getRegistration());
+  if (!registered) return;
+  await workers.ready;
+  onReady(await isModelKept());
 }
 
 async function isModelKept(): Promise<boolean> {

@@ -5,7 +5,7 @@ import { count, milliseconds } from './format.ts';
 
 const DEVICES = { webgpu: 'WebGPU', wasm: 'WASM', js: 'JavaScript' } as const;
 const PHASES: { readonly [name: string]: string } = {
-  embed: 'embed the words',
+  embed: 'embed, there and back',
   filter: 'filter',
   scan: 'scan',
   rescore: 'rescore',

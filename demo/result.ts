@@ -34,7 +34,7 @@ export function result({ match, sought, wordsBest }: Shown): HTMLLIElement {
           'span',
           { title: 'Score: meaning and words together' },
           el('span', { class: 'hidden' }, 'Score '),
-          score.toFixed(2),
+          el('span', { class: 'score' }, score.toFixed(2)),
         ),
       ),
     ),
@@ -54,7 +54,7 @@ export function opening({ text = '', metadata = {} }: StoredRecord): HTMLLIEleme
 /** Text with marks; an ellipsis where it was cut. */
 export function cut(text: string, start: number, end: number, ranges: readonly Range[]): (Node | string)[] {
   const parts: (Node | string)[] = [];
-  if (text.slice(0, start).trim() !== '') parts.push('… ');
+  if (text.slice(0, start).trim() !== '') parts.push('…\u00a0');
   let at = start;
   for (const [from, to] of ranges) {
     if (from < at || to > end) continue;
@@ -62,7 +62,7 @@ export function cut(text: string, start: number, end: number, ranges: readonly R
     at = to;
   }
   parts.push(text.slice(at, end));
-  if (text.slice(end).trim() !== '') parts.push(' …');
+  if (text.slice(end).trim() !== '') parts.push('\u00a0…');
   return parts;
 }
 

@@ -59,6 +59,7 @@ export class SearchView {
     const running = new AbortController();
     this.running = running;
     try {
+      delete this.element.dataset.words;
       await (words.trim() === '' ? this.browse(filters, running.signal) : this.find(words, filters, running.signal));
     } catch (error) {
       if (isAbort(error)) return;
@@ -88,12 +89,10 @@ export class SearchView {
   }
 
   private async find(words: string, filters: Filters, signal: AbortSignal): Promise<void> {
-    const start = performance.now();
-    const [[vector], speakers] = await Promise.all([
-      this.passages.database.embed([words], { kind: 'query', signal }),
+    const [{ vector, embedMs }, speakers] = await Promise.all([
+      this.embed(words, signal),
       namedSpeakers(this.passages, words, filters, signal),
     ]);
-    const embedMs = performance.now() - start;
     // The words leg looks for what says something: "What did … say about" stands in every address.
     const query = (where: Where | undefined, more: Partial<Query>): Promise<Matches> =>
       this.passages.query({
@@ -119,12 +118,19 @@ export class SearchView {
     );
     replace(this.measure, `${milliseconds(took)} · ${matches.exact ? 'exact' : 'approximate'}`);
     this.showMatches(matches, own ?? [], speakers, words);
+    this.element.dataset.words = words; // what is shown answers this
     this.more.hidden = matches.length < this.k || this.k >= K_MAX;
     this.plan = () => showPlan(matches.plan, { took: matches.took, embedMs, rows: among });
     this.plan();
     this.spread((k) => query(where, { k, select: ['metadata'] }), signal).catch((error) => {
       if (!isAbort(error)) throw error;
     });
+  }
+
+  private async embed(words: string, signal: AbortSignal): Promise<{ vector: Float32Array | null; embedMs: number }> {
+    const start = performance.now();
+    const [vector = null] = await this.passages.database.embed([words], { kind: 'query', signal });
+    return { vector, embedMs: performance.now() - start };
   }
 
   /** What the people named in the query said themselves goes first. */

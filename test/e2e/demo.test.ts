@@ -1,0 +1,399 @@
+// The built demo in a real Chromium, as a person uses it, on a slice of the real addresses. One page walks through it all,
+// because a database is open in one tab at a time; each test begins at a URL of its own.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { BrowserContext, Page } from 'playwright';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { demoMounts, serve } from '../../tools/serve.mjs';
+import { launchProfile } from './chromium.ts';
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const mounts = demoMounts();
+const folder = mkdtempSync(join(tmpdir(), 'piramid-demo-'));
+const LINCOLN = 'What did Lincoln say about slavery?';
+
+let server: { url: string; close: () => Promise<void> };
+let context: BrowserContext;
+let page: Page;
+const requests: string[] = [];
+const complaints: string[] = [];
+
+beforeAll(async () => {
+  sliceCorpus();
+  server = await serve({ mounts: { ...mounts, '/corpus/': folder } });
+  context = await launchProfile(join(folder, 'profile'));
+  context.on('request', (request) => requests.push(request.url()));
+  page = context.pages()[0] ?? (await context.newPage());
+  page.setDefaultTimeout(15_000);
+  await page.setViewportSize({ width: 1280, height: 800 });
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(message.text());
+  });
+});
+
+afterAll(async () => {
+  await context?.close();
+  await server?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe('on the first visit', () => {
+  test('there is something to read while documents are still coming in, and the words can be typed', async () => {
+    await page.goto(server.url);
+    await page.locator('.results article').first().waitFor();
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe('words');
+    await filled();
+    expect(await passageCount()).toBeGreaterThan(1000);
+    const paint = await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime);
+    console.log(`first contentful paint ${Math.round(paint ?? Number.NaN)} ms`);
+  });
+
+  test('what was put in is still there after a reload, and is not fetched again', async () => {
+    const before = await passageCount();
+    await offlineReady();
+    requests.length = 0;
+    await page.reload();
+    await page.locator('.results article').first().waitFor();
+    await offlineReady();
+    expect(await passageCount()).toBe(before);
+    expect(requests.filter((url) => url.includes('/corpus/'))).toEqual([]);
+  });
+});
+
+describe('search', () => {
+  test("what Lincoln said about slavery is answered from Lincoln's speeches", async () => {
+    await page.goto(server.url);
+    await type(LINCOLN);
+    const found = await titles();
+    expect(found.slice(0, 5).every((title) => title.startsWith('Abraham Lincoln, 186'))).toBe(true);
+    expect(await page.locator('.passage mark').first().innerText()).toMatch(/slave/i);
+    expect(await page.locator('.why').first().innerText()).toMatch(/Meaning[\s\S]*Words[\s\S]*\d\.\d\d/);
+    expect(await page.locator('.search [role=status]').innerText()).toMatch(/^Best 20 of [\d,]+ passages$/);
+    expect(await page.locator('.search .meta').innerText()).toMatch(/\d ms · exact/);
+  });
+
+  test('the gold standard from 1890 to 1900 is found in these years, and is about gold', async () => {
+    await page.goto(server.url);
+    await type('gold standard');
+    await years(1890, 1900);
+    const found = await page.locator('.results article').evaluateAll((articles) =>
+      articles.map((article) => ({
+        year: Number(article.querySelector('h2 a')?.textContent?.match(/, (\d{4})$/)?.[1]),
+        marks: Array.from(article.querySelectorAll('mark'), (mark) => mark.textContent?.toLowerCase()),
+      })),
+    );
+    expect(found).toHaveLength(20);
+    for (const { year } of found) expect(year).toSatisfy((value: number) => value >= 1890 && value <= 1900);
+    expect(found.slice(0, 10).every(({ marks }) => marks.some((mark) => mark?.startsWith('gold')))).toBe(true);
+  });
+
+  test('a link reproduces words, filters and results', async () => {
+    const before = { url: page.url(), titles: await titles() };
+    expect(before.url).toContain('q=gold+standard&year=1890-1900');
+    await page.goto(server.url);
+    await page.locator('.results article').first().waitFor();
+    await page.goto(before.url);
+    await answered('gold standard');
+    expect(await titles()).toEqual(before.titles);
+    expect(await page.locator('#words').inputValue()).toBe('gold standard');
+    expect(await page.getByLabel('Year, from').inputValue()).toBe('1890');
+  });
+
+  test('the newest words win, however fast they are typed', async () => {
+    await page.goto(server.url);
+    await page.evaluate(() => {
+      const tasks: number[] = [];
+      Object.assign(window, { tasks });
+      new PerformanceObserver((list) => {
+        for (const entry of list.getEntries()) tasks.push(Math.round(entry.duration));
+      }).observe({ entryTypes: ['longtask'] });
+    });
+    await page.locator('#words').pressSequentially('silver coinage and the public debt', { delay: 15 });
+    await answered('silver coinage and the public debt');
+    await page.waitForTimeout(300);
+    expect(await page.locator('.search').getAttribute('data-words')).toBe('silver coinage and the public debt');
+    const tasks = await page.evaluate(() => (window as unknown as { tasks: number[] }).tasks);
+    console.log(`long tasks while typing: ${tasks.length === 0 ? 'none' : `${tasks.join(', ')} ms`}`);
+  });
+
+  test('where filters leave nothing, one click loosens one of them', async () => {
+    await page.goto(`${server.url}?q=war&year=1861-1865&party=Democratic`);
+    await page.getByText('Nothing matches these filters.').waitFor();
+    await page.getByRole('button', { name: /Any party/ }).click();
+    await page.locator('.why').first().waitFor();
+    expect(page.url()).toContain('year=1861-1865');
+    expect(page.url()).not.toContain('party');
+    for (const title of await titles()) expect(title).toMatch(/, 186[1-5]$/);
+  });
+
+  test('values are chosen by their counts', async () => {
+    await page.goto(`${server.url}?q=war`);
+    await answered('war');
+    const box = page.getByRole('checkbox', { name: /^Andrew Johnson/ });
+    const counted = Number((await box.locator('..').locator('.num').innerText()).replace(/,/g, ''));
+    await box.check();
+    await page.getByText(new RegExp(`of ${counted.toLocaleString('en')} passages · Andrew Johnson`)).waitFor();
+    for (const title of await titles()) expect(title).toMatch(/^Andrew Johnson/);
+    await page.getByRole('button', { name: 'Clear all filters' }).click();
+    await page.getByText(/^Best 20 of [\d,]+ passages$/).waitFor();
+  });
+});
+
+describe('by keyboard', () => {
+  test('slash, words, arrows, Enter, Escape: find a passage, read it, go back to it', async () => {
+    await page.goto(server.url);
+    await page.locator('.results article').first().waitFor();
+    await page.locator('#views a').first().focus();
+    await page.keyboard.press('/');
+    await page.keyboard.type('emancipation');
+    await answered('emancipation');
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('ArrowDown');
+    const chosen = await page.evaluate(() => document.activeElement?.getAttribute('href'));
+    expect(chosen).toContain('read=sotu-');
+    const snippet = (await page.locator('.passage').nth(1).innerText()).replace(/…/g, '').trim();
+    await page.keyboard.press('Enter');
+    const marked = page.locator('.found').first();
+    await marked.waitFor();
+    expect((await page.locator('.found').allInnerTexts()).join(' ')).toContain(snippet.slice(0, 60));
+    expect(await marked.evaluate((element) => element.getBoundingClientRect().top)).toBeLessThan(800);
+    expect(await page.evaluate(() => document.activeElement?.className)).toBe('found');
+    await page.keyboard.press('Escape');
+    await page.locator('.reader').waitFor({ state: 'hidden' });
+    await page.waitForFunction((href) => document.activeElement?.getAttribute('href') === href, chosen);
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('ArrowUp');
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe('words');
+  });
+});
+
+describe('ask', () => {
+  test('an answer quotes its sources, and each citation jumps to the sentence', async () => {
+    await page.goto(`${server.url}?view=ask`);
+    await page.locator('.invitation a').first().waitFor();
+    await page.locator('#words').fill(LINCOLN);
+    await page.locator('#words').press('Enter');
+    const quotation = page.locator('.answer blockquote').first();
+    await quotation.waitFor();
+    expect(await quotation.locator('footer').innerText()).toMatch(/^Abraham Lincoln, 186/);
+    expect(await page.locator('.turn').innerText()).toContain('no language model wrote this');
+    const words = (await quotation.locator('p').innerText()).split('\n')[0]!.trim();
+    expect(words).toMatch(/slave/);
+    await quotation.locator('.cite').click();
+    await page.locator('.found').first().waitFor();
+    expect(flat((await page.locator('.found').allInnerTexts()).join(' '))).toBe(flat(words));
+    await page.keyboard.press('Escape');
+    await quotation.waitFor();
+    expect(await page.locator('.turn').count()).toBe(1);
+  });
+
+  test('what the documents do not say is not answered', async () => {
+    await page.locator('.follow-up input').fill('Which smartphone has the best camera?');
+    await page.locator('.follow-up input').press('Enter');
+    const turn = page.locator('.turn').nth(1);
+    await turn.getByText('Not found in your documents.').waitFor();
+    expect(await turn.locator('blockquote').count()).toBe(0);
+    expect(await turn.locator('.closest a').count()).toBeGreaterThan(0);
+  });
+});
+
+describe('the library', () => {
+  test('dropped Markdown and HTML files are found; a file that cannot be read says why', async () => {
+    await page.goto(server.url);
+    await page.locator('.results article').first().waitFor();
+    await drop({
+      'bees.md': '# Bees\n\nA scout bee dances to tell its hive where the clover is in bloom.\n',
+      'owls.html':
+        '<title>Owls <img src=x></title><script>document.title="hacked"</script><p>The barn owl hunts field mice by <b>hearing</b> alone.</p>',
+      'picture.png': '\u0089PNG',
+    });
+    await page.getByText('3 of 3 files').waitFor();
+    expect(await page.locator('.adding li.failed').innerText()).toMatch(/picture\.png[\s\S]*cannot read \.png files/);
+    await page.locator('.documents').getByRole('link', { name: 'Bees' }).waitFor();
+    await page.getByRole('link', { name: 'Search', exact: true }).click();
+    await type('dancing bees');
+    expect((await titles())[0]).toBe('Bees');
+    await type('which bird hunts mice');
+    expect((await titles())[0]).toMatch(/^Owls/);
+    await page.locator('.results h2 a').first().click();
+    await page.locator('.found').waitFor();
+    expect(flat(await page.locator('.found').innerText())).toContain('The barn owl hunts field mice by hearing alone.');
+    expect(await page.locator('main img, main script').count()).toBe(0);
+    expect(await page.title()).not.toBe('hacked');
+  });
+
+  test('a deleted document is gone', async () => {
+    await page.goto(`${server.url}?view=library`);
+    await page.getByRole('button', { name: 'Delete Bees' }).click();
+    await page.getByRole('button', { name: /^Really delete Bees/ }).click();
+    await page.getByRole('link', { name: 'Bees' }).waitFor({ state: 'detached' });
+    await page.getByRole('link', { name: 'Search', exact: true }).click();
+    await type('dancing bees');
+    expect(await titles()).not.toContain('Bees');
+  });
+});
+
+describe('for everyone', () => {
+  const views = () => [
+    server.url,
+    `${server.url}?q=gold+standard&year=1890-1900`,
+    `${server.url}?q=war&year=1861-1865&party=Democratic`,
+    `${server.url}?view=ask&q=${encodeURIComponent(LINCOLN)}`,
+    `${server.url}?view=library`,
+    `${server.url}?read=sotu-1862-abraham-lincoln&mark=1000-1400`,
+  ];
+
+  test.each(['light', 'dark'] as const)('axe finds nothing serious in the %s theme', async (colorScheme) => {
+    await page.emulateMedia({ colorScheme });
+    const serious: string[] = [];
+    for (const url of views()) {
+      await page.goto(url);
+      await settled();
+      await page.evaluate(axe);
+      const found = await page.evaluate(async () => {
+        const { axe } = window as unknown as { axe: { run: () => Promise<{ violations: Violation[] }> } };
+        interface Violation {
+          id: string;
+          impact: string;
+          nodes: { html: string }[];
+        }
+        const { violations } = await axe.run();
+        return violations.map(({ id, impact, nodes }) => ({ id, impact, html: nodes[0]?.html }));
+      });
+      for (const { id, impact, html } of found) {
+        if (impact === 'serious' || impact === 'critical') serious.push(`${url}: ${id}: ${html}`);
+      }
+    }
+    expect(serious).toEqual([]);
+  });
+
+  test('nothing is wider than a small phone', async () => {
+    await page.setViewportSize({ width: 360, height: 740 });
+    for (const url of views()) {
+      await page.goto(url);
+      await settled();
+      const width = await page.evaluate(() => document.documentElement.scrollWidth);
+      expect(width, url).toBeLessThanOrEqual(360);
+    }
+    await page.goto(`${server.url}?q=gold`);
+    await answered('gold');
+    await page.getByRole('button', { name: 'Filters' }).click();
+    expect(await page.getByLabel('Year, from').isVisible()).toBe(true);
+    await page.setViewportSize({ width: 1280, height: 800 });
+  });
+});
+
+describe('without a network', () => {
+  test('the page loads, searches and answers after its server is gone', async () => {
+    await page.goto(server.url);
+    await offlineReady();
+    const closed = server.close(); // takes no more connections from here on; those that are open run out
+    await context.setOffline(true);
+    await page.reload();
+    await type('gold standard');
+    await years(1890, 1900);
+    for (const title of await titles()) expect(title).toMatch(/, (1900|189\d)$/);
+    await offlineReady();
+    await page.getByRole('button', { name: 'Clear all filters' }).click();
+    await page.getByRole('link', { name: 'Ask', exact: true }).click();
+    await page.locator('#words').fill(LINCOLN);
+    await page.locator('#words').press('Enter');
+    await page.locator('.answer blockquote footer').first().waitFor();
+    expect(await page.locator('.answer blockquote footer').first().innerText()).toMatch(/^Abraham Lincoln/);
+    await page.goto('about:blank');
+    await closed;
+  });
+});
+
+test('no request ever went to another origin, and the page never complained', () => {
+  const others = requests.filter((url) => !url.startsWith(server.url) && !/^(data|blob):/.test(url));
+  expect(others).toEqual([]);
+  // Without a network the browser itself reports what it could not ask the server for.
+  expect(
+    complaints.filter((text) => !/Failed to load resource|ERR_INTERNET_DISCONNECTED|fetching the script/.test(text)),
+  ).toEqual([]);
+});
+
+/** The real addresses of a few years, in the order of the corpus, and the docs. */
+function sliceCorpus(): void {
+  const read = (name: string) => readFileSync(join(mounts['/'], 'corpus', name), 'utf8');
+  const lines = read('addresses.jsonl').trimEnd().split('\n');
+  const addresses = lines.filter((line) => /"year":(186[0-6]|189\d|190[01]),/.test(line));
+  const docs = read('docs.jsonl').trimEnd().split('\n');
+  const file = (path: string, documents: string[]) => {
+    writeFileSync(join(folder, path), `${documents.join('\n')}\n`);
+    return { path, documents: documents.length, characters: documents.join('').length };
+  };
+  const files = [file('addresses.jsonl', addresses), file('docs.jsonl', docs)];
+  writeFileSync(join(folder, 'index.json'), JSON.stringify({ version: 'slice', files }));
+}
+
+async function filled(): Promise<void> {
+  await page.waitForFunction(() => performance.getEntriesByName('piramid:fill').length > 0, undefined, {
+    timeout: 60_000,
+  });
+}
+
+async function offlineReady(): Promise<void> {
+  await page.locator('#device', { hasText: 'Offline' }).waitFor();
+}
+
+async function passageCount(): Promise<number> {
+  const text = await page.locator('#device', { hasText: 'passages' }).innerText();
+  return Number(/([\d,]+) passages/.exec(text)?.[1]?.replace(/,/g, ''));
+}
+
+async function type(words: string): Promise<void> {
+  await page.locator('#words').fill(words);
+  await answered(words);
+}
+
+async function answered(words: string): Promise<void> {
+  await page
+    .locator(`.search[data-words=${JSON.stringify(words)}] .why`)
+    .first()
+    .waitFor();
+}
+
+async function titles(): Promise<string[]> {
+  return page.locator('.results h2 a').allInnerTexts();
+}
+
+async function years(from: number, to: number): Promise<void> {
+  for (const [label, value] of [
+    ['Year, from', from],
+    ['Year, to', to],
+  ] as const) {
+    await page.getByLabel(label).fill(String(value));
+    await page.getByLabel(label).press('Enter');
+  }
+  await page.getByText(`from ${from} to ${to}`).waitFor();
+  await page.locator('.why').first().waitFor();
+}
+
+/** Until the view that was opened shows what it is for. */
+async function settled(): Promise<void> {
+  await page
+    .locator('.results article, .loosen, .answer blockquote, .documents td.passages, .reader .found')
+    .locator('visible=true')
+    .first()
+    .waitFor();
+  await page.locator('#device', { hasText: 'WASM' }).waitFor();
+  await page.waitForTimeout(250); // the histogram follows
+}
+
+async function drop(files: Record<string, string>): Promise<void> {
+  const data = await page.evaluateHandle((files) => {
+    const transfer = new DataTransfer();
+    for (const [name, text] of Object.entries(files)) transfer.items.add(new File([text], name));
+    return transfer;
+  }, files);
+  for (const type of ['dragenter', 'dragover', 'drop']) await page.dispatchEvent('body', type, { dataTransfer: data });
+}
+
+function flat(text: string): string {
+  return text.replace(/\s+/g, ' ').trim();
+}
