@@ -18,6 +18,8 @@ const SOURCE_TOKENS = 600;
 
 export class Turn {
   readonly element: HTMLElement;
+  /** Called when quotations are wanted instead of what a model wrote. */
+  onQuote: () => void = () => {};
   private readonly scope = el('p', { class: 'scope soft', hidden: true });
   private readonly answer = el('div', { class: 'answer', 'aria-live': 'polite' });
   private readonly byline = el('p', { class: 'meta num', role: 'status' });
@@ -129,8 +131,19 @@ export class Turn {
     this.citations = await found.citations;
     this.showWritten(text, this.citations);
     this.showSources();
-    const loose = this.citations.filter(({ supported }) => !supported).length;
-    if (loose > 0) this.byline.prepend(el('span', {}, 'Underlined: no source says this. '));
+    if (this.citations.every(({ supported }) => supported)) return;
+    this.answer.append(
+      el(
+        'p',
+        { class: 'closest' },
+        'Underlined: no source says this. ',
+        el(
+          'button',
+          { type: 'button', class: 'link', on: { click: () => this.onQuote() } },
+          'Quote the sources instead',
+        ),
+      ),
+    );
   }
 
   /** An answer of a language model, its marks as links, sentences without support underlined. */

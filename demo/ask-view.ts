@@ -120,7 +120,7 @@ export class AskView {
     );
   }
 
-  private async ask(question: string, filters: Filters): Promise<void> {
+  private async ask(question: string, filters: Filters, author = this.picker.value): Promise<void> {
     this.running?.abort();
     const running = new AbortController();
     this.running = running;
@@ -128,6 +128,10 @@ export class AskView {
     const isFollowUp = this.isFollowUp;
     this.isFollowUp = false;
     const turn = new Turn(question);
+    turn.onQuote = () => {
+      this.isFollowUp = true;
+      void this.ask(question, filters, QUOTATIONS);
+    };
     this.last = turn;
     this.turns.append(turn.element);
     if (isFollowUp) turn.element.scrollIntoView({ block: 'start' });
@@ -138,7 +142,7 @@ export class AskView {
       turn.setScope(scope(filters, speakers));
       await turn.run(this.passages, {
         question,
-        model: this.picker.value === QUOTATIONS ? undefined : this.picker.value,
+        model: author === QUOTATIONS ? undefined : author,
         where,
         signal: running.signal,
       });

@@ -11,7 +11,7 @@ import { FiltersPanel } from './filters-panel.ts';
 import { LibraryView } from './library-view.ts';
 import { prepareOffline } from './offline.ts';
 import { sentence, showProblem } from './problems.ts';
-import { runFill } from './progress-line.ts';
+import { runFill, showNewVersion } from './progress-line.ts';
 import { ReaderView } from './reader-view.ts';
 import { SearchView } from './search-view.ts';
 import { back, go, href, onChange, type State, savedScroll, state, type View } from './state.ts';
@@ -55,7 +55,7 @@ async function start(): Promise<void> {
     if (before && !before.reading && (before.view !== now.view || before.words !== now.words)) scrollTo({ top: 0 });
     if (now.filters !== before?.filters) void filters.update(now.filters);
     if (now.view === 'search') {
-      if (search.isCurrent(now.words, now.filters)) search.showPlan();
+      if (search.isCurrent(now.words, now.filters)) search.showBeside();
       else await search.update(now.words, now.filters);
     } else if (now.view === 'ask') await asking.update(now.words, now.filters);
     else await library.update();
@@ -89,7 +89,7 @@ async function start(): Promise<void> {
   await show(state());
   await chip.update();
   await runFill(passages, refresh);
-  await prepareOffline((ready) => chip.setOffline(ready));
+  await prepareOffline((ready) => chip.setOffline(ready), showNewVersion);
 }
 
 /** The views as links: each keeps the words and the filters. */

@@ -1,6 +1,6 @@
 // The card beside the results that says how they were found: each phase with its time, as the worker measured it.
 import type { QueryPlan } from 'piramid';
-import { byId, el, replace } from './dom.ts';
+import { el } from './dom.ts';
 import { count, milliseconds } from './format.ts';
 
 const DEVICES = { webgpu: 'WebGPU', wasm: 'WASM', js: 'JavaScript' } as const;
@@ -14,13 +14,11 @@ const PHASES: { readonly [name: string]: string } = {
   payload: 'read texts',
 };
 
-/** Shows a plan, or nothing where there is none. `rows`: how many passages were searched. */
-export function showPlan(plan?: QueryPlan, { took, embedMs, rows } = { took: 0, embedMs: 0, rows: 0 }): void {
-  const beside = byId('beside');
-  if (!plan) {
-    replace(beside);
-    return;
-  }
+/** The card of one answer. `rows`: how many passages were searched. */
+export function planCard(
+  plan: QueryPlan,
+  { took, embedMs, rows }: { took: number; embedMs: number; rows: number },
+): HTMLElement {
   const lines = [{ name: 'embed', ms: embedMs }, ...plan.phases].map(({ name, ms }) => {
     let what = PHASES[name] ?? name;
     if (name === 'scan' && plan.device) what = `scan ${count(rows)}, ${DEVICES[plan.device]}`;
@@ -28,20 +26,17 @@ export function showPlan(plan?: QueryPlan, { took, embedMs, rows } = { took: 0, 
       what = `filter ${count(plan.filtered.matched)} of ${count(plan.filtered.of)}`;
     return [what, ms] as const;
   });
-  replace(
-    beside,
+  return el(
+    'section',
+    { class: 'card plan', 'aria-label': 'How this was found' },
+    el('h2', {}, 'How this was found'),
     el(
-      'section',
-      { class: 'card plan', 'aria-label': 'How this was found' },
-      el('h2', {}, 'How this was found'),
-      el(
-        'dl',
-        {},
-        ...[...lines, ['in all', took + embedMs] as const].flatMap(([what, ms]) => [
-          el('dt', {}, what),
-          el('dd', {}, milliseconds(ms)),
-        ]),
-      ),
+      'dl',
+      {},
+      ...[...lines, ['in all', took + embedMs] as const].flatMap(([what, ms]) => [
+        el('dt', {}, what),
+        el('dd', {}, milliseconds(ms)),
+      ]),
     ),
   );
 }

@@ -1,4 +1,5 @@
-// The quiet line that tells how far the documents of the page have come in, with a way to stop and to go on.
+// The quiet line under the header: how far the documents of the page have come in, with a way to stop and to go on, and
+// later that a new version of the page is there.
 import type { Collection } from 'piramid';
 import { type CorpusProgress, fill, isFilled } from './corpus.ts';
 import { byId, el, replace } from './dom.ts';
@@ -44,4 +45,15 @@ export async function runFill(passages: Collection, refresh: () => Promise<void>
   }
   await refreshing;
   await refresh();
+}
+
+/** Offers a new version; it comes by itself at the next start. */
+export function showNewVersion(load: () => void): void {
+  const line = byId('progress');
+  replace(
+    line,
+    'A new version of this page is ready. ',
+    el('button', { type: 'button', class: 'link', on: { click: load } }, 'Load it'),
+  );
+  line.hidden = false;
 }

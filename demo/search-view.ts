@@ -1,11 +1,12 @@
 // Search: answers while one types, the newest words first. Shows how many, from where and how fast, the passages with the
 // reasons why they are there, and for filters that leave nothing, which one to loosen. Without words it shows what is in.
 import type { Collection, Match, Matches, Metadata, Query, Where } from 'piramid';
+import { AnswerCard } from './answer-card.ts';
 import { byId, el, replace } from './dom.ts';
 import { FIELDS, type Filters, inWords, isRange, whereOf, withFilter } from './fields.ts';
 import { count, milliseconds, plural } from './format.ts';
 import { soughtStems, tellingWords } from './highlight.ts';
-import { showPlan } from './plan-card.ts';
+import { planCard } from './plan-card.ts';
 import { isAbort, sentence } from './problems.ts';
 import { opening, result } from './result.ts';
 import { namedSpeakers, onlyBy } from './speakers.ts';
@@ -39,13 +40,15 @@ export class SearchView {
   private readonly note = el('div', { class: 'note' });
   private readonly list = el('ol', { class: 'results' });
   private readonly more = el('button', { type: 'button', class: 'button', hidden: true }, 'Show more');
-  private plan = (): void => showPlan();
+  private readonly answer: AnswerCard;
+  private plan: HTMLElement | undefined;
   private k = PAGE;
   private running: AbortController | undefined;
   private shown: Pick<State, 'words' | 'filters'> | undefined;
 
   constructor(passages: Collection) {
     this.passages = passages;
+    this.answer = new AnswerCard(passages);
     this.more.addEventListener('click', () => this.showMore());
     this.list.addEventListener('keydown', (event) => this.walk(event));
     replace(this.element, el('div', { class: 'meta' }, this.status, this.measure), this.note, this.list, this.more);
@@ -83,9 +86,15 @@ export class SearchView {
       await this.update(this.shown.words, this.shown.filters);
   }
 
-  /** Puts the card back that another view has replaced. */
-  showPlan(): void {
-    this.plan();
+  /** Puts the cards beside the results; another view may have replaced them. */
+  showBeside(): void {
+    replace(byId('beside'), this.answer.element, this.plan);
+  }
+
+  private hideBeside(): void {
+    this.answer.hide();
+    this.plan = undefined;
+    this.showBeside();
   }
 
   private async find(words: string, filters: Filters, signal: AbortSignal): Promise<void> {
@@ -120,8 +129,9 @@ export class SearchView {
     this.showMatches(matches, own ?? [], speakers, words);
     this.element.dataset.words = words; // what is shown answers this
     this.more.hidden = matches.length < this.k || this.k >= K_MAX;
-    this.plan = () => showPlan(matches.plan, { took: matches.took, embedMs, rows: among });
-    this.plan();
+    this.plan = matches.plan && planCard(matches.plan, { took: matches.took, embedMs, rows: among });
+    this.showBeside();
+    void this.answer.update(words, whereOf(speakers.length > 0 ? onlyBy(filters, speakers) : filters), signal);
     this.spread((k) => query(where, { k, select: ['metadata'] }), signal).catch((error) => {
       if (!isAbort(error)) throw error;
     });
@@ -182,8 +192,7 @@ export class SearchView {
     ]);
     if (signal.aborted) return;
     this.onSpread([]);
-    this.plan = showPlan;
-    this.plan();
+    this.hideBeside();
     if (total === 0) return this.showNothing(filters, signal);
     replace(this.status, el('span', { class: 'num' }, `${plural(total, 'passage')}${scope(filters)}`));
     replace(this.measure);
@@ -205,6 +214,7 @@ export class SearchView {
     replace(this.list);
     replace(this.measure);
     this.more.hidden = true;
+    this.hideBeside();
     this.onSpread([]);
     if (active.length === 0) {
       const empty = (await this.passages.count(undefined, { signal })) === 0;

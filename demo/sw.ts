@@ -18,7 +18,11 @@ interface FetchingEvent extends WorkerEvent {
   request: Request;
   respondWith(response: Promise<Response>): void;
 }
-const scope = self as unknown as EventTarget & { clients: { claim(): Promise<void> }; registration: { scope: string } };
+const scope = self as unknown as EventTarget & {
+  clients: { claim(): Promise<void> };
+  registration: { scope: string };
+  skipWaiting(): Promise<void>;
+};
 
 scope.addEventListener('install', (event) => {
   (event as WorkerEvent).waitUntil(keepVersion());
@@ -26,6 +30,10 @@ scope.addEventListener('install', (event) => {
 
 scope.addEventListener('activate', (event) => {
   (event as WorkerEvent).waitUntil(dropOthers().then(() => scope.clients.claim()));
+});
+
+scope.addEventListener('message', (event) => {
+  if ((event as MessageEvent).data === 'take over') void scope.skipWaiting();
 });
 
 scope.addEventListener('fetch', (event) => {

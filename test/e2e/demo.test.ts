@@ -43,7 +43,11 @@ afterAll(async () => {
 describe('on the first visit', () => {
   test('there is something to read while documents are still coming in, and the words can be typed', async () => {
     await page.goto(server.url);
-    await page.locator('.results article').first().waitFor();
+    const first = await page.waitForFunction(() =>
+      document.querySelector('.results article') ? { full: performance.getEntriesByName('piramid:fill').length } : null,
+    );
+    expect(await first.jsonValue()).toEqual({ full: 0 });
+    expect(await page.locator('#progress').innerText()).toMatch(/Adding the addresses: \d+ of \d+ documents/);
     expect(await page.evaluate(() => document.activeElement?.id)).toBe('words');
     await filled();
     expect(await passageCount()).toBeGreaterThan(1000);
