@@ -32,6 +32,8 @@ class IndexedDbBackend implements Backend {
   /** What `connection` resolved with: where it is open, requests are made at once and not a microtask later. */
   private database: IDBPDatabase | undefined;
   private closed = false;
+  /** Whether it has been open: if it has to be made anew after that, someone deleted it. */
+  private known = false;
   private readonly name: string;
   private readonly durability: 'strict' | 'relaxed';
 
@@ -47,13 +49,21 @@ class IndexedDbBackend implements Backend {
   }
 
   private async open(): Promise<IDBPDatabase> {
+    let deleted = false;
     try {
       const database = await openDB(this.name, INDEXEDDB_VERSION, {
-        upgrade(db) {
-          for (const store of STORES) db.createObjectStore(store);
+        upgrade: (db, _from, _to, transaction) => {
+          if (!this.known) for (const store of STORES) db.createObjectStore(store);
+          else {
+            // Writes into an empty database would be acknowledged, and unreadable without what was before them.
+            deleted = true;
+            transaction.done.catch(() => {});
+            transaction.abort();
+          }
         },
         terminated: () => this.forget(),
       });
+      this.known = true;
       // Someone deletes the database: give way, or both wait for ever.
       database.addEventListener('versionchange', () => {
         database.close();
@@ -63,6 +73,13 @@ class IndexedDbBackend implements Backend {
       return database;
     } catch (error) {
       this.forget();
+      if (deleted) {
+        throw new PiramidError(
+          'DATA_LOSS',
+          'the database was deleted while it was open (by the user, the browser, or another page). Nothing was written; close it and open it again to begin anew.',
+          { cause: error },
+        );
+      }
       throw storageError(error, 'opening the database');
     }
   }

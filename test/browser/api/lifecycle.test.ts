@@ -156,6 +156,23 @@ describe('one database', () => {
     expect((await indexedDB.databases()).map((database) => database.name)).not.toContain(`piramid:${name}`);
   });
 
+  test('that is deleted while it is open takes no more writes, and says that its data is gone', async () => {
+    const name = freshName();
+    const db = await open(name, { device: 'wasm' });
+    const c = await db.collection('c', { dimension: 3 });
+    await c.upsert(records(5));
+    await new Promise((resolve, reject) => {
+      const deletion = indexedDB.deleteDatabase(`piramid:${name}`);
+      deletion.onsuccess = resolve;
+      deletion.onerror = reject;
+    });
+    for (let i = 0; i < 2; i++) expect(await codeOf(c.upsert(records(5, 5)))).toBe('DATA_LOSS');
+    expect(await c.query({ vector: [1, 0, 0], k: 5, select: [] })).toHaveLength(5); // what is in memory still answers
+    await db.close();
+    await using again = await open(name, { device: 'wasm' });
+    expect(await again.listCollections()).toEqual([]);
+  });
+
   test('says which device it runs on', async () => {
     for (const device of ['wasm', 'js', 'webgpu'] as const) {
       await using db = await open(freshName(), { device, storage: 'memory' });
