@@ -282,6 +282,8 @@ export class Store {
     fromChunk: (decoded: D, row: number, chunk: ChunkRef) => T,
   ): Promise<(T | null)[]> {
     const { stored, logged } = this.rows(collection);
+    // Each chunk once a call: the rows of a long answer lie in more chunks than the cache keeps, in any order.
+    const reads = new Map<ChunkRef, Promise<D>>();
     return Promise.all(
       Array.from(wanted, async (row) => {
         const batch = findByRow(logged, row);
@@ -291,10 +293,14 @@ export class Store {
           (ref) => ref.kind === kind && row >= ref.firstRow && row < ref.firstRow + ref.rowCount,
         );
         if (!chunk) return null;
-        const decoded = await this.cache.get(chunk.key, chunk.bytes, async () =>
-          decode(await this.readChunk(stored.id, chunk), chunk),
-        );
-        return fromChunk(decoded as D, row - chunk.firstRow, chunk);
+        let read = reads.get(chunk);
+        if (!read) {
+          read = this.cache.get(chunk.key, chunk.bytes, async () =>
+            decode(await this.readChunk(stored.id, chunk), chunk),
+          );
+          reads.set(chunk, read);
+        }
+        return fromChunk(await read, row - chunk.firstRow, chunk);
       }),
     );
   }

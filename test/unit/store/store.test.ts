@@ -254,6 +254,30 @@ test('the chunks of a deleted collection are deleted by the manifest after that'
   expect(store.rowCount(store.collections[0]!.id)).toBe(0);
 });
 
+test('a chunk is read once a call, however many rows are wanted of it and in what order', async () => {
+  const memory = new MemoryBackend();
+  let reads = 0;
+  const store = await Store.open(
+    {
+      kind: memory.kind,
+      read: (name, key) => {
+        if (name === 'chunks') reads++;
+        return memory.read(name, key);
+      },
+      keys: (name) => memory.keys(name),
+      commit: (writes) => memory.commit(writes),
+      close() {},
+    },
+    mergePostings,
+  );
+  const { id } = await store.createCollection('c', CONFIG);
+  await store.append(id, batch(0, 2000, 6000), []); // 24 MB of texts; 16 are kept
+  const rows = Array.from({ length: 2000 }, (_, i) => (i * 777) % 2000);
+  const texts = await store.readTexts(id, rows);
+  expect(texts[1]).toMatch(/^text of 777 /);
+  expect(reads).toBe(store.collections[0]!.segments[0]!.chunks.filter(({ kind }) => kind === 'text').length);
+});
+
 async function damage(backend: Backend, store: StoreName, key: number): Promise<void> {
   const value = (await backend.read(store, key))!.slice(0);
   new Uint8Array(value)[value.byteLength - 1]! ^= 4;
