@@ -65,7 +65,7 @@ export function emptyManifest(): Manifest {
   return {
     version: FORMAT_VERSION,
     reader: FORMAT_READER,
-    uuid: crypto.randomUUID(),
+    uuid: randomUuid(),
     generation: 0,
     nextChunk: 1,
     nextCollection: 1,
@@ -73,6 +73,15 @@ export function emptyManifest(): Manifest {
     garbage: { chunks: [], logFrom: 1 },
     collections: [],
   };
+}
+
+/** Version 4. `crypto.randomUUID` is kept from plain http, where IndexedDB and workers are not. */
+function randomUuid(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6]! & 0x0f) | 0x40;
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return hex.replace(/(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }
 
 /**

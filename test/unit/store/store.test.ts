@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { Backend, Write } from '../../../src/store/backend.ts';
 import type { RowBatch } from '../../../src/store/batch.ts';
 import { MemoryBackend } from '../../../src/store/memory.ts';
@@ -276,6 +276,16 @@ test('a chunk is read once a call, however many rows are wanted of it and in wha
   const texts = await store.readTexts(id, rows);
   expect(texts[1]).toMatch(/^text of 777 /);
   expect(reads).toBe(store.collections[0]!.segments[0]!.chunks.filter(({ kind }) => kind === 'text').length);
+});
+
+test('a database begins on plain http too, where there is no crypto.randomUUID', async () => {
+  vi.stubGlobal('crypto', { getRandomValues: crypto.getRandomValues.bind(crypto) });
+  try {
+    const store = await Store.open(new MemoryBackend(), mergePostings);
+    expect(store.uuid).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  } finally {
+    vi.unstubAllGlobals();
+  }
 });
 
 async function damage(backend: Backend, store: StoreName, key: number): Promise<void> {
