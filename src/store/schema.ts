@@ -16,8 +16,11 @@ export type StoreName = (typeof STORES)[number];
 export const VECTOR_CHUNK_BYTES_MAX = 4 << 20;
 /** Most rows of one ids chunk. */
 export const ID_CHUNK_ROWS_MAX = 1 << 16;
-/** Payload bytes at which a text or metadata chunk is closed: small, because ten results touch up to ten of them. */
-export const PAYLOAD_CHUNK_BYTES = 256 << 10;
+/**
+ * Payload bytes at which a text or metadata chunk is closed: ten results touch up to ten of them, and Chromium reads values
+ * below 64 KB five times faster, because it keeps larger ones in files of their own (20 reads: 2.5 ms, of 256 KiB 12.7 ms).
+ */
+export const PAYLOAD_CHUNK_BYTES = 56 << 10;
 
 /** A batch of at least this many bytes becomes a segment of its own; a smaller one goes to the log. */
 export const SEGMENT_BYTES_MIN = 1 << 20;
