@@ -22,13 +22,23 @@ export class Turn {
   onQuote: () => void = () => {};
   private readonly scope = el('p', { class: 'scope soft', hidden: true });
   private readonly answer = el('div', { class: 'answer', 'aria-live': 'polite' });
-  private readonly byline = el('p', { class: 'meta num', role: 'status' });
+  private readonly byline = el('p', { class: 'meta num' });
+  /** For screen readers: what happens, without the figures that change with each word. */
+  private readonly phase = el('p', { class: 'hidden', role: 'status' });
   private sources: readonly Source[] = [];
   private citations: readonly Citation[] = [];
   private supported = true;
 
   constructor(question: string) {
-    this.element = el('article', { class: 'turn' }, el('h2', {}, question), this.scope, this.answer, this.byline);
+    this.element = el(
+      'article',
+      { class: 'turn' },
+      el('h2', {}, question),
+      this.scope,
+      this.answer,
+      this.byline,
+      this.phase,
+    );
     replace(this.byline, 'Looking …');
   }
 
@@ -116,6 +126,7 @@ export class Turn {
       if (pieces === 0)
         this.say(`${found.author} is reading the sources`, duration((performance.now() - start) / 1000));
     }, 1000);
+    this.answer.setAttribute('aria-busy', 'true');
     try {
       for await (const piece of found.answer) {
         if (pieces++ === 0) first = performance.now();
@@ -126,6 +137,7 @@ export class Turn {
       }
     } finally {
       clearInterval(reading);
+      this.answer.removeAttribute('aria-busy');
     }
     if (signal.aborted) return this.stopped();
     this.citations = await found.citations;
@@ -223,6 +235,7 @@ export class Turn {
   }
 
   private say(what: string, figure: string): void {
+    if (this.phase.textContent !== what) this.phase.textContent = what;
     replace(this.byline, el('span', {}, what), el('span', {}, figure));
   }
 }

@@ -41,41 +41,32 @@ export async function fill(
   const of = sum(index.files.map((file) => file.documents));
   const characters = sum(index.files.map((file) => file.characters));
   const start = performance.now();
-  let documents = 0;
-  let read = 0;
-  let written = 0;
-  let skipped = 0;
+  const done = { documents: 0, passages: 0, characters: 0, skipped: 0 };
 
-  async function put(group: DocumentInput[]): Promise<void> {
+  async function put(group: readonly DocumentInput[]): Promise<void> {
+    let added = 0;
     const result = await ingest(passages, group, {
       signal,
       onProgress: (progress) => {
-        const seconds = (performance.now() - start) / 1000;
-        onProgress({
-          documents: documents + progress.done,
-          of,
-          passagesPerSecond: (written + progress.passages) / seconds,
-        });
-        last = progress.passages;
+        added = progress.passages;
       },
     });
     if (result.failed[0]) throw result.failed[0].error;
-    written += last;
-    last = 0;
-    documents += group.length;
     const size = sum(group.map(({ text }) => text.length));
-    read += size;
-    if (result.skipped.length === group.length) skipped += size;
+    done.documents += group.length;
+    done.passages += added;
+    done.characters += size;
+    if (result.skipped.length === group.length) done.skipped += size;
     const seconds = (performance.now() - start) / 1000;
+    // What was skipped took no time and says nothing of the rest.
+    const rate = (done.characters - done.skipped) / seconds;
     onProgress({
-      documents,
+      documents: done.documents,
       of,
-      passagesPerSecond: written / seconds,
-      // What was skipped took no time and says nothing of the rest.
-      ...(read > skipped && { secondsLeft: (seconds / (read - skipped)) * Math.max(0, characters - read) }),
+      passagesPerSecond: done.passages / seconds,
+      ...(rate > 0 && { secondsLeft: Math.max(0, characters - done.characters) / rate }),
     });
   }
-  let last = 0;
 
   for (const file of index.files) {
     let group: DocumentInput[] = [];
@@ -90,7 +81,7 @@ export async function fill(
     }
     if (group.length > 0) await put(group);
   }
-  performance.measure('piramid:fill', { start, detail: { documents, passages: written } });
+  performance.measure('piramid:fill', { start, detail: { documents: done.documents, passages: done.passages } });
   localStorage.setItem(DONE_KEY, index.version);
   await globalThis.caches?.delete(CACHE);
 }

@@ -5,7 +5,7 @@ import { AskView } from './ask-view.ts';
 import { boot } from './boot.ts';
 import { closeOnLeave, openDatabase } from './database.ts';
 import { DeviceChip } from './device-chip.ts';
-import { byId, replace } from './dom.ts';
+import { byId, el, replace } from './dom.ts';
 import { acceptDrops } from './dropped-files.ts';
 import { FiltersPanel } from './filters-panel.ts';
 import { LibraryView } from './library-view.ts';
@@ -20,8 +20,12 @@ const words = byId<HTMLInputElement>('words');
 const main = byId('main');
 let onAsk = () => {};
 
+/** Opening takes longer than this only where another tab is letting go, milliseconds. */
+const PATIENCE_MS = 700;
+
 async function start(): Promise<void> {
-  const { db, passages } = await openDatabase();
+  const waiting = setTimeout(() => replace(main, el('p', { class: 'soft', role: 'status' }, 'Opening …')), PATIENCE_MS);
+  const { db, passages } = await openDatabase().finally(() => clearTimeout(waiting));
   closeOnLeave(db);
   const chip = new DeviceChip(db);
   const filters = new FiltersPanel(passages);
@@ -46,6 +50,7 @@ async function start(): Promise<void> {
     reader.element.hidden = now.reading === undefined;
     if (words.value !== now.words) words.value = now.words;
     setLinks(now);
+    document.title = now.words.trim() === '' ? 'Piramid' : `${now.words} · Piramid`;
     words.placeholder = now.view === 'ask' ? 'Ask a question' : 'Search by meaning and by words';
     words.setAttribute('aria-label', now.view === 'ask' ? 'Question' : 'Search');
     if (now.reading) {
@@ -88,6 +93,8 @@ async function start(): Promise<void> {
   onChange((now, before) => void show(now, before));
   await show(state());
   await chip.update();
+  // So that the first words need not wait for it; a search says what is wrong with it.
+  db.loadModel('embed', 'static-en').catch(() => {});
   await runFill(passages, refresh);
   await prepareOffline((ready) => chip.setOffline(ready), showNewVersion);
 }
@@ -136,4 +143,8 @@ addEventListener('keydown', (event) => {
 });
 
 boot();
-start().catch((error) => showProblem(sentence(error)));
+start().catch((error) => {
+  replace(main);
+  replace(byId('device').lastElementChild!, 'Not started');
+  showProblem(sentence(error));
+});

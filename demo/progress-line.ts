@@ -8,20 +8,25 @@ import { isAbort, sentence } from './problems.ts';
 
 /** How often views are told that there is more, at most, milliseconds. */
 const REFRESH_MS = 1200;
+/** How often the line itself changes, at most. */
+const SHOW_MS = 150;
 
 /** Fills the collection unless that is done. Resolves when it is full, stopped or failed. */
 export async function runFill(passages: Collection, refresh: () => Promise<void>): Promise<void> {
   const line = byId('progress');
   if (isFilled() && (await passages.count()) > 0) return;
   const stop = new AbortController();
-  const text = el('span');
+  const text = el('span', { class: 'text-line' });
   const thread = el('i');
   const cancel = el('button', { type: 'button', class: 'link', on: { click: () => stop.abort() } }, 'Cancel');
   replace(line, text, cancel, el('div', { class: 'thread', 'aria-hidden': 'true' }, thread));
   line.hidden = false;
   let refreshed = -Infinity;
   let refreshing = Promise.resolve();
+  let shown = -Infinity;
   const onProgress = ({ documents, of, passagesPerSecond, secondsLeft }: CorpusProgress) => {
+    if (performance.now() - shown < SHOW_MS) return;
+    shown = performance.now();
     replace(
       text,
       el('span', { class: 'long' }, 'Adding the addresses: '),
