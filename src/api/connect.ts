@@ -5,9 +5,12 @@ import { PiramidError, toPiramidError } from '../errors.ts';
 import { type CallId, type Engine, type EngineEvent, installErrorTransfer, lifeLockName } from '../protocol.ts';
 // `?worker&inline` in the IIFE format is the one form that works as ESM, as a script tag, from another origin and on file://.
 import InlinedWorker from '../worker/worker.ts?worker&inline';
+import { describe, invalid } from './input.ts';
 
 /** How long a worker may take to say hello, milliseconds. A blocked one says nothing, and browsers do not always tell. */
 const START_TIMEOUT = 20_000;
+/** How often a silent worker is asked for a sign of life before it is given up. */
+const BEATS = 4;
 
 installErrorTransfer();
 
@@ -20,7 +23,8 @@ export class Connection {
   private lastCall = 0;
   private failure: PiramidError | undefined;
   private heartbeat: ReturnType<typeof setInterval> | undefined;
-  private lastSign = 0;
+  /** Beats since the last sign of life. */
+  private silentBeats = 0;
 
   private constructor(worker: Worker, silence: number) {
     this.worker = worker;
@@ -46,6 +50,8 @@ export class Connection {
     } catch (error) {
       throw toPiramidError(error, 'WORKER_FAILED', 'the worker could not be made');
     }
+    if (typeof worker?.addEventListener !== 'function')
+      throw invalid(`worker: expected a function that makes a Worker, and it made ${describe(worker)}`);
     const connection = new Connection(worker, silence);
     const timer = setTimeout(() => {
       connection.fail(new PiramidError('WORKER_FAILED', `the worker did not answer within ${START_TIMEOUT} ms`));
@@ -53,6 +59,9 @@ export class Connection {
     try {
       const token = await connection.call((engine) => engine.hello());
       connection.watchLife(token);
+    } catch (error) {
+      connection.close();
+      throw error;
     } finally {
       clearTimeout(timer);
     }
@@ -88,12 +97,13 @@ export class Connection {
       if (onEvent) this.listeners.set(call, onEvent);
       signal?.addEventListener('abort', onAbort);
       this.startHeartbeat();
-      run(this.engine, call).then(
-        (value) => {
-          this.lastSign = performance.now();
-          settle(() => resolve(value));
-        },
-        (error) => settle(() => reject(error)),
+      // What throws at once (an argument that cannot be cloned) is an answer like any other.
+      const answer = (async () => run(this.engine, call))().finally(() => {
+        this.silentBeats = 0;
+      });
+      answer.then(
+        (value) => settle(() => resolve(value)),
+        (error) => settle(() => reject(toPiramidError(error, 'WORKER_FAILED', 'the call failed'))),
       );
     });
   }
@@ -101,7 +111,7 @@ export class Connection {
   /** The callback that the worker's events come in by. */
   events(): (event: EngineEvent) => void {
     return proxy((event: EngineEvent) => {
-      this.lastSign = performance.now();
+      this.silentBeats = 0;
       this.listeners.get(event.call)?.(event);
     });
   }
@@ -130,30 +140,27 @@ export class Connection {
       .catch(() => {});
   }
 
-  // While calls wait, the worker is asked for a sign of life. An answer to anything counts.
+  // While calls wait, the worker is asked for a sign of life. An answer to anything counts. Silence is counted in beats:
+  // while the page itself is blocked, asleep or slowed down in the background, time passes and the worker is not to blame.
   private startHeartbeat(): void {
     if (this.heartbeat !== undefined) return;
-    this.lastSign = performance.now();
+    this.silentBeats = 0;
     let asking = false;
-    this.heartbeat = setInterval(
-      () => {
-        const quiet = performance.now() - this.lastSign;
-        if (quiet > this.silence) {
-          const reason = new PiramidError('TIMEOUT', `the worker gave no sign of life for ${Math.round(quiet)} ms`);
-          for (const reject of [...this.waiting]) reject(reason);
-        } else if (!asking) {
-          asking = true;
-          this.engine.ping().then(
-            () => {
-              asking = false;
-              this.lastSign = performance.now();
-            },
-            () => {},
-          );
-        }
-      },
-      Math.max(50, this.silence / 4),
-    );
+    this.heartbeat = setInterval(() => {
+      if (++this.silentBeats >= BEATS) {
+        const reason = new PiramidError('TIMEOUT', `the worker gave no sign of life for ${this.silence} ms`);
+        for (const reject of [...this.waiting]) reject(reason);
+      } else if (!asking) {
+        asking = true;
+        this.engine.ping().then(
+          () => {
+            asking = false;
+            this.silentBeats = 0;
+          },
+          () => {},
+        );
+      }
+    }, this.silence / BEATS);
   }
 
   private stopHeartbeat(): void {

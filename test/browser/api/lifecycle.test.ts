@@ -31,6 +31,39 @@ describe('every call settles', () => {
     expect(await codeOf(open('x', { worker: workerOf('setInterval(() => {}, 1000)'), timeout: 300 }))).toBe('TIMEOUT');
   });
 
+  test('when it made no worker, or one of something else', async () => {
+    for (const worker of [() => undefined, async () => engineWorker()])
+      expect(await codeOf(open('x', { worker: worker as never }))).toBe('INVALID_ARGUMENT');
+  });
+
+  test('and a worker that never answered is ended', async () => {
+    const name = freshName();
+    const channel = new BroadcastChannel(name);
+    let beats = 0;
+    channel.onmessage = () => beats++;
+    const source = `const channel = new BroadcastChannel('${name}'); setInterval(() => channel.postMessage(1), 20)`;
+    expect(await codeOf(open('x', { worker: workerOf(source), timeout: 1500 }))).toBe('TIMEOUT');
+    expect(beats).toBeGreaterThan(0);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    beats = 0;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    channel.close();
+    expect(beats).toBe(0);
+  });
+
+  test('but not because the page itself was blocked', async () => {
+    // Speaks Comlink; opens after a while, and answers all else at once.
+    const source = `onmessage = ({ data: { id, path = [] } }) => {
+      const opens = path[0] === 'open';
+      setTimeout(() => postMessage({ id, type: 'RAW', value: opens ? { device: 'wasm' } : null }), opens ? 2000 : 0);
+    }`;
+    const opening = open('x', { worker: workerOf(source), timeout: 800 });
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const end = performance.now() + 1000;
+    while (performance.now() < end);
+    await (await opening).close();
+  });
+
   test('when it is killed while calls wait', async () => {
     let worker: Worker | undefined;
     const db = await open(freshName(), { worker: () => (worker = engineWorker()), device: 'wasm' });
