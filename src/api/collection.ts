@@ -1,7 +1,7 @@
 // A collection as the page sees it. Checks and packs what goes out, turns what comes back into records and matches.
 import { transfer } from 'comlink';
 import { PiramidError } from '../errors.ts';
-import { checkPath, checkWhere } from '../filter/check.ts';
+import { checkPath } from '../filter/check.ts';
 import { decodeMetadataValue } from '../filter/metadata.ts';
 import type { EngineAnswer, EngineQuery, EngineRows, OpenedCollection } from '../protocol.ts';
 import type {
@@ -31,6 +31,8 @@ import type { Database } from './database.ts';
 import {
   checkChanges,
   checkChoice,
+  checkCursor,
+  checkFilter,
   checkIds,
   checkInteger,
   checkOptions,
@@ -141,7 +143,7 @@ export class Collection<M extends object = Metadata> {
   /** How many records there are, or match. */
   async count(where?: Where, options: CallOptions = {}): Promise<number> {
     checkOptions(options, ['signal'], 'count');
-    const checked = where === undefined ? null : checkWhere(where);
+    const checked = where === undefined ? null : checkFilter(where);
     return this.connection.call((engine) => engine.count(this.id, checked), { signal: checkSignal(options.signal) });
   }
 
@@ -149,9 +151,9 @@ export class Collection<M extends object = Metadata> {
   async scroll(options: ScrollOptions = {}): Promise<ScrollPage<M>> {
     checkOptions(options, ['where', 'limit', 'cursor', 'select', 'signal'], 'scroll');
     const request = {
-      where: options.where === undefined ? null : checkWhere(options.where),
+      where: options.where === undefined ? null : checkFilter(options.where),
       limit: options.limit === undefined ? 100 : checkInteger(options.limit, 1, K_MAX, 'limit'),
-      afterRow: options.cursor === undefined ? -1 : checkInteger(Number(options.cursor), 0, 2 ** 32, 'cursor'),
+      afterRow: checkCursor(options.cursor),
       select: checkSelect(options.select, ['text', 'metadata', 'vector']),
     };
     const page = await this.connection.call((engine) => engine.scroll(this.id, request), {
@@ -166,7 +168,7 @@ export class Collection<M extends object = Metadata> {
     checkPath(options?.field);
     const request = {
       field: options.field,
-      where: options.where === undefined ? null : checkWhere(options.where),
+      where: options.where === undefined ? null : checkFilter(options.where),
       limit: options.limit === undefined ? 100 : checkInteger(options.limit, 1, K_MAX, 'limit'),
     };
     return this.connection.call((engine) => engine.facets(this.id, request), { signal: checkSignal(options.signal) });
@@ -194,7 +196,7 @@ export class Collection<M extends object = Metadata> {
 
   private async run(queries: readonly Query[], givenSignal: AbortSignal | undefined): Promise<Matches<M>[]> {
     const signal = checkSignal(givenSignal);
-    const packed = queries.map((query) => packQuery(query, this.rules));
+    const packed = Array.from(queries, (query) => packQuery(query, this.rules));
     if (this.embedder) await this.embedOnPage(packed, signal);
     const answers = await this.connection.call((engine, call) => engine.query(this.id, packed, call), { signal });
     return answers.map(toMatches<M>);

@@ -19,6 +19,7 @@ import type { Connection } from './connect.ts';
 import {
   checkChoice,
   checkInteger,
+  checkMessages,
   checkName,
   checkOptions,
   checkSignal,
@@ -27,6 +28,7 @@ import {
   describe,
   embedderOptions,
   invalid,
+  requireChoice,
 } from './input.ts';
 
 /** Options of calls that may have to load a model first. */
@@ -115,7 +117,7 @@ export class Database implements AsyncDisposable {
     model: string | EmbedderOptions,
     call: ModelCallOptions = {},
   ): Promise<ModelInfo> {
-    checkChoice(task, ['embed', 'generate'], 'task');
+    requireChoice(task, ['embed', 'generate'], 'task');
     checkCall(call);
     const options = embedderOptions(model);
     return this.connection.call((engine, id) => engine.loadModel(task, options, id), eventOptions(call));
@@ -127,14 +129,13 @@ export class Database implements AsyncDisposable {
     options: ModelCallOptions & { model?: string | EmbedderOptions; kind?: 'query' | 'document' } = {},
   ): Promise<(Float32Array | null)[]> {
     if (!Array.isArray(texts)) throw invalid(`texts: expected an array, got ${describe(texts)}`);
+    checkOptions(options, ['model', 'kind', 'signal', 'onProgress'], 'embed');
     const { model = 'static-en', kind = 'document', ...call } = options;
     checkCall(call);
-    checkChoice(kind, ['query', 'document'], 'kind');
+    requireChoice(kind, ['query', 'document'], 'kind');
+    const embedder = embedderOptions(model);
     for (const [i, text] of texts.entries()) checkText(text, () => `texts[${i}]`);
-    return this.connection.call(
-      (engine, id) => engine.embed(embedderOptions(model), texts, kind, id),
-      eventOptions(call),
-    );
+    return this.connection.call((engine, id) => engine.embed(embedder, [...texts], kind, id), eventOptions(call));
   }
 
   /** An answer to a conversation, piece by piece, by a language model in the worker. Ending the loop early stops it. */
@@ -142,17 +143,20 @@ export class Database implements AsyncDisposable {
     messages: readonly ChatMessage[],
     options: ModelCallOptions & { model: string /** @default 256 */; maxTokens?: number },
   ): AsyncGenerator<string, void, undefined> {
-    const { model, maxTokens = 256, signal, onProgress, ...rest } = options;
-    checkOptions(rest, ['model', 'maxTokens', 'signal', 'onProgress'], 'generate');
+    checkOptions(options, ['model', 'maxTokens', 'signal', 'onProgress'], 'generate');
+    const { model, maxTokens = 256, ...call } = options ?? {};
     checkName(model, 'model');
     checkInteger(maxTokens, 1, 100_000, 'maxTokens');
+    checkCall(call);
+    const { signal, onProgress } = call;
+    const conversation = checkMessages(messages);
     const stop = new AbortController();
     const pieces: string[] = [];
     let finished = false;
     let failure: unknown;
     let wake = () => {};
     this.connection
-      .call((engine, id) => engine.generate(model, messages, maxTokens, id), {
+      .call((engine, id) => engine.generate(model, conversation, maxTokens, id), {
         signal: signal ? AbortSignal.any([signal, stop.signal]) : stop.signal,
         onEvent: (event) => {
           if (event.type === 'token') pieces.push(event.piece);
@@ -205,6 +209,8 @@ function isEmbedder(value: CollectionOptions['embedder']): value is Embedder {
 function checkCall(call: ModelCallOptions): void {
   checkOptions(call, ['signal', 'onProgress'], 'options');
   checkSignal(call.signal);
+  if (call.onProgress !== undefined && typeof call.onProgress !== 'function')
+    throw invalid(`onProgress: expected a function, got ${describe(call.onProgress)}`);
 }
 
 function eventOptions({ signal, onProgress }: ModelCallOptions) {

@@ -2,7 +2,8 @@
 // Every refusal says what was expected, what came and which record. Nothing behind this file checks again.
 import { PiramidError } from '../errors.ts';
 import { checkMetadata, checkPath, checkWhere } from '../filter/check.ts';
-import { encodeMetadataRow } from '../filter/metadata.ts';
+import { decodeMetadataValue, encodeMetadataRow } from '../filter/metadata.ts';
+import { isPlainObject } from '../filter/values.ts';
 import {
   type EngineQuery,
   type PackedRecords,
@@ -13,6 +14,7 @@ import {
 } from '../protocol.ts';
 import type {
   Changes,
+  ChatMessage,
   EmbedderOptions,
   Fusion,
   Metric,
@@ -42,11 +44,14 @@ export function checkOptions(value: unknown, known: readonly string[], what: str
   }
 }
 
-/** The value, if it is undefined or one of `choices`. */
+/** Refuses a value that is not undefined and not one of `choices`. */
 export function checkChoice<T extends string>(value: T | undefined, choices: readonly T[], what: string): void {
-  if (value !== undefined && !choices.includes(value)) {
-    throw invalid(`${what}: expected ${choices.map((choice) => `'${choice}'`).join(' or ')}, got ${describe(value)}`);
-  }
+  if (value !== undefined) requireChoice(value, choices, what);
+}
+
+export function requireChoice<T extends string>(value: T, choices: readonly T[], what: string): T {
+  if (choices.includes(value)) return value;
+  throw invalid(`${what}: expected ${choices.map((choice) => `'${choice}'`).join(' or ')}, got ${describe(value)}`);
 }
 
 export function checkName(name: unknown, what: string): string {
@@ -78,7 +83,7 @@ export function checkId(id: unknown, where: string): RecordId {
 
 export function checkIds(ids: unknown, where: string): RecordId[] {
   if (!Array.isArray(ids)) throw invalid(`${where}: expected an array of ids, got ${describe(ids)}`);
-  return ids.map((id, i) => checkId(id, `${where}[${i}]`));
+  return Array.from(ids, (id, i) => checkId(id, `${where}[${i}]`)); // not `map`, which leaves holes unchecked
 }
 
 export function checkText(text: unknown, what: () => string): string {
@@ -92,27 +97,45 @@ export function checkTarget(target: Target): Target {
   checkOptions(target, ['ids', 'where'], 'target');
   const has = (key: 'ids' | 'where') => (target as Record<string, unknown>)[key] !== undefined;
   if (target === undefined || has('ids') === has('where')) throw invalid('target: expected { ids } or { where }');
-  return 'ids' in target && target.ids
-    ? { ids: checkIds(target.ids, 'target.ids') }
-    : { where: checkWhere((target as { where: Where }).where) };
+  return has('ids')
+    ? { ids: checkIds((target as { ids: unknown }).ids, 'target.ids') }
+    : { where: checkFilter((target as { where: unknown }).where) };
+}
+
+/** The filter as a copy: what crosses to the worker is what was checked, and the user's may be a framework's proxy. */
+export function checkFilter(where: unknown): Where {
+  return copyOf(checkWhere(where)) as Where;
 }
 
 export function checkChanges(changes: Changes): Changes {
   checkOptions(changes, ['set', 'unset'], 'changes');
-  const { set, unset } = changes ?? {};
-  if (!set && !unset) throw invalid('changes: expected { set } or { unset } or both');
-  if (unset !== undefined && !Array.isArray(unset))
-    throw invalid(`changes.unset: expected an array of field paths, got ${describe(unset)}`);
-  for (const path of [...Object.keys(set ?? {}), ...(unset ?? [])]) checkPath(path);
-  if (set) for (const [path, value] of Object.entries(set)) checkMetadata({ value }, () => `changes.set["${path}"]`);
-  return changes;
+  const { set = {}, unset = [] } = changes ?? {};
+  if (changes?.set === undefined && changes?.unset === undefined)
+    throw invalid('changes: expected { set } or { unset } or both');
+  if (!isPlainObject(set)) throw invalid(`changes.set: expected an object of field paths, got ${describe(set)}`);
+  if (!Array.isArray(unset)) throw invalid(`changes.unset: expected an array of field paths, got ${describe(unset)}`);
+  for (const path of [...Object.keys(set), ...unset]) checkPath(path);
+  for (const [path, value] of Object.entries(set)) checkMetadata({ value }, () => `changes.set["${path}"]`);
+  return { set: copyOf(set) as NonNullable<Changes['set']>, unset: [...unset] };
+}
+
+/** A copy of checked JSON and dates. */
+function copyOf(value: object): unknown {
+  return decodeMetadataValue(JSON.parse(encodeMetadataRow(value)));
 }
 
 export function checkSelect(select: unknown, fallback: Select): Select {
   if (select === undefined) return fallback;
   if (!Array.isArray(select)) throw invalid(`select: expected an array, got ${describe(select)}`);
-  for (const field of select) checkChoice(field, ['text', 'metadata', 'vector'], 'select');
-  return select;
+  return Array.from(select, (field) => requireChoice(field, ['text', 'metadata', 'vector'], 'select'));
+}
+
+/** Where a page of `scroll` begins: behind this row. */
+export function checkCursor(cursor: unknown): number {
+  if (cursor === undefined) return -1;
+  if (typeof cursor !== 'string' || !/^\d{1,10}$/.test(cursor))
+    throw invalid(`cursor: expected the \`next\` of the page before, got ${describe(cursor)}`);
+  return Number(cursor);
 }
 
 /** The vector as finite float32, in a buffer of its own. */
@@ -301,7 +324,7 @@ export function packQuery(query: Query, rules: PackingRules & { embeds: boolean 
     words: words === undefined ? null : checkText(words, () => 'query'),
     k: query.k === undefined ? 10 : checkInteger(query.k, 1, K_MAX, 'k'),
     offset: query.offset === undefined ? 0 : checkInteger(query.offset, 0, K_MAX, 'offset'),
-    where: query.where === undefined ? null : checkWhere(query.where),
+    where: query.where === undefined ? null : checkFilter(query.where),
     fusion: checkFusion(query.fusion),
     select: checkSelect(query.select, ['text', 'metadata']),
     explain: query.explain ?? false,
@@ -322,16 +345,37 @@ function checkFusion(fusion: Fusion | undefined): Fusion {
     if (typeof value !== 'number' || !Number.isFinite(value) || value < 0)
       throw invalid(`fusion: ${name}: expected a number of at least 0, got ${describe(value)}`);
   }
-  return fusion;
+  return rrf === undefined ? { weighted: { ...weighted } } : { rrf: { ...rrf } };
 }
 
 /** Options of a worker-side embedder, in full. */
 export function embedderOptions(embedder: string | EmbedderOptions): EmbedderOptions {
   if (typeof embedder === 'string') return { model: checkName(embedder, 'embedder') };
+  if (embedder === undefined) throw invalid('embedder: expected the name of a model or its options, got undefined');
   checkOptions(embedder, ['model', 'dtype', 'pooling', 'queryPrefix', 'documentPrefix'], 'embedder');
   checkName(embedder.model, 'embedder.model');
   checkChoice(embedder.pooling, ['mean', 'cls', 'last'], 'embedder.pooling');
-  return embedder;
+  for (const option of ['dtype', 'queryPrefix', 'documentPrefix'] as const) {
+    const value = embedder[option];
+    if (value !== undefined && typeof value !== 'string')
+      throw invalid(`embedder.${option}: expected a string, got ${describe(value)}`);
+  }
+  return { ...embedder };
+}
+
+/** A conversation for a generator. */
+export function checkMessages(messages: unknown): ChatMessage[] {
+  if (!Array.isArray(messages) || messages.length === 0)
+    throw invalid(`messages: expected an array of at least one message, got ${describe(messages)}`);
+  return Array.from(messages, (message: ChatMessage | undefined, i) => {
+    if (message === undefined) throw invalid(`messages[${i}]: expected { role, content }, got undefined`);
+    checkOptions(message, ['role', 'content'], `messages[${i}]`);
+    const { role, content } = message;
+    requireChoice(role, ['system', 'user', 'assistant'], `messages[${i}].role`);
+    if (typeof content !== 'string')
+      throw invalid(`messages[${i}].content: expected a string, got ${describe(content)}`);
+    return { role, content };
+  });
 }
 
 function isWellFormed(text: string): boolean {

@@ -26,6 +26,8 @@ export async function open(name: string, options: OpenOptions = {}): Promise<Dat
   if (options.timeout !== undefined) checkInteger(options.timeout, 100, 86_400_000, 'timeout');
   checkOptions(options.models, ['path', 'remote', 'runtime'], 'models');
   const { path, remote, runtime } = options.models ?? {};
+  if (remote !== undefined && typeof remote !== 'boolean')
+    throw invalid(`models.remote: expected true or false, got ${describe(remote)}`);
 
   const connection = await Connection.start(options.worker, options.timeout ?? 60_000);
   try {

@@ -86,9 +86,8 @@ function checkConditions(where: unknown, path: string, depth: number, walk: Walk
     const value = where[key];
     if (key === '$and' || key === '$or') {
       if (!Array.isArray(value)) throw invalid(`${path}.${key}`, 'expected an array of filters', value);
-      value.forEach((part, i) => {
-        checkConditions(part, `${path}.${key}[${i}]`, depth + 1, walk);
-      });
+      // Not `forEach`, which would leave holes unchecked.
+      for (const [i, part] of value.entries()) checkConditions(part, `${path}.${key}[${i}]`, depth + 1, walk);
     } else if (key === '$not') checkConditions(value, `${path}.$not`, depth + 1, walk);
     else if (key.startsWith('$')) throw unknownOperator(path, key, LOGICAL, OPERATORS, 'belongs below a field');
     else checkCondition(value, `${path}.${key}`, depth + 1, walk);

@@ -163,6 +163,43 @@ describe('errors', () => {
     expect(await codeOf(open('', {}))).toBe('INVALID_ARGUMENT');
     expect(await codeOf(c.delete({} as never))).toBe('INVALID_ARGUMENT');
   });
+
+  test('of arguments that no type checker saw have a code too, and nothing is silently ignored', async () => {
+    await using db = await openFresh({ storage: 'memory' });
+    const c = await db.collection('c', { dimension: 3 });
+    await c.upsert(records(3));
+    const loose = c as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
+    const base = db as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
+    const generate = (...args: unknown[]) =>
+      (base.generate!(...args) as unknown as AsyncGenerator<string>).next() as Promise<unknown>;
+    const holes = new Array(1);
+    const refused: Promise<unknown>[] = [
+      ...['abc', new Map([['a', 1]]), () => 1, 5].map((set) => loose.update!({ ids: ['r0'] }, { set })),
+      loose.queryBatch!(holes),
+      loose.count!({ $and: holes }),
+      loose.get!(holes),
+      loose.delete!({ ids: holes }),
+      loose.delete!({ ids: null }),
+      loose.get!(['r1'], { select: [undefined] }),
+      // Each of these would be the cursor 0, and skip the first record in silence.
+      ...['', null, false, [], Symbol('0'), '0x0'].map((cursor) => loose.scroll!({ cursor })),
+      base.embed!(['a'], null),
+      base.embed!(['a'], { kind: null }),
+      base.loadModel!('embed'),
+      base.loadModel!(undefined, 'static-en'),
+      base.loadModel!('embed', 'static-en', { onProgress: 5 }),
+      base.collection!('x', { embedder: { model: 'm', dtype: () => 1 } }),
+      base.collection!('x', { embedder: { model: 'm', queryPrefix: 5 } }),
+      generate([{ role: 'user', content: 'x' }]),
+      generate('hello', { model: 'm' }),
+      generate([{ role: 'user', content: () => 1 }], { model: 'm' }),
+      generate([{ role: 'bot', content: 'x' }], { model: 'm' }),
+      generate([{ role: 'user', content: 'x' }], { model: 'm', signal: 5 }),
+      open('x', { models: { remote: 'no' as never } }),
+    ];
+    expect(await Promise.all(refused.map((promise) => codeOf(promise)))).toEqual(refused.map(() => 'INVALID_ARGUMENT'));
+    expect((await c.scroll()).records).toHaveLength(3);
+  });
 });
 
 describe('one database', () => {

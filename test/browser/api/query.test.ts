@@ -147,6 +147,37 @@ describe('a word query', () => {
   });
 });
 
+test('what is asked is taken as it stands at the call, and may be in the proxies that frameworks wrap state in', async () => {
+  const proxied = <T extends object>(target: T): T =>
+    new Proxy(target, {
+      get: (object, key) => {
+        const value: unknown = Reflect.get(object, key);
+        return typeof value === 'object' && value !== null && !(value instanceof Date) ? proxied(value) : value;
+      },
+    });
+  await using db = await openFresh({ storage: 'memory' });
+  const embedder = {
+    dimension: 3,
+    fingerprint: 'own',
+    embed: async (texts: readonly string[]) => texts.map(() => Float32Array.of(1, 0, 0)),
+  };
+  const c = await db.collection('c', { embedder });
+  await c.upsert(
+    proxied(records(10).map((record) => ({ ...record, metadata: { ...record.metadata, at: new Date(0) } }))),
+  );
+  const where = { n: { $in: [3, 4] }, at: new Date(0) };
+  expect(await c.count(proxied(where))).toBe(2);
+  expect(await c.update(proxied({ where }), proxied({ set: { tags: ['a'] }, unset: ['even'] }))).toBe(2);
+  expect((await c.get(proxied(['r3']), proxied({ select: ['metadata'] as const })))[0]!.metadata).toEqual({
+    n: 3,
+    at: new Date(0),
+    tags: ['a'],
+  });
+  const query = c.query(proxied({ text: 'record', where, fusion: { rrf: { rrfConstant: 1 } }, select: [] as const }));
+  where.n = { $in: [] }; // while the page's embedder is at work
+  expect(await query).toHaveLength(2);
+});
+
 test('text without an embedder is refused with the way out', async () => {
   await using db = await openFresh();
   const c = await db.collection('c', { dimension: 3 });
