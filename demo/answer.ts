@@ -10,6 +10,8 @@ interface Request {
   question: string;
   model: string | undefined;
   where: Where | undefined;
+  /** Whether not finding anything is the answer; else it is left to the next attempt. */
+  isLast: boolean;
   signal: AbortSignal;
 }
 
@@ -47,7 +49,8 @@ export class Turn {
     this.scope.hidden = words === '';
   }
 
-  async run(passages: Collection, { question, model, where, signal }: Request): Promise<void> {
+  /** Asks, and shows what comes. Whether there was an answer. */
+  async run(passages: Collection, { question, model, where, isLast, signal }: Request): Promise<boolean> {
     const start = performance.now();
     const found = await ask(passages, question, {
       signal,
@@ -56,18 +59,19 @@ export class Turn {
       ...(where && { where }),
       ...(model !== undefined && { model }),
     });
+    if (!found.supported && !isLast) return false;
     this.sources = found.sources;
     this.supported = found.supported;
     this.showSources();
-    if (!found.supported) return this.showNotFound(found.sources, start);
-    if (found.author === QUOTATIONS) {
+    if (!found.supported) this.showNotFound(found.sources, start);
+    else if (found.author !== QUOTATIONS) await this.stream(found, start, signal);
+    else {
       this.citations = await found.citations;
       this.showQuotations(this.citations);
       this.say('Quotations, word for word; no language model wrote this', seconds(start));
       this.showSources();
-      return;
     }
-    await this.stream(found, start, signal);
+    return found.supported;
   }
 
   /** What was written so far stays. */
@@ -229,9 +233,9 @@ export class Turn {
     this.say('Decided from the words of the passages, before any model was asked', seconds(start));
   }
 
-  private loading({ model, loadedBytes, totalBytes }: ModelProgress): void {
+  private loading({ model, file, loadedBytes, totalBytes }: ModelProgress): void {
     const of = totalBytes > 0 ? `${bytes(loadedBytes)} of ${bytes(totalBytes)}` : bytes(loadedBytes);
-    this.say(`Loading ${model}`, of);
+    this.say(`Loading ${model}: ${file}`, of);
   }
 
   private say(what: string, figure: string): void {

@@ -12,9 +12,9 @@ import { go, href, state } from './state.ts';
 
 const EXAMPLES = [
   'What did Lincoln say about slavery?',
+  'What did Roosevelt say about fear?',
   'Why did Polk go to war with Mexico?',
-  'How many people were unemployed in the depression?',
-  'What is the purpose of the Monroe doctrine?',
+  'How many war vessels were launched?',
 ];
 const QUOTATIONS = '';
 const MODEL_KEY = 'piramid-demo-model';
@@ -137,15 +137,19 @@ export class AskView {
     if (isFollowUp) turn.element.scrollIntoView({ block: 'start' });
     this.stop.hidden = false;
     try {
-      const speakers = await namedSpeakers(this.passages, question, filters, running.signal);
-      const where = whereOf(speakers.length > 0 ? onlyBy(filters, speakers) : filters);
-      turn.setScope(scope(filters, speakers));
-      await turn.run(this.passages, {
+      const request = {
         question,
         model: author === QUOTATIONS ? undefined : author,
-        where,
         signal: running.signal,
-      });
+      };
+      const speakers = await namedSpeakers(this.passages, question, filters, running.signal);
+      if (speakers.length > 0) {
+        turn.setScope(scope(filters, speakers));
+        const own = { ...request, where: whereOf(onlyBy(filters, speakers)), isLast: false };
+        if (await turn.run(this.passages, own)) return;
+      }
+      turn.setScope(scope(filters, []));
+      await turn.run(this.passages, { ...request, where: whereOf(filters), isLast: true });
     } catch (error) {
       if (isAbort(error)) turn.stopped();
       else turn.failed(sentence(error), () => void this.ask(question, filters));

@@ -8,6 +8,13 @@ export const SPEAKER_FIELD = 'president';
 /** Names that are words too: they count only with a capital. */
 const ALSO_WORDS = new Set(['grant', 'bush', 'ford', 'pierce', 'carter', 'taylor']);
 
+/** What stands before someone who is to speak: "did ", "according to President ", "by Franklin D ". */
+const BEFORE =
+  /\b(?:did|does|do|would|could|should|will|by|from|according to)\s+(?:president\s+)?(?:\p{Lu}[\p{L}.]*\s+){0,2}$/iu;
+/** And after: "'s ", " said ", " on ". */
+const AFTER =
+  /^(?:['’]s\b|\s+(?:says?|said|thinks?|thought|want(?:s|ed)?|believed?|proposed?|promised?|warn(?:s|ed)?|on|about)\b)/i;
+
 let known: { names: readonly string[]; rows: number } = { names: [], rows: -1 };
 
 /** The people among the data's own that `words` names, unless the filters say whose words are wanted. */
@@ -32,17 +39,26 @@ export function onlyBy(filters: Filters, speakers: readonly string[]): Filters {
   return withFilter(filters, SPEAKER_FIELD, speakers);
 }
 
-/** Which of `names` are in `words`, by their last name; where several share it, by the first names given too. */
+/**
+ * Which of `names` are said to speak or act in `words`, by their last name; where several share it, by the first names
+ * given too. "Did Monroe …" and "Monroe on …" ask for Monroe's words, "the Monroe doctrine" does not.
+ */
 export function named(words: string, names: readonly string[]): string[] {
-  const said = new Set(Array.from(words.matchAll(/[\p{L}]+/gu), ([word]) => word.toLowerCase()));
-  const capital = new Set(Array.from(words.matchAll(/\p{Lu}[\p{L}]+/gu), ([word]) => word.toLowerCase()));
   const found = names.filter((name) => {
-    const parts = name.toLowerCase().split(/\s+/);
-    const last = parts.at(-1)!;
+    const parts = name.split(/\s+/);
     // "Mc Kinley" is written in one word as well.
-    const forms = [last, parts.slice(-2).join('')];
-    return forms.some((form) => said.has(form) && (!ALSO_WORDS.has(form) || capital.has(form)));
+    const forms = [parts.at(-1)!, parts.slice(-2).join('')];
+    return forms.some((form) => speaks(words, form));
   });
+  const said = new Set(Array.from(words.matchAll(/\p{L}+/gu), ([word]) => word.toLowerCase()));
   const precise = found.filter((name) => said.has(name.toLowerCase().split(/\s+/)[0]!));
   return precise.length > 0 ? precise : found;
+}
+
+function speaks(words: string, name: string): boolean {
+  for (const { 0: form, index } of words.matchAll(new RegExp(`(?<!\\p{L})${name}(?!\\p{L})`, 'giu'))) {
+    if (ALSO_WORDS.has(name.toLowerCase()) && !/^\p{Lu}/u.test(form)) continue;
+    if (BEFORE.test(words.slice(0, index)) || AFTER.test(words.slice(index + form.length))) return true;
+  }
+  return false;
 }

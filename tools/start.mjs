@@ -107,7 +107,7 @@ async function runOnce(url) {
   await page.screenshot({ path: picture });
   await page.getByRole('button', { name: 'Clear all filters' }).click();
   await search(page, 'How are vectors stored on disk?');
-  await question(page, 'How many vessels does the Navy have?');
+  await question(page, 'What did Roosevelt say about fear?');
 
   if (errors.length > 0) throw new Error(`the page reported an error: ${errors[0]}`);
   say(`screenshot: ${picture}`);
