@@ -10,8 +10,6 @@ interface Request {
   question: string;
   model: string | undefined;
   where: Where | undefined;
-  /** Whether not finding anything is the answer; else it is left to the next attempt. */
-  isLast: boolean;
   signal: AbortSignal;
 }
 
@@ -49,8 +47,7 @@ export class Turn {
     this.scope.hidden = words === '';
   }
 
-  /** Asks, and shows what comes. Whether there was an answer. */
-  async run(passages: Collection, { question, model, where, isLast, signal }: Request): Promise<boolean> {
+  async run(passages: Collection, { question, model, where, signal }: Request): Promise<void> {
     const start = performance.now();
     const found = await ask(passages, question, {
       signal,
@@ -59,7 +56,6 @@ export class Turn {
       ...(where && { where }),
       ...(model !== undefined && { model }),
     });
-    if (!found.supported && !isLast) return false;
     this.sources = found.sources;
     this.supported = found.supported;
     this.showSources();
@@ -71,7 +67,6 @@ export class Turn {
       this.say('Quotations, word for word; no language model wrote this', seconds(start));
       this.showSources();
     }
-    return found.supported;
   }
 
   /** What was written so far stays. */

@@ -7,7 +7,6 @@ import { type Filters, inWords, whereOf } from './fields.ts';
 import { plural } from './format.ts';
 import { languageModels } from './language-models.ts';
 import { isAbort, sentence } from './problems.ts';
-import { namedSpeakers, onlyBy } from './speakers.ts';
 import { go, href, state } from './state.ts';
 
 const EXAMPLES = [
@@ -137,19 +136,13 @@ export class AskView {
     if (isFollowUp) turn.element.scrollIntoView({ block: 'start' });
     this.stop.hidden = false;
     try {
-      const request = {
+      turn.setScope(scope(filters));
+      await turn.run(this.passages, {
         question,
         model: author === QUOTATIONS ? undefined : author,
+        where: whereOf(filters),
         signal: running.signal,
-      };
-      const speakers = await namedSpeakers(this.passages, question, filters, running.signal);
-      if (speakers.length > 0) {
-        turn.setScope(scope(filters, speakers));
-        const own = { ...request, where: whereOf(onlyBy(filters, speakers)), isLast: false };
-        if (await turn.run(this.passages, own)) return;
-      }
-      turn.setScope(scope(filters, []));
-      await turn.run(this.passages, { ...request, where: whereOf(filters), isLast: true });
+      });
     } catch (error) {
       if (isAbort(error)) turn.stopped();
       else turn.failed(sentence(error), () => void this.ask(question, filters));
@@ -160,9 +153,8 @@ export class AskView {
 }
 
 /** Of which documents was asked, in words; empty for all. */
-function scope(filters: Filters, speakers: readonly string[]): string {
+function scope(filters: Filters): string {
   const parts = Object.values(filters).map(inWords);
-  if (speakers.length > 0) parts.push(inWords(speakers));
   return parts.length > 0 ? `Asked of ${parts.join(' · ')} only` : '';
 }
 

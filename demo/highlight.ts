@@ -1,11 +1,11 @@
-// Which words of a text to mark for a query, and which stretch of a passage to show. Words match by a light stem, so
-// that "treaties" marks "treaty"; what is found is decided by the search, not here.
+// What to mark in a text for the words of a query, and which stretch of a passage to show. The library says where words
+// are found, by the rules that found them; here neighbours are joined and words that say nothing are left alone.
+import { matchRanges } from 'piramid';
 
 /** A stretch of a text, UTF-16 offsets. */
 export type Range = readonly [start: number, end: number];
 
 const WORD = /[\p{L}\p{N}]+(?:['’]\p{L}+)?/gu;
-const ENDINGS = /(?:ization|ational|fulness|ousness|iveness|ments?|ness|ingly|edly|ings?|ies|ied|ers?|ed|es|ly|s|y|e)$/;
 const COMMON = new Set(
   `a about all an and any are as at be been but by can could did do does for from get give had has have he her his how i
   if in into is it its just like many may me might more most much must my no not of on or our out own said say says she
@@ -14,28 +14,22 @@ const COMMON = new Set(
 );
 
 /** The words of `query` that say what it is about; all of them where none does. */
-export function tellingWords(query: string): string[] {
+export function tellingWords(query: string): string {
   const words = Array.from(query.matchAll(WORD), ([word]) => word);
   const telling = words.filter((word) => !COMMON.has(word.toLowerCase()));
-  return telling.length > 0 ? telling : words;
+  return (telling.length > 0 ? telling : words).join(' ');
 }
 
-/** What to mark for `query`. */
-export function soughtStems(query: string): Set<string> {
-  return new Set(tellingWords(query).map((word) => stem(word.toLowerCase())));
-}
-
-/** Where the sought words are in `text`, in order. Neighbours are joined: "gold standard" is one mark. */
-export function matchRanges(text: string, sought: ReadonlySet<string>): Range[] {
-  const ranges: [number, number][] = [];
-  if (sought.size === 0) return ranges;
-  for (const { 0: word, index } of text.matchAll(WORD)) {
-    if (!sought.has(stem(word.toLowerCase()))) continue;
-    const last = ranges.at(-1);
-    if (last && /^[ -]$/.test(text.slice(last[1], index))) last[1] = index + word.length;
-    else ranges.push([index, index + word.length]);
+/** Where the telling words of a query are in `text`, in order. Neighbours are joined: "gold standard" is one mark. */
+export function marks(text: string, telling: string): Range[] {
+  const joined: [number, number][] = [];
+  if (telling === '') return joined;
+  for (const [start, end] of matchRanges(text, telling)) {
+    const last = joined.at(-1);
+    if (last && /^[ -]?$/.test(text.slice(last[1], start))) last[1] = end;
+    else joined.push([start, end]);
   }
-  return ranges;
+  return joined;
 }
 
 /** The most telling stretch of a passage, about `length` characters from the beginning of a sentence or clause. */
@@ -61,14 +55,4 @@ function sentenceStarts(text: string): number[] {
     starts.push(index + gap.length);
   }
   return starts;
-}
-
-function stem(word: string): string {
-  const folded = word
-    .normalize('NFKD')
-    .replace(/\p{M}/gu, '')
-    .replace(/['’]s$/, '');
-  if (folded.length <= 3) return folded;
-  const bare = folded.replace(ENDINGS, '');
-  return bare.length >= 3 ? bare.replace(/([bdfglmnprt])\1$/, '$1') : folded;
 }

@@ -5,7 +5,7 @@ import { readDocument, type StoredDocument } from 'piramid/rag';
 import { type Block, blocks } from './blocks.ts';
 import { byId, el, replace } from './dom.ts';
 import { bytes, day, plural } from './format.ts';
-import { matchRanges, type Range, soughtStems } from './highlight.ts';
+import { marks, type Range, tellingWords } from './highlight.ts';
 import { isAbort, sentence } from './problems.ts';
 import { back, href, type Reading, state } from './state.ts';
 
@@ -60,14 +60,14 @@ export class ReaderView {
   private show(document: StoredDocument, { start, end }: Reading, words: string): void {
     const mark = start !== undefined && end !== undefined && end > start ? ([start, end] as const) : undefined;
     const laidOut = blocks(document.text, document.spans, /\.(md|markdown)$/i.test(document.id));
-    const sought = soughtStems(words);
+    const telling = tellingWords(words);
     const title = el('h1', { tabindex: '-1' }, document.title);
     replace(
       this.element,
       el('p', { class: 'way-back' }, backLink(), el('kbd', { 'aria-hidden': 'true' }, 'Esc')),
       title,
       el('p', { class: 'meta num' }, facts(document)),
-      el('div', { class: 'text' }, ...laidOut.map((block) => layOut(document.text, block, mark, sought))),
+      el('div', { class: 'text' }, ...laidOut.map((block) => layOut(document.text, block, mark, telling))),
     );
     this.showCard(document);
     const marked = this.element.querySelector<HTMLElement>('.found');
@@ -134,7 +134,7 @@ function facts({ passages, bytes: size, text }: StoredDocument): string {
 }
 
 /** A block with the found stretch marked, and inside of it the sought words. */
-function layOut(text: string, block: Block, mark: Range | undefined, sought: ReadonlySet<string>): HTMLElement {
+function layOut(text: string, block: Block, mark: Range | undefined, telling: string): HTMLElement {
   const { start, end, kind } = block;
   const element = kind === 'heading' ? el('h2') : kind === 'code' ? el('pre', { tabindex: '0' }) : el('p');
   const from = mark ? Math.min(end, Math.max(start, mark[0])) : end;
@@ -146,7 +146,7 @@ function layOut(text: string, block: Block, mark: Range | undefined, sought: Rea
   const inside = text.slice(from, to);
   const found = el('span', { class: 'found' });
   let at = 0;
-  for (const [a, b] of matchRanges(inside, sought)) {
+  for (const [a, b] of marks(inside, telling)) {
     found.append(inside.slice(at, a), el('mark', {}, inside.slice(a, b)));
     at = b;
   }

@@ -2,20 +2,20 @@
 // and its words as two bars, and the score that the two make.
 import type { Match, Metadata, StoredRecord } from 'piramid';
 import { el } from './dom.ts';
-import { matchRanges, type Range, snippet } from './highlight.ts';
+import { marks, type Range, snippet } from './highlight.ts';
 import { href, state } from './state.ts';
 
 export interface Shown {
   match: Match;
-  /** Stems to mark. */
-  sought: ReadonlySet<string>;
+  /** The words to mark. */
+  telling: string;
   /** The best words score of the list: the bars are shares of it. */
   wordsBest: number;
 }
 
-export function result({ match, sought, wordsBest }: Shown): HTMLLIElement {
+export function result({ match, telling, wordsBest }: Shown): HTMLLIElement {
   const { text = '', metadata = {}, legs = {}, score } = match;
-  const ranges = matchRanges(text, sought);
+  const ranges = marks(text, telling);
   const [start, end] = snippet(text, ranges);
   return el(
     'li',

@@ -5,7 +5,7 @@ import { AnswerCard } from './answer-card.ts';
 import { byId, el, replace } from './dom.ts';
 import { FIELDS, type Filters, inWords, isRange, whereOf, withFilter } from './fields.ts';
 import { count, milliseconds, plural } from './format.ts';
-import { soughtStems, tellingWords } from './highlight.ts';
+import { tellingWords } from './highlight.ts';
 import { planCard } from './plan-card.ts';
 import { isAbort, sentence } from './problems.ts';
 import { opening, result } from './result.ts';
@@ -105,7 +105,7 @@ export class SearchView {
     // The words leg looks for what says something: "What did … say about" stands in every address.
     const query = (where: Where | undefined, more: Partial<Query>): Promise<Matches> =>
       this.passages.query({
-        text: tellingWords(words).join(' ') || words,
+        text: tellingWords(words) || words,
         fusion: FUSION,
         signal,
         ...(vector && { vector }),
@@ -131,7 +131,7 @@ export class SearchView {
     this.more.hidden = matches.length < this.k || this.k >= K_MAX;
     this.plan = matches.plan && planCard(matches.plan, { took: matches.took, embedMs, rows: among });
     this.showBeside();
-    void this.answer.update(words, whereOf(speakers.length > 0 ? onlyBy(filters, speakers) : filters), signal);
+    void this.answer.update(words, where, signal);
     this.spread((k) => query(where, { k, select: ['metadata'] }), signal).catch((error) => {
       if (!isAbort(error)) throw error;
     });
@@ -150,9 +150,9 @@ export class SearchView {
     speakers: readonly string[],
     words: string,
   ): void {
-    const sought = soughtStems(words);
+    const telling = tellingWords(words);
     const wordsBest = Math.max(0, ...[...matches, ...own].map(({ legs }) => legs?.words?.score ?? 0));
-    const items = (list: readonly Match[]) => list.map((match) => result({ match, sought, wordsBest }));
+    const items = (list: readonly Match[]) => list.map((match) => result({ match, telling, wordsBest }));
     const first = new Set(own.map(({ id }) => id));
     replace(this.note);
     if (own.length === 0) {
