@@ -1,9 +1,9 @@
 // A collection as the page sees it. Checks and packs what goes out, turns what comes back into records and matches.
-import { transfer } from 'comlink';
+import { type Remote, transfer } from 'comlink';
 import { PiramidError } from '../errors.ts';
 import { checkPath } from '../filter/check.ts';
 import { decodeMetadataValue } from '../filter/metadata.ts';
-import type { EngineAnswer, EngineQuery, EngineRows, OpenedCollection } from '../protocol.ts';
+import type { CallId, Engine, EngineAnswer, EngineQuery, EngineRows, OpenedCollection } from '../protocol.ts';
 import type {
   CallOptions,
   Changes,
@@ -40,6 +40,7 @@ import {
   checkSignal,
   checkTarget,
   checkVector,
+  describe,
   invalid,
   K_MAX,
   type PackingRules,
@@ -59,6 +60,8 @@ export class Collection<M extends object = Metadata> {
   private readonly id: number;
   private readonly rules: PackingRules;
   private readonly embedder: Embedder | null;
+  /** Settles when the writes so far have been sent. */
+  private sent: Promise<unknown> = Promise.resolve();
 
   /** @internal */
   constructor(
@@ -94,17 +97,15 @@ export class Collection<M extends object = Metadata> {
     const signal = checkSignal(options.signal);
     const list = Array.isArray(records) ? (records as readonly VectorRecord<M>[]) : [records as VectorRecord<M>];
     const { packed, toEmbed } = packRecords(list, this.rules);
-    if (this.embedder && toEmbed.length > 0) {
+    const embed = async () => {
       const texts = toEmbed.map((i) => packed.texts![i]!);
       placeEmbedded(packed, toEmbed, await this.runEmbedder(texts, 'document', signal), this.rules);
-    }
+    };
     const buffers = [packed.vectors?.buffer, packed.sources?.buffer].filter((buffer) => buffer !== undefined);
-    await this.connection.call(
+    await this.write(
       (engine, call) => engine.upsert(this.id, transfer(packed, buffers), options.mode ?? 'upsert', call),
-      {
-        signal,
-        waits: true,
-      },
+      signal,
+      this.embedder && toEmbed.length > 0 ? embed : undefined,
     );
   }
 
@@ -113,20 +114,16 @@ export class Collection<M extends object = Metadata> {
     checkOptions(options, ['signal'], 'update');
     const checkedTarget = checkTarget(target);
     const checkedChanges = checkChanges(changes);
-    return this.connection.call((engine, call) => engine.update(this.id, checkedTarget, checkedChanges, call), {
-      signal: checkSignal(options.signal),
-      waits: true,
-    });
+    const signal = checkSignal(options.signal);
+    return this.write((engine, call) => engine.update(this.id, checkedTarget, checkedChanges, call), signal);
   }
 
   /** Deletes records, all of them or none. Returns how many there were; ids that do not exist are left out. */
   async delete(target: Target, options: CallOptions = {}): Promise<number> {
     checkOptions(options, ['signal'], 'delete');
     const checkedTarget = checkTarget(target);
-    return this.connection.call((engine, call) => engine.delete(this.id, checkedTarget, call), {
-      signal: checkSignal(options.signal),
-      waits: true,
-    });
+    const signal = checkSignal(options.signal);
+    return this.write((engine, call) => engine.delete(this.id, checkedTarget, call), signal);
   }
 
   /** Records by id, in the order of `ids`; those that do not exist are left out. */
@@ -194,6 +191,27 @@ export class Collection<M extends object = Metadata> {
     return this.connection.call((engine) => engine.collectionStats(this.id));
   }
 
+  /**
+   * Sends a write once it is prepared. Where the page embeds, writes still reach the worker in the order of the calls: a
+   * quick one does not overtake a slow one.
+   */
+  private async write<T>(
+    run: (engine: Remote<Engine>, call: CallId) => Promise<T>,
+    signal: AbortSignal | undefined,
+    prepare?: () => Promise<void>,
+  ): Promise<T> {
+    const send = () => this.connection.call(run, { signal, waits: true });
+    if (!this.embedder) return send();
+    const before = this.sent;
+    const turn = this.connection.call(() => Promise.all([prepare?.(), before]), { signal });
+    const sending = turn.then(() => ({ answer: send() }));
+    this.sent = sending.then(
+      () => {},
+      () => before,
+    );
+    return (await sending).answer;
+  }
+
   private async run(queries: readonly Query[], givenSignal: AbortSignal | undefined): Promise<Matches<M>[]> {
     const signal = checkSignal(givenSignal);
     const packed = Array.from(queries, (query) => packQuery(query, this.rules));
@@ -208,27 +226,36 @@ export class Collection<M extends object = Metadata> {
     const texts = waiting.map((query) => query.embed!);
     const vectors = await this.runEmbedder(texts, 'query', signal);
     for (const [i, query] of waiting.entries()) {
-      const vector = vectors[i] ?? null;
+      const vector = vectors[i]!;
+      const { dimension, metric } = this.rules;
       query.vector =
-        vector && checkVector(vector, this.rules.dimension!, this.rules.metric, "the embedder's vector of the query");
+        vector === null ? null : checkVector(vector, dimension!, metric, "the embedder's vector of the query");
       query.embed = null;
     }
   }
 
-  private async runEmbedder(
+  /** As a call like any other, so that it ends with its signal and with the database, whatever the embedder does. */
+  private runEmbedder(
     texts: string[],
     kind: 'query' | 'document',
     signal: AbortSignal | undefined,
   ): Promise<(Float32Array | null)[]> {
-    try {
-      return await this.embedder!.embed(texts, { kind, ...(signal && { signal }) });
-    } catch (error) {
-      if (signal?.aborted)
-        throw new PiramidError('ABORTED', 'the call was cancelled by its signal', { cause: signal.reason });
-      throw error instanceof PiramidError
-        ? error
-        : new PiramidError('MODEL_FAILED', `the embedder failed: ${error}`, { cause: error });
-    }
+    const failed = (why: string, cause?: unknown) => new PiramidError('MODEL_FAILED', why, { cause });
+    const embed = async () => {
+      const vectors = await this.embedder!.embed(texts, { kind, ...(signal && { signal }) });
+      if (!Array.isArray(vectors) || vectors.length !== texts.length) {
+        const got = Array.isArray(vectors) ? vectors.length : describe(vectors);
+        throw failed(`the embedder was given ${texts.length} texts, expected as many vectors, got ${got}`);
+      }
+      return vectors;
+    };
+    return this.connection.call(
+      () =>
+        embed().catch((error) => {
+          throw error instanceof PiramidError ? error : failed(`the embedder failed: ${error}`, error);
+        }),
+      { signal },
+    );
   }
 }
 

@@ -279,12 +279,6 @@ export function placeEmbedded(
   vectors: readonly (Vector | null)[],
   rules: PackingRules,
 ): void {
-  if (!Array.isArray(vectors) || vectors.length !== positions.length) {
-    throw new PiramidError(
-      'MODEL_FAILED',
-      `the embedder was given ${positions.length} texts and gave ${vectors?.length} vectors`,
-    );
-  }
   for (const [j, i] of positions.entries()) {
     const vector = vectors[j]!;
     packed.sources![i] = vector === null ? VECTOR_NONE : VECTOR_GIVEN;

@@ -100,3 +100,55 @@ test('an embedder of the page makes the vectors of texts, and is held to its sha
   expect(await codeOf(broken.upsert(TEXTS))).toBe('MODEL_FAILED');
   expect(await broken.count()).toBe(0);
 });
+
+describe('an embedder of the page', () => {
+  const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+  const own = (embed: Embedder['embed']): { embedder: Embedder } => ({
+    embedder: { dimension: 3, fingerprint: 'own', embed },
+  });
+
+  test('that is slow does not change the order of writes', async () => {
+    await using db = await openFresh({ storage: 'memory' });
+    const c = await db.collection(
+      'c',
+      own(async (texts) => {
+        await sleep(texts[0] === 'slow' ? 200 : 1);
+        if (texts[0] === 'fails') throw new Error('out of order');
+        return texts.map(() => Float32Array.of(1, 2, 3));
+      }),
+    );
+    const failing = c.upsert({ id: 3, text: 'fails' });
+    const writes = [
+      c.upsert([1, 2].map((id) => ({ id, text: 'slow' }))),
+      c.upsert({ id: 1, text: 'quick' }),
+      c.delete({ ids: [2] }),
+    ];
+    expect(await codeOf(failing)).toBe('MODEL_FAILED');
+    expect(await Promise.all(writes)).toEqual([undefined, undefined, 1]);
+    expect((await c.scroll()).records).toMatchObject([{ id: 1, text: 'quick' }]);
+  });
+
+  test('that never answers ends with the signal, and with the database', async () => {
+    const db = await openFresh({ storage: 'memory' });
+    const c = await db.collection(
+      'c',
+      own(() => new Promise(() => {})),
+    );
+    const signal = AbortSignal.timeout(50);
+    const before = [c.query({ text: 'a', signal }), c.upsert({ id: 1, text: 'a' }, { signal })].map(codeOf);
+    expect(await Promise.all(before)).toEqual(['ABORTED', 'ABORTED']);
+    expect(await c.delete({ ids: [1] })).toBe(0);
+    const waiting = [c.query({ text: 'a' }), c.upsert({ id: 1, text: 'a' }), c.delete({ ids: [1] })].map(codeOf);
+    await db.close();
+    expect(await Promise.all(waiting)).toEqual(['CLOSED', 'CLOSED', 'CLOSED']);
+  });
+
+  test('that gives anything but one vector a text is MODEL_FAILED, in queries too', async () => {
+    await using db = await openFresh({ storage: 'memory' });
+    for (const embed of [async () => undefined, async () => [], () => [], async () => [null, null]]) {
+      const c = await db.collection('c', own(embed as never));
+      expect(await codeOf(c.query({ text: 'a' }))).toBe('MODEL_FAILED');
+      expect(await codeOf(c.upsert({ id: 1, text: 'a' }))).toBe('MODEL_FAILED');
+    }
+  });
+});
