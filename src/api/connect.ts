@@ -22,6 +22,7 @@ export class Connection {
   private readonly listeners = new Map<CallId, (event: EngineEvent) => void>();
   private lastCall = 0;
   private failure: PiramidError | undefined;
+  private closing = false;
   private heartbeat: ReturnType<typeof setInterval> | undefined;
   /** Beats since the last sign of life. */
   private silentBeats = 0;
@@ -60,7 +61,7 @@ export class Connection {
       const token = await connection.call((engine) => engine.hello());
       connection.watchLife(token);
     } catch (error) {
-      connection.close();
+      connection.end();
       throw error;
     } finally {
       clearTimeout(timer);
@@ -79,6 +80,7 @@ export class Connection {
     const { signal, waits = false, onEvent } = options;
     return new Promise<T>((resolve, reject) => {
       if (this.failure) return reject(this.failure);
+      if (this.closing) return reject(closed());
       if (signal?.aborted) return reject(aborted(signal));
       const call = ++this.lastCall;
       const onAbort = () => {
@@ -116,9 +118,17 @@ export class Connection {
     });
   }
 
-  /** Ends the worker; calls still waiting reject with `CLOSED`. */
-  close(): void {
-    this.fail(new PiramidError('CLOSED', 'the database has been closed'));
+  /** Lets the worker finish what it writes, then ends it. Calls still waiting, and later ones, reject with `CLOSED`. */
+  async close(): Promise<void> {
+    const finished = this.call((engine) => engine.close());
+    this.closing = true;
+    await finished.catch(() => {}); // a worker that cannot finish is ended all the same
+    this.end();
+  }
+
+  /** Ends the worker. */
+  end(): void {
+    this.fail(closed());
   }
 
   private fail(reason: PiramidError): void {
@@ -167,6 +177,10 @@ export class Connection {
     clearInterval(this.heartbeat);
     this.heartbeat = undefined;
   }
+}
+
+function closed(): PiramidError {
+  return new PiramidError('CLOSED', 'the database has been closed');
 }
 
 function aborted(signal: AbortSignal): PiramidError {

@@ -1,5 +1,4 @@
 // A database as the page sees it: collections and models. Turns calls into calls of the worker's engine; holds no data.
-import { PiramidError } from '../errors.ts';
 import type { CollectionRequest, EngineEvent } from '../protocol.ts';
 import type {
   CallOptions,
@@ -188,12 +187,7 @@ export class Database implements AsyncDisposable {
 
   /** Waits for writes under way, then ends the worker. Other calls still waiting, and later ones, reject with `CLOSED`. */
   close(): Promise<void> {
-    this.closing ??= this.connection
-      .call((engine) => engine.close())
-      .catch((error) => {
-        if (!(error instanceof PiramidError)) throw error; // a dead worker is closed enough
-      })
-      .finally(() => this.connection.close());
+    this.closing ??= this.connection.close();
     return this.closing;
   }
 

@@ -49,7 +49,7 @@ export async function open(name: string, options: OpenOptions = {}): Promise<Dat
     );
     return new Database(connection, name, opened.device);
   } catch (error) {
-    connection.close();
+    connection.end();
     throw error;
   }
 }

@@ -78,9 +78,10 @@ export function createSharedLoads<T>(dispose: (thing: T) => Promise<void>): Shar
   return {
     async get(key, load, start) {
       if (closed) throw closedError();
+      const known = entries.get(key);
+      if (known?.settled) return known.loaded;
       throwIfAborted(load.signal);
-      const entry = entries.get(key) ?? begin(key, start);
-      return entry.settled ? entry.loaded : wait(key, entry, load);
+      return wait(key, known ?? begin(key, start), load);
     },
     async close() {
       closed = true;

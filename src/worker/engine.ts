@@ -1,8 +1,9 @@
 // The engine: one database in one worker. Owns the store, the open collections, the one write queue, the models, and
 // which calls are under way; the work itself is done by the files beside it.
-import { PiramidError, toPiramidError } from '../errors.ts';
+import { PiramidError, throwIfAborted, toPiramidError } from '../errors.ts';
 import { type Devices, openDevices } from '../kernels/devices.ts';
 import type { CreateModelLoader, LoadOptions, ModelLoader } from '../models/model.ts';
+import { nextTask } from '../models/turns.ts';
 import {
   type CallId,
   type CollectionRequest,
@@ -18,11 +19,14 @@ import type { CollectionConfig, StoredCollection } from '../store/manifest.ts';
 import { MemoryBackend } from '../store/memory.ts';
 import { Store } from '../store/store.ts';
 import { mergePostings, Postings } from '../text/postings.ts';
-import type { CollectionInfo, DatabaseStats, EmbedderOptions } from '../types.ts';
+import type { CollectionInfo, CollectionStats, DatabaseStats, EmbedderOptions } from '../types.ts';
 import { CollectionState } from './collection.ts';
 import { holdLifeLock, lockDatabase } from './locks.ts';
 import { answerQuery } from './query.ts';
 import { Queue } from './queue.ts';
+
+/** How long a batch of queries works before it lets other messages in, milliseconds. */
+const TURN_MS = 16;
 
 interface OpenDatabase {
   name: string;
@@ -38,6 +42,7 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
   const collections = new Map<number, Promise<CollectionState>>();
   const writes = new Queue();
   const calls = new Map<CallId, AbortController>();
+  const closing = new AbortController();
 
   function opened(): OpenDatabase {
     if (!database) throw new PiramidError('CLOSED', 'the database is not open');
@@ -56,22 +61,31 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
     calls.set(call, controller);
     try {
       return await run(controller.signal);
+    } catch (error) {
+      if (closing.signal.aborted && error instanceof PiramidError && error.code === 'ABORTED')
+        throw new PiramidError('CLOSED', 'the database has been closed', { cause: error });
+      throw error;
     } finally {
       calls.delete(call);
     }
   }
 
-  /** A write: runs alone, in order; not begun if its call was cancelled while it waited. */
-  function write<T>(call: CallId, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    return cancellable(call, (signal) =>
-      writes.run(async () => {
+  /** A write: runs alone, in order; not begun if its call was cancelled while it waited. `prepare` holds up no other. */
+  function write<T>(
+    call: CallId,
+    run: (signal: AbortSignal) => Promise<T>,
+    prepare?: (signal: AbortSignal) => Promise<unknown>,
+  ): Promise<T> {
+    return cancellable(call, async (signal) => {
+      if (prepare) await prepare(signal);
+      return writes.run(async () => {
         if (signal.aborted)
           throw new PiramidError('ABORTED', 'the call was cancelled by its signal; nothing was written');
         const result = await run(signal);
         if (opened().store.shouldFold) writes.run(() => opened().store.fold()).catch(reportFold);
         return result;
-      }),
-    );
+      });
+    });
   }
 
   // Folding is housekeeping: if it fails (a full disk), the log keeps everything and the next write tries again.
@@ -81,7 +95,11 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
 
   function loadOptions(call: CallId, signal: AbortSignal): LoadOptions {
     const { onEvent } = opened();
-    return { signal, onProgress: (progress) => void onEvent({ type: 'progress', call, progress }) };
+    return {
+      // Nobody who closes waits for a download, though a write may.
+      signal: AbortSignal.any([signal, closing.signal]),
+      onProgress: (progress) => void onEvent({ type: 'progress', call, progress }),
+    };
   }
 
   /** The model that embeds a collection's texts, checked against the one that embedded what is in it. */
@@ -142,6 +160,7 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
 
     async close() {
       if (!database) return;
+      closing.abort();
       await writes.idle();
       for (const controller of calls.values()) controller.abort();
       for (const loading of collections.values()) (await loading.catch(() => null))?.close();
@@ -160,15 +179,19 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
     async stats(): Promise<DatabaseStats> {
       const { name, store, devices } = opened();
       const quota = store.kind === 'indexeddb' ? await navigator.storage?.estimate?.() : undefined;
-      const states = await Promise.all(
-        store.collections.map(async (stored) => (await loaded(stored)).stats(stored.name)),
-      );
+      // A collection that nobody has opened is not read for this.
+      const states = store.collections.map(async (stored): Promise<CollectionStats> => {
+        const state = await collections.get(stored.id);
+        if (state) return state.stats(stored.name);
+        const bytes = { gpu: 0, memory: 0, disk: store.bytesOnDisk(stored.id) };
+        return { ...infoOf(stored, store), device: devices.cpu, rows: store.rowCount(stored.id), bytes };
+      });
       return {
         name,
         storage: store.kind,
         device: devices.gpu ? 'webgpu' : devices.cpu,
         ...(devices.adapter && { adapter: devices.adapter }),
-        collections: states,
+        collections: await Promise.all(states),
         bytesWritten: store.bytesWritten,
         ...(quota && { quota: { usage: quota.usage ?? 0, quota: quota.quota ?? 0 } }),
       };
@@ -176,18 +199,15 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
 
     async listCollections(): Promise<CollectionInfo[]> {
       const { store } = opened();
-      return store.collections.map(({ id, name, config }) => ({
-        name,
-        ...(config.dimension !== null && { dimension: config.dimension }),
-        metric: config.metric,
-        ...(config.embedder && { embedder: config.embedder.fingerprint }),
-        count: store.rowCount(id) - store.deleted(id).count(),
-      }));
+      return store.collections.map((stored) => infoOf(stored, store));
     },
 
     openCollection(name, request, call): Promise<OpenedCollection> {
-      return write(call, async (signal) => {
-        let stored = opened().store.collections.find((collection) => collection.name === name);
+      const find = () => opened().store.collections.find((collection) => collection.name === name);
+      const { embedder } = request;
+      const needsModel = embedder !== null && 'model' in embedder && !request.mustExist && !find();
+      const open = async (signal: AbortSignal): Promise<OpenedCollection> => {
+        let stored = find();
         if (stored) compareConfig(stored, request);
         else if (request.mustExist)
           throw new PiramidError('NOT_FOUND', `collection "${name}" does not exist; give options to create it`);
@@ -201,7 +221,13 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
           fingerprint: config.embedder?.fingerprint ?? null,
           embeds: config.embedder ? (config.embedder.options ? 'worker' : 'page') : 'nobody',
         };
-      });
+      };
+      // A new collection's model may take minutes to arrive.
+      return write(
+        call,
+        open,
+        needsModel ? (signal) => opened().models.embedder(embedder, loadOptions(call, signal)) : undefined,
+      );
     },
 
     deleteCollection(name) {
@@ -289,7 +315,16 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
           return (await embedder.embed([text], { kind: 'query', signal }))[0] ?? null;
         };
         const answers = [];
-        for (const query of queries) answers.push(await answerQuery(collection, query, embed, signal));
+        let turnEnds = performance.now() + TURN_MS;
+        for (const query of queries) {
+          // What is in memory is answered without letting go of the thread, and a batch may be long.
+          if (performance.now() > turnEnds) {
+            await nextTask();
+            throwIfAborted(signal);
+            turnEnds = performance.now() + TURN_MS;
+          }
+          answers.push(await answerQuery(collection, query, embed, signal));
+        }
         return answers;
       });
     },
@@ -353,6 +388,16 @@ async function openStore(options: EngineOptions): Promise<Store> {
 // next. Compaction drops them.
 function mergeBlocks(blocks: readonly Uint8Array[]): Uint8Array {
   return mergePostings(blocks.map((block) => Postings.open(block)));
+}
+
+function infoOf({ id, name, config }: StoredCollection, store: Store): CollectionInfo {
+  return {
+    name,
+    ...(config.dimension !== null && { dimension: config.dimension }),
+    metric: config.metric,
+    ...(config.embedder && { embedder: config.embedder.fingerprint }),
+    count: store.rowCount(id) - store.deleted(id).count(),
+  };
 }
 
 /** Throws if what is asked for is not what is stored. What was not asked for is as stored. */

@@ -79,7 +79,9 @@ describe('every call settles', () => {
     const db = await openFresh();
     const c = await db.collection('c', { dimension: 3 });
     const write = c.upsert(records(500));
-    await Promise.all([db.close(), db.close()]);
+    const closing = Promise.all([db.close(), db.close()]);
+    expect(await codeOf(c.upsert(records(1)))).toBe('CLOSED');
+    await closing;
     await write; // a write that was under way is finished first
     expect(await codeOf(c.count())).toBe('CLOSED');
     expect(await codeOf(db.listCollections())).toBe('CLOSED');

@@ -22,6 +22,8 @@ describe('collections', () => {
     }
     await using db = await open(name, { device: 'wasm' });
     expect((await db.listCollections()).map((info) => info.name)).toEqual(['c', 'words']);
+    // What nobody has opened is told of without reading it.
+    expect((await db.stats()).collections[0]).toMatchObject({ name: 'c', count: 2, rows: 2, bytes: { memory: 0 } });
     expect(await (await db.collection('c')).count()).toBe(2);
   });
 

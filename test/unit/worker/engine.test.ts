@@ -1,0 +1,119 @@
+import { describe, expect, test } from 'vitest';
+import type { LoadedEmbedder, LoadOptions, ModelLoader } from '../../../src/models/model.ts';
+import { createSharedLoads } from '../../../src/models/shared-loads.ts';
+import type { CollectionRequest, Engine, EngineQuery, PackedRecords } from '../../../src/protocol.ts';
+import { createEngine } from '../../../src/worker/engine.ts';
+
+/** Loads that arrive when the test says so, by model. */
+function slowModels() {
+  const arrive = new Map<string, () => void>();
+  const loads = createSharedLoads<LoadedEmbedder>(async () => {});
+  const loader: ModelLoader = {
+    embedder: ({ model }, load) =>
+      loads.get(model, load, (_shared: LoadOptions) => {
+        return new Promise((resolve) => {
+          arrive.set(model, () => resolve(embedderOf(model)));
+        });
+      }),
+    generator: () => Promise.reject(new Error('none')),
+    close: () => loads.close(),
+  };
+  return { arrive, loader };
+}
+
+function embedderOf(model: string): LoadedEmbedder {
+  return {
+    dimension: 2,
+    fingerprint: model,
+    info: { name: model, task: 'embed', device: 'js', loadMs: 0 },
+    async embed(texts, { signal }) {
+      await nextTask();
+      signal?.throwIfAborted();
+      return texts.map(() => Float32Array.of(1, 2));
+    },
+  };
+}
+
+async function openEngine(loader: ModelLoader = slowModels().loader): Promise<Engine> {
+  const engine = createEngine(() => loader);
+  await engine.open({ name: 'x', storage: 'memory', device: 'js', durability: 'strict', models: {} }, () => {});
+  return engine;
+}
+
+const request = (changes: Partial<CollectionRequest>): CollectionRequest => ({
+  dimension: null,
+  metric: null,
+  embedder: null,
+  mustExist: false,
+  ...changes,
+});
+const texts = (...ids: string[]): PackedRecords => ({
+  ids,
+  vectors: new Float32Array(ids.length * 2),
+  sources: new Uint8Array(ids.length).fill(1),
+  texts: ids,
+  metadata: null,
+});
+const nextTask = () => new Promise((resolve) => setTimeout(resolve));
+const codeOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => 'none',
+    (error) => error.code,
+  );
+
+describe('a model that is on its way', () => {
+  test('holds up no writes to other collections', async () => {
+    const { arrive, loader } = slowModels();
+    const engine = await openEngine(loader);
+    const embedded = engine.openCollection('embedded', request({ embedder: { model: 'm' } }), 1);
+    const { id } = await engine.openCollection('other', request({ dimension: 2 }), 2);
+    await engine.upsert(id, { ...texts('a'), vectors: Float32Array.of(1, 0), sources: null }, 'upsert', 3);
+    expect(await engine.count(id, null)).toBe(1);
+    arrive.get('m')!();
+    expect(await embedded).toMatchObject({ dimension: 2, embeds: 'worker' });
+  });
+
+  test('does not keep the database from closing', async () => {
+    const engine = await openEngine();
+    const opening = codeOf(engine.openCollection('embedded', request({ embedder: { model: 'm' } }), 1));
+    await engine.close();
+    expect(await opening).toBe('CLOSED');
+  });
+});
+
+test('closing finishes writes under way, texts that wait for their vectors too; all else is CLOSED', async () => {
+  const { arrive, loader } = slowModels();
+  const engine = await openEngine(loader);
+  const opening = engine.openCollection('c', request({ embedder: { model: 'm' } }), 1);
+  await nextTask();
+  arrive.get('m')!();
+  const { id } = await opening;
+  const writes = [engine.upsert(id, texts('a'), 'upsert', 2), engine.upsert(id, texts('b'), 'upsert', 3)];
+  const never = codeOf(engine.loadModel('embed', { model: 'other' }, 4));
+  await engine.close();
+  expect(await Promise.all(writes)).toEqual([undefined, undefined]);
+  expect(await never).toBe('CLOSED');
+});
+
+test('a long batch of queries lets other calls in, a cancel among them', async () => {
+  const engine = await openEngine();
+  const { id } = await engine.openCollection('c', request({ dimension: 2 }), 1);
+  const n = 2000;
+  const records = { ...texts(...Array.from({ length: n }, (_, i) => `r${i}`)), sources: null, texts: null };
+  await engine.upsert(id, { ...records, vectors: Float32Array.from({ length: n * 2 }, (_, i) => i + 1) }, 'upsert', 2);
+  const query: EngineQuery = {
+    vector: Float32Array.of(1, 1),
+    embed: null,
+    words: null,
+    k: 10,
+    offset: 0,
+    where: null,
+    fusion: { rrf: {} },
+    select: [],
+    explain: false,
+  };
+  const batch = codeOf(engine.query(id, new Array(100_000).fill(query), 3));
+  await nextTask();
+  engine.cancel(3);
+  expect(await batch).toBe('ABORTED');
+});
