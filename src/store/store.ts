@@ -20,7 +20,13 @@ import {
   type Segment,
   type StoredCollection,
 } from './manifest.ts';
-import { LOG_BYTES_MAX, LOG_ENTRIES_MAX, PAYLOAD_CACHE_BYTES_MAX, SEGMENT_BYTES_MIN } from './schema.ts';
+import {
+  LOG_BYTES_MAX,
+  LOG_ENTRIES_MAX,
+  PAYLOAD_CACHE_BYTES_MAX,
+  SEGMENT_BYTES_MIN,
+  type StoreName,
+} from './schema.ts';
 
 /** How the store has postings blocks of adjacent rows merged; it does not know what is in them. */
 export type MergePostings = (blocks: readonly Uint8Array[]) => Uint8Array;
@@ -56,6 +62,8 @@ export class Store {
   private nextLogKey: number;
   private logBytes = 0;
   private bytesCommitted = 0;
+  /** The last commit failed. Where the connection was lost, it may have arrived all the same. */
+  private inDoubt = false;
 
   private constructor(backend: Backend, mergePostings: MergePostings, manifest: Manifest) {
     this.backend = backend;
@@ -413,8 +421,26 @@ export class Store {
   }
 
   private async commit(writes: readonly Write[]): Promise<void> {
-    await this.backend.commit(writes);
+    const repairs = this.inDoubt ? await this.repairs() : [];
+    this.inDoubt = true;
+    await this.backend.commit([...repairs, ...writes]);
+    this.inDoubt = false;
     for (const write of writes) if ('value' in write) this.bytesCommitted += write.value.byteLength;
+  }
+
+  /** Deletes what this store knows nothing of: rows of a write that was said to have failed would stand beside the next ones. */
+  private async repairs(): Promise<Write[]> {
+    const from = async (store: StoreName, first: number): Promise<Write[]> =>
+      (await this.backend.keys(store)).filter((key) => key >= first).map((key) => ({ store, key, delete: true }));
+    const { generation, nextChunk } = this.manifest;
+    const { manifest } = await readManifest(this.backend);
+    return [
+      ...(await from('chunks', nextChunk)),
+      ...(await from('log', this.nextLogKey)),
+      ...(manifest && manifest.generation > generation
+        ? [{ store: 'manifest', key: manifest.generation % 2, delete: true } as const]
+        : []),
+    ];
   }
 
   private rows(collection: number): CollectionRows {

@@ -189,6 +189,37 @@ describe('a failed commit', () => {
       expect(await contents(await Store.open(memory, mergePostings), id)).toEqual(expected(runs, new Set([1])));
     }
   });
+
+  test('that arrived all the same leaves nothing behind for the next write to stand beside', async () => {
+    const small = (store: Store, id: number, rows: number) => store.append(id, batch(store.rowCount(id), rows), []);
+    const large = (store: Store, id: number, rows: number) =>
+      store.append(id, batch(store.rowCount(id), rows, SEGMENT_BYTES_MIN), []);
+    const lost: ((store: Store, id: number) => Promise<unknown>)[] = [
+      (store, id) => small(store, id, 3),
+      (store, id) => large(store, id, 3),
+      (store, id) => store.delete(id, [0]),
+      (store) => store.createCollection('other', CONFIG),
+      (store, id) => store.deleteCollection(id),
+      (store) => store.fold(),
+    ];
+    for (const write of lost) {
+      for (const next of [small, large]) {
+        const memory = new MemoryBackend();
+        const backend = failing(memory);
+        const store = await Store.open(backend, mergePostings);
+        const { id } = await store.createCollection('c', CONFIG);
+        await small(store, id, 2);
+        backend.failAfter = true;
+        await expect(write(store, id)).rejects.toThrow('disk');
+        backend.failAfter = false;
+        await next(store, id, 2);
+        const found = await contents(store, id);
+        const reopened = await Store.open(memory, mergePostings);
+        expect(reopened.collections.map(({ name }) => name)).toEqual(['c']);
+        expect(await contents(reopened, id)).toEqual(found);
+      }
+    }
+  }, 20_000);
 });
 
 describe('the manifest', () => {
@@ -309,15 +340,18 @@ function recording(backend: Backend): Backend & { writes: Write[] } {
   };
 }
 
-function failing(backend: Backend): Backend & { fail: boolean } {
+/** Fails commits instead of making them, or after it has made them, as where the connection is lost before the answer. */
+function failing(backend: Backend): Backend & { fail: boolean; failAfter: boolean } {
   return {
     kind: backend.kind,
     fail: false,
+    failAfter: false,
     read: (store, key) => backend.read(store, key),
     keys: (store) => backend.keys(store),
     async commit(list) {
       if (this.fail) throw new Error('disk on fire');
       await backend.commit(list);
+      if (this.failAfter) throw new Error('disk out of reach');
     },
     close() {},
   };
