@@ -28,6 +28,9 @@ import { Queue } from './queue.ts';
 /** How long a batch of queries works before it lets other messages in, milliseconds. */
 const TURN_MS = 16;
 
+/** Postings blocks merged in one go: for each word all of them are looked at, and a log holds up to 2000. */
+const MERGED_AT_ONCE = 16;
+
 interface OpenDatabase {
   name: string;
   store: Store;
@@ -387,7 +390,10 @@ async function openStore(options: EngineOptions): Promise<Store> {
 // Deleted rows stay in: dropping them would change the word statistics, and with them the scores, from one fold to the
 // next. Compaction drops them.
 function mergeBlocks(blocks: readonly Uint8Array[]): Uint8Array {
-  return mergePostings(blocks.map((block) => Postings.open(block)));
+  if (blocks.length <= MERGED_AT_ONCE) return mergePostings(blocks.map((block) => Postings.open(block)));
+  const merged: Uint8Array[] = [];
+  for (let i = 0; i < blocks.length; i += MERGED_AT_ONCE) merged.push(mergeBlocks(blocks.slice(i, i + MERGED_AT_ONCE)));
+  return mergeBlocks(merged);
 }
 
 function infoOf({ id, name, config }: StoredCollection, store: Store): CollectionInfo {

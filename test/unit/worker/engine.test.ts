@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { LoadedEmbedder, LoadOptions, ModelLoader } from '../../../src/models/model.ts';
 import { createSharedLoads } from '../../../src/models/shared-loads.ts';
 import type { CollectionRequest, Engine, EngineQuery, PackedRecords } from '../../../src/protocol.ts';
+import { LOG_ENTRIES_MAX } from '../../../src/store/schema.ts';
 import { createEngine } from '../../../src/worker/engine.ts';
 
 /** Loads that arrive when the test says so, by model. */
@@ -54,6 +55,18 @@ const texts = (...ids: string[]): PackedRecords => ({
   texts: ids,
   metadata: null,
 });
+const query = (changes: Partial<EngineQuery>): EngineQuery => ({
+  vector: null,
+  embed: null,
+  words: null,
+  k: 10,
+  offset: 0,
+  where: null,
+  fusion: { rrf: {} },
+  select: [],
+  explain: false,
+  ...changes,
+});
 const nextTask = () => new Promise((resolve) => setTimeout(resolve));
 const codeOf = (promise: Promise<unknown>) =>
   promise.then(
@@ -101,19 +114,32 @@ test('a long batch of queries lets other calls in, a cancel among them', async (
   const n = 2000;
   const records = { ...texts(...Array.from({ length: n }, (_, i) => `r${i}`)), sources: null, texts: null };
   await engine.upsert(id, { ...records, vectors: Float32Array.from({ length: n * 2 }, (_, i) => i + 1) }, 'upsert', 2);
-  const query: EngineQuery = {
-    vector: Float32Array.of(1, 1),
-    embed: null,
-    words: null,
-    k: 10,
-    offset: 0,
-    where: null,
-    fusion: { rrf: {} },
-    select: [],
-    explain: false,
-  };
-  const batch = codeOf(engine.query(id, new Array(100_000).fill(query), 3));
+  const batch = codeOf(engine.query(id, new Array(100_000).fill(query({ vector: Float32Array.of(1, 1) })), 3));
   await nextTask();
   engine.cancel(3);
   expect(await batch).toBe('ABORTED');
 });
+
+test('words are found alike before and after a full log is folded', async () => {
+  const engine = await openEngine();
+  const { id } = await engine.openCollection('c', request({}), 1);
+  let seed = 1;
+  const random = () => {
+    seed = (seed * 16_807) % 2_147_483_647;
+    return seed / 2_147_483_647;
+  };
+  const text = () => Array.from({ length: 60 }, () => `word${Math.floor(Math.exp(random() * 10))}`).join(' ');
+  const write = (row: number, what: string) =>
+    engine.upsert(id, { ids: [row], vectors: null, sources: null, texts: [what], metadata: null }, 'upsert', row);
+  const find = async () => {
+    const [answer] = await engine.query(id, [query({ words: 'word1 word20 word300', k: 500 })], 0);
+    return [answer!.ids, [...answer!.scores]];
+  };
+  const bytesOnDisk = async () => (await engine.collectionStats(id)).bytes.disk;
+  for (let row = 1; row < LOG_ENTRIES_MAX; row++) await write(row, text());
+  const [bytes, found] = [await bytesOnDisk(), await find()];
+  await write(LOG_ENTRIES_MAX, '…'); // no word in it
+  await engine.renameCollection('c', 'd'); // behind the fold in the queue
+  expect(await bytesOnDisk()).toBeLessThan(bytes);
+  expect(await find()).toEqual(found);
+}, 20_000);
