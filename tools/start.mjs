@@ -90,7 +90,9 @@ async function runOnce(url) {
   );
   const { documents, passages, duration } = await ingest.jsonValue();
   const rate = Math.round(passages / (duration / 1000));
-  say(`Chromium ${browser.version()}, ${cpus().length} cores, ${await page.locator('#device > span:last-child').innerText()}`);
+  say(
+    `Chromium ${browser.version()}, ${cpus().length} cores, ${await page.locator('#device > span:last-child').innerText()}`,
+  );
   say(`ingest: ${passages} passages of ${documents} documents in ${seconds(duration)} s, ${rate} passages/s`);
 
   await search(page, 'What did Lincoln say about slavery?');
