@@ -212,6 +212,7 @@ export class CollectionState {
   async scroll(request: { where: Where | null; limit: number; afterRow: number; select: Select }) {
     await this.ready(request.where);
     const live = this.liveRows(request.where) ?? Bitset.full(this.rowCount);
+    live.words.fill(0, 0, (request.afterRow + 1) >>> 5); // the pages before, but for the last rows of them
     const rows: number[] = [];
     let more = false;
     for (const row of live) {

@@ -133,7 +133,7 @@ describe('records', () => {
   test('are paged through in order of writing', async () => {
     await using db = await openFresh();
     const c = await db.collection('c', { dimension: 3 });
-    await c.upsert(records(25));
+    await c.upsert(records(100));
     await c.delete({ ids: ['r3'] });
     const seen: unknown[] = [];
     let cursor: string | undefined;
@@ -143,7 +143,7 @@ describe('records', () => {
       cursor = page.next;
     } while (cursor !== undefined);
     expect(seen).toEqual(
-      records(25)
+      records(100)
         .map((record) => record.id)
         .filter((id) => id !== 'r3'),
     );
