@@ -7,12 +7,15 @@ import { demoFiles } from './tools/demo-files.ts';
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
-/** The package's entries as their sources. Longer names first: an alias also matches what begins with it. */
-export const alias = {
-  'piramid/rag-worker': path('./src/worker/rag-worker.ts'),
-  'piramid/rag': path('./src/rag/index.ts'),
-  piramid: path('./src/index.ts'),
-};
+/** The package's entries as their sources. Patterns, because an alias that is a string misses names with a query (`?worker`). */
+export const alias = [
+  { find: /^piramid\/rag-worker(?=\?|$)/, replacement: path('./src/worker/rag-worker.ts') },
+  { find: /^piramid\/rag$/, replacement: path('./src/rag/index.ts') },
+  { find: /^piramid$/, replacement: path('./src/index.ts') },
+];
+
+/** No report of how long each plugin took. */
+const checks = { bundlerTimings: false };
 
 export default defineConfig({
   root: path('./demo'),
@@ -20,13 +23,13 @@ export default defineConfig({
   cacheDir: path('./.cache/vite-demo'),
   resolve: { alias },
   plugins: [assemblyscript(), demoFiles()],
-  worker: { format: 'es', plugins: () => [assemblyscript()] },
+  worker: { format: 'es', plugins: () => [assemblyscript()], rolldownOptions: { checks } },
   build: {
     outDir: path('./dist/demo'),
     emptyOutDir: true,
     target: 'es2023',
     chunkSizeWarningLimit: 2000,
-    rolldownOptions: { checks: { pluginTimings: false } },
+    rolldownOptions: { checks },
   },
   optimizeDeps: { exclude: ['@huggingface/transformers'] },
 });
@@ -39,8 +42,8 @@ export function page(root: string, outDir: string): InlineConfig {
     root,
     resolve: { alias },
     plugins: [assemblyscript()],
-    worker: { format: 'iife', plugins: () => [assemblyscript()] },
-    build: { outDir, emptyOutDir: true, target: 'es2023', rolldownOptions: { checks: { pluginTimings: false } } },
+    worker: { format: 'iife', plugins: () => [assemblyscript()], rolldownOptions: { checks } },
+    build: { outDir, emptyOutDir: true, target: 'es2023', rolldownOptions: { checks } },
   };
 }
 
@@ -51,7 +54,7 @@ export function library(entry: string, file: string, format: LibraryFormats, ext
     logLevel: 'warn',
     resolve: { alias },
     plugins: [assemblyscript()],
-    worker: { format: 'iife', plugins: () => [assemblyscript()] },
+    worker: { format: 'iife', plugins: () => [assemblyscript()], rolldownOptions: { checks } },
     build: {
       outDir: path('./dist'),
       emptyOutDir: false,
@@ -60,7 +63,7 @@ export function library(entry: string, file: string, format: LibraryFormats, ext
       minify: true,
       copyPublicDir: false,
       lib: { entry: path(`./src/${entry}`), name: 'piramid', formats: [format], fileName: () => file },
-      rolldownOptions: { external, checks: { pluginTimings: false } },
+      rolldownOptions: { external, checks },
     },
   };
 }

@@ -6,11 +6,8 @@ import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
 import { assemblyscript } from './tools/assemblyscript.ts';
 import { CHROMIUM_ARGS, findChromium } from './tools/chromium.mjs';
+import { alias } from './vite.config.ts';
 
-const alias = {
-  'piramid/rag': fileURLToPath(new URL('./src/rag/index.ts', import.meta.url)),
-  piramid: fileURLToPath(new URL('./src/index.ts', import.meta.url)),
-};
 const chromium = findChromium();
 const plugins = [assemblyscript()];
 /** Real models of this machine, outside the project; tests on them skip without. */

@@ -1,6 +1,6 @@
 // Builds the package into dist/ (ESM, script tag, workers, types) and, unless told `--lib`, the demo into dist/demo/.
 import { execFileSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build, runnerImport } from 'vite';
 
@@ -19,7 +19,10 @@ const LIBRARIES = [
 
 export async function buildLibrary() {
   const { module } = await runnerImport(`${root}vite.config.ts`);
-  rmSync(`${root}dist`, { recursive: true, force: true });
+  // The demo has a folder of its own in there, which may be being served.
+  for (const name of existsSync(`${root}dist`) ? readdirSync(`${root}dist`) : []) {
+    if (name !== 'demo') rmSync(`${root}dist/${name}`, { recursive: true });
+  }
   for (const [entry, file, format, external] of LIBRARIES) await build(module.library(entry, file, format, external));
   execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.types.json'], {
     stdio: 'inherit',

@@ -27,22 +27,11 @@ const TYPES: Record<string, string> = {
 /** Built for the page's own use and not needed offline by it: the library keeps the model, the page the corpus. */
 const NOT_KEPT = /^(models|corpus)\/|^sw\.js$/;
 
-/** No report of how long each plugin took. */
-const quiet = { checks: { bundlerTimings: false } };
-
 export function demoFiles(): Plugin {
   let files: Map<string, DemoFile>;
   let isBuild = false;
   return {
     name: 'demo-files',
-    // An alias that is a string does not match a name with a query, `piramid/rag-worker?worker`.
-    config: () => ({
-      build: { rolldownOptions: quiet },
-      worker: { rolldownOptions: quiet },
-      resolve: {
-        alias: [{ find: /^piramid\/rag-worker(?=\?|$)/, replacement: join(root, 'src/worker/rag-worker.ts') }],
-      },
-    }),
     configResolved(config) {
       isBuild = config.command === 'build';
     },

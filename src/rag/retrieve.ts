@@ -43,8 +43,8 @@ export async function retrieve(
   }
   const query = { text: question, k, select: ['text', 'metadata'] as const, explain: true };
   const call = signal ? { signal } : {};
-  const named = await namedTitles(collection, question, where);
-  const among: Where | undefined = named ? { 'document.title': { $in: named.titles } } : undefined;
+  const titles = await namedTitles(collection, question, where);
+  const among: Where | undefined = titles ? { 'document.title': { $in: titles } } : undefined;
   const [all = [], titled] = await collection.queryBatch(
     [
       { ...query, ...(where && { where }) },
@@ -52,7 +52,7 @@ export async function retrieve(
     ],
     call,
   );
-  const matches = titled ? fuse(all, titled, named!.isName ? 2 : 1).slice(0, k) : all;
+  const matches = titled ? fuse(titled, all).slice(0, k) : all;
   return matches.map(({ id, score, text = '', metadata = {}, legs = {} }): Source => {
     const document = documentOf(metadata);
     const start = typeof metadata.start === 'number' ? metadata.start : 0;
@@ -73,16 +73,17 @@ export async function retrieve(
 
 const RRF_CONSTANT = 60;
 
-/** Reciprocal rank fusion (Cormack et al. 2009); twice the weight puts all that was found under named titles first. */
-function fuse(all: readonly Match[], titled: readonly Match[], weight: number): Match[] {
+/**
+ * Reciprocal rank fusion (Cormack et al. 2009). Both lists weigh the same: "Lincoln" in a question names who spoke, but
+ * "Monroe" in "the Monroe doctrine" does not. Of equals the first list's comes first.
+ */
+function fuse(titled: readonly Match[], all: readonly Match[]): Match[] {
   const fused = new Map<string | number, Match>();
-  const add = (matches: readonly Match[], factor: number) => {
+  for (const matches of [titled, all]) {
     for (const [i, match] of matches.entries()) {
-      const score = (fused.get(match.id)?.score ?? 0) + factor / (RRF_CONSTANT + i + 1);
-      fused.set(match.id, { ...match, ...fused.get(match.id), score });
+      const score = (fused.get(match.id)?.score ?? 0) + 1 / (RRF_CONSTANT + i + 1);
+      fused.set(match.id, { ...match, score });
     }
-  };
-  add(all, 1);
-  add(titled, weight);
+  }
   return [...fused.values()].sort((a, b) => b.score - a.score);
 }
