@@ -2,7 +2,7 @@
 // model write, and say for each sentence where it stands. Without support no model is asked.
 import { type ChatMessage, type Generator, type ModelProgress, PiramidError } from 'piramid';
 import { type Citation, sentencesOf } from './citation.ts';
-import { type DocumentCollection, throwIfAborted } from './documents.ts';
+import { checkOptions, type DocumentCollection, throwIfAborted } from './documents.ts';
 import { NOT_FOUND, promptFor } from './prompt.ts';
 import { quote, type Similarities } from './quote.ts';
 import { K, type RetrieveOptions, retrieve, type Source } from './retrieve.ts';
@@ -41,6 +41,11 @@ export const QUOTATIONS = 'quotations';
 
 /** Answers from the documents in a collection. Resolves when the sources are known, before the answer is complete. */
 export async function ask(collection: DocumentCollection, question: string, options: AskOptions = {}): Promise<Answer> {
+  checkOptions(
+    options,
+    ['k', 'where', 'signal', 'model', 'generator', 'maxTokens', 'sourceTokens', 'onProgress'],
+    'ask',
+  );
   const { k = K, where, model, generator, signal } = options;
   if (model !== undefined && generator !== undefined) {
     throw new PiramidError('INVALID_ARGUMENT', 'ask: model and generator exclude each other');

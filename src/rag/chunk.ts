@@ -1,7 +1,9 @@
 // Cuts a document into passages of about the size that embedders read and people can judge. Passages tile it: one after
 // the other they are the text, to the last space. They end before headings and at paragraphs, else at sentences, else
 // at words; inside a word only where it is gigantic.
+
 import { PiramidError } from 'piramid';
+import { checkOptions } from './documents.ts';
 import { type Span, sentences } from './sentences.ts';
 import { UNSPACED } from './words.ts';
 
@@ -35,6 +37,7 @@ interface Piece extends Span {
 
 /** The passages of `text`, in order; none if it has no words. */
 export function chunk(text: string, options: ChunkOptions = {}): Chunk[] {
+  checkOptions(options, ['maxWords', 'minWords', 'format'], 'chunk');
   const { maxWords = MAX_WORDS, minWords = Math.min(MIN_WORDS, maxWords >> 1), format = 'text' } = options;
   checkChunkOptions(maxWords, minWords, format);
   if (!/[\p{L}\p{N}]/u.test(text)) return [];

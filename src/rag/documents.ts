@@ -117,6 +117,13 @@ async function* scrollAll(
   } while (cursor !== undefined);
 }
 
+/** Refuses options that do not exist, so that none is silently ignored. */
+export function checkOptions(options: object, known: readonly string[], what: string): void {
+  const unknown = Object.keys(options).find((key) => !known.includes(key));
+  if (unknown === undefined) return;
+  throw new PiramidError('INVALID_ARGUMENT', `${what}: unknown option "${unknown}"; known are ${known.join(', ')}`);
+}
+
 /** Throws `ABORTED` if the signal has fired. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted)

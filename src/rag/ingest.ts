@@ -2,7 +2,14 @@
 // unchanged is skipped. A document is in with all of its passages or not at all.
 import { type Metadata, PiramidError, type VectorRecord } from 'piramid';
 import { type ChunkOptions, chunk, MAX_WORDS } from './chunk.ts';
-import { type DocumentCollection, type DocumentInfo, documentOf, PASSAGE_FIELDS, throwIfAborted } from './documents.ts';
+import {
+  checkOptions,
+  type DocumentCollection,
+  type DocumentInfo,
+  documentOf,
+  PASSAGE_FIELDS,
+  throwIfAborted,
+} from './documents.ts';
 import { extract } from './extract.ts';
 
 /** A document to put in. */
@@ -79,6 +86,7 @@ export async function ingest(
   inputs: readonly (DocumentInput | File)[] | FileList,
   options: IngestOptions = {},
 ): Promise<IngestResult> {
+  checkOptions(options, ['chunk', 'batchSize', 'onProgress', 'signal'], 'ingest');
   const { batchSize = BATCH_SIZE, signal } = options;
   if (!Number.isInteger(batchSize) || batchSize < 1) {
     throw new PiramidError('INVALID_ARGUMENT', `batchSize: expected an integer of at least 1, got ${batchSize}`);

@@ -1,7 +1,7 @@
 // The passages that a question is about: one hybrid query (meaning and words), and a second one among the documents whose
 // title the question names, if it names any; each passage with its place in its document.
 import { type LegScore, type Match, type Metadata, PiramidError, type Where } from 'piramid';
-import { type DocumentCollection, documentOf } from './documents.ts';
+import { checkOptions, type DocumentCollection, documentOf } from './documents.ts';
 import { namedTitles } from './titles.ts';
 
 export interface RetrieveOptions {
@@ -36,14 +36,16 @@ export const K = 8;
 export async function retrieve(
   collection: DocumentCollection,
   question: string,
-  { k = K, where, signal }: RetrieveOptions = {},
+  options: RetrieveOptions = {},
 ): Promise<Source[]> {
+  checkOptions(options, ['k', 'where', 'signal'], 'retrieve');
+  const { k = K, where, signal } = options;
   if (typeof question !== 'string' || question.trim() === '') {
     throw new PiramidError('INVALID_ARGUMENT', 'question: expected a string that is not empty');
   }
   const query = { text: question, k, select: ['text', 'metadata'] as const, explain: true };
   const call = signal ? { signal } : {};
-  const titles = await namedTitles(collection, question, where);
+  const titles = await namedTitles(collection, question, where, signal);
   const among: Where | undefined = titles ? { 'document.title': { $in: titles } } : undefined;
   const [all = [], titled] = await collection.queryBatch(
     [

@@ -16,8 +16,14 @@ export async function namedTitles(
   collection: DocumentCollection,
   question: string,
   where: Where | undefined,
+  signal: AbortSignal | undefined,
 ): Promise<string[] | null> {
-  const facets = await collection.facets({ field: 'document.title', limit: TITLES_MAX, ...(where && { where }) });
+  const facets = await collection.facets({
+    field: 'document.title',
+    limit: TITLES_MAX,
+    ...(where && { where }),
+    ...(signal && { signal }),
+  });
   const titles = facets.map(({ value }) => String(value));
   if (titles.length < 2) return null;
   const asked = contentTerms(question);
@@ -30,7 +36,7 @@ export async function namedTitles(
     }
   }
   const weightOf = new Map<string, number>();
-  for (const [term, holders] of found) {
+  for (const holders of found.values()) {
     if (holders.size > Math.max(1, titles.length * SHARE_MAX)) continue;
     const weight = Math.log(titles.length / holders.size);
     for (const title of holders) weightOf.set(title, (weightOf.get(title) ?? 0) + weight);

@@ -186,7 +186,9 @@ export class CollectionState {
       }
     }
     const changed = metadata.map((value) => encodeMetadataRow(applyChanges(structuredClone(value ?? {}), changes)));
-    await this.upsert({ ids: rows.map((row) => this.ids[row]!), vectors, sources, texts, metadata: changed }, 'update');
+    const ids = rows.map((row) => this.ids[row]!);
+    const someText = texts.some((text) => text !== null);
+    await this.upsert({ ids, vectors, sources, texts: someText ? texts : null, metadata: changed }, 'update');
     return rows.length;
   }
 

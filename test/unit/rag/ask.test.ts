@@ -4,7 +4,7 @@ import type { ChatMessage } from '../../../src/index.ts';
 import { type Answer, type AskOptions, ask } from '../../../src/rag/ask.ts';
 import { ingest } from '../../../src/rag/ingest.ts';
 import { NOT_FOUND, promptFor } from '../../../src/rag/prompt.ts';
-import type { Source } from '../../../src/rag/retrieve.ts';
+import { retrieve, type Source } from '../../../src/rag/retrieve.ts';
 import { keep } from '../../../src/rag/stream.ts';
 import { FakeCollection } from './fake-collection.ts';
 
@@ -373,4 +373,12 @@ test('kept text can be read twice, during and after', async () => {
   expect(await Promise.all([all(), all()])).toEqual(['ab', 'ab']);
   expect(await all()).toBe('ab');
   expect(await text.whole).toBe('ab');
+});
+
+test('an option that does not exist is refused, not ignored', async () => {
+  const { typed } = new FakeCollection();
+  const wrong = { K: 3 } as object;
+  for (const call of [ask(typed, 'what?', wrong), retrieve(typed, 'what?', wrong), ingest(typed, [], wrong)]) {
+    await expect(call).rejects.toThrow(/INVALID_ARGUMENT: \w+: unknown option "K"; known are/);
+  }
 });
