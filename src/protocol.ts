@@ -18,7 +18,9 @@ import type {
   ModelProgress,
   ModelSource,
   OpenOptions,
+  Quantization,
   QueryPlan,
+  RecallCheck,
   RecordId,
   Target,
   UpsertOptions,
@@ -41,6 +43,7 @@ export interface EngineOptions {
 export interface CollectionRequest {
   dimension: number | null;
   metric: Metric | null;
+  quantization: Quantization | null;
   /** A model of the worker's, or what is known of a function of the page's. */
   embedder: EmbedderOptions | { fingerprint: string; dimension: number } | null;
   /** Open an existing one only. */
@@ -51,6 +54,7 @@ export interface OpenedCollection {
   id: number;
   dimension: number | null;
   metric: Metric;
+  quantization: Quantization;
   /** Whose business embedding is: the worker's (a model), the page's (a function), or nobody's. */
   embeds: 'worker' | 'page' | 'nobody';
   fingerprint: string | null;
@@ -87,6 +91,9 @@ export interface EngineQuery {
   where: Where | null;
   fusion: Fusion;
   select: Select;
+  /** Whatever the collection's quantization. */
+  exact: boolean;
+  oversample: number;
   explain: boolean;
 }
 
@@ -96,6 +103,7 @@ export interface EngineAnswer {
   scores: Float32Array;
   rows: EngineRows;
   legs: { vector?: LegScore; words?: LegScore }[] | null;
+  exact: boolean;
   took: number;
   plan: QueryPlan | null;
 }
@@ -140,6 +148,7 @@ export interface Engine {
   ): Promise<{ ids: RecordId[]; rows: EngineRows; lastRow: number | null }>;
   facets(id: number, request: { field: string; where: Where | null; limit: number }): Promise<Facet[]>;
   query(id: number, queries: EngineQuery[], call: CallId): Promise<EngineAnswer[]>;
+  recallCheck(id: number, request: { sample: number; k: number }, call: CallId): Promise<RecallCheck>;
   loadModel(task: ModelInfo['task'], model: EmbedderOptions, call: CallId): Promise<ModelInfo>;
   embed(
     model: EmbedderOptions,

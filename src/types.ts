@@ -9,6 +9,12 @@ export type Vector = Float32Array | readonly number[];
 /** How near two vectors are. See `Match.score` for what each one scores. */
 export type Metric = 'cosine' | 'dot' | 'l2';
 
+/**
+ * What is scanned to find records: `'none'`: the float32 numbers themselves; `'int8'`: one byte a number; `'binary'`: one
+ * bit a number.
+ */
+export type Quantization = 'none' | 'int8' | 'binary';
+
 /** What runs the distance kernels. */
 export type Device = 'webgpu' | 'wasm' | 'js';
 
@@ -100,6 +106,13 @@ export interface Query {
   fusion?: Fusion;
   /** Which fields to return beside `id` and `score`; `[]` for none (fastest). @default ['text', 'metadata'] */
   select?: readonly ('text' | 'metadata' | 'vector')[];
+  /** Look at the float32 numbers of every record, whatever the collection's quantization. @default false */
+  exact?: boolean;
+  /**
+   * Multiplies the number of candidates that a quantised collection scores by their float32 numbers: higher recall, more
+   * time. Above 0, at most 1000. Only for vector queries of quantised collections that are not `exact`. @default 1
+   */
+  oversample?: number;
   /** Return the plan, each phase's time, and each leg's rank and score. @default false */
   explain?: boolean;
   /** Cancels the call: it rejects with `ABORTED`. */
@@ -139,7 +152,7 @@ export interface LegScore {
 
 /** The matches of a query, best first; equal scores in order of writing. */
 export interface Matches<M extends object = Metadata> extends Array<Match<M>> {
-  /** Whether these are certainly the best matches (always, today: search is exact). */
+  /** Whether these are certainly the best matches: false where codes were scanned (see `CollectionOptions.quantization`). */
   exact: boolean;
   /** Time in the worker, milliseconds. */
   took: number;
@@ -149,8 +162,12 @@ export interface Matches<M extends object = Metadata> extends Array<Match<M>> {
 
 /** How a query was answered. Times are milliseconds in the worker. */
 export interface QueryPlan {
-  /** What scanned the vectors; absent where none were. */
+  /** What scanned the vectors; absent where none were. Codes are scanned on the CPU, also where there is a GPU. */
   device?: Device;
+  /** What was scanned: the vectors themselves ('none') or their codes. Absent like `device`. */
+  tier?: Quantization;
+  /** How many records the scan of codes left to be scored by their float32 numbers. */
+  candidates?: number;
   /** Rows that the filter let through, of all live rows. */
   filtered?: { matched: number; of: number };
   /** In order of running: 'embed', 'filter', 'scan', 'rescore', 'words', 'fuse', 'payload'. */
@@ -169,6 +186,12 @@ export interface CollectionOptions {
    * gives a record without a vector, found by its words. Another one than stored is `MODEL_MISMATCH`. @default none
    */
   embedder?: string | EmbedderOptions | Embedder;
+  /**
+   * What queries scan. `'none'`: the vectors, exactly. `'int8'`, `'binary'`: a small copy, then the best candidates' vectors;
+   * faster, but a match may be missed: `recallCheck` measures how often, `exact` and `oversample` of a query avoid it.
+   * Scores are exact in each case, and vectors are always kept in full. @default 'none'
+   */
+  quantization?: Quantization;
 }
 
 /** A transformers.js embedding model. */
@@ -339,12 +362,34 @@ export interface Facet {
   count: number;
 }
 
+/** What `recallCheck` measures, and on how much. */
+export interface RecallCheckOptions extends CallOptions {
+  /** How many records to take as queries: 1 to 10 000. @default 100 */
+  sample?: number;
+  /** How many neighbours of each: 1 to 1000. @default 10 */
+  k?: number;
+}
+
+/** How well a collection's queries find what is really nearest. */
+export interface RecallCheck {
+  /** Share of the true k nearest that queries find, 0 to 1. A record is not its own neighbour; ties count as found. */
+  recall: number;
+  k: number;
+  /** Records that were taken as queries: fewer than asked for where there are fewer. */
+  sample: number;
+  /** Median milliseconds of an exact query in the worker. */
+  exactMs: number;
+  /** Median milliseconds of a query as the collection answers it. */
+  approximateMs: number;
+}
+
 /** A collection as `listCollections` shows it. */
 export interface CollectionInfo {
   name: string;
   /** Absent for a collection of text only. */
   dimension?: number;
   metric: Metric;
+  quantization: Quantization;
   /** Fingerprint of the embedder. */
   embedder?: string;
   /** Live records. */

@@ -16,7 +16,10 @@ import type {
   Matches,
   Metadata,
   Metric,
+  Quantization,
   Query,
+  RecallCheck,
+  RecallCheckOptions,
   RecordId,
   ScrollOptions,
   ScrollPage,
@@ -49,6 +52,9 @@ import {
   placeEmbedded,
 } from './input.ts';
 
+/** Most neighbours that `recallCheck` compares. */
+const RECALL_K_MAX = 1000;
+
 /** An open collection. Get one from `db.collection`. `M` is the shape of its metadata. */
 export class Collection<M extends object = Metadata> {
   readonly database: Database;
@@ -56,6 +62,7 @@ export class Collection<M extends object = Metadata> {
   /** Length of its vectors; undefined for a collection of text only. */
   readonly dimension: number | undefined;
   readonly metric: Metric;
+  readonly quantization: Quantization;
   private readonly connection: Connection;
   private readonly id: number;
   private readonly rules: PackingRules;
@@ -77,10 +84,12 @@ export class Collection<M extends object = Metadata> {
     this.id = opened.id;
     this.dimension = opened.dimension ?? undefined;
     this.metric = opened.metric;
+    this.quantization = opened.quantization;
     this.embedder = embedder;
     this.rules = {
       dimension: opened.dimension,
       metric: opened.metric,
+      quantization: opened.quantization,
       embeds: embedder !== null || opened.embeds === 'worker',
     };
   }
@@ -186,6 +195,23 @@ export class Collection<M extends object = Metadata> {
     return queries.length === 0 ? [] : this.run(queries, options.signal);
   }
 
+  /**
+   * Measures the recall of this collection's queries on its own records: `sample` of them, drawn at random but the same in
+   * each call, are looked for by their vectors, as queries do and exactly. Of a collection without quantisation it is 1.
+   */
+  async recallCheck(options: RecallCheckOptions = {}): Promise<RecallCheck> {
+    checkOptions(options, ['sample', 'k', 'signal'], 'recallCheck');
+    const request = {
+      sample: options.sample === undefined ? 100 : checkInteger(options.sample, 1, K_MAX, 'sample'),
+      k: options.k === undefined ? 10 : checkInteger(options.k, 1, RECALL_K_MAX, 'k'),
+    };
+    if (this.dimension === undefined)
+      throw invalid('recallCheck: the collection holds text only (it was created without a dimension)');
+    return this.connection.call((engine, call) => engine.recallCheck(this.id, request, call), {
+      signal: checkSignal(options.signal),
+    });
+  }
+
   /** Rows, bytes and device of this collection. */
   async stats(): Promise<CollectionStats> {
     return this.connection.call((engine) => engine.collectionStats(this.id));
@@ -268,7 +294,7 @@ function toMatches<M extends object>(answer: EngineAnswer): Matches<M> {
     const legs = answer.legs?.[i];
     return { id, score: answer.scores[i]!, ...selected<M>(answer.rows, i), ...(legs && { legs }) };
   }) as Matches<M>;
-  matches.exact = true;
+  matches.exact = answer.exact;
   matches.took = answer.took;
   if (answer.plan) matches.plan = answer.plan;
   return matches;

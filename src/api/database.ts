@@ -61,15 +61,17 @@ export class Database implements AsyncDisposable {
     call: ModelCallOptions = {},
   ): Promise<Collection<M>> {
     checkName(name, 'collection');
-    checkOptions(options, ['dimension', 'metric', 'embedder'], 'collection');
+    checkOptions(options, ['dimension', 'metric', 'embedder', 'quantization'], 'collection');
     checkCall(call);
     if (options?.dimension !== undefined) checkInteger(options.dimension, 1, DIMENSION_MAX, 'dimension');
     checkChoice(options?.metric, ['cosine', 'dot', 'l2'], 'metric');
+    checkChoice(options?.quantization, ['none', 'int8', 'binary'], 'quantization');
     const embedder = options?.embedder;
     const own = isEmbedder(embedder) ? embedder : null;
     const request: CollectionRequest = {
       dimension: options?.dimension ?? null,
       metric: options?.metric ?? null,
+      quantization: options?.quantization ?? null,
       embedder: own
         ? {
             fingerprint: checkName(own.fingerprint, 'embedder.fingerprint'),

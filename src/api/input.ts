@@ -18,6 +18,7 @@ import type {
   EmbedderOptions,
   Fusion,
   Metric,
+  Quantization,
   Query,
   RecordId,
   Target,
@@ -193,6 +194,7 @@ function packVector(
 export interface PackingRules {
   dimension: number | null;
   metric: Metric;
+  quantization: Quantization;
   /** Whether a text without a vector gets one. */
   embeds: boolean;
 }
@@ -288,7 +290,22 @@ export function placeEmbedded(
   }
 }
 
-const QUERY_OPTIONS = ['vector', 'text', 'keywords', 'k', 'offset', 'where', 'fusion', 'select', 'explain', 'signal'];
+const QUERY_OPTIONS = [
+  'vector',
+  'text',
+  'keywords',
+  'k',
+  'offset',
+  'where',
+  'fusion',
+  'select',
+  'exact',
+  'oversample',
+  'explain',
+  'signal',
+];
+/** Most candidates per default candidate. */
+const OVERSAMPLE_MAX = 1000;
 
 /** A query in the engine's form. `embeds` is whose business it is to embed `text`. */
 export function packQuery(query: Query, rules: PackingRules & { embeds: boolean }): EngineQuery {
@@ -309,8 +326,12 @@ export function packQuery(query: Query, rules: PackingRules & { embeds: boolean 
       'query: the collection has no embedder that could embed the text; give a vector beside it, or use keywords',
     );
   }
-  if (query.explain !== undefined && typeof query.explain !== 'boolean')
-    throw invalid(`explain: expected a boolean, got ${describe(query.explain)}`);
+  for (const name of ['explain', 'exact'] as const) {
+    if (query[name] !== undefined && typeof query[name] !== 'boolean')
+      throw invalid(`${name}: expected a boolean, got ${describe(query[name])}`);
+  }
+  const searchesVectors = vector !== undefined || embed;
+  if (query.oversample !== undefined) checkOversample(query.oversample, query, rules, searchesVectors);
   const words = text ?? keywords;
   return {
     vector: vector === undefined ? null : checkVector(vector, rules.dimension!, rules.metric, 'query vector'),
@@ -321,8 +342,19 @@ export function packQuery(query: Query, rules: PackingRules & { embeds: boolean 
     where: query.where === undefined ? null : checkFilter(query.where),
     fusion: checkFusion(query.fusion),
     select: checkSelect(query.select, ['text', 'metadata']),
+    exact: query.exact ?? false,
+    oversample: query.oversample ?? 1,
     explain: query.explain ?? false,
   };
+}
+
+function checkOversample(oversample: unknown, query: Query, rules: PackingRules, searchesVectors: boolean): void {
+  if (typeof oversample !== 'number' || !(oversample > 0 && oversample <= OVERSAMPLE_MAX))
+    throw invalid(`oversample: expected a number above 0, at most ${OVERSAMPLE_MAX}, got ${describe(oversample)}`);
+  if (rules.quantization === 'none')
+    throw invalid('oversample: the collection is not quantised, so its answers are exact without candidates');
+  if (query.exact) throw invalid('oversample: an exact query has no candidates; leave one of the two out');
+  if (!searchesVectors) throw invalid('oversample: a query of keywords alone has no candidates');
 }
 
 function checkFusion(fusion: Fusion | undefined): Fusion {

@@ -23,12 +23,7 @@ export function createFlatIndex(options: VectorIndexOptions, devices: Devices): 
 
   function append(vectors: Float32Array): void {
     checkOpen();
-    if (vectors.length % dimension !== 0) {
-      throw new PiramidError(
-        'DIMENSION_MISMATCH',
-        `expected rows of ${dimension} numbers, got ${vectors.length} in all`,
-      );
-    }
+    checkRows(vectors, dimension);
     cpu.append(vectors);
     if (paysOnGpu(cpu.rowCount)) mirror.follow();
   }
@@ -38,7 +33,7 @@ export function createFlatIndex(options: VectorIndexOptions, devices: Devices): 
     const request: RowSearch = { query, k, rowCount, ...(mask ? { mask } : {}) };
     inFlight++;
     try {
-      return (await searchGpu(request)) ?? { ...cpu.search(request), device: cpu.device };
+      return (await searchGpu(request)) ?? { ...cpu.search(request), device: cpu.device, tier: 'none' };
     } finally {
       inFlight--;
       free();
@@ -54,7 +49,7 @@ export function createFlatIndex(options: VectorIndexOptions, devices: Devices): 
     if (!rows || rows.rowCount < rowCount) return null;
     try {
       const hits = await rows.search(request);
-      return hits && { ...hits, device: 'webgpu' };
+      return hits && { ...hits, device: 'webgpu', tier: 'none' };
     } catch {
       mirror.drop(rows);
       return null;
@@ -85,6 +80,7 @@ export function createFlatIndex(options: VectorIndexOptions, devices: Devices): 
       return { gpu: mirror.rows?.bytes ?? 0, memory: cpu.bytes };
     },
     append,
+    encode: () => null,
     reserve(rowCount) {
       checkOpen();
       cpu.reserve(rowCount);
@@ -103,7 +99,13 @@ export function createFlatIndex(options: VectorIndexOptions, devices: Devices): 
   };
 }
 
-function copyOf(rows: CpuRows, row: number, dimension: number): Float32Array<ArrayBuffer> {
+export function checkRows(vectors: Float32Array, dimension: number): void {
+  if (vectors.length % dimension !== 0) {
+    throw new PiramidError('DIMENSION_MISMATCH', `expected rows of ${dimension} numbers, got ${vectors.length} in all`);
+  }
+}
+
+export function copyOf(rows: CpuRows, row: number, dimension: number): Float32Array<ArrayBuffer> {
   const offset = rows.offset(row);
   return new Float32Array(rows.values(row).subarray(offset, offset + dimension));
 }

@@ -1,6 +1,6 @@
 // The contract of every index: which rows are near a query. Knows rows and numbers; nothing of ids, records or disk.
 import type { Bitset } from '../structures/bitset.ts';
-import type { Device, Metric } from '../types.ts';
+import type { Device, Metric, Quantization } from '../types.ts';
 
 export interface VectorIndexOptions {
   dimension: number;
@@ -17,6 +17,18 @@ export interface VectorSearch {
   rowCount?: number;
   /** Only these rows; holds at least `rowCount`. Left out: all. */
   mask?: Bitset;
+  /** Look at the float32 numbers of every row, whatever the index scans otherwise. @default false */
+  exact?: boolean;
+  /** Multiplies the number of candidates of a quantised index. @default 1 */
+  oversample?: number;
+}
+
+/** A small copy of some rows, as an index scans it and the store keeps it. */
+export interface Codes {
+  /** Names the way of coding. */
+  scheme: number;
+  /** Shape: (n, bytes of a record). */
+  records: Uint8Array<ArrayBuffer>;
 }
 
 /** Rows found, best first: score descending, then row ascending. Same rows, order and scores on every device. */
@@ -26,6 +38,10 @@ export interface VectorHits {
   scores: Float32Array;
   /** What answered (a lost GPU is answered by WASM within the call). */
   device: Device;
+  /** What was scanned. The answer is certain where it is 'none'. */
+  tier: Quantization;
+  /** How many rows the scan of codes left for the canonical score. */
+  candidates?: number;
   scanMs: number;
   rescoreMs: number;
 }
@@ -40,9 +56,12 @@ export interface VectorIndex {
   readonly bytes: { gpu: number; memory: number };
   /**
    * Adds rows after the last one. `vectors`: (n, dimension), row-major, finite, as users wrote them (not normalised).
-   * All-zero rows are allowed as place holders; callers mask them out. Copied before it returns.
+   * All-zero rows are allowed as place holders; callers mask them out. Copied before it returns. `codes`: theirs, if
+   * they are known; those of another scheme are made anew.
    */
-  append(vectors: Float32Array): void;
+  append(vectors: Float32Array, codes?: Codes | null): void;
+  /** What `append` would make of the rows besides their numbers, to be stored; null where the index has no codes. */
+  encode(vectors: Float32Array): Codes | null;
   /** Makes room, so that appends up to that many rows cannot fail. Throws `UNSUPPORTED` where memory ends. */
   reserve(rowCount: number): void;
   /** Takes back the rows from `rowCount` on: what was to be written could not be. */

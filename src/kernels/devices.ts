@@ -1,8 +1,11 @@
 // What a worker can compute on, opened once and shared by every index and model in it. Owns the GPU's loss and return.
 import { PiramidError } from '../errors.ts';
 import type { Device } from '../types.ts';
+import type { CodeRows, Coder } from './codes/coder.ts';
+import { createJsCodes } from './codes/js.ts';
 import { createJsRows } from './js.ts';
 import type { CpuRows, RowsOptions } from './kernel.ts';
+import { createWasmCodes, loadWasmCodes } from './wasm/codes.ts';
 import { createWasmRows, loadWasm } from './wasm/rows.ts';
 import { type Gpu, openGpu } from './webgpu/device.ts';
 
@@ -16,6 +19,7 @@ export interface Devices {
   /** The GPU as its driver names it, also while it is lost; absent where there never was one. */
   readonly adapter?: string;
   createCpuRows(options: RowsOptions): CpuRows;
+  createCodeRows(coder: Coder): CodeRows;
   /** Calls `listener` when the GPU is back after a loss. Returns how to stop that. */
   onGpuBack(listener: (gpu: Gpu) => void): () => void;
   /** Destroys the GPU device, with all that is on it. */
@@ -31,7 +35,7 @@ export interface OpenDevicesOptions {
 export async function openDevices(wanted: 'auto' | Device, options: OpenDevicesOptions = {}): Promise<Devices> {
   const { retryMs = [1000, 4000, 16_000, 64_000, 256_000] } = options;
   const software = wanted === 'webgpu';
-  const wasm = wanted === 'js' ? null : await loadWasm();
+  const [wasm, wasmCodes] = wanted === 'js' ? [null, null] : await Promise.all([loadWasm(), loadWasmCodes()]);
   let gpu = wanted === 'auto' || wanted === 'webgpu' ? await openGpu({ software }) : null;
   if (wanted === 'wasm' && !wasm) throw new PiramidError('UNSUPPORTED', "device: 'wasm' needs WebAssembly with SIMD");
   if (wanted === 'webgpu' && !gpu) {
@@ -73,6 +77,7 @@ export async function openDevices(wanted: 'auto' | Device, options: OpenDevicesO
     },
     ...(adapter === undefined ? {} : { adapter }),
     createCpuRows: (rows) => (wasm ? createWasmRows(wasm, rows) : createJsRows(rows)),
+    createCodeRows: (coder) => (wasmCodes ? createWasmCodes(wasmCodes, coder) : createJsCodes(coder)),
     onGpuBack(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

@@ -9,6 +9,7 @@ import {
   decodeSections,
   decodeText,
   encodeBlock,
+  encodeCodes,
   encodeJson,
   encodeSections,
   encodeTexts,
@@ -16,6 +17,7 @@ import {
   type Kind,
   presenceBytes,
   readVectors,
+  type StoredCodes,
   sealBlock,
   vectorsPayloadBytes,
   writeVectors,
@@ -30,6 +32,8 @@ export interface RowBatch {
   ids: readonly RecordId[];
   /** Null for a collection without vectors. Rows without one are zeros. */
   vectors: { dimension: number /** (rowCount, dimension), row-major */; values: Float32Array; present: Bitset } | null;
+  /** Of the vectors, where they are known. A log entry leaves them out. */
+  codes?: StoredCodes | null;
   /** Each row's metadata as JSON; null where it has none. */
   metadata: readonly (string | null)[];
   texts: readonly (string | null)[];
@@ -143,6 +147,11 @@ export function encodeSegment(
       fillVectors(new Uint8Array(block, HEADER_BYTES), batch.vectors, start, end);
       add('vectors', start, end, block);
     }
+    // Cut where the vectors are, so that each chunk's go with them.
+    for (let start = 0; batch.codes && start < batch.rowCount; start += rowsPerChunk) {
+      const end = Math.min(start + rowsPerChunk, batch.rowCount);
+      add('codes', start, end, encodeCodes(batch.codes, batch.rowCount, start, end));
+    }
   }
   if (batch.metadata.some((json) => json !== null)) {
     for (const [start, end] of cuts(batch.metadata))
@@ -155,7 +164,7 @@ export function encodeSegment(
   return { segment, values };
 }
 
-/** Adjacent batches as one. `postings` covers all their rows. */
+/** Adjacent batches as one. `postings` covers all their rows. Codes have to be made anew. */
 export function joinBatches(batches: readonly RowBatch[], postings: Uint8Array | null): RowBatch {
   const first = batches[0]!;
   const rowCount = batches.reduce((sum, batch) => sum + batch.rowCount, 0);

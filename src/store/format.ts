@@ -19,6 +19,7 @@ export const KINDS = {
   text: 6,
   postings: 7,
   tombstones: 8,
+  codes: 9,
 } as const;
 export type Kind = keyof typeof KINDS;
 
@@ -153,6 +154,39 @@ export function readVectors(
   const words = new Uint32Array(payload.slice(0, presenceBytes(rowCount)).buffer);
   const vectors = new Float32Array(payload.buffer, payload.byteOffset + presenceBytes(rowCount), rowCount * dimension);
   return { vectors, present: new Bitset(rowCount, words) };
+}
+
+/** A small copy of some rows that indexes scan. Opaque to the store, but for its records being of one length. */
+export interface StoredCodes {
+  /** Names the way of coding. */
+  scheme: number;
+  /** Shape: (rowCount, bytes of a record). */
+  records: Uint8Array<ArrayBuffer>;
+}
+
+/** Codes payload: scheme, bytes of a record, then the records. */
+export function encodeCodes(
+  { scheme, records }: StoredCodes,
+  rowCount: number,
+  start: number,
+  end: number,
+): Uint8Array {
+  const recordBytes = records.length / rowCount;
+  const payload = new Uint8Array(8 + (end - start) * recordBytes);
+  const view = new DataView(payload.buffer);
+  view.setUint32(0, scheme, true);
+  view.setUint32(4, recordBytes, true);
+  payload.set(records.subarray(start * recordBytes, end * recordBytes), 8);
+  return payload;
+}
+
+/** A view on a codes payload. */
+export function decodeCodes(payload: Uint8Array<ArrayBuffer>, rowCount: number): StoredCodes {
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
+  const expected = 8 + rowCount * view.getUint32(4, true);
+  if (payload.length !== expected)
+    throw new PiramidError('CORRUPT', `expected ${expected} bytes of codes, got ${payload.length}`);
+  return { scheme: view.getUint32(0, true), records: payload.subarray(8) };
 }
 
 const ABSENT = 0x80000000;

@@ -1,7 +1,7 @@
 // The manifest: which values make up the database. Two slots take turns, so that the older one stays readable if the
 // newer is damaged; what a generation no longer needs is deleted only by the generation after it.
 import { PiramidError } from '../errors.ts';
-import type { EmbedderOptions, Metric } from '../types.ts';
+import type { EmbedderOptions, Metric, Quantization } from '../types.ts';
 import type { Backend, Write } from './backend.ts';
 import { decodeBlock, decodeJson, encodeBlock, encodeJson, type Kind } from './format.ts';
 import { FORMAT_READER, FORMAT_VERSION } from './schema.ts';
@@ -13,6 +13,8 @@ export interface CollectionConfig {
   metric: Metric;
   /** Null without one. `options` is null where the embedder is the caller's own function. */
   embedder: { fingerprint: string; options: EmbedderOptions | null } | null;
+  /** Absent: 'none'. */
+  quantization?: Quantization;
 }
 
 /** One stored value that holds rows. */

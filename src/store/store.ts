@@ -9,7 +9,16 @@ import type { RecordId } from '../types.ts';
 import type { Backend, Write } from './backend.ts';
 import { batchBytes, decodeLogEntry, encodeLogEntry, encodeSegment, joinBatches, type RowBatch } from './batch.ts';
 import { PayloadCache } from './cache.ts';
-import { decodeBlock, decodeIds, decodeJson, decodeText, encodeBlock, readVectors } from './format.ts';
+import {
+  decodeBlock,
+  decodeCodes,
+  decodeIds,
+  decodeJson,
+  decodeText,
+  encodeBlock,
+  readVectors,
+  type StoredCodes,
+} from './format.ts';
 import {
   type ChunkRef,
   type CollectionConfig,
@@ -31,12 +40,22 @@ import {
 /** How the store has postings blocks of adjacent rows merged; it does not know what is in them. */
 export type MergePostings = (blocks: readonly Uint8Array[]) => Uint8Array;
 
+/** How the store has codes made for rows that it moves from the log into a segment; null: the collection has none. */
+export type EncodeVectors = (config: CollectionConfig, vectors: Float32Array) => StoredCodes | null;
+
 /** Rows as they come back from disk, for rebuilding what is in memory. Views on the stored buffers where possible. */
 export interface LoadedRows {
   firstRow: number;
   rowCount: number;
   ids: readonly RecordId[];
-  vectors: readonly { firstRow: number; rowCount: number; values: Float32Array; present: Bitset }[];
+  vectors: readonly {
+    firstRow: number;
+    rowCount: number;
+    values: Float32Array;
+    present: Bitset;
+    /** Null where they are not stored, or damaged: they can be made from the values. */
+    codes: StoredCodes | null;
+  }[];
   postings: Uint8Array | null;
 }
 
@@ -56,6 +75,7 @@ interface CollectionRows {
 export class Store {
   private readonly backend: Backend;
   private readonly mergePostings: MergePostings;
+  private readonly encodeVectors: EncodeVectors;
   private manifest: Manifest;
   private readonly collectionRows = new Map<number, CollectionRows>();
   private readonly cache = new PayloadCache(PAYLOAD_CACHE_BYTES_MAX);
@@ -65,18 +85,28 @@ export class Store {
   /** The last commit failed. Where the connection was lost, it may have arrived all the same. */
   private inDoubt = false;
 
-  private constructor(backend: Backend, mergePostings: MergePostings, manifest: Manifest) {
+  private constructor(
+    backend: Backend,
+    mergePostings: MergePostings,
+    encodeVectors: EncodeVectors,
+    manifest: Manifest,
+  ) {
     this.backend = backend;
     this.mergePostings = mergePostings;
+    this.encodeVectors = encodeVectors;
     this.manifest = manifest;
     this.nextLogKey = manifest.logStart;
   }
 
   /** Reads manifest, tombstones and log. Throws `CORRUPT`, `NEWER_FORMAT`; changes nothing then. */
-  static async open(backend: Backend, mergePostings: MergePostings): Promise<Store> {
+  static async open(
+    backend: Backend,
+    mergePostings: MergePostings,
+    encodeVectors: EncodeVectors = () => null,
+  ): Promise<Store> {
     const { manifest, otherSlotDamaged } = await readManifest(backend);
     if (!manifest || otherSlotDamaged) await refuseOrphans(backend, manifest);
-    const store = new Store(backend, mergePostings, manifest ?? emptyManifest());
+    const store = new Store(backend, mergePostings, encodeVectors, manifest ?? emptyManifest());
     for (const stored of store.manifest.collections) await store.addCollection(stored);
     await store.replayLog();
     return store;
@@ -194,7 +224,9 @@ export class Store {
       for (const run of adjacentRuns(rows.logged)) {
         const blocks = run.flatMap((batch) => batch.postings ?? []);
         const postings = blocks.length > 0 ? this.mergePostings(blocks) : null;
-        const { segment, values } = encodeSegment(rows.stored.id, joinBatches(run, postings), () => next.nextChunk++);
+        const batch = joinBatches(run, postings);
+        batch.codes = batch.vectors && this.encodeVectors(rows.stored.config, batch.vectors.values);
+        const { segment, values } = encodeSegment(rows.stored.id, batch, () => next.nextChunk++);
         segments.push(segment);
         for (const { key, value } of values) writes.push({ store: 'chunks', key, value });
       }
@@ -318,6 +350,7 @@ export class Store {
       (chunk) => chunk.kind === 'ids' || chunk.kind === 'vectors' || chunk.kind === 'postings',
     );
     const payloads = await readAhead(wanted, (chunk) => this.readChunk(stored.id, chunk));
+    const codes = await this.loadCodes(stored, segment);
     const loaded: LoadedRows = {
       firstRow: segment.firstRow,
       rowCount: segment.rowCount,
@@ -338,10 +371,25 @@ export class Store {
           rowCount: chunk.rowCount,
           values: read.vectors,
           present: read.present,
+          codes: codes.get(chunk.firstRow) ?? null,
         });
       }
     }
     return { ...loaded, ids: ids.length === 1 ? ids[0]! : ids.flat(), vectors };
+  }
+
+  /** By first row. A damaged chunk is left out: it holds nothing that is not in the vectors. */
+  private async loadCodes(stored: StoredCollection, segment: Segment): Promise<Map<number, StoredCodes>> {
+    const chunks = segment.chunks.filter((chunk) => chunk.kind === 'codes');
+    const loaded = await readAhead(chunks, async (chunk) => {
+      try {
+        return decodeCodes(await this.readChunk(stored.id, chunk), chunk.rowCount);
+      } catch (error) {
+        if (error instanceof PiramidError && error.code === 'CORRUPT') return null;
+        throw error;
+      }
+    });
+    return new Map(chunks.flatMap((chunk, i) => (loaded[i] ? [[chunk.firstRow, loaded[i]]] : [])));
   }
 
   private async readChunk(collection: number, chunk: ChunkRef): Promise<Uint8Array<ArrayBuffer>> {
@@ -490,13 +538,15 @@ async function readAhead<T, R>(items: readonly T[], read: (item: T) => Promise<R
 }
 
 function loadBatch(batch: RowBatch): LoadedRows {
-  const { firstRow, rowCount, ids, postings, vectors } = batch;
+  const { firstRow, rowCount, ids, postings, vectors, codes } = batch;
   return {
     firstRow,
     rowCount,
     ids,
     postings,
-    vectors: vectors ? [{ firstRow, rowCount, values: vectors.values, present: vectors.present }] : [],
+    vectors: vectors
+      ? [{ firstRow, rowCount, values: vectors.values, present: vectors.present, codes: codes ?? null }]
+      : [],
   };
 }
 

@@ -4,11 +4,14 @@ import { PiramidError } from '../errors.ts';
 import { decodeMetadataValue, encodeMetadataRow } from '../filter/metadata.ts';
 import { PayloadIndex } from '../filter/payload-index.ts';
 import { createFlatIndex } from '../indexes/flat.ts';
+import { createQuantizedIndex } from '../indexes/quantized.ts';
 import type { VectorIndex } from '../indexes/vector-index.ts';
+import { createCoder } from '../kernels/codes/js.ts';
 import type { Devices } from '../kernels/devices.ts';
 import { type EngineRows, type PackedRecords, type Select, VECTOR_NONE } from '../protocol.ts';
 import type { RowBatch } from '../store/batch.ts';
-import type { StoredCollection } from '../store/manifest.ts';
+import type { StoredCodes } from '../store/format.ts';
+import type { CollectionConfig, StoredCollection } from '../store/manifest.ts';
 import type { LoadedRows, Store } from '../store/store.ts';
 import { Bitset } from '../structures/bitset.ts';
 import { buildPostings, mergePostings, Postings } from '../text/postings.ts';
@@ -51,8 +54,10 @@ export class CollectionState {
     this.stored = stored;
     this.store = store;
     this.devices = devices;
-    const { dimension, metric } = stored.config;
-    this.index = dimension === null ? null : createFlatIndex({ dimension, metric }, devices);
+    const { dimension, metric, quantization: tier = 'none' } = stored.config;
+    if (dimension === null) this.index = null;
+    else if (tier === 'none') this.index = createFlatIndex({ dimension, metric }, devices);
+    else this.index = createQuantizedIndex({ dimension, metric, tier }, devices);
   }
 
   /** Reads what is kept in memory from the store. */
@@ -60,8 +65,8 @@ export class CollectionState {
     const state = new CollectionState(stored, store, devices);
     try {
       for await (const rows of store.load(stored.id)) {
-        for (const { firstRow, rowCount, values, present } of rows.vectors) {
-          state.index?.append(values);
+        for (const { firstRow, rowCount, values, present, codes } of rows.vectors) {
+          state.index?.append(values, codes);
           state.markPresent(firstRow, rowCount, present);
         }
         state.addRows(rows);
@@ -141,6 +146,7 @@ export class CollectionState {
       ids: records.ids,
       vectors:
         dimension === null ? null : { dimension, values: records.vectors!, present: presence(records.sources, n) },
+      codes: this.index?.encode(records.vectors!) ?? null,
       metadata: records.metadata ?? none(),
       texts: records.texts ?? none(),
       postings:
@@ -150,11 +156,11 @@ export class CollectionState {
           firstRow,
         ),
     };
-    const { ids, vectors, postings } = batch;
+    const { ids, vectors, codes, postings } = batch;
     this.index?.reserve(firstRow + n);
     const durable = this.store.append(this.stored.id, batch, replaced);
     // While the disk works, the vectors are put in place, behind the rows that queries look at.
-    this.index?.append(vectors!.values);
+    this.index?.append(vectors!.values, codes);
     try {
       await durable;
     } catch (error) {
@@ -258,6 +264,7 @@ export class CollectionState {
       name,
       ...(config.dimension !== null && { dimension: config.dimension }),
       metric: config.metric,
+      quantization: config.quantization ?? 'none',
       ...(config.embedder && { embedder: config.embedder.fingerprint }),
       count: this.count,
       device: this.index?.device ?? this.devices.cpu,
@@ -335,6 +342,16 @@ export class CollectionState {
     }
     return [...rows];
   }
+}
+
+/** The codes of vectors whose collection may not be open; null if it has none. */
+export function encodeVectors(
+  { dimension, metric, quantization: tier = 'none' }: CollectionConfig,
+  vectors: Float32Array,
+): StoredCodes | null {
+  if (dimension === null || tier === 'none') return null;
+  const coder = createCoder({ tier, dimension, metric });
+  return { scheme: coder.scheme, records: coder.encode(vectors) };
 }
 
 function presence(sources: Uint8Array | null, rowCount: number): Bitset {

@@ -20,10 +20,11 @@ import { MemoryBackend } from '../store/memory.ts';
 import { Store } from '../store/store.ts';
 import { mergePostings, Postings } from '../text/postings.ts';
 import type { CollectionInfo, CollectionStats, DatabaseStats, EmbedderOptions } from '../types.ts';
-import { CollectionState } from './collection.ts';
+import { CollectionState, encodeVectors } from './collection.ts';
 import { holdLifeLock, lockDatabase } from './locks.ts';
 import { answerQuery } from './query.ts';
 import { Queue } from './queue.ts';
+import { checkRecall } from './recall.ts';
 
 /** How long a batch of queries works before it lets other messages in, milliseconds. */
 const TURN_MS = 16;
@@ -126,6 +127,7 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
       dimension: request.dimension,
       metric: request.metric ?? 'cosine',
       embedder: null,
+      quantization: request.quantization ?? 'none',
     };
     if (request.embedder) {
       const options = 'model' in request.embedder ? request.embedder : null;
@@ -140,6 +142,12 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
       }
       config.dimension = dimension;
       config.embedder = { fingerprint, options };
+    }
+    if (config.dimension === null && config.quantization !== 'none') {
+      throw new PiramidError(
+        'INVALID_ARGUMENT',
+        `quantization: '${config.quantization}' needs vectors; give a dimension or an embedder`,
+      );
     }
     return opened().store.createCollection(name, config);
   }
@@ -221,6 +229,7 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
           id,
           dimension: config.dimension,
           metric: config.metric,
+          quantization: config.quantization ?? 'none',
           fingerprint: config.embedder?.fingerprint ?? null,
           embeds: config.embedder ? (config.embedder.options ? 'worker' : 'page') : 'nobody',
         };
@@ -332,6 +341,10 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
       });
     },
 
+    recallCheck(id, request, call) {
+      return cancellable(call, async (signal) => checkRecall(await state(id), request, signal));
+    },
+
     loadModel(task, model, call) {
       return cancellable(call, async (signal) => {
         const { models } = opened();
@@ -380,7 +393,7 @@ async function openStore(options: EngineOptions): Promise<Store> {
   const backend =
     options.storage === 'memory' ? new MemoryBackend() : await openIndexedDb(options.name, options.durability);
   try {
-    return await Store.open(backend, mergeBlocks);
+    return await Store.open(backend, mergeBlocks, encodeVectors);
   } catch (error) {
     backend.close();
     throw toPiramidError(error, 'CORRUPT', 'opening the database');
@@ -401,6 +414,7 @@ function infoOf({ id, name, config }: StoredCollection, store: Store): Collectio
     name,
     ...(config.dimension !== null && { dimension: config.dimension }),
     metric: config.metric,
+    quantization: config.quantization ?? 'none',
     ...(config.embedder && { embedder: config.embedder.fingerprint }),
     count: store.rowCount(id) - store.deleted(id).count(),
   };
@@ -408,15 +422,17 @@ function infoOf({ id, name, config }: StoredCollection, store: Store): Collectio
 
 /** Throws if what is asked for is not what is stored. What was not asked for is as stored. */
 function compareConfig({ name, config }: StoredCollection, request: CollectionRequest): void {
-  const compare = (field: 'dimension' | 'metric') => {
-    if (request[field] !== null && request[field] !== config[field]) {
+  const compare = (field: 'dimension' | 'metric' | 'quantization') => {
+    const storedAs = field === 'quantization' ? (config[field] ?? 'none') : config[field];
+    if (request[field] !== null && request[field] !== storedAs) {
       throw new PiramidError(
         'CONFIG_MISMATCH',
-        `collection "${name}" has ${field} ${config[field]}, but was opened with ${request[field]}`,
+        `collection "${name}" has ${field} ${storedAs}, but was opened with ${request[field]}`,
       );
     }
   };
   compare('metric');
+  compare('quantization');
   if (request.embedder) {
     const asked = 'model' in request.embedder ? describeEmbedder(request.embedder) : request.embedder.fingerprint;
     const { embedder } = config;

@@ -56,8 +56,18 @@ export async function answerQuery(
   let vectorHits: VectorHits | null = null;
   if (vector !== null && state.index) {
     const mask = state.rowsWithVector(live);
-    vectorHits = await state.index.search({ query: vector, k: depth, rowCount: state.rowCount, ...(mask && { mask }) });
+    const { exact, oversample } = query;
+    vectorHits = await state.index.search({
+      query: vector,
+      k: depth,
+      rowCount: state.rowCount,
+      exact,
+      oversample,
+      ...(mask && { mask }),
+    });
     plan.device = vectorHits.device;
+    plan.tier = vectorHits.tier;
+    if (vectorHits.candidates !== undefined) plan.candidates = vectorHits.candidates;
     plan.phases.push({ name: 'scan', ms: vectorHits.scanMs }, { name: 'rescore', ms: vectorHits.rescoreMs });
     phaseStart = performance.now();
     throwIfAborted(signal);
@@ -74,6 +84,7 @@ export async function answerQuery(
     scores: hits.scores.slice(query.offset, end),
     rows: selected,
     legs: query.explain ? hits.legs.slice(query.offset, end) : null,
+    exact: vectorHits === null || vectorHits.tier === 'none',
     took: performance.now() - start,
     plan: query.explain ? plan : null,
   };

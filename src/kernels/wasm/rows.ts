@@ -1,10 +1,9 @@
-// Rows in one WebAssembly.Memory, scanned by `scan.as.ts`. Owns the memory's layout: everything is allocated once, in
-// order, and never moved, so that growing (in place, up to 4 GB) copies nothing. Knows nothing of the GPU.
-import { PiramidError } from '../../errors.ts';
+// Rows in one WebAssembly.Memory, scanned by `scan.as.ts`. Owns the memory's layout. Knows nothing of the GPU.
 import { approximate, Norms } from '../bounds.ts';
 import { type CanonicalHits, candidateCount, certify, eligibleCount, scoreAll, withOdd } from '../candidates.ts';
 import { rescore, vectorNorm } from '../js.ts';
 import type { CpuRows, RowHits, RowSearch, RowsOptions } from '../kernel.ts';
+import { Arena, compileWasm } from './memory.ts';
 import base64 from './scan.as.ts?wasm';
 
 type Scan = (
@@ -29,29 +28,19 @@ interface ScanExports {
   collectL2: Collect;
 }
 
-const PAGE_BYTES = 65_536;
-/** One page less than 4 GB, so that no pointer to an end wraps to 0. */
-const MEMORY_BYTES_MAX = 65_535 * PAGE_BYTES;
 const BLOCK_BYTES = 4 << 20;
 
 let compiled: Promise<WebAssembly.Module | null> | undefined;
 
 /** The kernels, compiled once per worker; null where the browser has no WASM SIMD or forbids WASM. */
 export function loadWasm(): Promise<WebAssembly.Module | null> {
-  compiled ??= compile();
+  compiled ??= compileWasm(base64);
   return compiled;
 }
 
-async function compile(): Promise<WebAssembly.Module | null> {
-  if (typeof WebAssembly === 'undefined') return null;
-  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-  if (!WebAssembly.validate(bytes)) return null;
-  // A content security policy without 'wasm-unsafe-eval' makes this throw.
-  return WebAssembly.compile(bytes).catch(() => null);
-}
-
 export function createWasmRows(module: WebAssembly.Module, { dimension, metric }: RowsOptions): CpuRows {
-  const memory = createMemory();
+  const arena = new Arena();
+  const { memory } = arena;
   const exports = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as ScanExports;
   const scan = { cosine: exports.scanCosine, dot: exports.scanDot, l2: exports.scanL2 }[metric];
   const collect = { cosine: exports.collectCosine, dot: exports.collectDot, l2: exports.collectL2 }[metric];
@@ -64,12 +53,11 @@ export function createWasmRows(module: WebAssembly.Module, { dimension, metric }
   const inverseBytes = metric === 'cosine' ? blockRows * 4 : 0;
   const blocks: number[] = [];
 
-  let allocated = 64;
-  const queryAt = allocate(strideBytes);
-  const maskAt = allocate(blockRows / 8);
-  const foundAt = allocate(blockRows * 4);
+  const queryAt = arena.allocate(strideBytes);
+  const maskAt = arena.allocate(blockRows / 8);
+  const foundAt = arena.allocate(blockRows * 4);
   let heapEntries = 256;
-  let heapAt = allocate(heapEntries * 8);
+  let heapAt = arena.allocate(heapEntries * 8);
 
   const norms = new Norms(metric);
   let rowCount = 0;
@@ -81,21 +69,12 @@ export function createWasmRows(module: WebAssembly.Module, { dimension, metric }
     return cached;
   }
 
-  function allocate(bytes: number): number {
-    const at = allocated;
-    const end = at + Math.ceil(bytes / 64) * 64;
-    const missing = end - memory.buffer.byteLength;
-    if (missing > 0) grow(memory, end, missing);
-    allocated = end;
-    return at;
-  }
-
   function offset(row: number): number {
     return blocks[Math.floor(row / blockRows)]! / 4 + (row % blockRows) * strideFloats;
   }
 
   function reserve(end: number): void {
-    while (blocks.length * blockRows < end) blocks.push(allocate(blockRows * strideBytes + inverseBytes));
+    while (blocks.length * blockRows < end) blocks.push(arena.allocate(blockRows * strideBytes + inverseBytes));
   }
 
   function append(vectors: Float32Array): void {
@@ -137,7 +116,7 @@ export function createWasmRows(module: WebAssembly.Module, { dimension, metric }
     if (entries > heapEntries) {
       // The smaller heap's place is lost; doubling keeps the sum of them below the largest.
       heapEntries = Math.max(entries, heapEntries * 2);
-      heapAt = allocate(heapEntries * 8);
+      heapAt = arena.allocate(heapEntries * 8);
     }
     exports.begin(heapAt, entries);
   }
@@ -209,27 +188,4 @@ export function createWasmRows(module: WebAssembly.Module, { dimension, metric }
     },
   };
   return rows;
-}
-
-function createMemory(): WebAssembly.Memory {
-  try {
-    // With a maximum, engines reserve the addresses at once and grow without moving.
-    return new WebAssembly.Memory({ initial: 1, maximum: 65_536 });
-  } catch {
-    return new WebAssembly.Memory({ initial: 1 });
-  }
-}
-
-function grow(memory: WebAssembly.Memory, end: number, missing: number): void {
-  try {
-    if (end > MEMORY_BYTES_MAX) throw new RangeError('WASM memory ends at 4 GB');
-    memory.grow(Math.ceil(missing / PAGE_BYTES));
-  } catch (cause) {
-    throw new PiramidError(
-      'UNSUPPORTED',
-      `the vectors need ${end} bytes of WASM memory, and the browser gives no more than ${memory.buffer.byteLength}; ` +
-        'delete records, or split them over several collections',
-      { cause },
-    );
-  }
 }

@@ -44,6 +44,7 @@ async function openEngine(loader: ModelLoader = slowModels().loader): Promise<En
 const request = (changes: Partial<CollectionRequest>): CollectionRequest => ({
   dimension: null,
   metric: null,
+  quantization: null,
   embedder: null,
   mustExist: false,
   ...changes,
@@ -64,6 +65,8 @@ const query = (changes: Partial<EngineQuery>): EngineQuery => ({
   where: null,
   fusion: { rrf: {} },
   select: [],
+  exact: false,
+  oversample: 1,
   explain: false,
   ...changes,
 });

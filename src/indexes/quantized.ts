@@ -1,0 +1,108 @@
+// The index of a quantised collection: codes are scanned for candidates, and these are searched exactly among the float32
+// originals. Rows come and go without a rebuild. It runs on the CPU, also where there is a GPU.
+import { PiramidError } from '../errors.ts';
+import type { Tier } from '../kernels/codes/coder.ts';
+import { createCoder } from '../kernels/codes/js.ts';
+import type { Devices } from '../kernels/devices.ts';
+import { vectorNorm } from '../kernels/js.ts';
+import { Bitset } from '../structures/bitset.ts';
+import { checkRows, copyOf } from './flat.ts';
+import type { Codes, VectorHits, VectorIndex, VectorIndexOptions, VectorSearch } from './vector-index.ts';
+
+/** How many candidates: so many for each match wanted, and no fewer than `min`. Measured: docs/BENCHMARKS.md. */
+const CANDIDATES = { int8: { perMatch: 4, min: 64 }, binary: { perMatch: 30, min: 300 } } as const;
+
+/** A longer query would overflow the float32 similarities of l2. */
+const QUERY_NORM_MAX = 2 ** 60;
+
+export interface QuantizedIndexOptions extends VectorIndexOptions {
+  tier: Tier;
+}
+
+export function createQuantizedIndex(options: QuantizedIndexOptions, devices: Devices): VectorIndex {
+  const { dimension, metric, tier } = options;
+  const coder = createCoder(options);
+  const originals = devices.createCpuRows({ dimension, metric });
+  const codes = devices.createCodeRows(coder);
+  let closed = false;
+
+  function encode(vectors: Float32Array): Codes {
+    return { scheme: coder.scheme, records: coder.encode(vectors) };
+  }
+
+  function append(vectors: Float32Array, known?: Codes | null): void {
+    checkOpen();
+    checkRows(vectors, dimension);
+    const bytes = (vectors.length / dimension) * coder.recordBytes;
+    const fits = known?.scheme === coder.scheme && known.records.length === bytes;
+    reserve(originals.rowCount + vectors.length / dimension);
+    codes.append(fits ? known.records : coder.encode(vectors));
+    originals.append(vectors);
+  }
+
+  // Both or none: an append that follows cannot fail half way.
+  function reserve(rowCount: number): void {
+    checkOpen();
+    originals.reserve(rowCount);
+    codes.reserve(rowCount);
+  }
+
+  async function search(request: VectorSearch): Promise<VectorHits> {
+    checkOpen();
+    const { query, k, rowCount = originals.rowCount, mask, oversample = 1 } = request;
+    const norm = vectorNorm(query, 0, dimension);
+    // A query without direction has nothing to estimate.
+    if (request.exact || norm === 0 || norm > QUERY_NORM_MAX) {
+      const hits = originals.search({ query, k, rowCount, ...(mask && { mask }) });
+      return { ...hits, device: originals.device, tier: 'none' };
+    }
+    const start = performance.now();
+    const { perMatch, min } = CANDIDATES[tier];
+    const wanted = Math.max(k, Math.ceil(Math.max(k * perMatch, min) * oversample));
+    const found = codes.candidates(coder.encodeQuery(query, norm), { rowCount, wanted, ...(mask && { mask }) });
+    const among = new Bitset(rowCount);
+    for (const row of found.rows) among.add(row);
+    // Rows whose magnitude no float32 kernel can be trusted with are always looked at.
+    for (const row of originals.norms.odd) if (row < rowCount && (!mask || mask.has(row))) among.add(row);
+    const scanned = performance.now();
+    const hits = originals.search({ query, k, rowCount, mask: among });
+    return {
+      ...hits,
+      device: codes.device,
+      tier,
+      candidates: among.count(),
+      scanMs: scanned - start,
+      rescoreMs: hits.scanMs + hits.rescoreMs,
+    };
+  }
+
+  function checkOpen(): void {
+    if (closed) throw new PiramidError('CLOSED', 'the index has been closed');
+  }
+
+  return {
+    dimension,
+    metric,
+    get rowCount() {
+      return originals.rowCount;
+    },
+    device: codes.device,
+    get bytes() {
+      return { gpu: 0, memory: originals.bytes + codes.bytes };
+    },
+    append,
+    encode,
+    reserve,
+    truncate(rowCount) {
+      originals.truncate(rowCount);
+      codes.truncate(rowCount);
+    },
+    vector: (row) => copyOf(originals, row, dimension),
+    search,
+    close() {
+      closed = true;
+      originals.close();
+      codes.close();
+    },
+  };
+}

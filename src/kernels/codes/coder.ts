@@ -1,0 +1,93 @@
+// The contract of coded rows: a small copy of the rows, a quarter or a thirtieth of their bytes, that is scanned instead of
+// them to find candidates. Codes are made by one piece of JavaScript (`int8.ts`, `binary.ts`); `js.ts` is the truth about
+// scanning them, and `../wasm/codes.ts` gives the same candidates, because integer scores leave nothing to round.
+import type { Bitset } from '../../structures/bitset.ts';
+import type { Metric, Quantization } from '../../types.ts';
+
+/** A precision below float32. */
+export type Tier = Exclude<Quantization, 'none'>;
+
+/**
+ * Turns vectors into records: one or two float32 factors, then the codes. Of a row and a query comes an integer, and
+ *
+ *     similarity = float32(integer) * factor[0]                          cosine, dot
+ *     similarity = float32(integer) * factor[0] * scale - factor[1]      l2
+ *
+ * each operation rounded to float32. It orders rows as their scores do, up to the error of the codes.
+ */
+export interface Coder {
+  readonly tier: Tier;
+  readonly metric: Metric;
+  /** Names the way of coding where codes are stored. Another number: other codes. */
+  readonly scheme: number;
+  /** Length of a row's codes, a multiple of 8. */
+  readonly codeBytes: number;
+  readonly factorCount: 1 | 2;
+  /** Of a row's factors and codes: a multiple of 4. */
+  readonly recordBytes: number;
+  /** Shape of vectors: (n, dimension). Shape of the result: (n, recordBytes). */
+  encode(vectors: Float32Array): Uint8Array<ArrayBuffer>;
+  encodeQuery(query: Float32Array, norm: number): CodedQuery;
+  /** The truth: the integer of a query and the codes that begin at `offset`. */
+  integer(query: CodedQuery, codes: Uint8Array, offset: number): number;
+}
+
+export interface CodedQuery {
+  /** int8: a code for each of a row's, padded like them. binary: for each 4 bits of a row, the sums of their 16 patterns. */
+  table: Int8Array<ArrayBuffer> | Uint8Array<ArrayBuffer>;
+  /** binary: from what twice the sum is taken. */
+  constant: number;
+  /** A float32, for l2. */
+  scale: number;
+}
+
+export interface CandidateSearch {
+  /** Only rows before this one. */
+  rowCount: number;
+  /** Only these rows. Holds at least `rowCount`. */
+  mask?: Bitset;
+  /** How many to find. */
+  wanted: number;
+}
+
+/** Rows with the highest similarities, in no order. */
+export interface CodeHits {
+  rows: Uint32Array;
+  /** As `Coder` defines them, the same bits on every device. */
+  similarities: Float32Array;
+}
+
+/** Coded rows in memory. */
+export interface CodeRows {
+  readonly device: 'wasm' | 'js';
+  readonly coder: Coder;
+  readonly rowCount: number;
+  readonly bytes: number;
+  /** Makes room, so that appends up to that many rows cannot fail. Throws `UNSUPPORTED` where there is none. */
+  reserve(rowCount: number): void;
+  /** Adds records of `coder.encode` after the last. Copied. */
+  append(records: Uint8Array): void;
+  /** Takes back the rows from `rowCount` on. */
+  truncate(rowCount: number): void;
+  /** Of equal ones at the border the lowest rows. A similarity that overflows to NaN or -Infinity is not found. */
+  candidates(query: CodedQuery, search: CandidateSearch): CodeHits;
+  close(): void;
+}
+
+export interface CoderOptions {
+  tier: Tier;
+  dimension: number;
+  metric: Metric;
+}
+
+/** The similarity of an integer, as `Coder` defines it. */
+export function similarityOf(
+  metric: Metric,
+  integer: number,
+  factors: Float32Array,
+  at: number,
+  scale: number,
+): number {
+  const product = Math.fround(Math.fround(integer) * factors[at]!);
+  return metric === 'l2' ? Math.fround(Math.fround(product * scale) - factors[at + 1]!) : product;
+}

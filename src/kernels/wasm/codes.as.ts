@@ -1,0 +1,246 @@
+// AssemblyScript, SIMD128: scans coded rows in WASM memory and keeps the best in a heap there. Rows lie in groups of 16, so
+// that 16 integers become similarities at once, and a group that the mask leaves empty is skipped. All integers are exact
+// and every float32 operation is the one of `codes/coder.ts`, so the candidates are those of the JavaScript truth.
+
+// The heap: `capacity` entries of 8 bytes, f32 similarity and u32 row; the worst of the kept (of equals the highest row)
+// at the root.
+let heap: usize = 0;
+let capacity: u32 = 0;
+let size: u32 = 0;
+// What a row must exceed to enter. Rows come in ascending order, so one that only equals it is worse than all kept.
+let threshold: f32 = -Infinity;
+// 64 bytes for what a group found.
+let scratch: usize = 0;
+
+/** Empties the heap and places it. */
+export function begin(at: usize, entries: u32, scratchAt: usize): void {
+  heap = at;
+  capacity = entries;
+  size = 0;
+  threshold = -Infinity;
+  scratch = scratchAt;
+}
+
+/** Number of kept rows. */
+export function kept(): u32 {
+  return size;
+}
+
+// A group: 16 rows' codes, then 16 f32 factors, for l2 twice. codeBytes: of one row. count: rows, the last group may be
+// partly filled. row: number of the first. mask: 0, or one bit a row, bits at and above `count` zero.
+
+// int8: row after row; codeBytes is a multiple of 16. query: see `dot`.
+export function scanInt8(groups: usize, codeBytes: u32, count: u32, row: u32, mask: usize, query: usize): void {
+  int8(false, groups, codeBytes, count, row, mask, query, 0);
+}
+export function scanInt8L2(groups: usize, codeBytes: u32, count: u32, row: u32, mask: usize, query: usize, constant: i32, scale: f32): void {
+  int8(true, groups, codeBytes, count, row, mask, query, scale);
+}
+
+// binary: 16 rows' first bytes, then their second bytes, and so on; codeBytes is a multiple of 8. query: a table of 16 sums
+// for each half byte.
+export function scanBinary(groups: usize, codeBytes: u32, count: u32, row: u32, mask: usize, query: usize, constant: i32): void {
+  binary(false, groups, codeBytes, count, row, mask, query, constant, 0);
+}
+export function scanBinaryL2(groups: usize, codeBytes: u32, count: u32, row: u32, mask: usize, query: usize, constant: i32, scale: f32): void {
+  binary(true, groups, codeBytes, count, row, mask, query, constant, scale);
+}
+
+// `l2` is a literal at each call, so that its branches fold away once inlined.
+// @ts-ignore: decorator
+@inline
+function int8(l2: bool, groups: usize, codeBytes: u32, count: u32, row: u32, mask: usize, query: usize, scale: f32): void {
+  const groupBytes: usize = (<usize>codeBytes << 4) + (l2 ? 128 : 64);
+  let group = groups;
+  for (let first: u32 = 0; first < count; first += 16, group += groupBytes) {
+    const wanted = rowsOf(mask, first, count);
+    if (!wanted) continue;
+    if (wanted == 0xffff) {
+      let codes = group;
+      for (let i: usize = 0; i < 64; i += 4, codes += codeBytes) store<i32>(scratch + i, dot(codes, codeBytes, query));
+    } else {
+      for (let rows = wanted; rows; rows &= rows - 1) {
+        const i = ctz(rows);
+        store<i32>(scratch + (<usize>i << 2), dot(group + <usize>i * codeBytes, codeBytes, query));
+      }
+    }
+    const factors = group + (<usize>codeBytes << 4);
+    const found = wanted &
+      (similar(l2, v128.load(scratch, 0), factors, 0, scale) |
+        (similar(l2, v128.load(scratch, 16), factors, 16, scale) << 4) |
+        (similar(l2, v128.load(scratch, 32), factors, 32, scale) << 8) |
+        (similar(l2, v128.load(scratch, 48), factors, 48, scale) << 12));
+    if (found) keepAll(found, row + first);
+  }
+}
+
+// Two codes are one number of 16 bits: even + 256 * odd, the even one unsigned (128 is added to it when it is put here). With
+// a query of 256 * even - odd for the one and odd for the other half of the products,
+//     even * (256 * qEven - qOdd) + (even + 256 * odd) * qOdd = 256 * (even * qEven + odd * qOdd),
+// which takes 5 operations for 16 codes; widening each to 16 bits takes 6, and a sixth of the time. The 24 bits that are left
+// hold the sum of 512 codes, so a longer row is summed in pieces. The query begins each piece with what takes the 128s back.
+// @ts-ignore: decorator
+@inline
+function dot(row: usize, codeBytes: u32, query: usize): i32 {
+  let sum: i32 = 0;
+  let p = row;
+  let q = query;
+  const end = row + codeBytes;
+  while (p < end) {
+    const pieceEnd = end - p > 512 ? p + 512 : end;
+    const unrolledEnd = p + ((pieceEnd - p) & ~31);
+    let a = v128.load(q), b = i32x4.splat(0);
+    q += 16;
+    while (p < unrolledEnd) {
+      a = i32x4.add(a, sixteen(v128.load(p, 0), v128.load(q, 0), v128.load(q, 16)));
+      b = i32x4.add(b, sixteen(v128.load(p, 16), v128.load(q, 32), v128.load(q, 48)));
+      p += 32;
+      q += 64;
+    }
+    if (p < pieceEnd) {
+      a = i32x4.add(a, sixteen(v128.load(p, 0), v128.load(q, 0), v128.load(q, 16)));
+      p += 16;
+      q += 32;
+    }
+    a = i32x4.add(a, b);
+    sum += (i32x4.extract_lane(a, 0) + i32x4.extract_lane(a, 1) + (i32x4.extract_lane(a, 2) + i32x4.extract_lane(a, 3))) >> 8;
+  }
+  return sum;
+}
+
+// @ts-ignore: decorator
+@inline
+function sixteen(x: v128, mixed: v128, odd: v128): v128 {
+  return i32x4.add(i32x4.dot_i16x8_s(v128.and(x, i16x8.splat(255)), mixed), i32x4.dot_i16x8_s(x, odd));
+}
+
+// @ts-ignore: decorator
+@inline
+function binary(l2: bool, groups: usize, codeBytes: u32, count: u32, row: u32, mask: usize, query: usize, constant: i32, scale: f32): void {
+  const codesBytes = <usize>codeBytes << 4;
+  const groupBytes = codesBytes + (l2 ? 128 : 64);
+  const low = i8x16.splat(15);
+  const constants = i32x4.splat(constant);
+  let group = groups;
+  for (let first: u32 = 0; first < count; first += 16, group += groupBytes) {
+    const wanted = rowsOf(mask, first, count);
+    if (!wanted) continue;
+    // Sums of rows 0-3, 4-7, 8-11, 12-15.
+    let a = i32x4.splat(0), b = i32x4.splat(0), c = i32x4.splat(0), d = i32x4.splat(0);
+    let p = group;
+    let q = query;
+    const end = group + codesBytes;
+    while (p < end) {
+      // A half byte adds at most 60: four fill 8 bits, and 512 bytes (1024 of them) fill 16.
+      const pieceEnd = end - p > 8192 ? p + 8192 : end;
+      let pairs = i16x8.splat(0), odd = i16x8.splat(0);
+      while (p < pieceEnd) {
+        const x = v128.load(p, 0);
+        const y = v128.load(p, 16);
+        const sum = i8x16.add(
+          i8x16.add(
+            i8x16.swizzle(v128.load(q, 0), v128.and(x, low)),
+            i8x16.swizzle(v128.load(q, 16), v128.and(i16x8.shr_u(x, 4), low)),
+          ),
+          i8x16.add(
+            i8x16.swizzle(v128.load(q, 32), v128.and(y, low)),
+            i8x16.swizzle(v128.load(q, 48), v128.and(i16x8.shr_u(y, 4), low)),
+          ),
+        );
+        // Even row + 256 * odd row, which overflows; the odd rows' sums say by how much.
+        pairs = i16x8.add(pairs, sum);
+        odd = i16x8.add(odd, i16x8.shr_u(sum, 8));
+        p += 32;
+        q += 64;
+      }
+      const even = i16x8.sub(pairs, i16x8.shl(odd, 8));
+      const lower = i8x16.shuffle(even, odd, 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23);
+      const upper = i8x16.shuffle(even, odd, 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31);
+      a = i32x4.add(a, i32x4.extend_low_i16x8_u(lower));
+      b = i32x4.add(b, i32x4.extend_high_i16x8_u(lower));
+      c = i32x4.add(c, i32x4.extend_low_i16x8_u(upper));
+      d = i32x4.add(d, i32x4.extend_high_i16x8_u(upper));
+    }
+    const found = wanted &
+      (similar(l2, i32x4.sub(constants, i32x4.shl(a, 1)), end, 0, scale) |
+        (similar(l2, i32x4.sub(constants, i32x4.shl(b, 1)), end, 16, scale) << 4) |
+        (similar(l2, i32x4.sub(constants, i32x4.shl(c, 1)), end, 32, scale) << 8) |
+        (similar(l2, i32x4.sub(constants, i32x4.shl(d, 1)), end, 48, scale) << 12));
+    if (found) keepAll(found, row + first);
+  }
+}
+
+// One bit for each of the group's rows that is to be looked at.
+// @ts-ignore: decorator
+@inline
+function rowsOf(mask: usize, first: u32, count: u32): u32 {
+  if (mask) return load<u16>(mask + (first >> 3));
+  return count - first < 16 ? (1 << (count - first)) - 1 : 0xffff;
+}
+
+// Puts four rows' similarities into the scratch; one bit for each that exceeds the threshold.
+// @ts-ignore: decorator
+@inline
+function similar(l2: bool, integers: v128, factors: usize, at: usize, scale: f32): u32 {
+  let s = f32x4.mul(f32x4.convert_i32x4_s(integers), v128.load(factors + at));
+  if (l2) s = f32x4.sub(f32x4.mul(s, f32x4.splat(scale)), v128.load(factors + at, 64));
+  v128.store(scratch + at, s);
+  return i32x4.bitmask(f32x4.gt(s, f32x4.splat(threshold)));
+}
+
+function keepAll(found: u32, row: u32): void {
+  for (let rows = found; rows; rows &= rows - 1) {
+    const i = ctz(rows);
+    const s = load<f32>(scratch + (<usize>i << 2));
+    if (s > threshold) keep(s, row + i);
+  }
+}
+
+function keep(s: f32, row: u32): void {
+  let hole: u32 = 0;
+  if (size < capacity) {
+    hole = size++;
+    while (hole > 0) {
+      const parent = (hole - 1) >> 1;
+      if (!isWorse(s, row, parent)) break;
+      put(hole, similarityAt(parent), rowAt(parent));
+      hole = parent;
+    }
+  } else {
+    for (let child: u32 = 1; child < size; child = hole * 2 + 1) {
+      const right = child + 1;
+      if (right < size && isWorse(similarityAt(right), rowAt(right), child)) child = right;
+      if (isWorse(s, row, child)) break;
+      put(hole, similarityAt(child), rowAt(child));
+      hole = child;
+    }
+  }
+  put(hole, s, row);
+  if (size == capacity) threshold = similarityAt(0);
+}
+
+// @ts-ignore: decorator
+@inline
+function isWorse(s: f32, row: u32, than: u32): bool {
+  const other = similarityAt(than);
+  return s < other || (s == other && row > rowAt(than));
+}
+
+// @ts-ignore: decorator
+@inline
+function similarityAt(entry: u32): f32 {
+  return load<f32>(heap + (<usize>entry << 3));
+}
+
+// @ts-ignore: decorator
+@inline
+function rowAt(entry: u32): u32 {
+  return load<u32>(heap + (<usize>entry << 3), 4);
+}
+
+// @ts-ignore: decorator
+@inline
+function put(entry: u32, s: f32, row: u32): void {
+  store<f32>(heap + (<usize>entry << 3), s);
+  store<u32>(heap + (<usize>entry << 3), row, 4);
+}

@@ -1,0 +1,176 @@
+// Coded rows in one WebAssembly.Memory, scanned by `codes.as.ts`. Owns the memory's layout: groups of 16 rows, each with its
+// codes and then its factors, so that one stream of bytes is all that a scan reads.
+import type { CandidateSearch, CodedQuery, CodeHits, CodeRows, Coder } from '../codes/coder.ts';
+import base64 from './codes.as.ts?wasm';
+import { Arena, compileWasm } from './memory.ts';
+
+type Scan = (
+  groups: number,
+  codeBytes: number,
+  count: number,
+  row: number,
+  mask: number,
+  query: number,
+  constant: number,
+  scale: number,
+) => void;
+
+interface CodesExports {
+  begin(heap: number, entries: number, scratch: number): void;
+  kept(): number;
+  scanInt8: Scan;
+  scanInt8L2: Scan;
+  scanBinary: Scan;
+  scanBinaryL2: Scan;
+}
+
+const BLOCK_BYTES = 1 << 20;
+const GROUP_ROWS = 16;
+
+let compiled: Promise<WebAssembly.Module | null> | undefined;
+
+/** The kernels, compiled once per worker; null where the browser has no WASM SIMD or forbids WASM. */
+export function loadWasmCodes(): Promise<WebAssembly.Module | null> {
+  compiled ??= compileWasm(base64);
+  return compiled;
+}
+
+export function createWasmCodes(module: WebAssembly.Module, coder: Coder): CodeRows {
+  const { codeBytes, factorCount, recordBytes, metric, tier } = coder;
+  const arena = new Arena();
+  const { memory } = arena;
+  const exports = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as CodesExports;
+  const scan = {
+    int8: metric === 'l2' ? exports.scanInt8L2 : exports.scanInt8,
+    binary: metric === 'l2' ? exports.scanBinaryL2 : exports.scanBinary,
+  }[tier];
+
+  const factorsAt = GROUP_ROWS * codeBytes;
+  const groupBytes = factorsAt + GROUP_ROWS * 4 * factorCount;
+  // A multiple of 32 rows, so that each block's part of a mask begins with a whole word.
+  const blockRows = Math.max(32, Math.floor(BLOCK_BYTES / groupBytes / 2) * 32);
+  const blockBytes = (blockRows / GROUP_ROWS) * groupBytes;
+  const blocks: number[] = [];
+
+  const queryAt = arena.allocate(tier === 'int8' ? int8QueryBytes(codeBytes) : codeBytes * 32);
+  const maskAt = arena.allocate(blockRows / 8);
+  const scratchAt = arena.allocate(64);
+  let heapEntries = 256;
+  let heapAt = arena.allocate(heapEntries * 8);
+  let rowCount = 0;
+
+  function reserve(end: number): void {
+    while (blocks.length * blockRows < end) blocks.push(arena.allocate(blockBytes));
+  }
+
+  function append(records: Uint8Array): void {
+    const count = records.length / recordBytes;
+    reserve(rowCount + count);
+    const bytes = new Uint8Array(memory.buffer);
+    for (let i = 0; i < count; i++, rowCount++) put(bytes, records, i * recordBytes, rowCount);
+  }
+
+  function put(bytes: Uint8Array, records: Uint8Array, record: number, row: number): void {
+    const lane = row % GROUP_ROWS;
+    const group = blocks[Math.floor(row / blockRows)]! + Math.floor((row % blockRows) / GROUP_ROWS) * groupBytes;
+    const codes = record + factorCount * 4;
+    for (let factor = 0; factor < factorCount; factor++) {
+      const at = group + factorsAt + factor * GROUP_ROWS * 4 + lane * 4;
+      for (let byte = 0; byte < 4; byte++) bytes[at + byte] = records[record + factor * 4 + byte]!;
+    }
+    if (tier === 'int8') {
+      const at = group + lane * codeBytes;
+      bytes.set(records.subarray(codes, codes + codeBytes), at);
+      for (let i = at; i < at + codeBytes; i += 2) bytes[i]! ^= 128; // adds 128 to a signed byte
+    } else for (let i = 0; i < codeBytes; i++) bytes[group + i * GROUP_ROWS + lane] = records[codes + i]!;
+  }
+
+  function candidates(query: CodedQuery, { rowCount: end, mask, wanted }: CandidateSearch): CodeHits {
+    placeHeap(Math.min(wanted, end));
+    const { table, constant, scale } = query;
+    if (table instanceof Int8Array) putInt8Query(memory.buffer, queryAt, table);
+    else new Uint8Array(memory.buffer, queryAt, table.length).set(table);
+    for (let first = 0, i = 0; first < end; first += blockRows, i++) {
+      const count = Math.min(blockRows, end - first);
+      if (mask && !copyMask(mask.words, first, count)) continue;
+      scan(blocks[i]!, codeBytes, count, first, mask ? maskAt : 0, queryAt, constant, scale);
+    }
+    const kept = exports.kept();
+    const rows = new Uint32Array(kept);
+    const similarities = new Float32Array(kept);
+    const rowEntries = new Uint32Array(memory.buffer, heapAt, kept * 2);
+    const similarityEntries = new Float32Array(memory.buffer, heapAt, kept * 2);
+    for (let i = 0; i < kept; i++) {
+      similarities[i] = similarityEntries[i * 2]!;
+      rows[i] = rowEntries[i * 2 + 1]!;
+    }
+    return { rows, similarities };
+  }
+
+  /** False if none of the block's rows is in the mask. */
+  function copyMask(words: Uint32Array, first: number, count: number): boolean {
+    const part = words.subarray(first >>> 5, (first + count + 31) >>> 5);
+    const target = new Uint32Array(memory.buffer, maskAt, part.length);
+    target.set(part);
+    // The mask may hold rows that are newer than this search.
+    if (count & 31) target[target.length - 1]! &= 0xffffffff >>> (32 - (count & 31));
+    return target.some((word) => word !== 0);
+  }
+
+  function placeHeap(entries: number): void {
+    if (entries > heapEntries) {
+      // The smaller heap's place is lost; doubling keeps the sum of them below the largest.
+      heapEntries = Math.max(entries, heapEntries * 2);
+      heapAt = arena.allocate(heapEntries * 8);
+    }
+    exports.begin(heapAt, entries, scratchAt);
+  }
+
+  return {
+    device: 'wasm',
+    coder,
+    get rowCount() {
+      return rowCount;
+    },
+    get bytes() {
+      return memory.buffer.byteLength;
+    },
+    reserve,
+    append,
+    truncate(count) {
+      rowCount = count;
+    },
+    candidates,
+    close() {
+      // Memory cannot shrink; it goes when this object does.
+      blocks.length = 0;
+    },
+  };
+}
+
+/** What the kernel sums up before its 24 bits are full. */
+const PIECE_CODES = 512;
+
+function int8QueryBytes(codeBytes: number): number {
+  return Math.ceil(codeBytes / PIECE_CODES) * 16 + codeBytes * 2;
+}
+
+/** Writes a query's codes as `dot` in `codes.as.ts` wants them. */
+function putInt8Query(buffer: ArrayBuffer, at: number, codes: Int8Array): void {
+  let to = at;
+  for (let piece = 0; piece < codes.length; piece += PIECE_CODES) {
+    const end = Math.min(piece + PIECE_CODES, codes.length);
+    const start = new Int32Array(buffer, to, 4).fill(0);
+    to += 16;
+    for (let first = piece; first < end; first += 16, to += 32) {
+      const target = new Int16Array(buffer, to, 16);
+      for (let i = 0; i < 8; i++) {
+        const even = codes[first + i * 2]!;
+        const odd = codes[first + i * 2 + 1]!;
+        target[i] = 256 * even - odd;
+        target[8 + i] = odd;
+        start[0]! -= 256 * 128 * even;
+      }
+    }
+  }
+}

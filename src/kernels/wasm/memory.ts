@@ -1,0 +1,54 @@
+// What every WASM kernel needs: its module, and one growing WebAssembly.Memory, handed out in order. Nothing in it is moved
+// or given back, so that growing (in place, up to 4 GB) copies nothing.
+import { PiramidError } from '../../errors.ts';
+
+const PAGE_BYTES = 65_536;
+/** One page less than 4 GB, so that no pointer to an end wraps to 0. */
+const MEMORY_BYTES_MAX = 65_535 * PAGE_BYTES;
+
+/** Null where the browser has no WASM SIMD or forbids WASM. */
+export async function compileWasm(base64: string): Promise<WebAssembly.Module | null> {
+  if (typeof WebAssembly === 'undefined') return null;
+  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  if (!WebAssembly.validate(bytes)) return null;
+  // A content security policy without 'wasm-unsafe-eval' makes this throw.
+  return WebAssembly.compile(bytes).catch(() => null);
+}
+
+export class Arena {
+  readonly memory = createMemory();
+  #allocated = 64;
+
+  /** A place for as many bytes, at a multiple of 64. Detaches older views. Throws `UNSUPPORTED` where memory ends. */
+  allocate(bytes: number): number {
+    const at = this.#allocated;
+    const end = at + Math.ceil(bytes / 64) * 64;
+    const missing = end - this.memory.buffer.byteLength;
+    if (missing > 0) grow(this.memory, end, missing);
+    this.#allocated = end;
+    return at;
+  }
+}
+
+function createMemory(): WebAssembly.Memory {
+  try {
+    // With a maximum, engines reserve the addresses at once and grow without moving.
+    return new WebAssembly.Memory({ initial: 1, maximum: 65_536 });
+  } catch {
+    return new WebAssembly.Memory({ initial: 1 });
+  }
+}
+
+function grow(memory: WebAssembly.Memory, end: number, missing: number): void {
+  try {
+    if (end > MEMORY_BYTES_MAX) throw new RangeError('WASM memory ends at 4 GB');
+    memory.grow(Math.ceil(missing / PAGE_BYTES));
+  } catch (cause) {
+    throw new PiramidError(
+      'UNSUPPORTED',
+      `the vectors need ${end} bytes of WASM memory, and the browser gives no more than ${memory.buffer.byteLength}; ` +
+        'delete records, or split them over several collections',
+      { cause },
+    );
+  }
+}

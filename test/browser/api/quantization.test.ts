@@ -1,0 +1,184 @@
+import { type Collection, type Database, open, type VectorRecord } from 'piramid';
+import { describe, expect, test } from 'vitest';
+import { seededRandom } from '../../../src/structures/random.ts';
+import { codeOf, freshName, openFresh } from './databases.ts';
+
+const DIMENSION = 96;
+const random = seededRandom(5);
+const centres = Array.from({ length: 40 }, () => Array.from({ length: DIMENSION }, () => random.normal()));
+
+/** Records around 40 centres, as embeddings lie. */
+function clustered(count: number, first = 0): Required<Omit<VectorRecord<{ even: boolean }>, 'text'>>[] {
+  return Array.from({ length: count }, (_, i) => {
+    const centre = centres[random.below(centres.length)]!;
+    return {
+      id: first + i,
+      vector: Float32Array.from(centre, (x) => x + 0.9 * random.normal()),
+      metadata: { even: i % 2 === 0 },
+    };
+  });
+}
+
+async function recall(collection: Collection<{ even: boolean }>, options: { oversample?: number } = {}) {
+  let hits = 0;
+  for (let i = 0; i < 20; i++) {
+    const vector = Float32Array.from(centres[i]!, (x) => x + 0.9 * random.normal());
+    const where = i % 2 ? { even: true } : undefined;
+    const query = { vector, k: 10, select: [], ...(where && { where }) } as const;
+    const truth = await collection.query({ ...query, exact: true });
+    const found = await collection.query({ ...query, ...options });
+    expect(truth.exact).toBe(true);
+    expect(found.exact).toBe(false);
+    const scores = new Map(truth.map((match) => [match.id, match.score]));
+    for (const match of found) {
+      if (!scores.has(match.id)) continue;
+      expect(match.score).toBe(scores.get(match.id));
+      hits++;
+    }
+    expect(found.length).toBe(truth.length);
+  }
+  return hits / 200;
+}
+
+/** What is on disk of each kind: key and value. */
+async function chunksOfKind(name: string, kind: number): Promise<[IDBValidKey, ArrayBuffer][]> {
+  const db = await done(indexedDB.open(`piramid:${name}`));
+  const store = db.transaction('chunks').objectStore('chunks');
+  const [keys, values] = await Promise.all([done(store.getAllKeys()), done(store.getAll())]);
+  db.close();
+  return keys
+    .map((key, i) => [key, values[i]] as [IDBValidKey, ArrayBuffer])
+    .filter(([, value]) => new Uint8Array(value)[5] === kind);
+}
+
+function done<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+describe.each(['int8', 'binary'] as const)('%s', (quantization) => {
+  test.each(['wasm', 'js'] as const)(
+    'finds nearly all on %s, for every metric, as records come and go',
+    async (device) => {
+      for (const metric of ['cosine', 'dot', 'l2'] as const) {
+        await using db = await openFresh({ storage: 'memory', device });
+        const c = await db.collection<{ even: boolean }>('c', { dimension: DIMENSION, metric, quantization });
+        await c.upsert(clustered(3000));
+        expect(await recall(c), metric).toBeGreaterThanOrEqual(0.97);
+        await c.upsert(clustered(300, 1000));
+        await c.delete({ ids: Array.from({ length: 500 }, (_, i) => i * 2) });
+        for (let i = 0; i < 5; i++) await c.upsert(clustered(1, 5000 + i));
+        expect(await recall(c), metric).toBeGreaterThanOrEqual(0.97);
+        const [mine] = await c.get(5003);
+        const found = await c.query({ vector: mine!.vector!, k: 1 });
+        expect(found[0]!.id).toBe(5003);
+        await c.delete({ ids: [5003] });
+        expect((await c.query({ vector: mine!.vector!, k: 10 })).map((match) => match.id)).not.toContain(5003);
+      }
+    },
+  );
+
+  test('answers after reopening as before, from codes that are on disk', async () => {
+    const name = freshName();
+    const queries = clustered(10).map(({ vector }) => ({ vector, k: 20, select: [] as const }));
+    const answers = async (db: Database) => {
+      const c = await db.collection('c', { dimension: DIMENSION, quantization });
+      return (await c.queryBatch(queries)).map((matches) => [...matches]);
+    };
+    let before: Awaited<ReturnType<typeof answers>>;
+    {
+      await using db = await open(name, { device: 'wasm' });
+      const c = await db.collection('c', { dimension: DIMENSION, quantization });
+      await c.upsert(clustered(4000)); // a segment
+      await c.upsert(clustered(200, 3900)); // a log entry, partly over it
+      await c.delete({ ids: [7, 8, 9] });
+      before = await answers(db);
+    }
+    const codes = await chunksOfKind(name, 9);
+    expect(codes.length).toBe((await chunksOfKind(name, 4)).length);
+    {
+      await using db = await open(name, { device: 'wasm' });
+      expect(await answers(db)).toEqual(before);
+    }
+    // Damaged codes are made anew: nothing is lost with them.
+    const db = await done(indexedDB.open(`piramid:${name}`));
+    const [key, value] = codes[0]!;
+    new Uint8Array(value)[100]! ^= 255;
+    await done(db.transaction('chunks', 'readwrite').objectStore('chunks').put(value, key));
+    db.close();
+    {
+      await using again = await open(name, { device: 'js' });
+      expect(await answers(again)).toEqual(before);
+    }
+  });
+
+  test('measures its recall on its own records', async () => {
+    await using db = await openFresh({ storage: 'memory' });
+    const c = await db.collection<{ even: boolean }>('c', { dimension: DIMENSION, quantization });
+    expect(await c.recallCheck()).toEqual({ recall: 1, k: 10, sample: 0, exactMs: 0, approximateMs: 0 });
+    await c.upsert(clustered(3000));
+    const check = await c.recallCheck({ sample: 50 });
+    expect(check).toMatchObject({ k: 10, sample: 50 });
+    expect(check.recall).toBeGreaterThan(0.97);
+    expect(check.recall).toBeLessThanOrEqual(1);
+    expect(check.exactMs).toBeGreaterThan(0);
+    expect(check.approximateMs).toBeGreaterThan(0);
+    expect((await c.recallCheck({ sample: 50 })).recall).toBe(check.recall);
+    expect(await codeOf(c.recallCheck({ sample: 1000, signal: AbortSignal.timeout(1) }))).toBe('ABORTED');
+    expect(await codeOf(c.recallCheck({ sample: 0 }))).toBe('INVALID_ARGUMENT');
+  });
+});
+
+test('recall is measured, not assumed: fewer candidates find less', async () => {
+  await using db = await openFresh({ storage: 'memory' });
+  const c = await db.collection<{ even: boolean }>('c', { dimension: DIMENSION, quantization: 'binary' });
+  await c.upsert(clustered(5000));
+  const few = await recall(c, { oversample: 0.04 });
+  const many = await recall(c, { oversample: 10 });
+  expect(few).toBeLessThan(0.9);
+  expect(many).toBe(1);
+});
+
+test('a query says what was scanned, and how many candidates were scored', async () => {
+  await using db = await openFresh({ storage: 'memory' });
+  const c = await db.collection<{ even: boolean }>('c', { dimension: DIMENSION, quantization: 'int8' });
+  const written = clustered(1000);
+  await c.upsert(written.map((record) => ({ ...record, text: 'gold' })));
+  const { vector } = written[0]!;
+  const plan = async (query: object) => (await c.query({ vector, explain: true, ...query })).plan;
+  expect(await plan({})).toMatchObject({ device: 'wasm', tier: 'int8', candidates: 64 });
+  expect(await plan({ k: 50 })).toMatchObject({ candidates: 200 });
+  expect(await plan({ oversample: 2 })).toMatchObject({ candidates: 128 });
+  expect(await plan({ where: { even: true }, oversample: 100 })).toMatchObject({ candidates: 500 });
+  expect(await plan({ exact: true })).toMatchObject({ tier: 'none' });
+  expect((await plan({ exact: true }))!.candidates).toBeUndefined();
+  expect((await c.query({ keywords: 'gold' })).exact).toBe(true);
+  expect((await c.query({ vector, keywords: 'gold' })).exact).toBe(false);
+  expect((await db.stats()).collections[0]).toMatchObject({ quantization: 'int8' });
+  expect((await db.listCollections())[0]).toMatchObject({ quantization: 'int8' });
+});
+
+test('options that cannot be followed are refused', async () => {
+  await using db = await openFresh({ storage: 'memory' });
+  const plain = await db.collection('plain', { dimension: 3 });
+  const small = await db.collection('small', { dimension: 3, quantization: 'binary' });
+  const vector = [1, 0, 0];
+  expect(plain.quantization).toBe('none');
+  expect(small.quantization).toBe('binary');
+  expect(await codeOf(plain.query({ vector, oversample: 2 }))).toBe('INVALID_ARGUMENT');
+  expect(await codeOf(small.query({ vector, oversample: 2, exact: true }))).toBe('INVALID_ARGUMENT');
+  expect(await codeOf(small.query({ keywords: 'gold', oversample: 2 }))).toBe('INVALID_ARGUMENT');
+  for (const oversample of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, '2' as never])
+    expect(await codeOf(small.query({ vector, oversample }))).toBe('INVALID_ARGUMENT');
+  expect(await codeOf(small.query({ vector, exact: 1 as never }))).toBe('INVALID_ARGUMENT');
+  expect((await plain.query({ vector, exact: true })).exact).toBe(true);
+  expect(await codeOf(db.collection('c', { dimension: 3, quantization: 'int4' as never }))).toBe('INVALID_ARGUMENT');
+  expect(await codeOf(db.collection('c', { quantization: 'int8' }))).toBe('INVALID_ARGUMENT');
+  expect(await codeOf(db.collection('small', { quantization: 'int8' }))).toBe('CONFIG_MISMATCH');
+  expect(await codeOf(db.collection('small', { quantization: 'none' }))).toBe('CONFIG_MISMATCH');
+  expect(await codeOf(db.collection('plain', { quantization: 'int8' }))).toBe('CONFIG_MISMATCH');
+  expect((await db.collection('plain', { quantization: 'none' })).quantization).toBe('none');
+  expect((await db.collection('small')).quantization).toBe('binary');
+});
