@@ -33,7 +33,7 @@ export function createBinaryCoder({ dimension, metric }: { dimension: number; me
       const record = row * recordBytes;
       if (metric === 'l2') factors[record / 4 + 1] = norm * norm;
       if (norm === 0) continue;
-      const rotated = rotate(vectors, row * dimension, norm);
+      const rotated = rotate(vectors, row * dimension);
       const ratio = putSigns(rotated, records, record + factorCount * 4);
       factors[record / 4] = metric === 'cosine' ? ratio : ratio * norm;
     }
@@ -43,7 +43,7 @@ export function createBinaryCoder({ dimension, metric }: { dimension: number; me
   // With signs b of 0 or 1 and levels u, sum((2 b - 1) (u - 7.5)) = 7.5 bits - sum(b ? 15 - u : u), and the kernel adds up
   // the latter from tables of 4 dimensions each. Doubled, all of it is whole.
   function encodeQuery(query: Float32Array, norm: number): CodedQuery {
-    const rotated = rotate(query, 0, norm);
+    const rotated = rotate(query, 0);
     let largest = 0;
     for (let i = 0; i < bits; i++) largest = Math.max(largest, Math.abs(rotated[i]!));
     const step = largest / (LEVEL_MAX / 2);
@@ -55,8 +55,8 @@ export function createBinaryCoder({ dimension, metric }: { dimension: number; me
         table[first + entry]! += (entry >> (i & 3)) & 1 ? LEVEL_MAX - level : level;
       }
     }
-    // l2: 2 q.x, where the integer is of doubled steps of a query of unit length after a rotation that lengthens.
-    return { table, constant: LEVEL_MAX * bits, scale: Math.fround((norm * step) / lengthening(rotated)) };
+    // l2: 2 q.x. The integer counts half steps, and the rotation has lengthened the query.
+    return { table, constant: LEVEL_MAX * bits, scale: Math.fround((norm * step) / length(rotated)) };
   }
 
   function integer({ table, constant }: CodedQuery, codes: Uint8Array, offset: number): number {
@@ -81,48 +81,42 @@ export function createBinaryCoder({ dimension, metric }: { dimension: number; me
   };
 }
 
-/** Length of a rotated unit vector: the Hadamard transform is left without its factor. */
-function lengthening(rotated: Float32Array): number {
-  return vectorNorm(rotated, 0, rotated.length);
+function length(rotated: Float64Array): number {
+  return Math.sqrt(rotated.reduce((sum, x) => sum + x * x, 0));
 }
 
 /** Writes the signs, lowest bit first, and returns |x|_2 / |x|_1. */
-function putSigns(x: Float32Array, target: Uint8Array, at: number): number {
+function putSigns(x: Float64Array, target: Uint8Array, at: number): number {
   let sum = 0;
   let squares = 0;
-  for (let i = 0; i < x.length; i += 8) {
-    let byte = 0;
-    for (let bit = 0; bit < 8; bit++) {
-      const value = x[i + bit]!;
-      squares += value * value;
-      if (value > 0) {
-        byte |= 1 << bit;
-        sum += value;
-      } else sum -= value;
-    }
-    target[at + (i >> 3)] = byte;
+  for (let i = 0; i < x.length; i++) {
+    const value = x[i]!;
+    sum += Math.abs(value);
+    squares += value * value;
+    // No branch: half of them would be guessed wrong.
+    target[at + (i >> 3)]! |= Number(value > 0) << (i & 7);
   }
   return Math.sqrt(squares) / sum;
 }
 
 /**
  * A fixed random rotation (times a constant): rounds of a random permutation with random signs, then Walsh-Hadamard
- * transforms of blocks as large as the length allows. The result is valid until the next call. Only additions and
- * changes of sign, so the same bits everywhere.
+ * transforms of blocks as large as the length allows. The result is valid until the next call. In float64, where no
+ * float32 overflows; only additions and changes of sign, so the same bits everywhere.
  */
 function createRotation(dimension: number, bits: number) {
   const random = seededRandom(ROTATION_SEED);
   const rounds = Array.from({ length: ROUNDS }, () => ({
     order: Uint32Array.from(random.shuffle(Array.from({ length: bits }, (_, i) => i))),
-    signs: Float32Array.from({ length: bits }, () => random.below(2) * 2 - 1),
+    signs: Float64Array.from({ length: bits }, () => random.below(2) * 2 - 1),
   }));
   const blockLength = bits & -bits;
-  let current = new Float32Array(bits);
-  let next = new Float32Array(bits);
+  let current = new Float64Array(bits);
+  let next = new Float64Array(bits);
 
-  return (vectors: Float32Array, from: number, norm: number): Float32Array => {
+  return (vectors: Float32Array, from: number): Float64Array => {
     current.fill(0, dimension);
-    for (let i = 0; i < dimension; i++) current[i] = vectors[from + i]! / norm;
+    for (let i = 0; i < dimension; i++) current[i] = vectors[from + i]!;
     for (const { order, signs } of rounds) {
       for (let i = 0; i < bits; i++) next[i] = current[order[i]!]! * signs[i]!;
       for (let block = 0; block < bits; block += blockLength) hadamard(next, block, blockLength);
@@ -133,7 +127,7 @@ function createRotation(dimension: number, bits: number) {
 }
 
 /** The unnormalised Walsh-Hadamard transform of one block, in place. Two of its levels at a time. */
-function hadamard(x: Float32Array, from: number, length: number): void {
+function hadamard(x: Float64Array, from: number, length: number): void {
   const end = from + length;
   let half = 1;
   for (; half * 4 <= length; half *= 4) {
@@ -143,10 +137,10 @@ function hadamard(x: Float32Array, from: number, length: number): void {
         const b = x[i + half]!;
         const c = x[i + half * 2]!;
         const d = x[i + half * 3]!;
-        const ab = Math.fround(a + b);
-        const cd = Math.fround(c + d);
-        const a_b = Math.fround(a - b);
-        const c_d = Math.fround(c - d);
+        const ab = a + b;
+        const cd = c + d;
+        const a_b = a - b;
+        const c_d = c - d;
         x[i] = ab + cd;
         x[i + half] = a_b + c_d;
         x[i + half * 2] = ab - cd;

@@ -63,10 +63,7 @@ function quantize(vector: Float32Array, from: number, dimension: number, codes: 
     if (size > largest) largest = size;
   }
   const inverse = largest === 0 ? 0 : CODE_MAX / largest;
-  for (let i = 0; i < dimension; i++) {
-    const x = vector[from + i]! * inverse;
-    // Storing cuts towards zero, so half a step away from zero rounds.
-    codes[at + i] = x < 0 ? x - 0.5 : x + 0.5;
-  }
+  // Rounded to the nearest, as numbers above 0 that lose their fraction: Math.round takes six times as long.
+  for (let i = 0; i < dimension; i++) codes[at + i] = ((vector[from + i]! * inverse + 128.5) | 0) - 128;
   return largest / CODE_MAX;
 }
