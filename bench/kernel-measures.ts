@@ -101,7 +101,7 @@ function appendClustered(rows: CpuRows, n: number, d: number): Float32Array {
 }
 
 /** A function that reads as many bytes in a WASM memory of its own. */
-async function createRoof(bytes: number): Promise<() => void> {
+export async function createRoof(bytes: number): Promise<() => void> {
   const whole = Math.floor(bytes / 64) * 64;
   const memory = new WebAssembly.Memory({ initial: Math.ceil(whole / 65_536) + 1 });
   // Written once, so that every page is really there.

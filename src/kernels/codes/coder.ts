@@ -89,5 +89,6 @@ export function similarityOf(
   scale: number,
 ): number {
   const product = Math.fround(Math.fround(integer) * factors[at]!);
-  return metric === 'l2' ? Math.fround(Math.fround(product * scale) - factors[at + 1]!) : product;
+  // Never -0.
+  return (metric === 'l2' ? Math.fround(Math.fround(product * scale) - factors[at + 1]!) : product) + 0;
 }

@@ -1,28 +1,32 @@
-// AssemblyScript, SIMD128: scans coded rows in WASM memory and keeps the best in a heap there. Rows lie in groups of 16, so
+// AssemblyScript, SIMD128: scans coded rows in WASM memory and keeps the best there. Rows lie in groups of 16, so
 // that 16 integers become similarities at once, and a group that the mask leaves empty is skipped. All integers are exact
 // and every float32 operation is the one of `codes/coder.ts`, so the candidates are those of the JavaScript truth.
 
-// The heap: `capacity` entries of 8 bytes, f32 similarity and u32 row; the worst of the kept (of equals the highest row)
-// at the root.
-let heap: usize = 0;
+// The kept: up to `capacity` keys of 8 bytes. A key is a similarity, as an integer of the same order, over the complement of
+// the row: the higher key is the better row, and of equal similarities the lower row is better. When the place is full, all
+// but the best `wanted` go, which costs a tenth of a heap where hundreds are wanted.
+let keys: usize = 0;
 let capacity: u32 = 0;
+let wanted: u32 = 0;
 let size: u32 = 0;
 // What a row must exceed to enter. Rows come in ascending order, so one that only equals it is worse than all kept.
 let threshold: f32 = -Infinity;
 // 64 bytes for what a group found.
 let scratch: usize = 0;
 
-/** Empties the heap and places it. */
-export function begin(at: usize, entries: u32, scratchAt: usize): void {
-  heap = at;
+/** Forgets all rows. entries: how many keys have place at `at`, more than `count`, the number of rows to find. */
+export function begin(at: usize, entries: u32, count: u32, scratchAt: usize): void {
+  keys = at;
   capacity = entries;
+  wanted = count;
   size = 0;
   threshold = -Infinity;
   scratch = scratchAt;
 }
 
-/** Number of kept rows. */
-export function kept(): u32 {
+/** Leaves the keys of the best rows, in no order, and returns how many there are. */
+export function finish(): u32 {
+  if (size > wanted) select();
   return size;
 }
 
@@ -184,6 +188,7 @@ function rowsOf(mask: usize, first: u32, count: u32): u32 {
 function similar(l2: bool, integers: v128, factors: usize, at: usize, scale: f32): u32 {
   let s = f32x4.mul(f32x4.convert_i32x4_s(integers), v128.load(factors + at));
   if (l2) s = f32x4.sub(f32x4.mul(s, f32x4.splat(scale)), v128.load(factors + at, 64));
+  s = f32x4.add(s, f32x4.splat(0)); // no -0, which is another integer than 0
   v128.store(scratch + at, s);
   return i32x4.bitmask(f32x4.gt(s, f32x4.splat(threshold)));
 }
@@ -192,55 +197,49 @@ function keepAll(found: u32, row: u32): void {
   for (let rows = found; rows; rows &= rows - 1) {
     const i = ctz(rows);
     const s = load<f32>(scratch + (<usize>i << 2));
+    // Each may have raised the threshold for the next.
     if (s > threshold) keep(s, row + i);
   }
 }
 
 function keep(s: f32, row: u32): void {
-  let hole: u32 = 0;
-  if (size < capacity) {
-    hole = size++;
-    while (hole > 0) {
-      const parent = (hole - 1) >> 1;
-      if (!isWorse(s, row, parent)) break;
-      put(hole, similarityAt(parent), rowAt(parent));
-      hole = parent;
+  const bits = reinterpret<u32>(s);
+  const order = bits & 0x80000000 ? ~bits : bits | 0x80000000;
+  store<u64>(keys + (<usize>size << 3), ((<u64>order) << 32) | <u64>(~row));
+  size++;
+  if (size == capacity) select();
+}
+
+// Quickselect: the `wanted` highest keys come first, the lowest of them last.
+function select(): void {
+  const target = <i32>wanted - 1;
+  let left: i32 = 0;
+  let right: i32 = <i32>size - 1;
+  while (left < right) {
+    const pivot = keyAt((left + right) >> 1);
+    let i = left;
+    let j = right;
+    while (i <= j) {
+      while (keyAt(i) > pivot) i++;
+      while (keyAt(j) < pivot) j--;
+      if (i > j) break;
+      const key = keyAt(i);
+      store<u64>(keys + (<usize>i << 3), keyAt(j));
+      store<u64>(keys + (<usize>j << 3), key);
+      i++;
+      j--;
     }
-  } else {
-    for (let child: u32 = 1; child < size; child = hole * 2 + 1) {
-      const right = child + 1;
-      if (right < size && isWorse(similarityAt(right), rowAt(right), child)) child = right;
-      if (isWorse(s, row, child)) break;
-      put(hole, similarityAt(child), rowAt(child));
-      hole = child;
-    }
+    if (target <= j) right = j;
+    else if (target >= i) left = i;
+    else break;
   }
-  put(hole, s, row);
-  if (size == capacity) threshold = similarityAt(0);
+  size = wanted;
+  const order = <u32>(keyAt(target) >> 32);
+  threshold = reinterpret<f32>(order & 0x80000000 ? order & 0x7fffffff : ~order);
 }
 
 // @ts-ignore: decorator
 @inline
-function isWorse(s: f32, row: u32, than: u32): bool {
-  const other = similarityAt(than);
-  return s < other || (s == other && row > rowAt(than));
-}
-
-// @ts-ignore: decorator
-@inline
-function similarityAt(entry: u32): f32 {
-  return load<f32>(heap + (<usize>entry << 3));
-}
-
-// @ts-ignore: decorator
-@inline
-function rowAt(entry: u32): u32 {
-  return load<u32>(heap + (<usize>entry << 3), 4);
-}
-
-// @ts-ignore: decorator
-@inline
-function put(entry: u32, s: f32, row: u32): void {
-  store<f32>(heap + (<usize>entry << 3), s);
-  store<u32>(heap + (<usize>entry << 3), row, 4);
+function keyAt(i: i32): u64 {
+  return load<u64>(keys + (<usize>i << 3));
 }

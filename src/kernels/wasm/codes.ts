@@ -16,8 +16,8 @@ type Scan = (
 ) => void;
 
 interface CodesExports {
-  begin(heap: number, entries: number, scratch: number): void;
-  kept(): number;
+  begin(keys: number, entries: number, wanted: number, scratch: number): void;
+  finish(): number;
   scanInt8: Scan;
   scanInt8L2: Scan;
   scanBinary: Scan;
@@ -55,8 +55,8 @@ export function createWasmCodes(module: WebAssembly.Module, coder: Coder): CodeR
   const queryAt = arena.allocate(tier === 'int8' ? int8QueryBytes(codeBytes) : codeBytes * 32);
   const maskAt = arena.allocate(blockRows / 8);
   const scratchAt = arena.allocate(64);
-  let heapEntries = 256;
-  let heapAt = arena.allocate(heapEntries * 8);
+  let keyEntries = 1024;
+  let keysAt = arena.allocate(keyEntries * 8);
   let rowCount = 0;
 
   function reserve(end: number): void {
@@ -86,7 +86,8 @@ export function createWasmCodes(module: WebAssembly.Module, coder: Coder): CodeR
   }
 
   function candidates(query: CodedQuery, { rowCount: end, mask, wanted }: CandidateSearch): CodeHits {
-    placeHeap(Math.min(wanted, end));
+    if (end === 0) return { rows: new Uint32Array(), similarities: new Float32Array() };
+    place(Math.min(wanted, end));
     const { table, constant, scale } = query;
     if (table instanceof Int8Array) putInt8Query(memory.buffer, queryAt, table);
     else new Uint8Array(memory.buffer, queryAt, table.length).set(table);
@@ -95,16 +96,16 @@ export function createWasmCodes(module: WebAssembly.Module, coder: Coder): CodeR
       if (mask && !copyMask(mask.words, first, count)) continue;
       scan(blocks[i]!, codeBytes, count, first, mask ? maskAt : 0, queryAt, constant, scale);
     }
-    const kept = exports.kept();
+    const kept = exports.finish();
     const rows = new Uint32Array(kept);
-    const similarities = new Float32Array(kept);
-    const rowEntries = new Uint32Array(memory.buffer, heapAt, kept * 2);
-    const similarityEntries = new Float32Array(memory.buffer, heapAt, kept * 2);
+    const bits = new Uint32Array(kept);
+    const keys = new Uint32Array(memory.buffer, keysAt, kept * 2);
     for (let i = 0; i < kept; i++) {
-      similarities[i] = similarityEntries[i * 2]!;
-      rows[i] = rowEntries[i * 2 + 1]!;
+      rows[i] = ~keys[i * 2]!;
+      const order = keys[i * 2 + 1]!;
+      bits[i] = order & 0x80000000 ? order & 0x7fffffff : ~order;
     }
-    return { rows, similarities };
+    return { rows, similarities: new Float32Array(bits.buffer) };
   }
 
   /** False if none of the block's rows is in the mask. */
@@ -117,13 +118,15 @@ export function createWasmCodes(module: WebAssembly.Module, coder: Coder): CodeR
     return target.some((word) => word !== 0);
   }
 
-  function placeHeap(entries: number): void {
-    if (entries > heapEntries) {
-      // The smaller heap's place is lost; doubling keeps the sum of them below the largest.
-      heapEntries = Math.max(entries, heapEntries * 2);
-      heapAt = arena.allocate(heapEntries * 8);
+  function place(wanted: number): void {
+    // As many again as are wanted: then each key is looked at a few times on average, however many are wanted.
+    const entries = Math.max(wanted + 64, wanted * 2);
+    if (entries > keyEntries) {
+      // The smaller place is lost; doubling keeps the sum of them below the largest.
+      keyEntries = Math.max(entries, keyEntries * 2);
+      keysAt = arena.allocate(keyEntries * 8);
     }
-    exports.begin(heapAt, entries, scratchAt);
+    exports.begin(keysAt, entries, wanted, scratchAt);
   }
 
   return {

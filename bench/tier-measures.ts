@@ -1,0 +1,110 @@
+// Quantised collections through the public API: recall against exact answers, and the time of a query over that of an exact
+// one on the same collection, taken in turns.
+import { type Collection, open } from 'piramid';
+import type { Data } from './data.ts';
+import { type Figure, median } from './statistics.ts';
+
+const K = 10;
+const NAMES = { int8: 'int8', binary: 'bin' } as const;
+type Tier = keyof typeof NAMES;
+
+/** Clustered vectors. `suffix` tells sizes apart where issue and reader do. */
+export async function measureTier(
+  tier: Tier,
+  data: Data,
+  shape: { n: number; d: number },
+  rounds: number,
+  suffix = '',
+): Promise<Figure[]> {
+  const { n, d } = shape;
+  await using db = await open(`bench-tier-${Math.random()}`, { storage: 'memory', device: 'wasm' });
+  const collection = await db.collection('c', { dimension: d, quantization: tier });
+  const insertStart = performance.now();
+  for (let start = 0; start < n; start += 10_000) {
+    const count = Math.min(10_000, n - start);
+    await collection.upsert(
+      Array.from({ length: count }, (_, i) => ({
+        id: start + i,
+        vector: data.vectors.subarray((start + i) * d, (start + i + 1) * d),
+      })),
+    );
+  }
+  const insertMs = performance.now() - insertStart;
+  const queryCount = data.queries.length / d;
+  const exactMs: number[] = [];
+  const tierMs: number[] = [];
+  let hits = 0;
+  let wanted = 0;
+  for (let round = -3; round < rounds; round++) {
+    const i = (round + queryCount) % queryCount;
+    const vector = data.queries.slice(i * d, (i + 1) * d);
+    const start = performance.now();
+    const truth = await collection.query({ vector, k: K, select: [], exact: true });
+    const between = performance.now();
+    const found = await collection.query({ vector, k: K, select: [] });
+    const end = performance.now();
+    // The first rounds warm up.
+    if (round < 0) continue;
+    exactMs.push(between - start);
+    tierMs.push(end - between);
+    const ids = new Set(truth.map(({ id }) => id));
+    hits += found.filter(({ id }) => ids.has(id)).length;
+    wanted += truth.length;
+  }
+  const name = `${NAMES[tier]}${suffix}`;
+  const figure = (what: string, value: number, unit: string): Figure => ({
+    name: `${name}.${what}`,
+    value,
+    unit,
+    n,
+    d,
+  });
+  return [
+    figure('recall', hits / wanted, 'ratio'),
+    figure('query.p50_ms', median(tierMs), 'ms'),
+    figure('exact.p50_ms', median(exactMs), 'ms'),
+    figure('vs_f32', median(tierMs.map((ms, i) => ms / exactMs[i]!)), 'ratio'),
+    figure('insert.ms', insertMs, 'ms'),
+  ];
+}
+
+/** Sentences of the State of the Union addresses by the built-in embedder: recall on the collection's own records. */
+export async function measureRealTiers(sample: number): Promise<Figure[]> {
+  const sentences: string[] = await (await fetch('/sentences.json')).json();
+  await using db = await open(`bench-real-${Math.random()}`, {
+    storage: 'memory',
+    device: 'wasm',
+    models: { path: '/models/' },
+  });
+  const figures: Figure[] = [];
+  const from = await db.collection('from', { embedder: 'static-en' });
+  await insertTexts(from, sentences);
+  for (const tier of ['int8', 'binary'] as const) {
+    const collection = await db.collection(tier, { dimension: from.dimension!, quantization: tier });
+    for (let cursor: string | undefined; ; ) {
+      const page = await from.scroll({ limit: 10_000, select: ['vector'], ...(cursor && { cursor }) });
+      await collection.upsert(page.records.flatMap(({ id, vector }) => (vector ? [{ id, vector }] : [])));
+      if (!page.next) break;
+      cursor = page.next;
+    }
+    const { recall, exactMs, approximateMs } = await collection.recallCheck({ sample, k: K });
+    const figure = (what: string, value: number, unit: string): Figure => ({
+      name: `${NAMES[tier]}.real.${what}`,
+      value,
+      unit,
+      n: sentences.length,
+      d: from.dimension!,
+    });
+    figures.push(
+      figure('recall', recall, 'ratio'),
+      figure('query.p50_ms', approximateMs, 'ms'),
+      figure('exact.p50_ms', exactMs, 'ms'),
+    );
+  }
+  return figures;
+}
+
+async function insertTexts(collection: Collection, texts: readonly string[]): Promise<void> {
+  for (let start = 0; start < texts.length; start += 5000)
+    await collection.upsert(texts.slice(start, start + 5000).map((text, i) => ({ id: start + i, text })));
+}
