@@ -15,7 +15,7 @@ import type { Codes, VectorHits, VectorIndex, VectorIndexOptions, VectorSearch }
  */
 const CANDIDATES: Record<Tier, (k: number, rowCount: number) => number> = {
   int8: (k) => Math.max(4 * k, 64),
-  binary: (k, rowCount) => Math.max(10 * k, 300, Math.sqrt(rowCount)),
+  binary: (k, rowCount) => Math.max(20 * k, 300, Math.sqrt(rowCount)),
 };
 
 /** A longer query would overflow the float32 similarities of l2. */
