@@ -389,7 +389,8 @@ export interface CollectionInfo {
   /** Absent for a collection of text only. */
   dimension?: number;
   metric: Metric;
-  quantization: Quantization;
+  /** Absent: 'none'. */
+  quantization?: Quantization;
   /** Fingerprint of the embedder. */
   embedder?: string;
   /** Live records. */

@@ -259,12 +259,13 @@ export class CollectionState {
   /** `name` is what the store calls it now. */
   stats(name: string): CollectionStats {
     const { config, id } = this.stored;
+    const { quantization = 'none' } = config;
     const postings = this.blocks.reduce((sum, block) => sum + block.byteLength, 0);
     return {
       name,
       ...(config.dimension !== null && { dimension: config.dimension }),
       metric: config.metric,
-      quantization: config.quantization ?? 'none',
+      ...(quantization !== 'none' && { quantization }),
       ...(config.embedder && { embedder: config.embedder.fingerprint }),
       count: this.count,
       device: this.index?.device ?? this.devices.cpu,

@@ -410,11 +410,12 @@ function mergeBlocks(blocks: readonly Uint8Array[]): Uint8Array {
 }
 
 function infoOf({ id, name, config }: StoredCollection, store: Store): CollectionInfo {
+  const { quantization = 'none' } = config;
   return {
     name,
     ...(config.dimension !== null && { dimension: config.dimension }),
     metric: config.metric,
-    quantization: config.quantization ?? 'none',
+    ...(quantization !== 'none' && { quantization }),
     ...(config.embedder && { embedder: config.embedder.fingerprint }),
     count: store.rowCount(id) - store.deleted(id).count(),
   };
