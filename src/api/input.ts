@@ -351,10 +351,8 @@ export function packQuery(query: Query, rules: PackingRules & { embeds: boolean 
 function checkOversample(oversample: unknown, query: Query, rules: PackingRules, searchesVectors: boolean): void {
   if (typeof oversample !== 'number' || !(oversample > 0 && oversample <= OVERSAMPLE_MAX))
     throw invalid(`oversample: expected a number above 0, at most ${OVERSAMPLE_MAX}, got ${describe(oversample)}`);
-  if (rules.quantization === 'none')
-    throw invalid('oversample: the collection is not quantised, so its answers are exact without candidates');
-  if (query.exact) throw invalid('oversample: an exact query has no candidates; leave one of the two out');
-  if (!searchesVectors) throw invalid('oversample: a query of keywords alone has no candidates');
+  if (rules.quantization === 'none' || query.exact || !searchesVectors)
+    throw invalid('oversample: only for vector queries of quantised collections that are not exact');
 }
 
 function checkFusion(fusion: Fusion | undefined): Fusion {

@@ -144,10 +144,7 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
       config.embedder = { fingerprint, options };
     }
     if (config.dimension === null && config.quantization !== 'none') {
-      throw new PiramidError(
-        'INVALID_ARGUMENT',
-        `quantization: '${config.quantization}' needs vectors; give a dimension or an embedder`,
-      );
+      throw new PiramidError('INVALID_ARGUMENT', 'quantization needs a dimension or an embedder');
     }
     return opened().store.createCollection(name, config);
   }

@@ -29,7 +29,19 @@ export async function checkRecall(
     const vector = state.index!.vector(row);
     const ask = async (exact: boolean, times: number[]) => {
       // One more than wanted: the record finds itself.
-      const query: EngineQuery = { ...VECTOR_QUERY, vector, k: k + 1, exact };
+      const query: EngineQuery = {
+        vector,
+        embed: null,
+        words: null,
+        k: k + 1,
+        offset: 0,
+        where: null,
+        fusion: { rrf: {} },
+        select: [],
+        exact,
+        oversample: 1,
+        explain: false,
+      };
       const { ids, scores, took } = await answerQuery(state, query, async () => null, signal);
       times.push(took);
       return scores.filter((_, i) => ids[i] !== id).subarray(0, k);
@@ -54,20 +66,6 @@ export async function checkRecall(
     approximateMs: median(approximateMs),
   };
 }
-
-const VECTOR_QUERY: EngineQuery = {
-  vector: null,
-  embed: null,
-  words: null,
-  k: 0,
-  offset: 0,
-  where: null,
-  fusion: { rrf: {} },
-  select: [],
-  exact: false,
-  oversample: 1,
-  explain: false,
-};
 
 /** Live rows with a vector, without repetition. */
 function sampleOf(state: CollectionState, size: number): number[] {

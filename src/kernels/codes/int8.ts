@@ -7,7 +7,7 @@ import type { CodedQuery, Coder } from './coder.ts';
 const CODE_MAX = 127;
 
 export function createInt8Coder({ dimension, metric }: { dimension: number; metric: Metric }): Coder {
-  const codeBytes = (dimension + 15) & ~15;
+  const codeBytes = (dimension + 31) & ~31;
   const factorCount = metric === 'l2' ? 2 : 1;
   const recordBytes = factorCount * 4 + codeBytes;
 

@@ -16,35 +16,34 @@ export function createCoder({ tier, ...options }: CoderOptions): Coder {
   return tier === 'int8' ? createInt8Coder(options) : createBinaryCoder(options);
 }
 
-const BLOCK_BYTES = 1 << 20;
-
-/** Records in plain arrays, scanned one by one. */
+/** Records in a plain array that grows by doubling, scanned one by one. */
 export function createJsCodes(coder: Coder): CodeRows {
   const { recordBytes, factorCount, metric } = coder;
-  // Shape of each: (blockRows, recordBytes).
-  const blockRows = Math.max(1, Math.floor(BLOCK_BYTES / recordBytes));
-  const blocks: { bytes: Uint8Array; factors: Float32Array }[] = [];
+  // Shape: (at least rowCount, recordBytes).
+  let records = new Uint8Array();
   let rowCount = 0;
 
-  function append(records: Uint8Array): void {
-    for (let from = 0; from < records.length; from += recordBytes, rowCount++) {
-      if (rowCount === blocks.length * blockRows) {
-        const bytes = new Uint8Array(blockRows * recordBytes);
-        blocks.push({ bytes, factors: new Float32Array(bytes.buffer) });
-      }
-      const block = blocks[Math.floor(rowCount / blockRows)]!;
-      block.bytes.set(records.subarray(from, from + recordBytes), (rowCount % blockRows) * recordBytes);
-    }
+  function reserve(end: number): void {
+    if (records.length >= end * recordBytes) return;
+    const grown = new Uint8Array(Math.max(end, rowCount * 2) * recordBytes);
+    grown.set(records);
+    records = grown;
+  }
+
+  function append(added: Uint8Array): void {
+    const end = rowCount + added.length / recordBytes;
+    reserve(end);
+    records.set(added, rowCount * recordBytes);
+    rowCount = end;
   }
 
   function candidates(query: CodedQuery, { rowCount: end, mask, wanted }: CandidateSearch): CodeHits {
+    const factors = new Float32Array(records.buffer);
     const best = new TopK(Math.min(wanted, end));
-    for (let row = 0; row < end; row++) {
+    for (let row = 0, at = 0; row < end; row++, at += recordBytes) {
       if (mask && !mask.has(row)) continue;
-      const { bytes, factors } = blocks[Math.floor(row / blockRows)]!;
-      const record = (row % blockRows) * recordBytes;
-      const integer = coder.integer(query, bytes, record + factorCount * 4);
-      const similarity = similarityOf(metric, integer, factors, record / 4, query.scale);
+      const integer = coder.integer(query, records, at + factorCount * 4);
+      const similarity = similarityOf(metric, integer, factors, at / 4, query.scale);
       if (similarity > Number.NEGATIVE_INFINITY) best.push(row, similarity);
     }
     const { rows, scores: similarities } = best.take();
@@ -58,16 +57,16 @@ export function createJsCodes(coder: Coder): CodeRows {
       return rowCount;
     },
     get bytes() {
-      return blocks.length * blockRows * recordBytes;
+      return records.length;
     },
-    reserve() {}, // plain arrays come one by one
+    reserve,
     append,
     truncate(count) {
       rowCount = count;
     },
     candidates,
     close() {
-      blocks.length = 0;
+      records = new Uint8Array();
     },
   };
 }

@@ -30,51 +30,21 @@ export function finish(): u32 {
   return size;
 }
 
-// A group: 16 rows' codes, then 16 f32 factors, for l2 twice. codeBytes: of one row. count: rows, the last group may be
-// partly filled. row: number of the first. mask: 0, or one bit a row, bits at and above `count` zero.
+// A group: 16 rows' codes, then 16 f32 factors, for l2 (1, else 0) twice. codeBytes: of one row. count: rows, the last group
+// may be partly filled. row: number of the first. mask: 0, or one bit a row, bits at and above `count` zero.
 
-// int8: row after row; codeBytes is a multiple of 16. query: see `dot`.
-export function scanInt8(groups: usize, codeBytes: u32, count: u32, row: u32, mask: usize, query: usize): void {
-  int8(false, groups, codeBytes, count, row, mask, query, 0);
-}
-export function scanInt8L2(groups: usize, codeBytes: u32, count: u32, row: u32, mask: usize, query: usize, constant: i32, scale: f32): void {
-  int8(true, groups, codeBytes, count, row, mask, query, scale);
-}
-
-// binary: 16 rows' first bytes, then their second bytes, and so on; codeBytes is a multiple of 8. query: a table of 16 sums
-// for each half byte.
-export function scanBinary(groups: usize, codeBytes: u32, count: u32, row: u32, mask: usize, query: usize, constant: i32): void {
-  binary(false, groups, codeBytes, count, row, mask, query, constant, 0);
-}
-export function scanBinaryL2(groups: usize, codeBytes: u32, count: u32, row: u32, mask: usize, query: usize, constant: i32, scale: f32): void {
-  binary(true, groups, codeBytes, count, row, mask, query, constant, scale);
-}
-
-// `l2` is a literal at each call, so that its branches fold away once inlined.
-// @ts-ignore: decorator
-@inline
-function int8(l2: bool, groups: usize, codeBytes: u32, count: u32, row: u32, mask: usize, query: usize, scale: f32): void {
-  const groupBytes: usize = (<usize>codeBytes << 4) + (l2 ? 128 : 64);
+// int8: row after row; codeBytes is a multiple of 32. query: see `dot`.
+export function scanInt8(groups: usize, codeBytes: u32, count: u32, row: u32, mask: usize, query: usize, constant: i32, l2: u32, scale: f32): void {
+  const codesBytes = <usize>codeBytes << 4;
   let group = groups;
-  for (let first: u32 = 0; first < count; first += 16, group += groupBytes) {
+  for (let first: u32 = 0; first < count; first += 16) {
     const wanted = rowsOf(mask, first, count);
-    if (!wanted) continue;
-    if (wanted == 0xffff) {
-      let codes = group;
-      for (let i: usize = 0; i < 64; i += 4, codes += codeBytes) store<i32>(scratch + i, dot(codes, codeBytes, query));
-    } else {
-      for (let rows = wanted; rows; rows &= rows - 1) {
-        const i = ctz(rows);
-        store<i32>(scratch + (<usize>i << 2), dot(group + <usize>i * codeBytes, codeBytes, query));
-      }
+    for (let rows = wanted; rows; rows &= rows - 1) {
+      const i = ctz(rows);
+      store<i32>(scratch + (<usize>i << 2), dot(group + <usize>i * codeBytes, codeBytes, query));
     }
-    const factors = group + (<usize>codeBytes << 4);
-    const found = wanted &
-      (similar(l2, v128.load(scratch, 0), factors, 0, scale) |
-        (similar(l2, v128.load(scratch, 16), factors, 16, scale) << 4) |
-        (similar(l2, v128.load(scratch, 32), factors, 32, scale) << 8) |
-        (similar(l2, v128.load(scratch, 48), factors, 48, scale) << 12));
-    if (found) keepAll(found, row + first);
+    if (wanted) offer(wanted, group + codesBytes, row + first, l2, scale);
+    group += codesBytes + (<usize>64 << l2);
   }
 }
 
@@ -92,19 +62,13 @@ function dot(row: usize, codeBytes: u32, query: usize): i32 {
   const end = row + codeBytes;
   while (p < end) {
     const pieceEnd = end - p > 512 ? p + 512 : end;
-    const unrolledEnd = p + ((pieceEnd - p) & ~31);
     let a = v128.load(q), b = i32x4.splat(0);
     q += 16;
-    while (p < unrolledEnd) {
+    while (p < pieceEnd) {
       a = i32x4.add(a, sixteen(v128.load(p, 0), v128.load(q, 0), v128.load(q, 16)));
       b = i32x4.add(b, sixteen(v128.load(p, 16), v128.load(q, 32), v128.load(q, 48)));
       p += 32;
       q += 64;
-    }
-    if (p < pieceEnd) {
-      a = i32x4.add(a, sixteen(v128.load(p, 0), v128.load(q, 0), v128.load(q, 16)));
-      p += 16;
-      q += 32;
     }
     a = i32x4.add(a, b);
     sum += (i32x4.extract_lane(a, 0) + i32x4.extract_lane(a, 1) + (i32x4.extract_lane(a, 2) + i32x4.extract_lane(a, 3))) >> 8;
@@ -118,15 +82,16 @@ function sixteen(x: v128, mixed: v128, odd: v128): v128 {
   return i32x4.add(i32x4.dot_i16x8_s(v128.and(x, i16x8.splat(255)), mixed), i32x4.dot_i16x8_s(x, odd));
 }
 
-// @ts-ignore: decorator
-@inline
-function binary(l2: bool, groups: usize, codeBytes: u32, count: u32, row: u32, mask: usize, query: usize, constant: i32, scale: f32): void {
+// binary: 16 rows' first bytes, then their second bytes, and so on; codeBytes is a multiple of 8. query: a table of 16 sums
+// for each half byte.
+export function scanBinary(groups: usize, codeBytes: u32, count: u32, row: u32, mask: usize, query: usize, constant: i32, l2: u32, scale: f32): void {
   const codesBytes = <usize>codeBytes << 4;
-  const groupBytes = codesBytes + (l2 ? 128 : 64);
   const low = i8x16.splat(15);
   const constants = i32x4.splat(constant);
-  let group = groups;
-  for (let first: u32 = 0; first < count; first += 16, group += groupBytes) {
+  let next = groups;
+  for (let first: u32 = 0; first < count; first += 16) {
+    const group = next;
+    next += codesBytes + (<usize>64 << l2);
     const wanted = rowsOf(mask, first, count);
     if (!wanted) continue;
     // Sums of rows 0-3, 4-7, 8-11, 12-15.
@@ -165,12 +130,11 @@ function binary(l2: bool, groups: usize, codeBytes: u32, count: u32, row: u32, m
       c = i32x4.add(c, i32x4.extend_low_i16x8_u(upper));
       d = i32x4.add(d, i32x4.extend_high_i16x8_u(upper));
     }
-    const found = wanted &
-      (similar(l2, i32x4.sub(constants, i32x4.shl(a, 1)), end, 0, scale) |
-        (similar(l2, i32x4.sub(constants, i32x4.shl(b, 1)), end, 16, scale) << 4) |
-        (similar(l2, i32x4.sub(constants, i32x4.shl(c, 1)), end, 32, scale) << 8) |
-        (similar(l2, i32x4.sub(constants, i32x4.shl(d, 1)), end, 48, scale) << 12));
-    if (found) keepAll(found, row + first);
+    v128.store(scratch, i32x4.sub(constants, i32x4.shl(a, 1)), 0);
+    v128.store(scratch, i32x4.sub(constants, i32x4.shl(b, 1)), 16);
+    v128.store(scratch, i32x4.sub(constants, i32x4.shl(c, 1)), 32);
+    v128.store(scratch, i32x4.sub(constants, i32x4.shl(d, 1)), 48);
+    offer(wanted, end, row + first, l2, scale);
   }
 }
 
@@ -182,19 +146,17 @@ function rowsOf(mask: usize, first: u32, count: u32): u32 {
   return count - first < 16 ? (1 << (count - first)) - 1 : 0xffff;
 }
 
-// Puts four rows' similarities into the scratch; one bit for each that exceeds the threshold.
-// @ts-ignore: decorator
-@inline
-function similar(l2: bool, integers: v128, factors: usize, at: usize, scale: f32): u32 {
-  let s = f32x4.mul(f32x4.convert_i32x4_s(integers), v128.load(factors + at));
-  if (l2) s = f32x4.sub(f32x4.mul(s, f32x4.splat(scale)), v128.load(factors + at, 64));
-  s = f32x4.add(s, f32x4.splat(0)); // no -0, which is another integer than 0
-  v128.store(scratch + at, s);
-  return i32x4.bitmask(f32x4.gt(s, f32x4.splat(threshold)));
-}
-
-function keepAll(found: u32, row: u32): void {
-  for (let rows = found; rows; rows &= rows - 1) {
+// Makes similarities of a group's integers in the scratch, and keeps the rows that exceed the threshold.
+function offer(wanted: u32, factors: usize, row: u32, l2: u32, scale: f32): void {
+  let found: u32 = 0;
+  for (let i: usize = 0; i < 64; i += 16) {
+    let s = f32x4.mul(f32x4.convert_i32x4_s(v128.load(scratch + i)), v128.load(factors + i));
+    if (l2) s = f32x4.sub(f32x4.mul(s, f32x4.splat(scale)), v128.load(factors + i, 64));
+    s = f32x4.add(s, f32x4.splat(0)); // no -0, which is another integer than 0
+    v128.store(scratch + i, s);
+    found |= i32x4.bitmask(f32x4.gt(s, f32x4.splat(threshold))) << <u32>(i >> 2);
+  }
+  for (let rows = found & wanted; rows; rows &= rows - 1) {
     const i = ctz(rows);
     const s = load<f32>(scratch + (<usize>i << 2));
     // Each may have raised the threshold for the next.

@@ -2,7 +2,7 @@
 // codes and then its factors, so that one stream of bytes is all that a scan reads.
 import type { CandidateSearch, CodedQuery, CodeHits, CodeRows, Coder } from '../codes/coder.ts';
 import base64 from './codes.as.ts?wasm';
-import { Arena, compileWasm } from './memory.ts';
+import { Arena, compileWasm, copyMask } from './memory.ts';
 
 type Scan = (
   groups: number,
@@ -12,6 +12,7 @@ type Scan = (
   mask: number,
   query: number,
   constant: number,
+  l2: 0 | 1,
   scale: number,
 ) => void;
 
@@ -19,9 +20,7 @@ interface CodesExports {
   begin(keys: number, entries: number, wanted: number, scratch: number): void;
   finish(): number;
   scanInt8: Scan;
-  scanInt8L2: Scan;
   scanBinary: Scan;
-  scanBinaryL2: Scan;
 }
 
 const BLOCK_BYTES = 1 << 20;
@@ -40,10 +39,8 @@ export function createWasmCodes(module: WebAssembly.Module, coder: Coder): CodeR
   const arena = new Arena();
   const { memory } = arena;
   const exports = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as CodesExports;
-  const scan = {
-    int8: metric === 'l2' ? exports.scanInt8L2 : exports.scanInt8,
-    binary: metric === 'l2' ? exports.scanBinaryL2 : exports.scanBinary,
-  }[tier];
+  const scan = tier === 'int8' ? exports.scanInt8 : exports.scanBinary;
+  const l2 = metric === 'l2' ? 1 : 0;
 
   const factorsAt = GROUP_ROWS * codeBytes;
   const groupBytes = factorsAt + GROUP_ROWS * 4 * factorCount;
@@ -93,8 +90,8 @@ export function createWasmCodes(module: WebAssembly.Module, coder: Coder): CodeR
     else new Uint8Array(memory.buffer, queryAt, table.length).set(table);
     for (let first = 0, i = 0; first < end; first += blockRows, i++) {
       const count = Math.min(blockRows, end - first);
-      if (mask && !copyMask(mask.words, first, count)) continue;
-      scan(blocks[i]!, codeBytes, count, first, mask ? maskAt : 0, queryAt, constant, scale);
+      if (mask && !copyMask(memory.buffer, maskAt, mask.words, first, count)) continue;
+      scan(blocks[i]!, codeBytes, count, first, mask ? maskAt : 0, queryAt, constant, l2, scale);
     }
     const kept = exports.finish();
     const rows = new Uint32Array(kept);
@@ -106,16 +103,6 @@ export function createWasmCodes(module: WebAssembly.Module, coder: Coder): CodeR
       bits[i] = order & 0x80000000 ? order & 0x7fffffff : ~order;
     }
     return { rows, similarities: new Float32Array(bits.buffer) };
-  }
-
-  /** False if none of the block's rows is in the mask. */
-  function copyMask(words: Uint32Array, first: number, count: number): boolean {
-    const part = words.subarray(first >>> 5, (first + count + 31) >>> 5);
-    const target = new Uint32Array(memory.buffer, maskAt, part.length);
-    target.set(part);
-    // The mask may hold rows that are newer than this search.
-    if (count & 31) target[target.length - 1]! &= 0xffffffff >>> (32 - (count & 31));
-    return target.some((word) => word !== 0);
   }
 
   function place(wanted: number): void {

@@ -30,6 +30,16 @@ export class Arena {
   }
 }
 
+/** Puts a mask's part for some rows, the first a multiple of 32, into a place. False if none of them is in it. */
+export function copyMask(buffer: ArrayBuffer, at: number, words: Uint32Array, first: number, count: number): boolean {
+  const part = words.subarray(first >>> 5, (first + count + 31) >>> 5);
+  const target = new Uint32Array(buffer, at, part.length);
+  target.set(part);
+  // The mask may hold rows that are newer than this search.
+  if (count & 31) target[target.length - 1]! &= 0xffffffff >>> (32 - (count & 31));
+  return target.some((word) => word !== 0);
+}
+
 function createMemory(): WebAssembly.Memory {
   try {
     // With a maximum, engines reserve the addresses at once and grow without moving.

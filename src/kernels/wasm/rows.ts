@@ -3,7 +3,7 @@ import { approximate, Norms } from '../bounds.ts';
 import { type CanonicalHits, candidateCount, certify, eligibleCount, scoreAll, withOdd } from '../candidates.ts';
 import { rescore, vectorNorm } from '../js.ts';
 import type { CpuRows, RowHits, RowSearch, RowsOptions } from '../kernel.ts';
-import { Arena, compileWasm } from './memory.ts';
+import { Arena, compileWasm, copyMask } from './memory.ts';
 import base64 from './scan.as.ts?wasm';
 
 type Scan = (
@@ -96,20 +96,10 @@ export function createWasmRows(module: WebAssembly.Module, { dimension, metric }
   function forEachBlock({ mask, rowCount: end }: RowSearch, visit: (...args: Parameters<Scan>) => void): void {
     for (let first = 0, i = 0; first < end; first += blockRows, i++) {
       const count = Math.min(blockRows, end - first);
-      if (mask && !copyMask(mask.words, first, count)) continue;
+      if (mask && !copyMask(memory.buffer, maskAt, mask.words, first, count)) continue;
       const block = blocks[i]!;
       visit(block, block + blockRows * strideBytes, queryAt, strideBytes, count, first, mask ? maskAt : 0);
     }
-  }
-
-  /** False if none of the block's rows is in the mask. */
-  function copyMask(words: Uint32Array, first: number, count: number): boolean {
-    const part = words.subarray(first >>> 5, (first + count + 31) >>> 5);
-    const target = new Uint32Array(memory.buffer, maskAt, part.length);
-    target.set(part);
-    // The mask may hold rows that are newer than this search.
-    if (count & 31) target[target.length - 1]! &= 0xffffffff >>> (32 - (count & 31));
-    return target.some((word) => word !== 0);
   }
 
   function placeHeap(entries: number): void {

@@ -53,17 +53,8 @@ export function collectL2(rows: usize, inverse: usize, query: usize, stride: usi
 // @ts-ignore: decorator
 @inline
 function scan(metric: i32, rows: usize, inverse: usize, query: usize, stride: usize, count: u32, row: u32, mask: usize): void {
-  if (!mask) {
-    for (let i: u32 = 0; i < count; i++) {
-      let s = similarity(metric, rows, query, stride);
-      if (metric == COSINE) s *= load<f32>(inverse + (<usize>i << 2));
-      if (s > threshold) keep(s, row + i);
-      rows += stride;
-    }
-    return;
-  }
   for (let i: u32 = 0; i < count; i += 32) {
-    for (let word = load<u32>(mask + (i >> 3)); word; word &= word - 1) {
+    for (let word = wordOf(mask, i, count); word; word &= word - 1) {
       const j = i + ctz(word);
       let s = similarity(metric, rows + <usize>j * stride, query, stride);
       if (metric == COSINE) s *= load<f32>(inverse + (<usize>j << 2));
@@ -72,17 +63,14 @@ function scan(metric: i32, rows: usize, inverse: usize, query: usize, stride: us
   }
 }
 
-// @ts-ignore: decorator
-@inline
+// Runs seldom, so that one function for all metrics is worth its kilobyte less.
 function collect(metric: i32, rows: usize, inverse: usize, query: usize, stride: usize, count: u32, row: u32, mask: usize, least: f32, out: usize): u32 {
   let found: u32 = 0;
   for (let i: u32 = 0; i < count; i += 32) {
-    let word: u32 = 0xffffffff;
-    if (mask) word = load<u32>(mask + (i >> 3));
-    else if (count - i < 32) word = (1 << (count - i)) - 1;
-    for (; word; word &= word - 1) {
+    for (let word = wordOf(mask, i, count); word; word &= word - 1) {
       const j = i + ctz(word);
-      let s = similarity(metric, rows + <usize>j * stride, query, stride);
+      const p = rows + <usize>j * stride;
+      let s = metric == L2 ? similarity(L2, p, query, stride) : similarity(DOT, p, query, stride);
       if (metric == COSINE) s *= load<f32>(inverse + (<usize>j << 2));
       if (!(s < least)) {
         store<u32>(out + (<usize>found << 2), row + j);
@@ -91,6 +79,14 @@ function collect(metric: i32, rows: usize, inverse: usize, query: usize, stride:
     }
   }
   return found;
+}
+
+// One bit for each of the 32 rows from `i` on that is to be looked at.
+// @ts-ignore: decorator
+@inline
+function wordOf(mask: usize, i: u32, count: u32): u32 {
+  if (mask) return load<u32>(mask + (i >> 3));
+  return count - i < 32 ? (1 << (count - i)) - 1 : 0xffffffff;
 }
 
 // @ts-ignore: decorator
