@@ -60,10 +60,10 @@ export function library(entry: string, file: string, format: LibraryFormats, ext
       emptyOutDir: false,
       target: 'es2023',
       sourcemap: true,
-      minify: true,
+      minify: true, // and `output.minify`: Vite leaves the white space of ES modules in
       copyPublicDir: false,
       lib: { entry: path(`./src/${entry}`), name: 'piramid', formats: [format], fileName: () => file },
-      rolldownOptions: { external, checks },
+      rolldownOptions: { external, checks, output: { minify: true } },
     },
   };
 }
