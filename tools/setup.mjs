@@ -1,7 +1,7 @@
 // What a fresh clone lacks: dependencies, and for tests a Chromium. Installs it and says in one line what it could not.
 // Runs before anything is installed, so it imports nothing but Node.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { findChromium } from './chromium.mjs';
 
@@ -12,6 +12,10 @@ export function ensureDependencies() {
   const installed = `${root}node_modules/.package-lock.json`;
   const lock = `${root}package-lock.json`;
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs - 1000) return;
+  // npm would empty the folder that a link leads to, under the checkout that it belongs to.
+  if (lstatSync(`${root}node_modules`, { throwIfNoEntry: false })?.isSymbolicLink()) {
+    return say('node_modules is a link and older than package-lock.json; going on with it');
+  }
   say('installing dependencies …');
   const result = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: root,
