@@ -7,6 +7,7 @@ import { cpus, loadavg } from 'node:os';
 import { ensureChromium, ensureDependencies, root } from '../tools/setup.mjs';
 
 ensureDependencies();
+process.env.NODE_ENV = 'production'; // reading vite.config.ts through Vite would otherwise set it to development
 const executablePath = ensureChromium();
 const { build, preview, runnerImport } = await import('vite');
 const { chromium } = await import('playwright');

@@ -6,6 +6,8 @@ import { build, runnerImport } from 'vite';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 process.chdir(root);
+// Reading vite.config.ts through Vite would otherwise make everything after it a build for development.
+process.env.NODE_ENV = 'production';
 
 /** What is built: entry below src/, file in dist/, format, what stays an import, global name. */
 const LIBRARIES = [
