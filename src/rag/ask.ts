@@ -5,9 +5,9 @@ import { type Citation, sentencesOf } from './citation.ts';
 import { checkOptions, type DocumentCollection, throwIfAborted } from './documents.ts';
 import { NOT_FOUND, promptFor } from './prompt.ts';
 import { quote, type Similarities } from './quote.ts';
-import { K, type RetrieveOptions, retrieve, type Source } from './retrieve.ts';
+import { K, type RetrieveOptions, retrievePlain, retrieveTitled, type Source } from './retrieve.ts';
 import { keep } from './stream.ts';
-import { isSupported, weighQuestion } from './support.ts';
+import { isSupported, type QuestionWeights, weighQuestion } from './support.ts';
 import { verify } from './verify.ts';
 
 export interface AskOptions extends RetrieveOptions {
@@ -51,21 +51,19 @@ export async function ask(collection: DocumentCollection, question: string, opti
     throw new PiramidError('INVALID_ARGUMENT', 'ask: model and generator exclude each other');
   }
   const scope = { ...(where && { where }), ...(signal && { signal }) };
-  const sources = await retrieve(collection, question, { k, ...scope });
   const weights = await weighQuestion(collection, question, where, signal);
-  const candidates = sentencesOf(sources);
-  const texts = sources.map(({ text }) => text);
-  const similarities = await compare(collection, question, [...texts, ...candidates.map(({ text }) => text)], signal);
-  throwIfAborted(signal);
-
-  const nearness = similarities && {
-    passage: Math.max(0, ...similarities.slice(0, texts.length)),
-    sentence: Math.max(0, ...similarities.slice(texts.length)),
-  };
-  const supported = isSupported(weights, sources, nearness);
+  const look = (found: Source[]) => examine(collection, question, weights, found, signal);
+  const titled = await retrieveTitled(collection, question, { k, ...scope });
+  let view = await look(titled ?? (await retrievePlain(collection, question, { k, ...scope })));
+  if (titled && !view.supported) {
+    // Not the named ones: what was asked may be about them, or only sound like them.
+    const plain = await look(await retrievePlain(collection, question, { k, ...scope }));
+    if (plain.supported) view = plain;
+  }
+  const { sources, candidates, similarities, supported } = view;
   if (!supported) return complete(sources, false, QUOTATIONS, NOT_FOUND, []);
   if (model === undefined && generator === undefined) {
-    const { answer, citations } = quote(sources, candidates, weights, similarities?.slice(texts.length) ?? null);
+    const { answer, citations } = quote(sources, candidates, weights, similarities);
     return citations.length > 0
       ? complete(sources, true, QUOTATIONS, answer, citations)
       : complete(sources, false, QUOTATIONS, NOT_FOUND, []);
@@ -77,6 +75,26 @@ export async function ask(collection: DocumentCollection, question: string, opti
   const citations = written.whole.then((answer) => verify(answer, sources, candidates));
   citations.catch(() => {}); // whoever reads the answer gets the error
   return { sources, supported, author: generator?.name ?? model!, answer: written, citations };
+}
+
+/** Passages with their sentences, how near each sentence is to the question, and whether they can support an answer. */
+async function examine(
+  collection: DocumentCollection,
+  question: string,
+  weights: QuestionWeights,
+  sources: Source[],
+  signal: AbortSignal | undefined,
+) {
+  const candidates = sentencesOf(sources);
+  const texts = sources.map(({ text }) => text);
+  const all = await compare(collection, question, [...texts, ...candidates.map(({ text }) => text)], signal);
+  throwIfAborted(signal);
+  const similarities = all?.slice(texts.length) ?? null;
+  const nearness = all && {
+    passage: Math.max(0, ...all.slice(0, texts.length)),
+    sentence: Math.max(0, ...all.slice(texts.length)),
+  };
+  return { sources, candidates, similarities, supported: isSupported(weights, sources, nearness) };
 }
 
 function complete(

@@ -39,53 +39,95 @@ export async function retrieve(
   options: RetrieveOptions = {},
 ): Promise<Source[]> {
   checkOptions(options, ['k', 'where', 'signal'], 'retrieve');
-  const { k = K, where, signal } = options;
+  return (await retrieveTitled(collection, question, options)) ?? retrievePlain(collection, question, options);
+}
+
+/** Passages found with those under named titles; null where the question names no title. */
+export async function retrieveTitled(
+  collection: DocumentCollection,
+  question: string,
+  { k = K, where, signal }: RetrieveOptions,
+): Promise<Source[] | null> {
+  checkQuestion(question);
+  const named = await namedTitles(collection, question, where, signal);
+  if (!named) return null;
+  const among: Where = { 'document.title': { $in: named.titles } };
+  const query = { text: question, k, select: ['text', 'metadata'] as const, explain: true };
+  const [all = [], titled = []] = await collection.queryBatch(
+    [
+      { ...query, ...(where && { where }) },
+      { ...query, where: where ? { $and: [where, among] } : among },
+    ],
+    signal ? { signal } : {},
+  );
+  const first = named.isName && bestWords(titled) >= SPEAKS_MIN * bestWords(all);
+  return fuse(titled, all, first).slice(0, k).map(toSource);
+}
+
+/** Passages found by their own words and meaning alone. */
+export async function retrievePlain(
+  collection: DocumentCollection,
+  question: string,
+  { k = K, where, signal }: RetrieveOptions,
+): Promise<Source[]> {
+  checkQuestion(question);
+  const matches = await collection.query({
+    text: question,
+    k,
+    select: ['text', 'metadata'],
+    explain: true,
+    ...(where && { where }),
+    ...(signal && { signal }),
+  });
+  return matches.map(toSource);
+}
+
+function checkQuestion(question: unknown): void {
   if (typeof question !== 'string' || question.trim() === '') {
     throw new PiramidError('INVALID_ARGUMENT', 'question: expected a string that is not empty');
   }
-  const query = { text: question, k, select: ['text', 'metadata'] as const, explain: true };
-  const call = signal ? { signal } : {};
-  const titles = await namedTitles(collection, question, where, signal);
-  const among: Where | undefined = titles ? { 'document.title': { $in: titles } } : undefined;
-  const [all = [], titled] = await collection.queryBatch(
-    [
-      { ...query, ...(where && { where }) },
-      ...(among ? [{ ...query, where: where ? { $and: [where, among] } : among }] : []),
-    ],
-    call,
-  );
-  const matches = titled ? fuse(titled, all).slice(0, k) : all;
-  return matches.map(({ id, score, text = '', metadata = {}, legs = {} }): Source => {
-    const document = documentOf(metadata);
-    const start = typeof metadata.start === 'number' ? metadata.start : 0;
-    return {
-      id,
-      documentId: document?.id ?? String(id), // a record that did not come by `ingest` is a document of its own
-      title: document?.title ?? String(id),
-      text,
-      start,
-      end: typeof metadata.end === 'number' ? metadata.end : start + text.length,
-      passage: typeof metadata.passage === 'number' ? metadata.passage : 0,
-      score,
-      legs,
-      metadata,
-    };
-  });
+}
+
+function toSource({ id, score, text = '', metadata = {}, legs = {} }: Match): Source {
+  const document = documentOf(metadata);
+  const start = typeof metadata.start === 'number' ? metadata.start : 0;
+  return {
+    id,
+    documentId: document?.id ?? String(id), // a record that did not come by `ingest` is a document of its own
+    title: document?.title ?? String(id),
+    text,
+    start,
+    end: typeof metadata.end === 'number' ? metadata.end : start + text.length,
+    passage: typeof metadata.passage === 'number' ? metadata.passage : 0,
+    score,
+    legs,
+    metadata,
+  };
 }
 
 const RRF_CONSTANT = 60;
-
 /**
- * Reciprocal rank fusion (Cormack et al. 2009). Both lists weigh the same: "Lincoln" in a question names who spoke, but
- * "Monroe" in "the Monroe doctrine" does not. Of equals the first list's comes first.
+ * A name speaks if what was found under its titles says nearly what was asked without the name: Lincoln's passages speak of
+ * slavery, those of James Monroe do not speak of "the Monroe doctrine". The least share of the best word score.
  */
-function fuse(titled: readonly Match[], all: readonly Match[]): Match[] {
+const SPEAKS_MIN = 0.4;
+
+/** The best BM25 score among the matches. */
+function bestWords(matches: readonly Match[]): number {
+  return Math.max(0, ...matches.map(({ legs }) => legs?.words?.score ?? 0));
+}
+
+/** Reciprocal rank fusion (Cormack et al. 2009). With `titledFirst` that list weighs twice: all of it comes first. */
+function fuse(titled: readonly Match[], all: readonly Match[], titledFirst: boolean): Match[] {
   const fused = new Map<string | number, Match>();
-  for (const matches of [titled, all]) {
+  const add = (matches: readonly Match[], weight: number) => {
     for (const [i, match] of matches.entries()) {
-      const score = (fused.get(match.id)?.score ?? 0) + 1 / (RRF_CONSTANT + i + 1);
+      const score = (fused.get(match.id)?.score ?? 0) + weight / (RRF_CONSTANT + i + 1);
       fused.set(match.id, { ...match, score });
     }
-  }
+  };
+  if (titledFirst) add(titled, 2);
+  add(all, 1);
+  if (!titledFirst) add(titled, 1);
   return [...fused.values()].sort((a, b) => b.score - a.score);
 }

@@ -2,7 +2,7 @@
 // question names ("What did Lincoln say …" -> "Abraham Lincoln, 1862"), so that their passages can be looked at for themselves.
 import type { Where } from 'piramid';
 import type { DocumentCollection } from './documents.ts';
-import { contentTerms } from './words.ts';
+import { contentTerms, isNumber, words } from './words.ts';
 
 /** A word in more titles than this share tells none of them apart ("State of the Union"). */
 const SHARE_MAX = 0.2;
@@ -11,13 +11,19 @@ const WEIGHT_MIN = 0.5;
 /** Titles looked at; the k that facets allow. */
 const TITLES_MAX = 10_000;
 
+export interface NamedTitles {
+  titles: string[];
+  /** Named by a capitalised word or a number, not by any word that happens to be in a title. */
+  isName: boolean;
+}
+
 /** Titles that the question names; null where it names none. */
 export async function namedTitles(
   collection: DocumentCollection,
   question: string,
   where: Where | undefined,
   signal: AbortSignal | undefined,
-): Promise<string[] | null> {
+): Promise<NamedTitles | null> {
   const facets = await collection.facets({
     field: 'document.title',
     limit: TITLES_MAX,
@@ -36,12 +42,19 @@ export async function namedTitles(
     }
   }
   const weightOf = new Map<string, number>();
-  for (const holders of found.values()) {
+  const telling = new Set<string>();
+  for (const [term, holders] of found) {
     if (holders.size > Math.max(1, titles.length * SHARE_MAX)) continue;
+    telling.add(term);
     const weight = Math.log(titles.length / holders.size);
     for (const title of holders) weightOf.set(title, (weightOf.get(title) ?? 0) + weight);
   }
   if (weightOf.size === 0) return null;
   const heaviest = Math.max(...weightOf.values());
-  return [...weightOf].filter(([, weight]) => weight >= heaviest * WEIGHT_MIN).map(([title]) => title);
+  return {
+    titles: [...weightOf].filter(([, weight]) => weight >= heaviest * WEIGHT_MIN).map(([title]) => title),
+    isName: words(question).some(
+      ({ term, start }) => telling.has(term) && (isNumber(term) || /\p{Lu}/u.test(question.charAt(start))),
+    ),
+  };
 }

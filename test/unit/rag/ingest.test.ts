@@ -230,6 +230,15 @@ describe('documents', () => {
     const first = async (question: string) => (await retrieve(collection.typed, question, { k: 3 }))[0]!.documentId;
     expect(await first('What did Lincoln say about slavery?')).toBe('Abraham Lincoln on slaves');
     expect(await first('What did the president say of slavery in 1791?')).toBe('Ulysses S. Grant on slaves');
+    // A name that is part of what is asked about does not speak: nothing under it says so.
+    await ingest(collection.typed, [
+      {
+        id: 'doctrine',
+        title: 'Theodore Roosevelt, 1901',
+        text: 'The Cleveland doctrine, the Cleveland doctrine of tariffs.',
+      },
+    ]);
+    expect(await first('What is the Cleveland doctrine of tariffs?')).toBe('doctrine');
     // Without a name all documents are equal: the one that says it most wins.
     expect(await first('slavery')).not.toBe('Abraham Lincoln on slaves');
     const filtered = await retrieve(collection.typed, 'What did Lincoln say about slavery?', {
