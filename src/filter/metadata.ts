@@ -1,13 +1,8 @@
-// The bytes of metadata: a JSON array, one entry a record, as UTF-8. A date is {"$date": "<ISO 8601>"}, which nothing
-// else can be, because keys of metadata do not begin with `$`; a record without metadata is null.
+// Metadata as JSON. A date is {"$date": "<ISO 8601>"}, which nothing else can be, because keys of metadata do not begin
+// with `$`. Lone surrogates survive: JSON.stringify writes them as \u escapes.
 import { PiramidError } from '../errors.ts';
-import type { Metadata, MetadataValue } from '../types.ts';
+import type { MetadataValue } from '../types.ts';
 import { isDate } from './values.ts';
-
-export function encodeMetadata(list: readonly (Metadata | undefined)[]): Uint8Array {
-  // Lone surrogates survive: JSON.stringify writes them as \u escapes, which are ASCII.
-  return new TextEncoder().encode(JSON.stringify(list.map((metadata) => withoutDates(metadata ?? null))));
-}
 
 /** One record's metadata as JSON with tagged dates. It has passed `checkMetadata`. */
 export function encodeMetadataRow(metadata: object): string {
@@ -17,27 +12,6 @@ export function encodeMetadataRow(metadata: object): string {
 /** What `JSON.parse` made of tagged JSON, with its dates. Changes it in place. */
 export function decodeMetadataValue(value: unknown): MetadataValue {
   return withDates(value) as MetadataValue;
-}
-
-export function decodeMetadata(bytes: Uint8Array): (Metadata | undefined)[] {
-  let list: unknown;
-  let json: string;
-  try {
-    json = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    list = JSON.parse(json);
-  } catch (error) {
-    throw new PiramidError('CORRUPT', 'metadata: the stored bytes are not JSON', { cause: error });
-  }
-  if (!Array.isArray(list)) throw new PiramidError('CORRUPT', 'metadata: expected a JSON array');
-  // Most collections have no dates; finding that out is one substring search.
-  const hasDates = json.includes('{"$date":');
-  for (let i = 0; i < list.length; i++) {
-    if (list[i] === null) list[i] = undefined;
-    else if (typeof list[i] !== 'object' || Array.isArray(list[i])) {
-      throw new PiramidError('CORRUPT', `metadata: entry ${i} is not an object`);
-    } else if (hasDates) list[i] = withDates(list[i]);
-  }
-  return list as (Metadata | undefined)[];
 }
 
 /** `value` with each date as {"$date"}: itself where it holds none, so that only records with dates are copied. */

@@ -1,6 +1,6 @@
 // The durable backend: one IndexedDB database of three object stores. Owns the connection: a dead one is dropped and
 // reopened, never retried (w3c/IndexedDB and Safari's "connection lost" made that rule). Knows nothing of what bytes mean.
-import { deleteDB, type IDBPDatabase, openDB } from 'idb';
+import { type IDBPDatabase, openDB } from 'idb';
 import { PiramidError, toPiramidError } from '../errors.ts';
 import type { Backend, Write } from './backend.ts';
 import { INDEXEDDB_VERSION, STORES, type StoreName } from './schema.ts';
@@ -15,15 +15,6 @@ export async function openIndexedDb(name: string, durability: 'strict' | 'relaxe
   const backend = new IndexedDbBackend(PREFIX + name, durability);
   await backend.connect();
   return backend;
-}
-
-/** Deletes a whole database. Nobody may have it open. */
-export async function deleteIndexedDb(name: string): Promise<void> {
-  await deleteDB(PREFIX + name, {
-    blocked() {
-      throw new PiramidError('BLOCKED', `database "${name}" is open elsewhere`);
-    },
-  });
 }
 
 class IndexedDbBackend implements Backend {
