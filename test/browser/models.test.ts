@@ -76,6 +76,8 @@ describe.skipIf(sharedModels === '')('transformers.js in a worker', () => {
   let models: Remote<ModelsWorker>;
 
   beforeAll(async () => {
+    // Other test files of this origin may have loaded the same models, and what is kept is not loaded again.
+    for (const name of await caches.keys()) await caches.delete(name);
     worker = new Worker(new URL('./models.worker.ts', import.meta.url), { type: 'module' });
     models = wrap<ModelsWorker>(worker);
   });
