@@ -2,7 +2,7 @@
 // one on the same collection, taken in turns.
 import { type Collection, open } from 'piramid';
 import type { Data } from './data.ts';
-import { type Figure, median } from './statistics.ts';
+import { type Figure, median, timed } from './statistics.ts';
 
 const K = 10;
 const NAMES = { int8: 'int8', binary: 'bin' } as const;
@@ -78,7 +78,14 @@ export async function measureRealTiers(sample: number): Promise<Figure[]> {
   });
   const figures: Figure[] = [];
   const from = await db.collection('from', { embedder: 'static-en' });
-  await insertTexts(from, sentences);
+  const ms = await timed(() => insertTexts(from, sentences));
+  figures.push({
+    name: 'static.texts_per_s', // embedded, cut into words and searchable, by the page's clock
+    value: (sentences.length / ms) * 1000,
+    unit: '1/s',
+    n: sentences.length,
+    d: from.dimension!,
+  });
   for (const tier of ['int8', 'binary'] as const) {
     const collection = await db.collection(tier, { dimension: from.dimension!, quantization: tier });
     for (let cursor: string | undefined; ; ) {

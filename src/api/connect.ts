@@ -114,7 +114,11 @@ export class Connection {
   events(): (event: EngineEvent) => void {
     return proxy((event: EngineEvent) => {
       this.silentBeats = 0;
-      this.listeners.get(event.call)?.(event);
+      try {
+        this.listeners.get(event.call)?.(event);
+      } catch (error) {
+        reportError(error); // the user's own callback failed: shown where its author looks, not lost in the worker
+      }
     });
   }
 

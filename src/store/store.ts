@@ -180,8 +180,16 @@ export class Store {
     this.cache.clear();
   }
 
-  /** Makes new rows, and the deletion of the rows that they replace, durable: all or nothing. */
-  async append(collection: number, batch: RowBatch, replaced: readonly number[]): Promise<void> {
+  /**
+   * Makes new rows, and the deletion of the rows that they replace, durable: all or nothing. `onDurable` is called in one
+   * go with the deletion: nobody sees the old rows gone and the new ones not yet there.
+   */
+  async append(
+    collection: number,
+    batch: RowBatch,
+    replaced: readonly number[],
+    onDurable: () => void = () => {},
+  ): Promise<void> {
     const rows = this.rows(collection);
     if (batch.firstRow !== rows.rowCount) throw new Error(`rows begin at ${batch.firstRow}, expected ${rows.rowCount}`);
     if (batchBytes(batch) < SEGMENT_BYTES_MIN) {
@@ -200,6 +208,7 @@ export class Store {
     }
     this.grow(rows, batch.firstRow + batch.rowCount);
     this.markDeleted(rows, replaced);
+    onDurable();
   }
 
   /** Makes the deletion of rows durable. */

@@ -158,18 +158,21 @@ export class CollectionState {
     };
     const { ids, vectors, codes, postings } = batch;
     this.index?.reserve(firstRow + n);
-    const durable = this.store.append(this.stored.id, batch, replaced);
+    let isDurable = false;
+    const writing = this.store.append(this.stored.id, batch, replaced, () => {
+      isDurable = true;
+      if (vectors) this.markPresent(firstRow, n, vectors.present);
+      this.addRows({ firstRow, rowCount: n, ids, postings });
+      this.addPayload(batch);
+    });
     // While the disk works, the vectors are put in place, behind the rows that queries look at.
     this.index?.append(vectors!.values, codes);
     try {
-      await durable;
+      await writing;
     } catch (error) {
-      this.index?.truncate(firstRow);
+      if (!isDurable) this.index?.truncate(firstRow);
       throw error;
     }
-    if (vectors) this.markPresent(firstRow, n, vectors.present);
-    this.addRows({ firstRow, rowCount: n, ids, postings });
-    this.addPayload(batch);
   }
 
   /** Changes metadata of records by writing them again. Runs in the write queue. */
