@@ -120,7 +120,7 @@ export class SearchView {
     if (signal.aborted) return;
     if (matches.length === 0) return this.showNothing(filters, signal);
     const among = matches.plan?.filtered?.matched ?? (await this.passages.count(undefined, { signal }));
-    const took = matches.took + (own?.took ?? 0);
+    const took = embedMs + matches.took + (own?.took ?? 0);
     replace(
       this.status,
       el('span', { class: 'num' }, `Best ${count(matches.length)} of ${plural(among, 'passage')}${scope(filters)}`),
