@@ -18,13 +18,17 @@ const SHAPES = [
   { n: 100_000, d: 384 },
 ];
 const MILLION = { n: 1_000_000, d: 384 };
-const MEASURES = process.argv.includes('--kernels')
-  ? [
-      ...['kernels', 'codes', 'tiers'].map((group) => [group, SHAPES[1]]),
-      ['real', { n: 0, d: 0 }],
-      ...['codes', 'tiers'].map((group) => [group, MILLION]),
-    ]
-  : SHAPES.flatMap((shape) => ['kernels', 'store', 'queries'].map((group) => [group, shape]));
+/** `--only codes` measures that group alone. */
+const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : undefined;
+const MEASURES = (
+  process.argv.includes('--kernels')
+    ? [
+        ...['kernels', 'codes', 'tiers'].map((group) => [group, SHAPES[1]]),
+        ['real', { n: 0, d: 0 }],
+        ...['codes', 'tiers'].map((group) => [group, MILLION]),
+      ]
+    : SHAPES.flatMap((shape) => ['kernels', 'store', 'queries'].map((group) => [group, shape]))
+).filter(([group]) => only === undefined || group === only);
 
 const { module: config } = await runnerImport(`${root}vite.config.ts`);
 const outDir = `${root}.cache/bench`;

@@ -5,3 +5,8 @@ declare module '*.as.ts?wasm' {
   const base64: string;
   export default base64;
 }
+declare module '*.as.ts?wasm-relaxed' {
+  /** The same, compiled with relaxed SIMD. */
+  const base64: string;
+  export default base64;
+}

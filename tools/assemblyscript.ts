@@ -1,37 +1,42 @@
 // Vite plugin: `import wasm from './scan.as.ts?wasm'` compiles the AssemblyScript file and gives the module's bytes as a
-// base64 string (they are a few kB, so they travel inside the worker and no URL can get lost in bundling).
+// base64 string (they are a few kB, so they travel inside the worker and no URL can get lost in bundling). `?wasm-relaxed`
+// compiles it with relaxed SIMD; in there, `ASC_FEATURE_RELAXED_SIMD` is true.
 import { readFileSync } from 'node:fs';
 import asc from 'assemblyscript/asc';
 import type { Plugin } from 'vite';
 
-const QUERY = '?wasm';
+const QUERIES = { '?wasm': 'simd', '?wasm-relaxed': 'simd,relaxed-simd' };
 
 export function assemblyscript(): Plugin {
   return {
     name: 'assemblyscript',
     enforce: 'pre',
     async load(id) {
-      if (!id.endsWith(`.as.ts${QUERY}`)) return null;
-      const file = id.slice(0, -QUERY.length);
-      this.addWatchFile(file);
-      return `export default ${JSON.stringify(await compile(file))};`;
+      for (const [query, features] of Object.entries(QUERIES)) {
+        if (!id.endsWith(`.as.ts${query}`)) continue;
+        const file = id.slice(0, -query.length);
+        this.addWatchFile(file);
+        return `export default ${JSON.stringify(await compile(file, features))};`;
+      }
+      return null;
     },
   };
 }
 
 const compiled = new Map<string, Promise<string>>();
 
-function compile(file: string): Promise<string> {
+function compile(file: string, features: string): Promise<string> {
   const source = readFileSync(file, 'utf8');
-  let wasm = compiled.get(source);
+  const key = features + source;
+  let wasm = compiled.get(key);
   if (!wasm) {
-    wasm = runCompiler(source);
-    compiled.set(source, wasm);
+    wasm = runCompiler(source, features);
+    compiled.set(key, wasm);
   }
   return wasm;
 }
 
-async function runCompiler(source: string): Promise<string> {
+async function runCompiler(source: string, features: string): Promise<string> {
   const messages = asc.createMemoryStream();
   let bytes: Uint8Array | undefined;
   const { error } = await asc.main(
@@ -43,7 +48,7 @@ async function runCompiler(source: string): Promise<string> {
       '--converge',
       '--noAssert',
       '--enable',
-      'simd',
+      features,
       '--runtime',
       'stub',
       '--importMemory',

@@ -1,11 +1,11 @@
 // The index of a quantised collection: codes are scanned for candidates, and these are searched exactly among the float32
 // originals. Rows come and go without a rebuild. It runs on the CPU, also where there is a GPU.
 import { PiramidError } from '../errors.ts';
+import { withOdd } from '../kernels/candidates.ts';
 import type { Tier } from '../kernels/codes/coder.ts';
 import { createCoder } from '../kernels/codes/js.ts';
 import type { Devices } from '../kernels/devices.ts';
 import { vectorNorm } from '../kernels/js.ts';
-import { Bitset } from '../structures/bitset.ts';
 import { checkRows, copyOf } from './flat.ts';
 import type { Codes, VectorHits, VectorIndex, VectorIndexOptions, VectorSearch } from './vector-index.ts';
 
@@ -65,19 +65,17 @@ export function createQuantizedIndex(options: QuantizedIndexOptions, devices: De
     const start = performance.now();
     const wanted = Math.max(k, Math.ceil(CANDIDATES[tier](k, rowCount) * oversample));
     const found = codes.candidates(coder.encodeQuery(query, norm), { rowCount, wanted, ...(mask && { mask }) });
-    const among = new Bitset(rowCount);
-    for (const row of found.rows) among.add(row);
     // Rows whose magnitude no float32 kernel can be trusted with are always looked at.
-    for (const row of originals.norms.odd) if (row < rowCount && (!mask || mask.has(row))) among.add(row);
+    const among = Array.from(withOdd(originals, { rowCount, ...(mask && { mask }) }, found.rows));
     const scanned = performance.now();
-    const hits = originals.search({ query, k, rowCount, mask: among });
+    const hits = originals.best(query, among, k);
     return {
       ...hits,
       device: codes.device,
       tier,
-      candidates: among.count(),
+      candidates: among.length,
       scanMs: scanned - start,
-      rescoreMs: hits.scanMs + hits.rescoreMs,
+      rescoreMs: performance.now() - scanned,
     };
   }
 

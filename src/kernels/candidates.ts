@@ -2,19 +2,14 @@
 // Shared by every device whose own scores are only approximate.
 import type { Bitset } from '../structures/bitset.ts';
 import type { Approximation } from './bounds.ts';
-import { eligibleRows, rescore } from './js.ts';
-import type { CpuRows, RowSearch } from './kernel.ts';
+import { eligibleRows } from './js.ts';
+import type { CanonicalHits, CpuRows, RowSearch } from './kernel.ts';
 
 /** Rows with the best approximate similarity. */
 export interface Candidates {
   rows: Uint32Array;
   /** No row left out has a higher similarity than this. -Infinity: none was left out, odd rows excepted. */
   floor: number;
-}
-
-export interface CanonicalHits {
-  rows: Uint32Array<ArrayBuffer>;
-  scores: Float32Array<ArrayBuffer>;
 }
 
 /** How many candidates to ask for, so that rounding at the border seldom costs a second look. */
@@ -32,7 +27,7 @@ export function eligibleCount({ mask, rowCount }: RowSearch): number {
 /** Every eligible row, scored canonically: right for any input, and fast where there are few. */
 export function scoreAll(rows: CpuRows, search: RowSearch): CanonicalHits {
   const k = Math.min(search.k, search.rowCount);
-  return rescore(rows, rows.metric, search.query, eligibleRows(search.rowCount, search.mask), k);
+  return rows.best(search.query, eligibleRows(search.rowCount, search.mask), k);
 }
 
 /** The canonical best k of the candidates, and whether they are certainly the best of all. */
@@ -42,8 +37,7 @@ export function certify(
   approximation: Approximation,
   candidates: Candidates,
 ): { hits: CanonicalHits; certain: boolean; least: number } {
-  const { metric } = rows;
-  const hits = rescore(rows, metric, search.query, withOdd(rows, search, candidates.rows), search.k);
+  const hits = rows.best(search.query, withOdd(rows, search, candidates.rows), search.k);
   // The k-th score found can only be beaten by rows that reach it. Fewer than k found proves nothing.
   const least = hits.rows.length < search.k ? Number.NEGATIVE_INFINITY : approximation.reach(hits.scores.at(-1)!);
   return { hits, certain: candidates.floor === Number.NEGATIVE_INFINITY || candidates.floor < least, least };

@@ -4,7 +4,7 @@ import type { Bitset } from '../structures/bitset.ts';
 import { TopK } from '../structures/top-k.ts';
 import type { Metric } from '../types.ts';
 import { Norms } from './bounds.ts';
-import type { CpuRows, Originals, RowHits, RowSearch, RowsOptions } from './kernel.ts';
+import type { CanonicalHits, CpuRows, RowHits, RowSearch, RowsOptions } from './kernel.ts';
 
 /**
  * The canonical score of one row, as `Match.score` defines it: sums in float64, first number to last, over the float32
@@ -24,11 +24,14 @@ export function canonicalScore(
       const difference = query[i]! - values[offset + i]!;
       sum += difference * difference;
     }
-    return Math.fround(-Math.sqrt(sum)) + 0;
-  }
-  for (let i = 0; i < dimension; i++) sum += query[i]! * values[offset + i]!;
+  } else for (let i = 0; i < dimension; i++) sum += query[i]! * values[offset + i]!;
+  return scoreOfSum(metric, sum, metric === 'cosine' ? queryNorm * vectorNorm(values, offset, dimension) : 0);
+}
+
+/** The end of every canonical score. `norms`: for cosine, the product of the two lengths. */
+export function scoreOfSum(metric: Metric, sum: number, norms: number): number {
+  if (metric === 'l2') return Math.fround(-Math.sqrt(sum)) + 0;
   if (metric === 'dot') return Math.fround(sum) + 0;
-  const norms = queryNorm * vectorNorm(values, offset, dimension);
   return norms === 0 ? 0 : Math.fround(Math.max(-1, Math.min(1, sum / norms))) + 0;
 }
 
@@ -37,22 +40,6 @@ export function vectorNorm(values: Float32Array, offset: number, dimension: numb
   let sum = 0;
   for (let i = 0; i < dimension; i++) sum += values[offset + i]! * values[offset + i]!;
   return Math.sqrt(sum);
-}
-
-/** The best k of `rows`, canonically scored and ordered. */
-export function rescore(
-  originals: Originals,
-  metric: Metric,
-  query: Float32Array,
-  rows: Iterable<number>,
-  k: number,
-): { rows: Uint32Array<ArrayBuffer>; scores: Float32Array<ArrayBuffer> } {
-  const best = new TopK(k);
-  const queryNorm = vectorNorm(query, 0, query.length);
-  for (const row of rows) {
-    best.push(row, canonicalScore(metric, query, queryNorm, originals.values(row), originals.offset(row)));
-  }
-  return best.take();
 }
 
 /** Rows 0 .. rowCount-1 that are in the mask, if there is one. */
@@ -107,10 +94,18 @@ export function createJsRows({ dimension, metric }: RowsOptions): CpuRows {
       norms.truncate(count);
     },
 
+    best(query, among, k): CanonicalHits {
+      const best = new TopK(k);
+      const queryNorm = vectorNorm(query, 0, dimension);
+      for (const row of among)
+        best.push(row, canonicalScore(metric, query, queryNorm, rows.values(row), rows.offset(row)));
+      return best.take();
+    },
+
     search(search: RowSearch): RowHits {
       const start = performance.now();
       const k = Math.min(search.k, search.rowCount);
-      const hits = rescore(rows, metric, search.query, eligibleRows(search.rowCount, search.mask), k);
+      const hits = rows.best(search.query, eligibleRows(search.rowCount, search.mask), k);
       return { ...hits, scanMs: performance.now() - start, rescoreMs: 0 };
     },
 

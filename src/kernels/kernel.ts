@@ -21,9 +21,12 @@ export interface RowSearch {
 }
 
 /** Best first: score descending, then row ascending. Scores are canonical, see `js.ts`. */
-export interface RowHits {
+export interface CanonicalHits {
   rows: Uint32Array<ArrayBuffer>;
   scores: Float32Array<ArrayBuffer>;
+}
+
+export interface RowHits extends CanonicalHits {
   /** Milliseconds to find candidates. */
   scanMs: number;
   /** Milliseconds to score them canonically, order them and, where needed, widen the search. */
@@ -61,6 +64,8 @@ export interface CpuRows extends ResidentRows, Originals {
   /** Takes back the rows from `rowCount` on. */
   truncate(rowCount: number): void;
   search(search: RowSearch): RowHits;
+  /** The best k of these rows, each of which stands there once. */
+  best(query: Float32Array, among: Iterable<number>, k: number): CanonicalHits;
 }
 
 /** A copy of a `CpuRows` in GPU buffers. */

@@ -33,53 +33,92 @@ export function finish(): u32 {
 // A group: 16 rows' codes, then 16 f32 factors, for l2 (1, else 0) twice. codeBytes: of one row. count: rows, the last group
 // may be partly filled. row: number of the first. mask: 0, or one bit a row, bits at and above `count` zero.
 
-// int8: row after row; codeBytes is a multiple of 32. query: see `dot`.
+// int8: row after row; codeBytes is a multiple of 32. query: see `pair`, and `relaxedPair` with its constant.
 export function scanInt8(groups: usize, codeBytes: u32, count: u32, row: u32, mask: usize, query: usize, constant: i32, l2: u32, scale: f32): void {
   const codesBytes = <usize>codeBytes << 4;
   let group = groups;
   for (let first: u32 = 0; first < count; first += 16) {
     const wanted = rowsOf(mask, first, count);
-    for (let rows = wanted; rows; rows &= rows - 1) {
+    // Two rows at a time, which halves the reading of the query; four would be too many streams of memory.
+    for (let rows = (wanted | (wanted >> 1)) & 0x5555; rows; rows &= rows - 1) {
       const i = ctz(rows);
-      store<i32>(scratch + (<usize>i << 2), dot(group + <usize>i * codeBytes, codeBytes, query));
+      const at = group + <usize>i * codeBytes;
+      // A constant of the compiler: one of the two is not in the module.
+      if (ASC_FEATURE_RELAXED_SIMD) relaxedPair(at, codeBytes, query, constant, scratch + (<usize>i << 2));
+      else pair(at, codeBytes, query, scratch + (<usize>i << 2));
     }
     if (wanted) offer(wanted, group + codesBytes, row + first, l2, scale);
     group += codesBytes + (<usize>64 << l2);
   }
 }
 
-// Two codes are one number of 16 bits: even + 256 * odd, the even one unsigned (128 is added to it when it is put here). With
-// a query of 256 * even - odd for the one and odd for the other half of the products,
+// The integers of two rows. Two codes are one number of 16 bits: even + 256 * odd, the even one unsigned (128 is added to it
+// when it is put here). With a query of 256 * even - odd for the one and odd for the other half of the products,
 //     even * (256 * qEven - qOdd) + (even + 256 * odd) * qOdd = 256 * (even * qEven + odd * qOdd),
 // which takes 5 operations for 16 codes; widening each to 16 bits takes 6, and a sixth of the time. The 24 bits that are left
 // hold the sum of 512 codes, so a longer row is summed in pieces. The query begins each piece with what takes the 128s back.
 // @ts-ignore: decorator
 @inline
-function dot(row: usize, codeBytes: u32, query: usize): i32 {
-  let sum: i32 = 0;
-  let p = row;
-  let q = query;
+function pair(row: usize, codeBytes: u32, query: usize, out: usize): void {
+  let sumA: i32 = 0, sumB: i32 = 0;
+  let p = row, q = query;
   const end = row + codeBytes;
   while (p < end) {
     const pieceEnd = end - p > 512 ? p + 512 : end;
-    let a = v128.load(q), b = i32x4.splat(0);
+    let a = v128.load(q), b = a;
     q += 16;
     while (p < pieceEnd) {
-      a = i32x4.add(a, sixteen(v128.load(p, 0), v128.load(q, 0), v128.load(q, 16)));
-      b = i32x4.add(b, sixteen(v128.load(p, 16), v128.load(q, 32), v128.load(q, 48)));
+      let mixed = v128.load(q, 0), odd = v128.load(q, 16);
+      a = i32x4.add(a, sixteen(v128.load(p, 0), mixed, odd));
+      b = i32x4.add(b, sixteen(v128.load(p + codeBytes, 0), mixed, odd));
+      mixed = v128.load(q, 32);
+      odd = v128.load(q, 48);
+      a = i32x4.add(a, sixteen(v128.load(p, 16), mixed, odd));
+      b = i32x4.add(b, sixteen(v128.load(p + codeBytes, 16), mixed, odd));
       p += 32;
       q += 64;
     }
-    a = i32x4.add(a, b);
-    sum += (i32x4.extract_lane(a, 0) + i32x4.extract_lane(a, 1) + (i32x4.extract_lane(a, 2) + i32x4.extract_lane(a, 3))) >> 8;
+    sumA += sumOf(a) >> 8;
+    sumB += sumOf(b) >> 8;
   }
-  return sum;
+  store<i32>(out, sumA, 0);
+  store<i32>(out, sumB, 4);
 }
 
 // @ts-ignore: decorator
 @inline
 function sixteen(x: v128, mixed: v128, odd: v128): v128 {
   return i32x4.add(i32x4.dot_i16x8_s(v128.and(x, i16x8.splat(255)), mixed), i32x4.dot_i16x8_s(x, odd));
+}
+
+// The instruction wants 7 bits of one side; then no implementation can overflow on its way, and all give the same. So of the
+// query's codes it gets the sizes, and their signs are moved to the row. x ^ -1 is -x - 1, and the constant takes the 1s
+// back: the sum of the query's negative sizes. query: of each 16 codes their sizes, then their signs (0 or -1).
+// @ts-ignore: decorator
+@inline
+function relaxedPair(row: usize, codeBytes: u32, query: usize, constant: i32, out: usize): void {
+  let a = i32x4.splat(0), b = a;
+  let p = row, q = query;
+  const end = row + codeBytes;
+  while (p < end) {
+    let sizes = v128.load(q, 0), signs = v128.load(q, 16);
+    a = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p, 0), signs), sizes, a);
+    b = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p + codeBytes, 0), signs), sizes, b);
+    sizes = v128.load(q, 32);
+    signs = v128.load(q, 48);
+    a = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p, 16), signs), sizes, a);
+    b = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p + codeBytes, 16), signs), sizes, b);
+    p += 32;
+    q += 64;
+  }
+  store<i32>(out, constant + sumOf(a), 0);
+  store<i32>(out, constant + sumOf(b), 4);
+}
+
+// @ts-ignore: decorator
+@inline
+function sumOf(a: v128): i32 {
+  return i32x4.extract_lane(a, 0) + i32x4.extract_lane(a, 1) + (i32x4.extract_lane(a, 2) + i32x4.extract_lane(a, 3));
 }
 
 // binary: 16 rows' first bytes, then their second bytes, and so on; codeBytes is a multiple of 8. query: a table of 16 sums
@@ -108,12 +147,12 @@ export function scanBinary(groups: usize, codeBytes: u32, count: u32, row: u32, 
         const y = v128.load(p, 16);
         const sum = i8x16.add(
           i8x16.add(
-            i8x16.swizzle(v128.load(q, 0), v128.and(x, low)),
-            i8x16.swizzle(v128.load(q, 16), v128.and(i16x8.shr_u(x, 4), low)),
+            lookUp(v128.load(q, 0), v128.and(x, low)),
+            lookUp(v128.load(q, 16), v128.and(i16x8.shr_u(x, 4), low)),
           ),
           i8x16.add(
-            i8x16.swizzle(v128.load(q, 32), v128.and(y, low)),
-            i8x16.swizzle(v128.load(q, 48), v128.and(i16x8.shr_u(y, 4), low)),
+            lookUp(v128.load(q, 32), v128.and(y, low)),
+            lookUp(v128.load(q, 48), v128.and(i16x8.shr_u(y, 4), low)),
           ),
         );
         // Even row + 256 * odd row, which overflows; the odd rows' sums say by how much.
@@ -136,6 +175,13 @@ export function scanBinary(groups: usize, codeBytes: u32, count: u32, row: u32, 
     v128.store(scratch, i32x4.sub(constants, i32x4.shl(d, 1)), 48);
     offer(wanted, end, row + first, l2, scale);
   }
+}
+
+// Entries are 0 to 15, for which both do the same; the strict one checks each time.
+// @ts-ignore: decorator
+@inline
+function lookUp(table: v128, entries: v128): v128 {
+  return ASC_FEATURE_RELAXED_SIMD ? i8x16.relaxed_swizzle(table, entries) : i8x16.swizzle(table, entries);
 }
 
 // One bit for each of the group's rows that is to be looked at.

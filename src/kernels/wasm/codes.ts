@@ -1,7 +1,16 @@
 // Coded rows in one WebAssembly.Memory, scanned by `codes.as.ts`. Owns the memory's layout: groups of 16 rows, each with its
 // codes and then its factors, so that one stream of bytes is all that a scan reads.
-import type { CandidateSearch, CodedQuery, CodeHits, CodeRows, Coder } from '../codes/coder.ts';
-import base64 from './codes.as.ts?wasm';
+import {
+  type CandidateSearch,
+  type CodedQuery,
+  type CodeHits,
+  type CodeRows,
+  type Coder,
+  similarityOf,
+} from '../codes/coder.ts';
+import { createInt8Coder } from '../codes/int8.ts';
+import plainBase64 from './codes.as.ts?wasm';
+import relaxedBase64 from './codes.as.ts?wasm-relaxed';
 import { Arena, compileWasm, copyMask } from './memory.ts';
 
 type Scan = (
@@ -26,15 +35,45 @@ interface CodesExports {
 const BLOCK_BYTES = 1 << 20;
 const GROUP_ROWS = 16;
 
-let compiled: Promise<WebAssembly.Module | null> | undefined;
+/** One of two builds of the kernels. They give the same bits. */
+export interface CodesModule {
+  module: WebAssembly.Module;
+  /** It has the instructions of relaxed SIMD, which save a third of the work. */
+  relaxed: boolean;
+}
 
-/** The kernels, compiled once per worker; null where the browser has no WASM SIMD or forbids WASM. */
-export function loadWasmCodes(): Promise<WebAssembly.Module | null> {
-  compiled ??= compileWasm(base64);
+let compiled: Promise<CodesModule | null> | undefined;
+
+/** The fastest build that the browser takes, compiled once per worker; null where it has no WASM SIMD or forbids WASM. */
+export function loadWasmCodes(): Promise<CodesModule | null> {
+  compiled ??= compileCodes(true).then((build) => (build && multiplies(build) ? build : compileCodes(false)));
   return compiled;
 }
 
-export function createWasmCodes(module: WebAssembly.Module, coder: Coder): CodeRows {
+/** V8's first relaxed SIMD (11.3, as in Node 20 behind a flag) multiplies wrongly until the code is optimised. */
+function multiplies(build: CodesModule): boolean {
+  const coder = createInt8Coder({ dimension: 32, metric: 'dot' });
+  const row = Float32Array.from({ length: 32 }, (_, i) => i - 20);
+  const record = coder.encode(row);
+  const query = coder.encodeQuery(
+    row.map((x) => 3 - x),
+    1,
+  );
+  const codes = createWasmCodes(build, coder);
+  codes.append(record);
+  const { similarities } = codes.candidates(query, { rowCount: 1, wanted: 1 });
+  return (
+    similarities[0] ===
+    similarityOf('dot', coder.integer(query, record, 4), new Float32Array(record.buffer), 0, query.scale)
+  );
+}
+
+export async function compileCodes(relaxed: boolean): Promise<CodesModule | null> {
+  const module = await compileWasm(relaxed ? relaxedBase64 : plainBase64);
+  return module && { module, relaxed };
+}
+
+export function createWasmCodes({ module, relaxed }: CodesModule, coder: Coder): CodeRows {
   const { codeBytes, factorCount, recordBytes, metric, tier } = coder;
   const arena = new Arena();
   const { memory } = arena;
@@ -78,16 +117,18 @@ export function createWasmCodes(module: WebAssembly.Module, coder: Coder): CodeR
     if (tier === 'int8') {
       const at = group + lane * codeBytes;
       bytes.set(records.subarray(codes, codes + codeBytes), at);
-      for (let i = at; i < at + codeBytes; i += 2) bytes[i]! ^= 128; // adds 128 to a signed byte
+      if (!relaxed) for (let i = at; i < at + codeBytes; i += 2) bytes[i]! ^= 128; // adds 128 to a signed byte
     } else for (let i = 0; i < codeBytes; i++) bytes[group + i * GROUP_ROWS + lane] = records[codes + i]!;
   }
 
   function candidates(query: CodedQuery, { rowCount: end, mask, wanted }: CandidateSearch): CodeHits {
     if (end === 0) return { rows: new Uint32Array(), similarities: new Float32Array() };
     place(Math.min(wanted, end));
-    const { table, constant, scale } = query;
-    if (table instanceof Int8Array) putInt8Query(memory.buffer, queryAt, table);
-    else new Uint8Array(memory.buffer, queryAt, table.length).set(table);
+    const { table, scale } = query;
+    let { constant } = query;
+    if (table instanceof Uint8Array) new Uint8Array(memory.buffer, queryAt, table.length).set(table);
+    else if (relaxed) constant = putRelaxedQuery(memory.buffer, queryAt, table);
+    else putInt8Query(memory.buffer, queryAt, table);
     for (let first = 0, i = 0; first < end; first += blockRows, i++) {
       const count = Math.min(blockRows, end - first);
       if (mask && !copyMask(memory.buffer, maskAt, mask.words, first, count)) continue;
@@ -145,7 +186,7 @@ function int8QueryBytes(codeBytes: number): number {
   return Math.ceil(codeBytes / PIECE_CODES) * 16 + codeBytes * 2;
 }
 
-/** Writes a query's codes as `dot` in `codes.as.ts` wants them. */
+/** Writes a query’s codes as `pair` in `codes.as.ts` wants them. */
 function putInt8Query(buffer: ArrayBuffer, at: number, codes: Int8Array): void {
   let to = at;
   for (let piece = 0; piece < codes.length; piece += PIECE_CODES) {
@@ -163,4 +204,17 @@ function putInt8Query(buffer: ArrayBuffer, at: number, codes: Int8Array): void {
       }
     }
   }
+}
+
+/** Writes a query's codes as `relaxedPair` in `codes.as.ts` wants them, and returns its constant. */
+function putRelaxedQuery(buffer: ArrayBuffer, at: number, codes: Int8Array): number {
+  const target = new Int8Array(buffer, at, codes.length * 2);
+  let constant = 0;
+  for (const [i, code] of codes.entries()) {
+    const to = (i & ~15) * 2 + (i & 15);
+    target[to] = Math.abs(code);
+    target[to + 16] = code < 0 ? -1 : 0;
+    if (code < 0) constant -= code;
+  }
+  return constant;
 }

@@ -1,8 +1,9 @@
 // Rows in one WebAssembly.Memory, scanned by `scan.as.ts`. Owns the memory's layout. Knows nothing of the GPU.
+import { TopK } from '../../structures/top-k.ts';
 import { approximate, Norms } from '../bounds.ts';
-import { type CanonicalHits, candidateCount, certify, eligibleCount, scoreAll, withOdd } from '../candidates.ts';
-import { rescore, vectorNorm } from '../js.ts';
-import type { CpuRows, RowHits, RowSearch, RowsOptions } from '../kernel.ts';
+import { candidateCount, certify, eligibleCount, scoreAll, withOdd } from '../candidates.ts';
+import { scoreOfSum, vectorNorm } from '../js.ts';
+import type { CanonicalHits, CpuRows, RowHits, RowSearch, RowsOptions } from '../kernel.ts';
 import { Arena, compileWasm, copyMask } from './memory.ts';
 import base64 from './scan.as.ts?wasm';
 
@@ -15,6 +16,7 @@ type Scan = (
   row: number,
   mask: number,
 ) => void;
+type Sum = (list: number, count: number, query: number, stride: number, out: number) => void;
 type Collect = (...args: [...Parameters<Scan>, least: number, out: number]) => number;
 
 interface ScanExports {
@@ -26,9 +28,14 @@ interface ScanExports {
   collectCosine: Collect;
   collectDot: Collect;
   collectL2: Collect;
+  sumCosine: Sum;
+  sumDot: Sum;
+  sumL2: Sum;
 }
 
 const BLOCK_BYTES = 4 << 20;
+/** Rows that are scored canonically in one call of the kernel. */
+const LIST_ROWS = 512;
 
 let compiled: Promise<WebAssembly.Module | null> | undefined;
 
@@ -44,6 +51,7 @@ export function createWasmRows(module: WebAssembly.Module, { dimension, metric }
   const exports = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as ScanExports;
   const scan = { cosine: exports.scanCosine, dot: exports.scanDot, l2: exports.scanL2 }[metric];
   const collect = { cosine: exports.collectCosine, dot: exports.collectDot, l2: exports.collectL2 }[metric];
+  const sum = { cosine: exports.sumCosine, dot: exports.sumDot, l2: exports.sumL2 }[metric];
 
   // A block: rows, shape (blockRows, strideFloats), zeros after `dimension`; then, for cosine, inverse norms, shape
   // (blockRows). A multiple of 32 rows, so that each block's part of a mask begins with a whole word.
@@ -55,6 +63,9 @@ export function createWasmRows(module: WebAssembly.Module, { dimension, metric }
 
   const queryAt = arena.allocate(strideBytes);
   const maskAt = arena.allocate(blockRows / 8);
+  const wideQueryAt = arena.allocate(strideBytes * 2);
+  const listAt = arena.allocate(LIST_ROWS * 4);
+  const sumsAt = arena.allocate(LIST_ROWS * 16);
   const foundAt = arena.allocate(blockRows * 4);
   let heapEntries = 256;
   let heapAt = arena.allocate(heapEntries * 8);
@@ -149,7 +160,32 @@ export function createWasmRows(module: WebAssembly.Module, { dimension, metric }
       const found = collect(...block, least, foundAt) >>> 0;
       parts.push(new Uint32Array(memory.buffer, foundAt, found).slice());
     });
-    return rescore(rows, metric, request.query, withOdd(rows, request, reaching()), request.k);
+    return best(request.query, withOdd(rows, request, reaching()), request.k);
+  }
+
+  function best(query: Float32Array, among: Iterable<number>, k: number): CanonicalHits {
+    new Float64Array(memory.buffer, wideQueryAt, dimension).set(query);
+    const queryNorm = vectorNorm(query, 0, dimension);
+    const list = new Uint32Array(memory.buffer, listAt, LIST_ROWS);
+    const sums = new Float64Array(memory.buffer, sumsAt, LIST_ROWS * 2);
+    const numbers = new Uint32Array(LIST_ROWS);
+    const kept = new TopK(k);
+    let count = 0;
+    function score(): void {
+      // The kernel takes four at a time.
+      list.fill(list[0]!, count, (count + 3) & ~3);
+      sum(listAt, count, wideQueryAt, strideBytes, sumsAt);
+      for (let i = 0; i < count; i++)
+        kept.push(numbers[i]!, scoreOfSum(metric, sums[i * 2]!, queryNorm * Math.sqrt(sums[i * 2 + 1]!)));
+      count = 0;
+    }
+    for (const row of among) {
+      numbers[count] = row;
+      list[count] = offset(row) * 4;
+      if (++count === LIST_ROWS) score();
+    }
+    if (count > 0) score();
+    return kept.take();
   }
 
   const rows: CpuRows = {
@@ -172,6 +208,7 @@ export function createWasmRows(module: WebAssembly.Module, { dimension, metric }
       norms.truncate(count);
     },
     search,
+    best,
     close() {
       // Memory cannot shrink; it goes when this object does.
       blocks.length = 0;

@@ -49,6 +49,81 @@ export function collectL2(rows: usize, inverse: usize, query: usize, stride: usi
   return collect(L2, rows, inverse, query, stride, count, row, mask, least, out);
 }
 
+// The sums of canonical scores (`js.ts`): in float64, first number to last, each row in a lane of its own. Four rows at a time,
+// so that one waits for its sum while another adds. list: addresses of the rows. count: rounded up to four. query: float64, zeros after its end, as rows
+// have: adding a product of zeros changes no sum (but -0, which no score is). out: for each row its sum with the query and,
+// for cosine, its sum of squares.
+export function sumCosine(list: usize, count: u32, query: usize, stride: usize, out: usize): void {
+  sums(COSINE, list, count, query, stride, out);
+}
+export function sumDot(list: usize, count: u32, query: usize, stride: usize, out: usize): void {
+  sums(DOT, list, count, query, stride, out);
+}
+export function sumL2(list: usize, count: u32, query: usize, stride: usize, out: usize): void {
+  sums(L2, list, count, query, stride, out);
+}
+
+// @ts-ignore: decorator
+@inline
+function sums(metric: i32, list: usize, count: u32, query: usize, stride: usize, out: usize): void {
+  for (let i: u32 = 0; i < count; i += 4, list += 16, out += 64) {
+    let a = <usize>load<u32>(list, 0), b = <usize>load<u32>(list, 4);
+    let c = <usize>load<u32>(list, 8), d = <usize>load<u32>(list, 12);
+    let ab = f64x2.splat(0), cd = ab, abSquares = ab, cdSquares = ab;
+    let q = query;
+    const end = a + stride;
+    while (a < end) {
+      const ab01 = v128.shuffle<f32>(v128.load(a), v128.load(b), 0, 4, 1, 5);
+      const ab23 = v128.shuffle<f32>(v128.load(a), v128.load(b), 2, 6, 3, 7);
+      const cd01 = v128.shuffle<f32>(v128.load(c), v128.load(d), 0, 4, 1, 5);
+      const cd23 = v128.shuffle<f32>(v128.load(c), v128.load(d), 2, 6, 3, 7);
+      const ab0 = f64x2.promote_low_f32x4(ab01), ab1 = f64x2.promote_low_f32x4(upper(ab01));
+      const ab2 = f64x2.promote_low_f32x4(ab23), ab3 = f64x2.promote_low_f32x4(upper(ab23));
+      const cd0 = f64x2.promote_low_f32x4(cd01), cd1 = f64x2.promote_low_f32x4(upper(cd01));
+      const cd2 = f64x2.promote_low_f32x4(cd23), cd3 = f64x2.promote_low_f32x4(upper(cd23));
+      const q0 = v128.load64_splat(q, 0), q1 = v128.load64_splat(q, 8);
+      const q2 = v128.load64_splat(q, 16), q3 = v128.load64_splat(q, 24);
+      ab = add4(ab, wide(metric, ab0, q0), wide(metric, ab1, q1), wide(metric, ab2, q2), wide(metric, ab3, q3));
+      cd = add4(cd, wide(metric, cd0, q0), wide(metric, cd1, q1), wide(metric, cd2, q2), wide(metric, cd3, q3));
+      if (metric == COSINE) {
+        abSquares = add4(abSquares, wide(DOT, ab0, ab0), wide(DOT, ab1, ab1), wide(DOT, ab2, ab2), wide(DOT, ab3, ab3));
+        cdSquares = add4(cdSquares, wide(DOT, cd0, cd0), wide(DOT, cd1, cd1), wide(DOT, cd2, cd2), wide(DOT, cd3, cd3));
+      }
+      q += 32;
+      a += 16;
+      b += 16;
+      c += 16;
+      d += 16;
+    }
+    v128.store(out, v128.shuffle<f64>(ab, abSquares, 0, 2), 0);
+    v128.store(out, v128.shuffle<f64>(ab, abSquares, 1, 3), 16);
+    v128.store(out, v128.shuffle<f64>(cd, cdSquares, 0, 2), 32);
+    v128.store(out, v128.shuffle<f64>(cd, cdSquares, 1, 3), 48);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function upper(x: v128): v128 {
+  return v128.shuffle<f64>(x, x, 1, 1);
+}
+
+// @ts-ignore: decorator
+@inline
+function add4(sum: v128, a: v128, b: v128, c: v128, d: v128): v128 {
+  return f64x2.add(f64x2.add(f64x2.add(f64x2.add(sum, a), b), c), d);
+}
+
+// @ts-ignore: decorator
+@inline
+function wide(metric: i32, x: v128, y: v128): v128 {
+  if (metric == L2) {
+    const difference = f64x2.sub(y, x);
+    return f64x2.mul(difference, difference);
+  }
+  return f64x2.mul(x, y);
+}
+
 // `metric` is a literal at each call, so that its branches fold away once inlined.
 // @ts-ignore: decorator
 @inline
