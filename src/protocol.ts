@@ -134,8 +134,8 @@ export interface Engine {
   stats(): Promise<DatabaseStats>;
   listCollections(): Promise<CollectionInfo[]>;
   openCollection(name: string, request: CollectionRequest, call: CallId): Promise<OpenedCollection>;
-  deleteCollection(name: string): Promise<boolean>;
-  renameCollection(from: string, to: string): Promise<void>;
+  deleteCollection(name: string, call: CallId): Promise<boolean>;
+  renameCollection(from: string, to: string, call: CallId): Promise<void>;
   collectionStats(id: number): Promise<CollectionStats>;
   upsert(id: number, records: PackedRecords, mode: NonNullable<UpsertOptions['mode']>, call: CallId): Promise<void>;
   update(id: number, target: Target, changes: Changes, call: CallId): Promise<number>;

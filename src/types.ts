@@ -410,6 +410,11 @@ export interface CollectionStats extends CollectionInfo {
 /** Measures of one database. */
 export interface DatabaseStats {
   name: string;
+  /**
+   * What this tab is to the database: the leader's worker has it open and answers everybody's calls, those of the followers
+   * are sent to it. The bytes and devices below are the leader's. A database that is not shared is led.
+   */
+  role: 'leader' | 'follower';
   storage: 'indexeddb' | 'memory';
   device: Device;
   /** The GPU, as its driver names it; absent without one. */

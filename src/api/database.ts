@@ -97,14 +97,14 @@ export class Database implements AsyncDisposable {
   /** Deletes a collection with all its records. Returns whether there was one. */
   async deleteCollection(name: string): Promise<boolean> {
     checkName(name, 'collection');
-    return this.connection.call((engine) => engine.deleteCollection(name));
+    return this.connection.call((engine, id) => engine.deleteCollection(name, id));
   }
 
   /** Gives a collection another name. `NOT_FOUND` without one, `CONFLICT` if the new name is taken. */
   async renameCollection(from: string, to: string): Promise<void> {
     checkName(from, 'collection');
     checkName(to, 'new name');
-    return this.connection.call((engine) => engine.renameCollection(from, to));
+    return this.connection.call((engine, id) => engine.renameCollection(from, to, id));
   }
 
   /** Rows, bytes and devices of everything in the database. */

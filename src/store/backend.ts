@@ -1,5 +1,6 @@
 // The one interface under everything durable: three numbered sets of buffers, and all-or-nothing commits.
 // IndexedDB and memory implement it; fault injection in tests wraps it.
+import { PiramidError } from '../errors.ts';
 import type { StoreName } from './schema.ts';
 
 /** One change of a commit. A put of an existing key replaces it. */
@@ -7,13 +8,39 @@ export type Write =
   | { store: StoreName; key: number; value: ArrayBuffer }
   | { store: StoreName; key: number; delete: true };
 
+/** What a value must be, byte by byte, for a commit to happen; undefined: it must not be there. */
+export interface Expected {
+  store: StoreName;
+  key: number;
+  value: ArrayBuffer | undefined;
+}
+
 export interface Backend {
   readonly kind: 'indexeddb' | 'memory';
   /** Undefined where there is no such key. The buffer is the caller's own. */
   read(store: StoreName, key: number): Promise<ArrayBuffer | undefined>;
   /** Ascending. */
   keys(store: StoreName): Promise<number[]>;
-  /** All writes or none; durable when it resolves. Rejects with a `PiramidError` and nothing written. */
-  commit(writes: readonly Write[]): Promise<void>;
+  /**
+   * All writes or none; durable when it resolves. Rejects with a `PiramidError` and nothing written: with `BLOCKED` where
+   * `expected` is given and another value stands there, which is found out in the same transaction.
+   */
+  commit(writes: readonly Write[], expected?: Expected): Promise<void>;
   close(): void;
+}
+
+/** Throws `BLOCKED` if `found` is not what `expected` says. */
+export function checkExpected({ value }: Expected, found: ArrayBuffer | undefined): void {
+  if (!sameBytes(value, found)) {
+    throw new PiramidError(
+      'BLOCKED',
+      'another tab or worker has taken the database over. Nothing was written; open it again to go on.',
+    );
+  }
+}
+
+function sameBytes(a: ArrayBuffer | undefined, b: ArrayBuffer | undefined): boolean {
+  if (!a || !b) return a === b;
+  const bytes = new Uint8Array(b);
+  return a.byteLength === b.byteLength && new Uint8Array(a).every((byte, i) => byte === bytes[i]);
 }

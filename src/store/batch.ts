@@ -49,7 +49,7 @@ export function batchBytes(batch: RowBatch): number {
   return bytes;
 }
 
-const SECTIONS = { ids: 1, vectors: 2, metadata: 3, text: 4, postings: 5, deleted: 6 } as const;
+const SECTIONS = { ids: 1, vectors: 2, metadata: 3, text: 4, postings: 5, deleted: 6, origin: 7 } as const;
 
 /** One log entry: new rows (or none) and rows that they replace or that are deleted. */
 export function encodeLogEntry(
@@ -57,6 +57,7 @@ export function encodeLogEntry(
   key: number,
   batch: RowBatch | null,
   deleted: readonly number[],
+  origin: Uint8Array | null = null,
 ): ArrayBuffer {
   const sections: { id: number; bytes: Uint8Array }[] = [];
   if (batch) {
@@ -70,6 +71,7 @@ export function encodeLogEntry(
   }
   if (deleted.length > 0)
     sections.push({ id: SECTIONS.deleted, bytes: new Uint8Array(Uint32Array.from(deleted).buffer) });
+  if (origin) sections.push({ id: SECTIONS.origin, bytes: origin });
   const header = {
     kind: 'log',
     collection,
@@ -85,11 +87,12 @@ export function decodeLogEntry(
   firstRow: number,
   rowCount: number,
   dimension: number | null,
-): { batch: RowBatch | null; deleted: Uint32Array } {
+): { batch: RowBatch | null; deleted: Uint32Array; origin: Uint8Array | undefined } {
   const sections = decodeSections(payload);
+  const origin = sections.get(SECTIONS.origin);
   const deletedBytes = sections.get(SECTIONS.deleted);
   const deleted = deletedBytes ? new Uint32Array(deletedBytes.slice().buffer) : new Uint32Array();
-  if (rowCount === 0) return { batch: null, deleted };
+  if (rowCount === 0) return { batch: null, deleted, origin };
   const ids = sections.get(SECTIONS.ids);
   if (!ids) throw new PiramidError('CORRUPT', `log entry of rows ${firstRow} to ${firstRow + rowCount - 1} has no ids`);
   const vectors = sections.get(SECTIONS.vectors);
@@ -108,7 +111,7 @@ export function decodeLogEntry(
     texts: texts ? none().map((_, row) => decodeText(texts, rowCount, row)) : none(),
     postings: sections.get(SECTIONS.postings)?.slice() ?? null,
   };
-  return { batch, deleted };
+  return { batch, deleted, origin };
 }
 
 /** A batch as a segment. `nextKey` gives unused chunk keys. */

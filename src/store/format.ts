@@ -20,6 +20,7 @@ export const KINDS = {
   postings: 7,
   tombstones: 8,
   codes: 9,
+  fence: 10,
 } as const;
 export type Kind = keyof typeof KINDS;
 

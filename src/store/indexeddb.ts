@@ -2,7 +2,7 @@
 // reopened, never retried (w3c/IndexedDB and Safari's "connection lost" made that rule). Knows nothing of what bytes mean.
 import { type IDBPDatabase, openDB } from 'idb';
 import { PiramidError, toPiramidError } from '../errors.ts';
-import type { Backend, Write } from './backend.ts';
+import { type Backend, checkExpected, type Expected, type Write } from './backend.ts';
 import { INDEXEDDB_VERSION, STORES, type StoreName } from './schema.ts';
 
 /** Names of Piramid's databases begin with this, so that they meet nobody else's. */
@@ -83,13 +83,16 @@ class IndexedDbBackend implements Backend {
     return this.withConnection('reading keys', async (db) => (await db.getAllKeys(store)) as number[]);
   }
 
-  async commit(writes: readonly Write[]): Promise<void> {
+  async commit(writes: readonly Write[], expected?: Expected): Promise<void> {
     await this.withConnection('writing', async (db) => {
-      const stores = [...new Set(writes.map((write) => write.store))];
-      const transaction = db.transaction(stores, 'readwrite', { durability: this.durability });
+      const stores = new Set(writes.map((write) => write.store));
+      if (expected) stores.add(expected.store);
+      const transaction = db.transaction([...stores], 'readwrite', { durability: this.durability });
       // Requests of one transaction are queued at once: anything awaited in between would end it.
       const requests: Promise<unknown>[] = [];
       try {
+        // Answered first, before any write is final: no round trip of its own.
+        if (expected) requests.push(transaction.objectStore(expected.store).get(expected.key).then(check));
         for (const write of writes) {
           const store = transaction.objectStore(write.store);
           requests.push('value' in write ? store.put(write.value, write.key) : store.delete(write.key));
@@ -99,6 +102,14 @@ class IndexedDbBackend implements Backend {
         transaction.abort();
         await Promise.allSettled([...requests, transaction.done]);
         throw error;
+      }
+      function check(found: ArrayBuffer | undefined): void {
+        try {
+          checkExpected(expected!, found);
+        } catch (error) {
+          transaction.abort();
+          throw error;
+        }
       }
       const outcomes = await Promise.allSettled([...requests, transaction.done]);
       const done = outcomes.at(-1)!;

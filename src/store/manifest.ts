@@ -2,6 +2,7 @@
 // newer is damaged; what a generation no longer needs is deleted only by the generation after it.
 import { PiramidError } from '../errors.ts';
 import type { EmbedderOptions, Metric, Quantization } from '../types.ts';
+import type { Answered } from './answered.ts';
 import type { Backend, Write } from './backend.ts';
 import { decodeBlock, decodeJson, encodeBlock, encodeJson, type Kind } from './format.ts';
 import { FORMAT_READER, FORMAT_VERSION } from './schema.ts';
@@ -61,6 +62,8 @@ export interface Manifest {
   /** What the generation before still needed; the next one deletes it. */
   garbage: { chunks: number[]; logFrom: number };
   collections: StoredCollection[];
+  /** Writes of other tabs that may be sent again. Absent: none. */
+  answered?: readonly Answered[];
 }
 
 export function emptyManifest(): Manifest {

@@ -12,6 +12,12 @@ export const FORMAT_READER = 1;
 export const STORES = ['manifest', 'chunks', 'log'] as const;
 export type StoreName = (typeof STORES)[number];
 
+/** Key of the fence in the `manifest` store; 0 and 1 are the manifest's slots. */
+export const FENCE_KEY = 2;
+
+/** Most clients whose last writes are remembered, so that a write sent again is not applied again. */
+export const ANSWERED_CLIENTS_MAX = 64;
+
 /** Most payload bytes of one vector chunk: large values write 11 times faster than a record per vector. */
 export const VECTOR_CHUNK_BYTES_MAX = 4 << 20;
 /** Most rows of one ids chunk. */

@@ -6,6 +6,7 @@
 import { PiramidError } from '../errors.ts';
 import { Bitset } from '../structures/bitset.ts';
 import type { RecordId } from '../types.ts';
+import { type Answered, countOf, decodeOrigin, encodeOrigin, type Origin, withAnswer } from './answered.ts';
 import type { Backend, Write } from './backend.ts';
 import { batchBytes, decodeLogEntry, encodeLogEntry, encodeSegment, joinBatches, type RowBatch } from './batch.ts';
 import { PayloadCache } from './cache.ts';
@@ -84,6 +85,9 @@ export class Store {
   private bytesCommitted = 0;
   /** The last commit failed. Where the connection was lost, it may have arrived all the same. */
   private inDoubt = false;
+  private answered: readonly Answered[];
+  /** Of the write under way. */
+  private origin: Origin | null = null;
 
   private constructor(
     backend: Backend,
@@ -96,6 +100,7 @@ export class Store {
     this.encodeVectors = encodeVectors;
     this.manifest = manifest;
     this.nextLogKey = manifest.logStart;
+    this.answered = manifest.answered ?? [];
   }
 
   /** Reads manifest, tombstones and log. Throws `CORRUPT`, `NEWER_FORMAT`; changes nothing then. */
@@ -150,6 +155,21 @@ export class Store {
     );
   }
 
+  /**
+   * Runs one write, and remembers it by its origin in the transaction that it makes; null: by nothing. If it has been
+   * applied already, it is not run: the result is `again` of how many records it changed. Not two at a time.
+   */
+  async once<T>(origin: Origin | null, run: () => Promise<T>, again: (count: number) => T): Promise<T> {
+    const count = origin ? countOf(this.answered, origin) : undefined;
+    if (count !== undefined) return again(count);
+    this.origin = origin;
+    try {
+      return await run();
+    } finally {
+      this.origin = null;
+    }
+  }
+
   async createCollection(name: string, config: CollectionConfig): Promise<StoredCollection> {
     const stored: StoredCollection = { id: this.manifest.nextCollection, name, config, segments: [], tombstones: null };
     const next = this.nextManifest();
@@ -201,8 +221,8 @@ export class Store {
       const writes: Write[] = values.map(({ key, value }) => ({ store: 'chunks', key, value }));
       const stored = { ...rows.stored, segments: [...rows.stored.segments, segment] };
       next.collections = next.collections.map((other) => (other.id === collection ? stored : other));
-      if (replaced.length > 0) writes.push(this.logWrite(collection, null, replaced));
-      await this.flip(next, writes);
+      if (replaced.length > 0) writes.push(this.logWrite(collection, null, replaced, null));
+      await this.flip(next, writes, batch.rowCount);
       if (replaced.length > 0) this.nextLogKey++;
       rows.stored = stored;
     }
@@ -431,13 +451,13 @@ export class Store {
       if (header.collection >= this.manifest.nextCollection)
         throw orphanError(`log ${key} belongs to an unknown collection`);
       const rows = this.collectionRows.get(header.collection);
+      const dimension = rows?.stored.config.dimension ?? null;
+      const { batch, deleted, origin } = decodeLogEntry(payload, header.firstRow, header.rowCount, dimension);
+      if (origin) {
+        const write = decodeOrigin(origin);
+        this.answered = withAnswer(this.answered, write.origin, write.count);
+      }
       if (!rows) continue; // its collection was deleted afterwards
-      const { batch, deleted } = decodeLogEntry(
-        payload,
-        header.firstRow,
-        header.rowCount,
-        rows.stored.config.dimension,
-      );
       if (batch) {
         rows.logged.push(batch);
         this.grow(rows, batch.firstRow + batch.rowCount);
@@ -447,15 +467,18 @@ export class Store {
   }
 
   private async appendToLog(collection: number, batch: RowBatch | null, deleted: readonly number[]): Promise<void> {
-    const write = this.logWrite(collection, batch, deleted);
+    const { origin } = this;
+    const count = batch?.rowCount ?? deleted.length;
+    const write = this.logWrite(collection, batch, deleted, origin && encodeOrigin(origin, count));
     await this.commit([write]);
     this.nextLogKey++;
     this.logBytes += write.value.byteLength;
+    if (origin) this.answered = withAnswer(this.answered, origin, count);
   }
 
-  private logWrite(collection: number, batch: RowBatch | null, deleted: readonly number[]) {
+  private logWrite(collection: number, batch: RowBatch | null, deleted: readonly number[], origin: Uint8Array | null) {
     const key = this.nextLogKey;
-    return { store: 'log', key, value: encodeLogEntry(collection, key, batch, deleted) } as const;
+    return { store: 'log', key, value: encodeLogEntry(collection, key, batch, deleted, origin) } as const;
   }
 
   /** A copy of the manifest as the next generation, to be changed and then given to `flip`. */
@@ -469,12 +492,15 @@ export class Store {
   }
 
   /** Makes `next` the manifest in one commit with `writes`, and deletes what the generation before the last needed. */
-  private async flip(next: Manifest, writes: Write[]): Promise<void> {
+  private async flip(next: Manifest, writes: Write[], count = 0): Promise<void> {
+    const answered = this.origin ? withAnswer(this.answered, this.origin, count) : this.answered;
+    if (answered.length > 0) next.answered = answered;
     const deletes: Write[] = this.manifest.garbage.chunks.map((key) => ({ store: 'chunks', key, delete: true }));
     for (let key = this.manifest.garbage.logFrom; key < this.manifest.logStart; key++)
       deletes.push({ store: 'log', key, delete: true });
     await this.commit([...writes, ...deletes, manifestWrite(next)]);
     this.manifest = next;
+    this.answered = answered;
   }
 
   private async commit(writes: readonly Write[]): Promise<void> {

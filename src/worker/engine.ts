@@ -14,6 +14,8 @@ import {
   VECTOR_FROM_TEXT,
   VECTOR_NONE,
 } from '../protocol.ts';
+import type { Origin } from '../store/answered.ts';
+import { openFenced } from '../store/fence.ts';
 import { openIndexedDb } from '../store/indexeddb.ts';
 import type { CollectionConfig, StoredCollection } from '../store/manifest.ts';
 import { MemoryBackend } from '../store/memory.ts';
@@ -21,7 +23,6 @@ import { Store } from '../store/store.ts';
 import { mergePostings, Postings } from '../text/postings.ts';
 import type { CollectionInfo, CollectionStats, DatabaseStats, EmbedderOptions } from '../types.ts';
 import { CollectionState, encodeVectors } from './collection.ts';
-import { holdLifeLock, lockDatabase } from './locks.ts';
 import { answerQuery } from './query.ts';
 import { Queue } from './queue.ts';
 import { checkRecall } from './recall.ts';
@@ -35,13 +36,28 @@ const MERGED_AT_ONCE = 16;
 interface OpenDatabase {
   name: string;
   store: Store;
+  checkFence: () => Promise<void>;
   devices: Devices;
   models: ModelLoader;
-  unlock: () => void;
   onEvent: (event: EngineEvent) => void | Promise<void>;
 }
 
-export function createEngine(createModelLoader: CreateModelLoader): Engine {
+/** What the tabs around an engine say of its calls. */
+export interface Ownership {
+  /** Whose write a call is, where it may be sent again to the next engine. */
+  originOf(call: CallId): Origin | null;
+  /** Whether another engine may still have the database open: then it is fenced off. */
+  takeOver: boolean;
+}
+
+export interface LocalEngine extends Engine {
+  /** Throws `BLOCKED` if the database was taken over by another engine since it was opened. */
+  checkFence(): Promise<void>;
+}
+
+const ALONE: Ownership = { originOf: () => null, takeOver: false };
+
+export function createEngine(createModelLoader: CreateModelLoader, ownership: Ownership = ALONE): LocalEngine {
   let database: OpenDatabase | null = null;
   const collections = new Map<number, Promise<CollectionState>>();
   const writes = new Queue();
@@ -53,10 +69,15 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
     return database;
   }
 
-  function state(id: number): Promise<CollectionState> {
-    const known = collections.get(id);
-    if (!known) throw new PiramidError('NOT_FOUND', 'the collection has been deleted');
-    return known;
+  /** Loads in the write queue, where nothing moves what it reads: whoever opened the collection may have used another engine. */
+  async function state(id: number): Promise<CollectionState> {
+    return collections.get(id) ?? writes.run(() => stateForWrite(id));
+  }
+
+  async function stateForWrite(id: number): Promise<CollectionState> {
+    const stored = opened().store.collections.find((collection) => collection.id === id);
+    if (!stored) throw new PiramidError('NOT_FOUND', 'the collection has been deleted');
+    return loaded(stored);
   }
 
   /** Runs a call that `cancel` can reach. */
@@ -74,18 +95,25 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
     }
   }
 
-  /** A write: runs alone, in order; not begun if its call was cancelled while it waited. `prepare` holds up no other. */
+  /**
+   * A write: runs alone, in order; not begun if its call was cancelled while it waited. `prepare` holds up no other.
+   * `again`: the answer of a write that is sent again though it was applied, from how many records it changed; without,
+   * the write does no harm twice.
+   */
   function write<T>(
     call: CallId,
     run: (signal: AbortSignal) => Promise<T>,
-    prepare?: (signal: AbortSignal) => Promise<unknown>,
+    { prepare, again }: { prepare?: (signal: AbortSignal) => Promise<unknown>; again?: (count: number) => T } = {},
   ): Promise<T> {
     return cancellable(call, async (signal) => {
       if (prepare) await prepare(signal);
       return writes.run(async () => {
-        if (signal.aborted)
-          throw new PiramidError('ABORTED', 'the call was cancelled by its signal; nothing was written');
-        const result = await run(signal);
+        const begin = async () => {
+          if (signal.aborted)
+            throw new PiramidError('ABORTED', 'the call was cancelled by its signal; nothing was written');
+          return run(signal);
+        };
+        const result = again ? await opened().store.once(ownership.originOf(call), begin, again) : await begin();
         if (opened().store.shouldFold) writes.run(() => opened().store.fold()).catch(reportFold);
         return result;
       });
@@ -150,20 +178,18 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
   }
 
   return {
-    hello: holdLifeLock,
+    hello: async () => null,
     ping() {},
+    checkFence: () => opened().checkFence(),
 
     async open(options: EngineOptions, onEvent) {
       if (database) throw new PiramidError('CONFLICT', 'this worker has a database open already');
-      const unlock = options.storage === 'memory' ? () => {} : await lockDatabase(options.name);
-      try {
-        const [store, devices] = await Promise.all([openStore(options), openDevices(options.device)]);
-        database = { name: options.name, store, devices, unlock, onEvent, models: createModelLoader(options.models) };
-        return { device: devices.gpu ? 'webgpu' : devices.cpu, uuid: store.uuid };
-      } catch (error) {
-        unlock();
-        throw error;
-      }
+      const [stored, devices] = await Promise.all([
+        openStore(options, ownership.takeOver),
+        openDevices(options.device),
+      ]);
+      database = { name: options.name, ...stored, devices, onEvent, models: createModelLoader(options.models) };
+      return { device: devices.gpu ? 'webgpu' : devices.cpu, uuid: stored.store.uuid };
     },
 
     async close() {
@@ -176,7 +202,6 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
       await database.models.close();
       database.devices.close();
       database.store.close();
-      database.unlock();
       database = null;
     },
 
@@ -196,6 +221,7 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
       });
       return {
         name,
+        role: 'leader',
         storage: store.kind,
         device: devices.gpu ? 'webgpu' : devices.cpu,
         ...(devices.adapter && { adapter: devices.adapter }),
@@ -235,12 +261,12 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
       return write(
         call,
         open,
-        needsModel ? (signal) => opened().models.embedder(embedder, loadOptions(call, signal)) : undefined,
+        needsModel ? { prepare: (signal) => opened().models.embedder(embedder, loadOptions(call, signal)) } : {},
       );
     },
 
-    deleteCollection(name) {
-      return writes.run(async () => {
+    deleteCollection(name, call) {
+      const remove = async () => {
         const { store } = opened();
         const stored = store.collections.find((collection) => collection.name === name);
         if (!stored) return false;
@@ -249,11 +275,12 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
         collections.delete(stored.id);
         (await loading?.catch(() => null))?.close();
         return true;
-      });
+      };
+      return write(call, remove, { again: () => true });
     },
 
-    renameCollection(from, to) {
-      return writes.run(async () => {
+    renameCollection(from, to, call) {
+      const rename = async () => {
         const { store } = opened();
         const stored = store.collections.find((collection) => collection.name === from);
         if (!stored) throw new PiramidError('NOT_FOUND', `collection "${from}" does not exist`);
@@ -262,7 +289,8 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
           throw new PiramidError('CONFLICT', `a collection "${to}" exists already`);
         }
         await store.renameCollection(stored.id, to);
-      });
+      };
+      return write(call, rename, { again: () => {} });
     },
 
     async collectionStats(id) {
@@ -271,8 +299,8 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
     },
 
     upsert(id, records, mode, call) {
-      return write(call, async (signal) => {
-        const collection = await state(id);
+      const upsert = async (signal: AbortSignal) => {
+        const collection = await stateForWrite(id);
         const positions = [...(records.sources?.entries() ?? [])]
           .filter(([, source]) => source === VECTOR_FROM_TEXT)
           .map(([i]) => i);
@@ -289,15 +317,18 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
         if (signal.aborted)
           throw new PiramidError('ABORTED', 'the call was cancelled by its signal; nothing was written');
         await collection.upsert(records, mode);
-      });
+      };
+      return write(call, upsert, { again: () => {} });
     },
 
     update(id, target, changes, call) {
-      return write(call, async () => (await state(id)).update(target, changes));
+      const update = async () => (await stateForWrite(id)).update(target, changes);
+      return write(call, update, { again: (count) => count });
     },
 
     delete(id, target, call) {
-      return write(call, async () => (await state(id)).delete(target));
+      const remove = async () => (await stateForWrite(id)).delete(target);
+      return write(call, remove, { again: (count) => count });
     },
 
     async get(id, ids, select) {
@@ -386,11 +417,13 @@ export function createEngine(createModelLoader: CreateModelLoader): Engine {
   }
 }
 
-async function openStore(options: EngineOptions): Promise<Store> {
+async function openStore(options: EngineOptions, takeOver: boolean) {
   const backend =
     options.storage === 'memory' ? new MemoryBackend() : await openIndexedDb(options.name, options.durability);
   try {
-    return await Store.open(backend, mergeBlocks, encodeVectors);
+    const fenced = await openFenced(backend, takeOver);
+    const store = await Store.open(fenced, mergeBlocks, encodeVectors);
+    return { store, checkFence: () => fenced.checkFence() };
   } catch (error) {
     backend.close();
     throw toPiramidError(error, 'CORRUPT', 'opening the database');
