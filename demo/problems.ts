@@ -14,7 +14,7 @@ export function sentence(error: unknown): string {
   if (!(error instanceof PiramidError)) return error instanceof Error ? error.message : String(error);
   switch (error.code) {
     case 'BLOCKED':
-      return 'Piramid is open in another tab of this browser. Close it there, then load this page again.';
+      return 'Another tab of this browser has Piramid open and cannot share it. Close it there, then load this page again.';
     case 'QUOTA_EXCEEDED':
       return 'This site has used up the storage that the browser gives it. Delete documents in the Library, or allow more.';
     case 'STORAGE_FULL':

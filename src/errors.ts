@@ -20,7 +20,7 @@ export type ErrorCode =
   | 'CORRUPT'
   /** Data that was acknowledged is gone. */
   | 'DATA_LOSS'
-  /** Another tab or worker has the database open. */
+  /** Another tab has the database: one with an incompatible release, or on plain http one that opened it later. */
   | 'BLOCKED'
   /** The database was written by a newer, incompatible release. */
   | 'NEWER_FORMAT'

@@ -165,7 +165,8 @@ export function lifeLockName(token: string): string {
   return `piramid-worker:${token}`;
 }
 
-interface WireError {
+/** An error as it crosses threads and tabs. */
+export interface WireError {
   name: string;
   message: string;
   stack: string | undefined;
@@ -187,7 +188,7 @@ export function installErrorTransfer(): void {
 // Comlink marks thrown values with a symbol of its own; its stock handler is the one way to recognise them.
 const stockThrowHandler = transferHandlers.get('throw')!;
 
-function toWire(error: unknown): WireError {
+export function toWire(error: unknown): WireError {
   if (!(error instanceof Error))
     return { name: 'Error', message: String(error), stack: undefined, code: undefined, cause: undefined };
   return {
@@ -199,7 +200,7 @@ function toWire(error: unknown): WireError {
   };
 }
 
-function fromWire(wire: WireError): Error {
+export function fromWire(wire: WireError): Error {
   const options = wire.cause ? { cause: fromWire(wire.cause) } : {};
   const error: Error = wire.code ? new PiramidError(wire.code, '', options) : new Error(wire.message, options);
   error.message = wire.message; // the code stands in it already

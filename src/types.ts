@@ -274,9 +274,9 @@ export interface ModelSource {
   runtime?: string;
 }
 
-/** Options of `open`. */
+/** Options of `open`. Where tabs share a database, `device`, `durability` and `models` are those of the tab that leads it. */
 export interface OpenOptions {
-  /** Where records live. `'memory'` writes nothing and ends with the page. @default 'indexeddb' */
+  /** Where records live. `'memory'` writes nothing, is shared with nobody and ends with the page. @default 'indexeddb' */
   storage?: 'indexeddb' | 'memory';
   /**
    * What runs the distance kernels. `'auto'` takes a real GPU, then WASM SIMD, then JavaScript, and never a

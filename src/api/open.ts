@@ -5,10 +5,11 @@ import { Database } from './database.ts';
 import { checkChoice, checkInteger, checkName, checkOptions, describe, invalid } from './input.ts';
 
 /**
- * Opens a database, creating it if it does not exist. One database is one IndexedDB database of this origin.
+ * Opens a database, creating it if it does not exist. One database is one IndexedDB database of this origin; any number
+ * of tabs and workers share it.
  *
- * Throws `INVALID_ARGUMENT`, `WORKER_FAILED` (blocked, missing), `BLOCKED` (open in another tab), `UNSUPPORTED`
- * (a named device or storage is missing), `CORRUPT`, `NEWER_FORMAT`, `QUOTA_EXCEEDED`, `STORAGE_FULL`.
+ * Throws `INVALID_ARGUMENT`, `WORKER_FAILED` (blocked, missing), `BLOCKED` (open in a tab with an incompatible release),
+ * `UNSUPPORTED` (a named device or storage is missing), `CORRUPT`, `NEWER_FORMAT`, `QUOTA_EXCEEDED`, `STORAGE_FULL`.
  *
  * ```ts
  * await using db = await open('notes');

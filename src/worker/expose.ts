@@ -2,9 +2,9 @@
 import { expose } from 'comlink';
 import type { CreateModelLoader } from '../models/model.ts';
 import { installErrorTransfer } from '../protocol.ts';
-import { createEngine } from './engine.ts';
+import { createTab } from './tabs/tab.ts';
 
 export function exposeEngine(createModelLoader: CreateModelLoader): void {
   installErrorTransfer();
-  expose(Object.freeze(createEngine(createModelLoader)));
+  expose(Object.freeze(createTab(createModelLoader)));
 }

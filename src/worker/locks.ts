@@ -1,12 +1,8 @@
-// Web Locks of the worker: one says that the worker lives, one that it alone writes a database. Where the browser or
-// the context has no locks, both are left out.
-import { PiramidError } from '../errors.ts';
+// Web Locks of the worker: one says that the worker lives, one that it leads a database. Where the browser or the context
+// has no locks (plain http), there is no token, and nobody asks for the other one.
 import { lifeLockName } from '../protocol.ts';
 
-/** How long `open` waits for another tab, or the page before a reload, to let go of the database, milliseconds. */
-const PATIENCE = 5000;
-
-/** Holds a lock until the worker ends, and returns the token that names it. */
+/** Holds a lock until the worker ends, and returns the token that names it; null without Web Locks. */
 export async function holdLifeLock(): Promise<string | null> {
   if (!globalThis.navigator?.locks) return null;
   const token = crypto.randomUUID();
@@ -16,27 +12,18 @@ export async function holdLifeLock(): Promise<string | null> {
         resolve(token);
         return new Promise(() => {});
       })
-      .catch(() => resolve(null));
+      .catch(() => resolve(null)); // a context without access to locks, such as a sandboxed frame
   });
 }
 
-/** Takes the database for this worker alone; the result gives it back. Throws `BLOCKED` if another does not let go. */
-export async function lockDatabase(name: string): Promise<() => void> {
-  if (!globalThis.navigator?.locks) return () => {};
-  return new Promise((resolve, reject) => {
-    const signal = AbortSignal.timeout(PATIENCE);
-    navigator.locks
-      .request(`piramid:${name}`, { signal }, () => new Promise<void>((release) => resolve(release)))
-      .catch((error: unknown) => {
-        if (signal.aborted) {
-          reject(
-            new PiramidError(
-              'BLOCKED',
-              `database "${name}" is open in another tab or worker, which did not close it within ${PATIENCE} ms`,
-              { cause: error },
-            ),
-          );
-        } else resolve(() => {}); // a context without access to locks, such as a sandboxed frame
-      });
-  });
+/**
+ * Waits for the database, then holds it until the promise that `hold` returns settles. Resolves after that; rejects when
+ * the signal fires first, and when another worker takes the database away. `steal`: takes it from whoever has it.
+ */
+export async function holdDatabase(
+  name: string,
+  { steal, signal }: { steal: boolean; signal: AbortSignal },
+  hold: () => Promise<void>,
+): Promise<void> {
+  await navigator.locks.request(`piramid:${name}`, steal ? { steal } : { signal }, hold);
 }

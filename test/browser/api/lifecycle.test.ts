@@ -205,17 +205,6 @@ describe('errors', () => {
 });
 
 describe('one database', () => {
-  test('is open in one place at a time', async () => {
-    const name = freshName();
-    const first = await open(name, { device: 'wasm' });
-    const second = open(name, { device: 'wasm' });
-    await first.close();
-    await (await second).close();
-    await using third = await open(name, { device: 'wasm' });
-    expect(third.name).toBe(name);
-    expect(await codeOf(open(name, { device: 'wasm' }))).toBe('BLOCKED');
-  });
-
   test('in memory is gone when it is closed, and needs no disk', async () => {
     const name = freshName();
     for (let i = 0; i < 2; i++) {

@@ -1,0 +1,99 @@
+// The leader's side: takes the calls of followers to the engine and their answers back, and forgets followers that die.
+import { PiramidError } from '../../errors.ts';
+import { type CallId, lifeLockName, toWire } from '../../protocol.ts';
+import { type FollowerMessage, followerChannelName, type LeaderMessage, METHODS, TABS_PROTOCOL } from './messages.ts';
+import { isFenced, type Running, type Term } from './term.ts';
+
+interface Client {
+  channel: BroadcastChannel;
+  running: Map<CallId, Running>;
+  /** Ends the wait for its death. */
+  watch: AbortController;
+}
+
+/** Without the leader, which each message carries. */
+type Outgoing<M = LeaderMessage> = M extends unknown ? Omit<M, 'leader'> : never;
+
+export class Leader {
+  readonly id = crypto.randomUUID();
+  private readonly term: Term;
+  private readonly onFenced: () => void;
+  private readonly clients = new Map<string, Client>();
+  private closing = false;
+
+  constructor(term: Term, onFenced: () => void) {
+    this.term = term;
+    this.onFenced = onFenced;
+  }
+
+  /** Answers a follower's hello. */
+  async welcome(id: string): Promise<void> {
+    const client = this.clients.get(id) ?? this.add(id);
+    try {
+      await this.term.prove();
+    } catch {
+      this.onFenced();
+      return;
+    }
+    this.post(client, { type: 'welcome', protocol: TABS_PROTOCOL, ...this.term.opened! });
+  }
+
+  /** From here on nothing new is begun: who is not answered asks the next leader. */
+  stop(): void {
+    this.closing = true;
+  }
+
+  close(): void {
+    this.closing = true;
+    for (const id of [...this.clients.keys()]) this.drop(id);
+  }
+
+  private add(id: string): Client {
+    const channel = new BroadcastChannel(followerChannelName(id));
+    const client: Client = { channel, running: new Map(), watch: new AbortController() };
+    channel.onmessage = ({ data }: MessageEvent<FollowerMessage>) => this.receive(id, client, data);
+    this.clients.set(id, client);
+    navigator.locks
+      .request(lifeLockName(id), { mode: 'shared', signal: client.watch.signal }, () => this.drop(id))
+      .catch(() => {}); // no longer watched
+    return client;
+  }
+
+  private drop(id: string): void {
+    const client = this.clients.get(id);
+    if (!client) return;
+    this.clients.delete(id);
+    client.watch.abort();
+    client.channel.close();
+    for (const { cancel } of client.running.values()) cancel();
+  }
+
+  private receive(id: string, client: Client, message: FollowerMessage): void {
+    if (message.type === 'bye') this.drop(id);
+    else if (message.leader !== this.id) return;
+    else if (message.type === 'cancel') client.running.get(message.call)?.cancel();
+    else if (!this.closing) void this.run(id, client, message);
+  }
+
+  private async run(id: string, client: Client, message: FollowerMessage & { type: 'call' }): Promise<void> {
+    const { call, method, args, settled } = message;
+    const origin = METHODS[method] === 'write' ? () => ({ client: id, call, settled }) : null;
+    const running = this.term.run(method, args, origin, (event) => this.post(client, { type: 'event', call, event }));
+    client.running.set(call, running);
+    try {
+      const value = await running.answer;
+      this.post(client, { type: 'answer', call, value });
+    } catch (error) {
+      if (isFenced(error)) this.onFenced();
+      // That this tab closes is no answer: the next leader gives one.
+      else if (!(this.closing && error instanceof PiramidError && error.code === 'CLOSED'))
+        this.post(client, { type: 'error', call, error: toWire(error) });
+    } finally {
+      client.running.delete(call);
+    }
+  }
+
+  private post(client: Client, message: Outgoing): void {
+    if (!client.watch.signal.aborted) client.channel.postMessage({ ...message, leader: this.id });
+  }
+}

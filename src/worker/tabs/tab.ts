@@ -1,0 +1,496 @@
+// What a worker exposes: the engine's method table, whoever runs the engine. One worker of all that have a database open
+// leads: it holds the database's lock, the store, the vectors and the GPU, and answers everybody's calls. The others
+// follow: they send it their calls, and wait for the lock. When the leader goes, the next one in the queue leads, and
+// calls without an answer are sent again; writes are known by their number, so none is applied twice.
+import { PiramidError, toPiramidError } from '../../errors.ts';
+import type { CreateModelLoader, ModelLoader } from '../../models/model.ts';
+import { type CallId, type Engine, type EngineEvent, type EngineOptions, fromWire } from '../../protocol.ts';
+import type { DatabaseStats, Device } from '../../types.ts';
+import { createEngine } from '../engine.ts';
+import { holdDatabase, holdLifeLock } from '../locks.ts';
+import { Leader } from './leader.ts';
+import {
+  type BoardMessage,
+  boardName,
+  type FollowerMessage,
+  followerChannelName,
+  type LeaderMessage,
+  METHODS,
+  type Method,
+  TABS_PROTOCOL,
+} from './messages.ts';
+import { isFenced, LEASE_MS, type Running, Term } from './term.ts';
+
+/** How often a leader that owes an answer is asked for a sign of life, milliseconds. */
+const BEAT_MS = 1000;
+/**
+ * Beats without one after which its place is taken. A leader that only works hard (a scan, a model's batch) loses no write
+ * by that, but its memory; a frozen one holds everybody up for as long.
+ */
+const SILENT_BEATS_MAX = 5;
+/** Writes on their way to the leader at a time: what a new leader has to know of each follower is bounded by it. */
+const WRITES_SENT_MAX = 64;
+
+/** A call without an answer. */
+interface Call {
+  number: CallId;
+  /** The page's number, by which it cancels; null for calls that it does not number. */
+  pageNumber: CallId | null;
+  method: Method;
+  args: readonly unknown[];
+  /** Where it is being answered: in this worker's term, by a leader (its id), or nowhere yet. */
+  place: Term | string | null;
+  /** In `place`, where that is this worker. */
+  running: Running | null;
+  wasSent: boolean;
+  isCancelled: boolean;
+  resolve: (value: unknown) => void;
+  reject: (error: unknown) => void;
+}
+
+interface Opened {
+  device: Device;
+  uuid: string;
+}
+
+type OnEvent = (event: EngineEvent) => void | Promise<void>;
+
+/** The method table that a worker exposes. */
+export function createTab(createModelLoader: CreateModelLoader): Engine {
+  const tab = new Tab(createModelLoader);
+  const table: Record<string, (...args: never[]) => unknown> = {
+    hello: () => tab.hello(),
+    ping() {},
+    open: (options: EngineOptions, onEvent: OnEvent) => tab.open(options, onEvent),
+    close: () => tab.close(),
+    cancel: (call: CallId) => tab.cancel(call),
+    generate: (...args: Parameters<Engine['generate']>) => tab.generate(...args),
+  };
+  for (const [name, kind] of Object.entries(METHODS)) {
+    const method = name as Method;
+    table[method] = (...args: unknown[]) =>
+      kind === 'plain' ? tab.call(method, args, null) : tab.call(method, args.slice(0, -1), args.at(-1) as CallId);
+  }
+  return table as unknown as Engine;
+}
+
+class Tab {
+  private readonly createModelLoader: CreateModelLoader;
+  /** Names this worker to the others; null without Web Locks, and then it is alone. */
+  private token: string | null = null;
+  private options: EngineOptions | null = null;
+  private onEvent: OnEvent = () => {};
+  private models: ModelLoader | null = null;
+  private generation: Promise<Engine> | null = null;
+
+  /** By number. */
+  private readonly calls = new Map<CallId, Call>();
+  private lastCall = 0;
+  /** Sent to the leader and not answered, and those that wait for room. */
+  private writesSent = 0;
+  private backlog: Call[] = [];
+
+  /** In office, or about to be: then `leader` is null. */
+  private term: Term | null = null;
+  private leader: Leader | null = null;
+  /** Whom this worker follows, since its welcome. */
+  private following: string | null = null;
+  private opened: PromiseWithResolvers<Opened> | null = null;
+  /** Of the database, known for certain once a collection of it has been opened. */
+  private uuid: string | null = null;
+  private isUuidStored = false;
+
+  private board: BroadcastChannel | null = null;
+  private channel: BroadcastChannel | null = null;
+  /** The wait for the lock, or the lock. */
+  private candidacy: AbortController | null = null;
+  private leave: () => void = () => {};
+  private heartbeat: ReturnType<typeof setInterval> | undefined;
+  private silentBeats = 0;
+  private isClosing = false;
+  /** Why there is nothing more to be had: closed, or the database is another one. */
+  private end: PiramidError | null = null;
+
+  constructor(createModelLoader: CreateModelLoader) {
+    this.createModelLoader = createModelLoader;
+  }
+
+  async hello(): Promise<string | null> {
+    this.token = await holdLifeLock();
+    return this.token;
+  }
+
+  async open(options: EngineOptions, onEvent: OnEvent): Promise<Opened> {
+    if (this.options) throw new PiramidError('CONFLICT', 'this worker has a database open already');
+    this.options = options;
+    this.onEvent = onEvent;
+    this.models = this.createModelLoader(options.models);
+    if (options.storage === 'memory' || this.token === null) {
+      // Nobody to share with, or nobody who could be asked: without locks the newest opener has the database.
+      const term = new Term(() => this.sharedModels(), options.storage !== 'memory');
+      const opened = await term.open(options);
+      this.term = term;
+      return opened;
+    }
+    const opening = Promise.withResolvers<Opened>();
+    this.opened = opening;
+    this.board = new BroadcastChannel(boardName(options.name));
+    this.board.onmessage = ({ data }: MessageEvent<BoardMessage>) => this.onBoard(data);
+    this.channel = new BroadcastChannel(followerChannelName(this.token));
+    this.channel.onmessage = ({ data }: MessageEvent<LeaderMessage>) => this.onLeader(data);
+    this.follow();
+    return opening.promise;
+  }
+
+  call(method: Method, args: readonly unknown[], pageNumber: CallId | null): Promise<unknown> {
+    if (this.end) return Promise.reject(this.end);
+    if (!this.options) return Promise.reject(new PiramidError('CLOSED', 'the database is not open'));
+    return new Promise((resolve, reject) => {
+      const call: Call = {
+        number: ++this.lastCall,
+        pageNumber,
+        method,
+        args,
+        place: null,
+        running: null,
+        wasSent: false,
+        isCancelled: false,
+        resolve,
+        reject,
+      };
+      this.calls.set(call.number, call);
+      this.dispatch(call);
+      this.watchLeader();
+    });
+  }
+
+  cancel(pageNumber: CallId): void {
+    this.generation?.then(
+      (engine) => engine.cancel(pageNumber),
+      () => {},
+    );
+    for (const call of this.calls.values()) {
+      if (call.pageNumber !== pageNumber) continue;
+      call.isCancelled = true;
+      if (call.running) call.running.cancel();
+      else if (typeof call.place === 'string') this.tell({ type: 'cancel', leader: call.place, call: call.number });
+      else if (!call.wasSent)
+        this.settle(call, () =>
+          call.reject(new PiramidError('ABORTED', 'the call was cancelled by its signal; nothing was written')),
+        );
+      return;
+    }
+  }
+
+  /**
+   * In this worker, whoever leads: what has been said cannot be sent again, and a language model would keep the leader from
+   * everything else. By an engine of its own that holds no records.
+   */
+  async generate(...args: Parameters<Engine['generate']>): Promise<void> {
+    if (this.end) throw this.end;
+    if (!this.options) throw new PiramidError('CLOSED', 'the database is not open');
+    this.generation ??= this.openGeneration(this.options);
+    return (await this.generation).generate(...args);
+  }
+
+  async close(): Promise<void> {
+    if (!this.options) return;
+    const closed = new PiramidError('CLOSED', 'the database has been closed');
+    this.isClosing = true;
+    this.leader?.stop();
+    if (this.leader || !this.board) await this.term?.close();
+    else {
+      this.end = closed;
+      const writes = [...this.calls.values()].filter((call) => METHODS[call.method] === 'write');
+      await Promise.allSettled(writes.map((call) => new Promise((resolve) => this.onSettled(call, resolve))));
+      await this.term?.close(); // took office meanwhile
+    }
+    this.term = null;
+    this.end = closed;
+    this.rejectAll(closed);
+    await this.generation?.then(
+      (engine) => engine.close(),
+      () => {},
+    );
+    await this.models?.close();
+    this.leader?.close();
+    this.candidacy?.abort();
+    this.leave();
+    this.tell({ type: 'bye' });
+    this.channel?.close();
+    this.board?.close();
+    this.options = null;
+  }
+
+  // ---- offices
+
+  /** Queues for the lock, and looks for whoever has it. */
+  private follow(): void {
+    this.stand(false);
+    this.sayHello();
+    this.watchLeader();
+  }
+
+  private stand(steal: boolean): void {
+    const candidacy = new AbortController();
+    this.candidacy = candidacy;
+    const { signal } = candidacy;
+    holdDatabase(this.options!.name, { steal, signal }, () => this.lead(candidacy, steal)).catch(() => {
+      // Given up, or taken away by another worker.
+      if (!signal.aborted) this.lose();
+    });
+  }
+
+  /** Leads until the result settles. */
+  private async lead(candidacy: AbortController, takeOver: boolean): Promise<void> {
+    if (candidacy.signal.aborted) return;
+    const term = new Term(() => this.sharedModels(), takeOver);
+    this.term = term;
+    this.following = null;
+    const left = new Promise<void>((resolve) => {
+      this.leave = resolve;
+    });
+    this.post({ type: 'busy' });
+    try {
+      const opened = await term.open(this.options!);
+      // Until whoever was in office cannot believe so any longer.
+      if (takeOver) await new Promise((resolve) => setTimeout(resolve, LEASE_MS));
+      if (this.term !== term) return void term.close();
+      this.leader = new Leader(term, () => this.lose(term));
+      this.post({ type: 'leader', leader: this.leader.id });
+      this.take(opened);
+    } catch (error) {
+      if (this.term !== term) return;
+      this.term = null;
+      this.candidacy = null;
+      this.fail(toPiramidError(error, 'WORKER_FAILED', 'the database could not be taken over'));
+      return;
+    }
+    await left;
+  }
+
+  /** Another worker has taken the database away: goes on as a follower. */
+  private lose(term: Term | null = this.term): void {
+    if (!term || this.term !== term) return;
+    this.term = null;
+    this.leader?.close();
+    this.leader = null;
+    this.leave();
+    this.candidacy?.abort();
+    // Calls that run in it settle by that, and are sent to the new leader.
+    term.close().catch(() => {});
+    if (!this.isClosing || this.calls.size > 0) this.follow();
+  }
+
+  /** Somebody leads: sends what has no answer. */
+  private take(opened: Opened): void {
+    this.stopWatching();
+    this.opened?.resolve(opened);
+    this.opened = null;
+    if (this.isUuidStored && opened.uuid !== this.uuid) {
+      this.end = new PiramidError(
+        'DATA_LOSS',
+        'the database was deleted while it was open, and made anew; close it and open it again to begin anew.',
+      );
+      this.rejectAll(this.end);
+      return;
+    }
+    this.uuid = opened.uuid;
+    this.backlog = [];
+    this.writesSent = 0;
+    for (const call of [...this.calls.values()]) {
+      if (typeof call.place === 'string') call.place = null;
+      if (call.place === null) this.dispatch(call);
+    }
+    this.watchLeader();
+  }
+
+  /** Nobody could be brought to lead. */
+  private fail(error: PiramidError): void {
+    this.opened?.reject(error);
+    this.opened = null;
+    this.rejectAll(error);
+  }
+
+  // ---- calls
+
+  private dispatch(call: Call): void {
+    if (this.leader || (this.term && !this.board)) this.runHere(call, this.term!);
+    else if (this.following !== null) this.send(call, this.following);
+    else if (!this.candidacy) this.follow(); // the last try to lead failed
+  }
+
+  private runHere(call: Call, term: Term): void {
+    const client = this.token;
+    const isWrite = METHODS[call.method] === 'write';
+    const origin = () => ({ client: client!, call: call.number, settled: this.settledWrites() });
+    call.place = term;
+    call.wasSent = true;
+    call.running = term.run(call.method, call.args, isWrite && this.board ? origin : null, (event) =>
+      this.emit(call, event),
+    );
+    if (call.isCancelled) call.running.cancel();
+    call.running.answer.then(
+      (value) => this.answer(call, value, 'leader'),
+      (error) => {
+        if (!this.calls.has(call.number)) return;
+        if (this.board && isFenced(error)) this.lose(term);
+        if (this.term === term || this.end) return this.settle(call, () => call.reject(error));
+        call.place = null;
+        call.running = null;
+        this.dispatch(call);
+        this.watchLeader();
+      },
+    );
+  }
+
+  private send(call: Call, leader: string): void {
+    const { number, method, args } = call;
+    if (METHODS[method] === 'write') {
+      if (this.writesSent === WRITES_SENT_MAX) {
+        this.backlog.push(call);
+        return;
+      }
+      this.writesSent++;
+    }
+    call.place = leader;
+    call.wasSent = true;
+    try {
+      this.tell({ type: 'call', leader, call: number, method, args: [...args], settled: this.settledWrites() });
+    } catch (error) {
+      this.settle(call, () => call.reject(toPiramidError(error, 'WORKER_FAILED', 'the call could not be sent')));
+      return;
+    }
+    if (call.isCancelled) this.tell({ type: 'cancel', leader, call: number });
+  }
+
+  /** Below this number, every write has its answer. */
+  private settledWrites(): number {
+    for (const call of this.calls.values()) if (METHODS[call.method] === 'write') return call.number;
+    return this.lastCall + 1;
+  }
+
+  private emit(call: Call, event: EngineEvent): void {
+    if (call.pageNumber !== null) void this.onEvent({ ...event, call: call.pageNumber });
+  }
+
+  private answer(call: Call, value: unknown, role: DatabaseStats['role']): void {
+    if (call.method === 'openCollection') this.isUuidStored = true;
+    this.settle(call, () => call.resolve(call.method === 'stats' ? { ...(value as DatabaseStats), role } : value));
+  }
+
+  private settle(call: Call, finish: () => void): void {
+    if (!this.calls.delete(call.number)) return;
+    finish();
+    if (typeof call.place !== 'string' || METHODS[call.method] !== 'write') return;
+    this.writesSent--;
+    let next = this.backlog.shift();
+    while (next && !this.calls.has(next.number)) next = this.backlog.shift(); // cancelled while it waited
+    if (next && this.following !== null) this.send(next, this.following);
+  }
+
+  private rejectAll(error: PiramidError): void {
+    this.backlog = [];
+    for (const call of [...this.calls.values()]) this.settle(call, () => call.reject(error));
+  }
+
+  private onSettled(call: Call, then: (value: unknown) => void): void {
+    const { resolve, reject } = call;
+    call.resolve = (value) => {
+      resolve(value);
+      then(value);
+    };
+    call.reject = (error) => {
+      reject(error);
+      then(error);
+    };
+  }
+
+  // ---- other workers
+
+  private onBoard(message: BoardMessage): void {
+    if (message.type !== 'hello') {
+      this.silentBeats = 0;
+      if (message.type === 'leader' && !this.term && message.leader !== this.following) this.sayHello();
+    } else if (this.leader && !this.isClosing) void this.leader.welcome(message.client);
+    else if (this.term) this.post({ type: 'busy' });
+  }
+
+  private onLeader(message: LeaderMessage): void {
+    if (this.term) return;
+    if (message.type === 'welcome') {
+      this.silentBeats = 0;
+      if (message.leader === this.following) return;
+      if (message.protocol !== TABS_PROTOCOL) {
+        this.fail(
+          new PiramidError(
+            'BLOCKED',
+            'another tab has the database open with another release of Piramid; close or reload that tab',
+          ),
+        );
+        return;
+      }
+      this.following = message.leader;
+      this.take(message);
+      return;
+    }
+    if (message.leader !== this.following) return;
+    this.silentBeats = 0;
+    const call = this.calls.get(message.call);
+    if (!call) return;
+    if (message.type === 'event') this.emit(call, message.event);
+    else if (message.type === 'answer') this.answer(call, message.value, 'follower');
+    else this.settle(call, () => call.reject(fromWire(message.error)));
+  }
+
+  /** While an answer is owed, the leader is asked for signs of life. */
+  private watchLeader(): void {
+    if (this.heartbeat !== undefined || !this.isOwed()) return;
+    this.silentBeats = 0;
+    this.heartbeat = setInterval(() => {
+      if (!this.isOwed()) {
+        this.stopWatching();
+      } else if (++this.silentBeats < SILENT_BEATS_MAX) this.sayHello();
+      else {
+        this.silentBeats = 0;
+        this.candidacy?.abort();
+        this.stand(true);
+      }
+    }, BEAT_MS);
+  }
+
+  private stopWatching(): void {
+    clearInterval(this.heartbeat);
+    this.heartbeat = undefined;
+  }
+
+  private isOwed(): boolean {
+    return this.board !== null && this.term === null && (this.opened !== null || this.calls.size > 0);
+  }
+
+  private sayHello(): void {
+    this.post({ type: 'hello', client: this.token! });
+  }
+
+  private post(message: BoardMessage): void {
+    this.board?.postMessage(message);
+  }
+
+  private tell(message: FollowerMessage): void {
+    this.channel?.postMessage(message);
+  }
+
+  // ---- models
+
+  /** The engines of this worker share its models. */
+  private sharedModels(): ModelLoader {
+    const { embedder, generator } = this.models!;
+    return { embedder, generator, close: async () => {} };
+  }
+
+  private async openGeneration(options: EngineOptions): Promise<Engine> {
+    const engine = createEngine(() => this.sharedModels());
+    await engine.open({ ...options, storage: 'memory', device: 'js' }, this.onEvent);
+    return engine;
+  }
+}

@@ -1,0 +1,104 @@
+// One term of office: the engine of a database, from when its worker got hold of the database until it lets go or loses
+// it. Runs calls, whoever they come from, after making sure that the term has not ended unnoticed.
+import { PiramidError } from '../../errors.ts';
+import type { CreateModelLoader } from '../../models/model.ts';
+import type { CallId, EngineEvent, EngineOptions } from '../../protocol.ts';
+import type { Origin } from '../../store/answered.ts';
+import type { Device } from '../../types.ts';
+import { createEngine, type LocalEngine } from '../engine.ts';
+import { METHODS, type Method } from './messages.ts';
+
+/**
+ * A worker that was frozen may wake up to find another one in office. So a proof that it is not so, a look at the fence,
+ * holds for this long, milliseconds; who takes over by force waits as long before it answers anything.
+ */
+export const LEASE_MS = 1000;
+
+export interface Running {
+  answer: Promise<unknown>;
+  cancel(): void;
+}
+
+export class Term {
+  readonly takeOver: boolean;
+  /** What `open` said. */
+  opened: { device: Device; uuid: string } | null = null;
+  private readonly engine: LocalEngine;
+  private readonly origins = new Map<CallId, () => Origin>();
+  private readonly listeners = new Map<CallId, (event: EngineEvent) => void>();
+  private lastCall = 0;
+  private provenAt = 0;
+  private proving: Promise<void> | null = null;
+
+  /** `takeOver`: another worker may still believe that it is in office. */
+  constructor(createModelLoader: CreateModelLoader, takeOver: boolean) {
+    this.takeOver = takeOver;
+    this.engine = createEngine(createModelLoader, { originOf: (call) => this.origins.get(call)?.() ?? null, takeOver });
+  }
+
+  async open(options: EngineOptions): Promise<{ device: Device; uuid: string }> {
+    this.provenAt = performance.now();
+    this.opened = await this.engine.open(options, (event) => this.listeners.get(event.call)?.(event));
+    return this.opened;
+  }
+
+  /** `origin`: of a write that may be sent again. Rejects with `BLOCKED` once the term has ended by force. */
+  run(
+    method: Method,
+    args: readonly unknown[],
+    origin: (() => Origin) | null,
+    onEvent: (event: EngineEvent) => void,
+  ): Running {
+    const call = ++this.lastCall;
+    if (origin) this.origins.set(call, origin);
+    this.listeners.set(call, onEvent);
+    let cancelled = false;
+    const run = this.engine[method] as (...args: unknown[]) => Promise<unknown>;
+    const answer = async () => {
+      try {
+        const proof = this.prove();
+        if (proof) await proof;
+        if (cancelled) throw new PiramidError('ABORTED', 'the call was cancelled by its signal; nothing was done');
+        return await run(...args, ...(METHODS[method] === 'plain' ? [] : [call]));
+      } finally {
+        this.origins.delete(call);
+        this.listeners.delete(call);
+      }
+    };
+    const cancel = () => {
+      cancelled = true;
+      this.engine.cancel(call);
+    };
+    return { answer: answer(), cancel };
+  }
+
+  /** Null while the last proof holds. Calls that come meanwhile wait for the same one, and so keep their order. */
+  prove(): Promise<void> | null {
+    if (performance.now() - this.provenAt < LEASE_MS) return null;
+    this.proving ??= this.checkFence().finally(() => {
+      this.proving = null;
+    });
+    return this.proving;
+  }
+
+  /** Finishes writes, rejects other calls with `CLOSED`. */
+  close(): Promise<void> {
+    return this.engine.close();
+  }
+
+  private async checkFence(): Promise<void> {
+    const begun = performance.now();
+    try {
+      await this.engine.checkFence();
+    } catch (error) {
+      if (isFenced(error)) throw error;
+      // Of a storage that cannot be read, the call itself says more.
+    }
+    this.provenAt = begun;
+  }
+}
+
+/** Whether a call failed because another worker has taken the database over. */
+export function isFenced(error: unknown): boolean {
+  return error instanceof PiramidError && error.code === 'BLOCKED';
+}

@@ -1,0 +1,174 @@
+// Tabs of one browser on one database, as people have them: closed, crashed, stopped and reopened while all of them read
+// and write. Every acknowledged write is there exactly once, and every read sees what was acknowledged before it began.
+// PIRAMID_TAB_TRIALS and PIRAMID_SEED repeat it oftener and again.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Browser, BrowserContext, Page } from 'playwright';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type SeededRandom, seededRandom } from '../../src/structures/random.ts';
+import { serve } from '../../tools/serve.mjs';
+import { launch } from './chromium.ts';
+import { Model } from './tabs.model.ts';
+
+const dist = fileURLToPath(new URL('../../dist', import.meta.url));
+const TRIALS = Number(process.env.PIRAMID_TAB_TRIALS ?? 2);
+const SEED = Number(process.env.PIRAMID_SEED ?? Date.now() % 1_000_000);
+/** How long a trial kills tabs, milliseconds. */
+const TRIAL_MS = 5000;
+
+const PAGE = `<!doctype html><meta charset="utf-8"><script type="module">
+  import { open } from '/dist/piramid.js';
+  let worker, db, c;
+  const NativeWorker = Worker;
+  globalThis.Worker = class extends NativeWorker { constructor(...args) { super(...args); worker = this; } };
+  const settled = (promise) => promise.then((value) => ({ value }), (error) => ({ code: error.code, message: error.message }));
+  globalThis.tab = {
+    open: async (name) => {
+      const begun = performance.now();
+      db = await open(name, { device: 'wasm' });
+      c = await db.collection('c', { dimension: 2 });
+      return performance.now() - begun;
+    },
+    insert: (ids, v) => settled(c.upsert(ids.map((id) => ({ id, vector: [1, 0], metadata: { v } })), { mode: 'insert' })),
+    update: (id, v) => settled(c.update({ ids: [id] }, { set: { v } })),
+    remove: (id) => settled(c.delete({ ids: [id] })),
+    read: () => settled(c.scroll({ limit: 10000, select: ['metadata'] }).then(({ records }) => records.map(({ id, metadata }) => [id, metadata.v]))),
+    near: () => settled(c.query({ vector: [1, 0], k: 10000, select: ['metadata'] }).then((found) => found.map(({ id, metadata }) => [id, metadata.v]))),
+    role: () => settled(db.stats().then(({ role }) => role)),
+    close: () => db.close(),
+    endWorker: () => worker.terminate(),
+    spin: (ms) => { for (const end = performance.now() + ms; performance.now() < end;); },
+  };
+</script>`;
+
+let browser: Browser;
+let context: BrowserContext;
+let folder: string;
+let site: Awaited<ReturnType<typeof serve>>;
+beforeAll(async () => {
+  browser = await launch();
+  context = await browser.newContext();
+  folder = mkdtempSync(join(tmpdir(), 'piramid-tabs-'));
+  writeFileSync(join(folder, 'tab.html'), PAGE);
+  site = await serve({ mounts: { '/': folder, '/dist/': dist } });
+});
+afterAll(async () => {
+  await browser.close();
+  await site.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+type Settled = { value?: unknown; code?: string; message?: string };
+
+class Tab {
+  /** Ended on purpose: what it was doing may have happened or not. */
+  gone = false;
+  private constructor(
+    readonly page: Page,
+    readonly openMs: number,
+  ) {}
+
+  static async open(name: string): Promise<Tab> {
+    const page = await context.newPage();
+    await page.goto(`${site.url}tab.html`);
+    await page.waitForFunction('globalThis.tab');
+    return new Tab(page, (await page.evaluate(`tab.open('${name}')`)) as number);
+  }
+
+  /** Undefined where the tab is gone. */
+  async do(what: string, ...args: unknown[]): Promise<Settled | undefined> {
+    try {
+      const result = (await this.page.evaluate(`tab.${what}(...${JSON.stringify(args)})`)) as Settled;
+      if (this.gone && result.code !== undefined) return undefined;
+      return result;
+    } catch (error) {
+      if (!this.gone) throw error;
+      return undefined;
+    }
+  }
+
+  async role(): Promise<unknown> {
+    return (await this.do('role'))?.value;
+  }
+
+  async end(how: 'page closed' | 'worker ended' | 'database closed' | 'page crashed'): Promise<void> {
+    this.gone = true;
+    if (how === 'worker ended') await this.page.evaluate('tab.endWorker()');
+    else if (how === 'database closed') await this.page.evaluate('tab.close()');
+    else if (how === 'page crashed') {
+      const session = await context.newCDPSession(this.page);
+      session.send('Page.crash').catch(() => {});
+      await new Promise((resolve) => this.page.once('crash', resolve));
+    }
+    await this.page.close();
+  }
+}
+
+const ENDS = ['page closed', 'worker ended', 'database closed', 'page crashed'] as const;
+
+/** Reads and writes until told to stop; checks every answer. */
+async function work(tab: Tab, model: Model, random: SeededRandom, until: () => boolean): Promise<void> {
+  const mine = model.newOwner();
+  while (!until() && !tab.gone) {
+    const dice = random.next();
+    const victim = mine.pick(random);
+    if (dice < 0.35 || !victim) {
+      const ids = mine.newIds(1 + random.below(3));
+      const write = model.insert(ids);
+      write.done(await tab.do('insert', ids, write.v), undefined);
+    } else if (dice < 0.5) {
+      const write = model.update(victim);
+      write.done(await tab.do('update', victim, write.v), 1);
+    } else if (dice < 0.6) {
+      const write = model.remove(victim);
+      write.done(await tab.do('remove', victim), 1);
+    } else {
+      const read = model.read();
+      read.done(await tab.do(dice < 0.8 ? 'read' : 'near'));
+    }
+  }
+}
+
+for (let trial = 0; trial < TRIALS; trial++) {
+  const seed = SEED + trial;
+  test(`tabs that come and go lose nothing and apply nothing twice (PIRAMID_SEED=${seed})`, async () => {
+    const random = seededRandom(seed);
+    const name = `tabs-${seed}`;
+    const model = new Model();
+    const tabs: Tab[] = [];
+    const working: Promise<void>[] = [];
+    let stopped = false;
+    const add = async () => {
+      const tab = await Tab.open(name);
+      tabs.push(tab);
+      // Several at a time: calls of one tab overtake and queue behind each other.
+      for (let i = 0; i < 3; i++) working.push(work(tab, model, seededRandom(random.below(2 ** 31)), () => stopped));
+    };
+    for (let i = 0; i < 2 + random.below(3); i++) await add();
+    const end = Date.now() + TRIAL_MS;
+    let ends = 0;
+    while (Date.now() < end) {
+      await new Promise((resolve) => setTimeout(resolve, 50 + random.below(500)));
+      const alive = tabs.filter((tab) => !tab.gone);
+      const roles = await Promise.all(alive.map((tab) => tab.role()));
+      // Mostly the leader.
+      const leader = alive[roles.indexOf('leader')];
+      const victim = leader && random.next() < 0.8 ? leader : alive[random.below(alive.length)]!;
+      await victim.end(ENDS[random.below(ENDS.length)]!);
+      ends++;
+      if (tabs.filter((tab) => !tab.gone).length < 2 || random.next() < 0.5) await add();
+    }
+    stopped = true;
+    await Promise.all(working);
+    for (const tab of tabs) if (!tab.gone) await tab.end('database closed');
+    const last = await Tab.open(name);
+    model.read().done(await last.do('read'));
+    await last.end('database closed');
+    console.log(`seed ${seed}: ${model.summary()}, ${ends} ends of a tab`);
+    expect(model.problems).toEqual([]);
+    expect(ends).toBeGreaterThan(3);
+    expect(model.acknowledged).toBeGreaterThan(20);
+  });
+}

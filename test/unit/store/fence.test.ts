@@ -1,0 +1,128 @@
+// Who may write, and which writes of other tabs have been applied already.
+import { expect, test } from 'vitest';
+import { countOf, decodeOrigin, encodeOrigin, type Origin, withAnswer } from '../../../src/store/answered.ts';
+import { openFenced } from '../../../src/store/fence.ts';
+import { MemoryBackend } from '../../../src/store/memory.ts';
+import { ANSWERED_CLIENTS_MAX, STORES } from '../../../src/store/schema.ts';
+import { Store } from '../../../src/store/store.ts';
+import { Bitset } from '../../../src/structures/bitset.ts';
+
+const CLIENT = '01234567-89ab-4cde-8f01-23456789abcd';
+const origin = (call: number, settled = 1, client = CLIENT): Origin => ({ client, call, settled });
+const open = (backend: MemoryBackend) => Store.open(backend, (blocks) => blocks[0]!);
+
+/** Tells a write that was run from one that was remembered. */
+const applied = (write: Promise<void>) => write.then(() => -1);
+
+/** Everything in a backend, to see that nothing was changed. */
+async function contents(backend: MemoryBackend) {
+  const values = [];
+  for (const store of STORES)
+    for (const key of await backend.keys(store))
+      values.push([store, key, [...new Uint8Array((await backend.read(store, key))!)]]);
+  return values;
+}
+
+function rows(firstRow: number, rowCount: number) {
+  const values = new Float32Array(rowCount * 256);
+  return {
+    firstRow,
+    rowCount,
+    ids: Array.from({ length: rowCount }, (_, i) => firstRow + i),
+    vectors: { dimension: 256, values, present: Bitset.full(rowCount) },
+    metadata: new Array<null>(rowCount).fill(null),
+    texts: new Array<null>(rowCount).fill(null),
+    postings: null,
+  };
+}
+
+test('whoever was fenced off writes nothing more, not even what it repairs, and who comes after it can', async () => {
+  const backend = new MemoryBackend();
+  const older = await openFenced(backend, false);
+  const store = await Store.open(older, (blocks) => blocks[0]!);
+  const { id } = await store.createCollection('c', { dimension: 256, metric: 'dot', embedder: null });
+  const newer = await openFenced(backend, true);
+  const before = await contents(backend);
+  for (const write of [
+    () => store.append(id, rows(0, 3), []),
+    () => store.append(id, rows(0, 5000), []),
+    () => store.createCollection('d', { dimension: 1, metric: 'dot', embedder: null }),
+    () => store.deleteCollection(id),
+    () => store.fold(),
+  ])
+    await expect(write()).rejects.toThrow(/^BLOCKED: .*taken the database over/);
+  await expect(older.checkFence()).rejects.toThrow(/^BLOCKED/);
+  expect(await contents(backend)).toEqual(before);
+
+  await newer.checkFence();
+  const next = await Store.open(newer, (blocks) => blocks[0]!);
+  await next.append(id, rows(0, 3), []);
+  // An orderly successor fences nobody off, and is not fenced off.
+  const successor = await openFenced(backend, false);
+  await (await Store.open(successor, (blocks) => blocks[0]!)).append(id, rows(3, 3), []);
+  await newer.checkFence();
+});
+
+test('a write is known by its origin in whatever form it was stored, after folds and reopens too', async () => {
+  const backend = new MemoryBackend();
+  let store = await open(backend);
+  const { id } = await store.createCollection('c', { dimension: 256, metric: 'dot', embedder: null });
+  const never = () => Promise.reject(new Error('applied twice'));
+  const again = (count: number) => count;
+  const small = () => applied(store.append(id, rows(0, 3), []));
+  const large = () => applied(store.append(id, rows(3, 5000), [0]));
+  const deleting = () => applied(store.delete(id, [1, 2]));
+  const renaming = () => applied(store.renameCollection(id, 'd'));
+  expect(await store.once(origin(3), small, again)).toBe(-1);
+  expect(await store.once(origin(4), large, again)).toBe(-1);
+  expect(await store.once(origin(6), deleting, again)).toBe(-1);
+  expect(await store.once(origin(7), renaming, again)).toBe(-1);
+  for (let round = 0; round < 3; round++) {
+    for (const [call, count] of [
+      [3, 3],
+      [4, 5000],
+      [6, 2],
+      [7, 0],
+    ] as const)
+      expect(await store.once(origin(call), never, again)).toBe(count);
+    // What failed, or another tab's, is not taken for it.
+    await expect(store.once(origin(5), never, again)).rejects.toThrow('applied twice');
+    await expect(store.once(origin(3, 1, CLIENT.replace('0', '1')), never, again)).rejects.toThrow('applied twice');
+    if (round === 1) await store.fold();
+    store = await open(backend);
+  }
+  // What the other tab has had its answer of is forgotten.
+  expect(await store.once(origin(8, 7), () => applied(store.delete(id, [3])), again)).toBe(-1);
+  await expect(store.once(origin(6), never, again)).rejects.toThrow('applied twice');
+  expect(await store.once(origin(7), never, again)).toBe(0);
+});
+
+test('a write that failed is not remembered', async () => {
+  const backend = new MemoryBackend();
+  const store = await open(backend);
+  const { id } = await store.createCollection('c', { dimension: 256, metric: 'dot', embedder: null });
+  const { commit } = backend;
+  backend.commit = () => Promise.reject(new Error('full'));
+  const write = () => applied(store.append(id, rows(0, 3), []));
+  await expect(store.once(origin(1), write, (count) => count)).rejects.toThrow('full');
+  backend.commit = commit;
+  expect(await store.once(origin(1), write, (count) => count)).toBe(-1);
+});
+
+test('the memory of other tabs is bounded, and keeps those that wrote last', () => {
+  const client = (i: number) => CLIENT.slice(0, -4) + i.toString().padStart(4, '0');
+  let answered: ReturnType<typeof withAnswer> = [];
+  for (let i = 0; i < ANSWERED_CLIENTS_MAX * 2; i++) {
+    answered = withAnswer(answered, origin(i + 1, 1, client(0)), i);
+    answered = withAnswer(answered, origin(1, 1, client(i)), 7);
+  }
+  expect(answered).toHaveLength(ANSWERED_CLIENTS_MAX);
+  expect(countOf(answered, origin(ANSWERED_CLIENTS_MAX * 2, 1, client(0)))).toBe(ANSWERED_CLIENTS_MAX * 2 - 1);
+  expect(countOf(answered, origin(1, 1, client(ANSWERED_CLIENTS_MAX * 2 - 1)))).toBe(7);
+  expect(countOf(answered, origin(1, 1, client(1)))).toBeUndefined();
+});
+
+test('an origin survives its bytes', () => {
+  const bytes = encodeOrigin(origin(4_000_000_000, 3_999_999_999), 12);
+  expect(decodeOrigin(bytes)).toEqual({ origin: origin(4_000_000_000, 3_999_999_999), count: 12 });
+});
