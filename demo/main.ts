@@ -20,7 +20,7 @@ const words = byId<HTMLInputElement>('words');
 const main = byId('main');
 let onAsk = () => {};
 
-/** Opening takes longer than this only where another tab is letting go, milliseconds. */
+/** Opening takes longer than this only where another tab that leads is busy or dying, milliseconds. */
 const PATIENCE_MS = 700;
 
 async function start(): Promise<void> {
