@@ -174,7 +174,7 @@ describe('when the leader goes', () => {
   test('by dying, again and again, calls in flight are answered by the next', async () => {
     const name = freshName();
     const tabs = [await openTab(name), await openTab(name)];
-    for (let i = 0; i < 10; i++) {
+    for (let i = 0; i < 6; i++) {
       const [leader, follower] = tabs as [Tab, Tab];
       const writes = Array.from({ length: 20 }, (_, j) =>
         follower.c.upsert(records(1, i * 20 + j), { mode: 'insert' }),
@@ -201,11 +201,11 @@ describe('when the leader goes', () => {
     ];
     await Promise.all(
       writes.map(async ([what, write, answer]) => {
-        const [a, b, c] = await openTabs(3);
+        const [a, b] = await openTabs(2);
         await b!.c.upsert(records(10));
         await a!.fault('die before the next answer');
         expect(await write(b!), what).toEqual(answer);
-        expect([await role(b!), await role(c!)], what).toEqual(['leader', 'follower']);
+        expect(await role(b!), what).toBe('leader');
       }),
     );
   });
