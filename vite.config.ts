@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig, type InlineConfig, type LibraryFormats } from 'vite';
 import { assemblyscript } from './tools/assemblyscript.ts';
 import { demoFiles } from './tools/demo-files.ts';
+import { wgsl } from './tools/wgsl.ts';
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
@@ -14,6 +15,9 @@ export const alias = [
   { find: /^piramid$/, replacement: path('./src/index.ts') },
 ];
 
+/** What turns sources into modules. */
+export const sources = () => [assemblyscript(), wgsl()];
+
 /** No report of how long each plugin took. */
 const checks = { bundlerTimings: false };
 
@@ -22,8 +26,8 @@ export default defineConfig({
   base: './',
   cacheDir: path('./.cache/vite-demo'),
   resolve: { alias },
-  plugins: [assemblyscript(), demoFiles()],
-  worker: { format: 'es', plugins: () => [assemblyscript()], rolldownOptions: { checks } },
+  plugins: [...sources(), demoFiles()],
+  worker: { format: 'es', plugins: sources, rolldownOptions: { checks } },
   build: {
     outDir: path('./dist/demo'),
     emptyOutDir: true,
@@ -41,8 +45,8 @@ export function page(root: string, outDir: string): InlineConfig {
     logLevel: 'warn',
     root,
     resolve: { alias },
-    plugins: [assemblyscript()],
-    worker: { format: 'iife', plugins: () => [assemblyscript()], rolldownOptions: { checks } },
+    plugins: sources(),
+    worker: { format: 'iife', plugins: sources, rolldownOptions: { checks } },
     build: { outDir, emptyOutDir: true, target: 'es2023', rolldownOptions: { checks } },
   };
 }
@@ -53,8 +57,8 @@ export function library(entry: string, file: string, format: LibraryFormats, ext
     configFile: false,
     logLevel: 'warn',
     resolve: { alias },
-    plugins: [assemblyscript()],
-    worker: { format: 'iife', plugins: () => [assemblyscript()], rolldownOptions: { checks } },
+    plugins: sources(),
+    worker: { format: 'iife', plugins: sources, rolldownOptions: { checks } },
     build: {
       outDir: path('./dist'),
       emptyOutDir: false,

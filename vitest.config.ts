@@ -4,15 +4,17 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
-import { assemblyscript } from './tools/assemblyscript.ts';
 import { CHROMIUM_ARGS, findChromium } from './tools/chromium.mjs';
-import { alias } from './vite.config.ts';
+import { alias, sources } from './vite.config.ts';
 
 const chromium = findChromium();
-const plugins = [assemblyscript()];
+const plugins = sources();
 /** Real models of this machine, outside the project; tests on them skip without. */
 const shared = process.env.PIRAMID_MODELS ?? fileURLToPath(new URL('../shared/models', import.meta.url));
 const sharedModels = existsSync(shared) ? shared.replace(/\/$/, '') : '';
+/** Seeded cases for each precision on WebGPU, and device losses: software adapters are slow. `npm run test:faults` takes more. */
+const gpuCases = Number(process.env.PIRAMID_GPU_CASES ?? 300);
+const gpuLosses = Number(process.env.PIRAMID_GPU_LOSSES ?? 24);
 
 export default defineConfig({
   cacheDir: '.cache/vite',
@@ -28,13 +30,13 @@ export default defineConfig({
         plugins,
         resolve: { alias },
         cacheDir: '.cache/vite',
-        worker: { format: 'es', plugins: () => [assemblyscript()] },
+        worker: { format: 'es', plugins: sources },
         server: { fs: { allow: ['.', ...(sharedModels ? [sharedModels] : [])] } },
         // Bundled ahead, its dynamic import would reload the page in the middle of a test.
         optimizeDeps: { exclude: ['@huggingface/transformers'] },
         test: {
           name: 'browser',
-          provide: { sharedModels },
+          provide: { sharedModels, gpuCases, gpuLosses },
           include: ['test/browser/**/*.test.ts'],
           testTimeout: 60_000,
           browser: {

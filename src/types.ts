@@ -162,7 +162,7 @@ export interface Matches<M extends object = Metadata> extends Array<Match<M>> {
 
 /** How a query was answered. Times are milliseconds in the worker. */
 export interface QueryPlan {
-  /** What scanned the vectors; absent where none were. Codes are scanned on the CPU, also where there is a GPU. */
+  /** What scanned the vectors or their codes; absent where neither was. */
   device?: Device;
   /** What was scanned: the vectors themselves ('none') or their codes. Absent like `device`. */
   tier?: Quantization;

@@ -3,29 +3,23 @@
 import { PiramidError } from '../errors.ts';
 import type { Devices } from '../kernels/devices.ts';
 import type { CpuRows, RowSearch } from '../kernels/kernel.ts';
+import { createGpuRows } from '../kernels/webgpu/rows.ts';
 import { createMirror } from './mirror.ts';
 import type { VectorHits, VectorIndex, VectorIndexOptions, VectorSearch } from './vector-index.ts';
-
-/** Below this, a GPU's answer costs more on its way (0.5 to 1 ms) than one core needs to scan. */
-const GPU_BYTES_MIN = 10_000_000;
 
 export function createFlatIndex(options: VectorIndexOptions, devices: Devices): VectorIndex {
   const { dimension, metric } = options;
   const cpu = devices.createCpuRows(options);
-  const always = devices.wanted === 'webgpu';
-  const mirror = createMirror(cpu, devices);
+  const mirror = createMirror(devices, (gpu) => createGpuRows(gpu, cpu));
+  const rowBytes = dimension * 4;
   let inFlight = 0;
   let closed = false;
-
-  function paysOnGpu(rowCount: number): boolean {
-    return always || rowCount * dimension * 4 >= GPU_BYTES_MIN;
-  }
 
   function append(vectors: Float32Array): void {
     checkOpen();
     checkRows(vectors, dimension);
     cpu.append(vectors);
-    if (paysOnGpu(cpu.rowCount)) mirror.follow();
+    mirror.follow(cpu.rowCount * rowBytes);
   }
 
   async function search({ query, k, rowCount = cpu.rowCount, mask }: VectorSearch): Promise<VectorHits> {
@@ -33,26 +27,13 @@ export function createFlatIndex(options: VectorIndexOptions, devices: Devices): 
     const request: RowSearch = { query, k, rowCount, ...(mask ? { mask } : {}) };
     inFlight++;
     try {
-      return (await searchGpu(request)) ?? { ...cpu.search(request), device: cpu.device, tier: 'none' };
+      const looked = mask ? Math.min(rowCount, mask.count()) : rowCount;
+      const hits = await mirror.ask(rowCount, looked * rowBytes, (gpu) => gpu.search(request));
+      if (hits) return { ...hits, device: 'webgpu', tier: 'none' };
+      return { ...cpu.search(request), device: cpu.device, tier: 'none' };
     } finally {
       inFlight--;
       free();
-    }
-  }
-
-  /** Null: the CPU is to answer. */
-  async function searchGpu(request: RowSearch): Promise<VectorHits | null> {
-    const { rowCount, mask } = request;
-    if (rowCount === 0 || !paysOnGpu(mask ? Math.min(rowCount, mask.count()) : rowCount)) return null;
-    // Asked for by name, the GPU is waited for. Otherwise it answers once its pipelines and rows are there.
-    const rows = always ? await mirror.ready() : mirror.rows;
-    if (!rows || rows.rowCount < rowCount) return null;
-    try {
-      const hits = await rows.search(request);
-      return hits && { ...hits, device: 'webgpu', tier: 'none' };
-    } catch {
-      mirror.drop(rows);
-      return null;
     }
   }
 
@@ -73,11 +54,10 @@ export function createFlatIndex(options: VectorIndexOptions, devices: Devices): 
       return cpu.rowCount;
     },
     get device() {
-      const onGpu = always ? mirror.possible : mirror.rows && paysOnGpu(cpu.rowCount);
-      return onGpu ? 'webgpu' : cpu.device;
+      return mirror.answers(cpu.rowCount * rowBytes) ? 'webgpu' : cpu.device;
     },
     get bytes() {
-      return { gpu: mirror.rows?.bytes ?? 0, memory: cpu.bytes };
+      return { gpu: mirror.bytes, memory: cpu.bytes };
     },
     append,
     encode: () => null,

@@ -1,27 +1,36 @@
-// Keeps a copy of an index's rows on whatever GPU there is: makes it when it pays, follows appends, lets go of it when
-// the GPU is lost or full, and makes it anew when the GPU is back. Never fails: without a copy, the CPU answers.
+// Keeps a copy of an index's rows or codes on whatever GPU there is: makes it when it pays, follows appends, lets go of it
+// when the GPU is lost or full, and makes it anew when the GPU is back. Never fails: without a copy, the CPU answers.
 import type { Devices } from '../kernels/devices.ts';
-import type { CpuRows, GpuRows } from '../kernels/kernel.ts';
-import { createGpuRows } from '../kernels/webgpu/rows.ts';
+import type { GpuCopy } from '../kernels/kernel.ts';
+import type { Gpu } from '../kernels/webgpu/device.ts';
 
-export interface Mirror {
-  /** The copy, if it can answer now. It may still be without the newest rows, see its `rowCount`. */
-  readonly rows: GpuRows | null;
-  /** There is a GPU, and it has not failed or refused these rows: the copy is here or can be made. */
-  readonly possible: boolean;
-  /** Begins to copy, or goes on with the rows appended since. */
-  follow(): void;
+/** Below this, a GPU's answer costs more on its way (0.5 to 1 ms) than one core needs to scan. */
+const GPU_BYTES_MIN = 10_000_000;
+
+export interface Mirror<Copy extends GpuCopy> {
+  /** Bytes on the GPU. */
+  readonly bytes: number;
+  /** The GPU would answer a search through so many bytes, now or (asked for by name) once the copy is there. */
+  answers(bytes: number): boolean;
+  /** Rows were appended: begins to copy, or goes on, if so many bytes are worth it. */
+  follow(bytes: number): void;
   /** Lets go of the copy and, if there was to be one, makes it anew: rows that it may have were taken back. */
   restart(): void;
-  /** The copy with all rows in it; null if there is to be none. */
-  ready(): Promise<GpuRows | null>;
-  /** Stops using a copy that failed. */
-  drop(rows: GpuRows): void;
+  /**
+   * The copy's answer to a search among the first `rowCount` rows, of which so many bytes are looked at. Null where the CPU is to
+   * answer: it does not pay, the copy is not ready, it failed (and is used no more), or it has no answer.
+   */
+  ask<T>(rowCount: number, bytes: number, question: (copy: Copy) => Promise<T | null>): Promise<T | null>;
   close(): void;
 }
 
-export function createMirror(cpu: CpuRows, devices: Devices): Mirror {
-  let rows: GpuRows | null = null;
+export function createMirror<Copy extends GpuCopy>(
+  devices: Devices,
+  create: (gpu: Gpu) => Promise<Copy>,
+): Mirror<Copy> {
+  /** Asked for by name, the GPU is used for little, too, and waited for. */
+  const always = devices.wanted === 'webgpu';
+  let copy: Copy | null = null;
   let starting: Promise<void> | null = null;
   let wanted = false;
   let failed = false;
@@ -29,20 +38,24 @@ export function createMirror(cpu: CpuRows, devices: Devices): Mirror {
   let generation = 0;
   const stopListening = devices.onGpuBack(restart);
 
-  function restart(): void {
-    generation++;
-    rows?.close();
-    rows = null;
-    starting = null;
-    failed = false;
-    if (wanted) follow();
+  function pays(bytes: number): boolean {
+    return bytes > 0 && (always || bytes >= GPU_BYTES_MIN);
   }
 
-  function follow(): void {
+  function restart(): void {
+    generation++;
+    copy?.close();
+    copy = null;
+    starting = null;
+    failed = false;
+    if (wanted) begin();
+  }
+
+  function begin(): void {
     wanted = true;
     if (closed) return;
     starting ??= start();
-    if (rows) copy(rows);
+    if (copy) void sync(copy);
   }
 
   async function start(): Promise<void> {
@@ -50,20 +63,20 @@ export function createMirror(cpu: CpuRows, devices: Devices): Mirror {
     if (!gpu) return;
     const started = generation;
     try {
-      const created = await createGpuRows(gpu, cpu);
+      const created = await create(gpu);
       // The GPU may have been lost and back, or the index closed, while pipelines compiled.
       if (closed || devices.gpu !== gpu || generation !== started) return created.close();
-      rows = created;
+      copy = created;
       gpu.lost.then(() => drop(created));
-      await copy(created);
+      await sync(created);
     } catch {
       // No pipelines on this driver, or no room: the CPU goes on alone.
-      failed = true;
+      if (generation === started) failed = true;
     }
   }
 
   /** Copies what is new. Resolves when all rows of now are there, or when there is no copy any more. */
-  async function copy(target: GpuRows): Promise<void> {
+  async function sync(target: Copy): Promise<void> {
     try {
       await target.sync();
     } catch {
@@ -71,36 +84,51 @@ export function createMirror(cpu: CpuRows, devices: Devices): Mirror {
     }
   }
 
-  async function ready(): Promise<GpuRows | null> {
-    follow();
+  async function ready(): Promise<Copy | null> {
+    begin();
     await starting;
-    if (rows) await copy(rows);
-    return rows;
+    if (copy) await sync(copy);
+    return copy;
   }
 
-  function drop(copied: GpuRows): void {
-    if (rows !== copied) return;
-    rows = null;
+  function drop(target: Copy): void {
+    if (copy !== target) return;
+    copy = null;
     // Until another device is there: what failed once would fail again, and each time cost a search its time.
     failed = true;
-    copied.close();
+    target.close();
+  }
+
+  async function ask<T>(rowCount: number, bytes: number, question: (copy: Copy) => Promise<T | null>) {
+    if (!pays(bytes)) return null;
+    const isComplete = copy !== null && copy.rowCount >= rowCount;
+    const asked = isComplete || !always ? copy : await ready();
+    if (!asked || asked.rowCount < rowCount) return null;
+    try {
+      return await question(asked);
+    } catch {
+      drop(asked);
+      return null;
+    }
   }
 
   return {
-    get rows() {
-      return rows;
+    get bytes() {
+      return copy?.bytes ?? 0;
     },
-    get possible() {
-      return devices.gpu !== null && !failed;
+    answers(bytes) {
+      if (always) return devices.gpu !== null && !failed;
+      return copy !== null && pays(bytes);
     },
-    follow,
+    follow(bytes) {
+      if (pays(bytes)) begin();
+    },
     restart,
-    ready,
-    drop,
+    ask,
     close() {
       closed = true;
       stopListening();
-      if (rows) drop(rows);
+      if (copy) drop(copy);
     },
   };
 }

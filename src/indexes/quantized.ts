@@ -1,12 +1,14 @@
 // The index of a quantised collection: codes are scanned for candidates, and these are searched exactly among the float32
-// originals. Rows come and go without a rebuild. It runs on the CPU, also where there is a GPU.
+// originals. Rows come and go without a rebuild. The codes are scanned on the CPU, or on the GPU where that pays.
 import { PiramidError } from '../errors.ts';
 import { withOdd } from '../kernels/candidates.ts';
 import type { Tier } from '../kernels/codes/coder.ts';
 import { createCoder } from '../kernels/codes/js.ts';
 import type { Devices } from '../kernels/devices.ts';
 import { vectorNorm } from '../kernels/js.ts';
+import { createGpuCodes } from '../kernels/webgpu/codes.ts';
 import { checkRows, copyOf } from './flat.ts';
+import { createMirror } from './mirror.ts';
 import type { Codes, VectorHits, VectorIndex, VectorIndexOptions, VectorSearch } from './vector-index.ts';
 
 /**
@@ -30,6 +32,9 @@ export function createQuantizedIndex(options: QuantizedIndexOptions, devices: De
   const coder = createCoder(options);
   const originals = devices.createCpuRows({ dimension, metric });
   const codes = devices.createCodeRows(coder);
+  const mirror = createMirror(devices, (gpu) => createGpuCodes(gpu, codes));
+  const { recordBytes } = coder;
+  let inFlight = 0;
   let closed = false;
 
   function encode(vectors: Float32Array): Codes {
@@ -44,6 +49,7 @@ export function createQuantizedIndex(options: QuantizedIndexOptions, devices: De
     reserve(originals.rowCount + vectors.length / dimension);
     codes.append(fits ? known.records : coder.encode(vectors));
     originals.append(vectors);
+    mirror.follow(codes.rowCount * recordBytes);
   }
 
   // Both or none: an append that follows cannot fail half way.
@@ -55,6 +61,16 @@ export function createQuantizedIndex(options: QuantizedIndexOptions, devices: De
 
   async function search(request: VectorSearch): Promise<VectorHits> {
     checkOpen();
+    inFlight++;
+    try {
+      return await find(request);
+    } finally {
+      inFlight--;
+      free();
+    }
+  }
+
+  async function find(request: VectorSearch): Promise<VectorHits> {
     const { query, k, rowCount = originals.rowCount, mask, oversample = 1 } = request;
     const norm = vectorNorm(query, 0, dimension);
     // A query without direction has nothing to estimate.
@@ -64,14 +80,18 @@ export function createQuantizedIndex(options: QuantizedIndexOptions, devices: De
     }
     const start = performance.now();
     const wanted = Math.max(k, Math.ceil(CANDIDATES[tier](k, rowCount) * oversample));
-    const found = codes.candidates(coder.encodeQuery(query, norm), { rowCount, wanted, ...(mask && { mask }) });
+    const coded = coder.encodeQuery(query, norm);
+    const wish = { rowCount, wanted, ...(mask && { mask }) };
+    const looked = mask ? Math.min(rowCount, mask.count()) : rowCount;
+    const onGpu = await mirror.ask(rowCount, looked * recordBytes, (gpu) => gpu.candidates(coded, wish));
+    const found = onGpu ?? codes.candidates(coded, wish);
     // Rows whose magnitude no float32 kernel can be trusted with are always looked at.
     const among = Array.from(withOdd(originals, { rowCount, ...(mask && { mask }) }, found.rows));
     const scanned = performance.now();
     const hits = originals.best(query, among, k);
     return {
       ...hits,
-      device: codes.device,
+      device: onGpu ? 'webgpu' : codes.device,
       tier,
       candidates: among.length,
       scanMs: scanned - start,
@@ -83,15 +103,24 @@ export function createQuantizedIndex(options: QuantizedIndexOptions, devices: De
     if (closed) throw new PiramidError('CLOSED', 'the index has been closed');
   }
 
+  function free(): void {
+    if (!closed || inFlight > 0) return;
+    mirror.close();
+    originals.close();
+    codes.close();
+  }
+
   return {
     dimension,
     metric,
     get rowCount() {
       return originals.rowCount;
     },
-    device: codes.device,
+    get device() {
+      return mirror.answers(codes.rowCount * recordBytes) ? 'webgpu' : codes.device;
+    },
     get bytes() {
-      return { gpu: 0, memory: originals.bytes + codes.bytes };
+      return { gpu: mirror.bytes, memory: originals.bytes + codes.bytes };
     },
     append,
     encode,
@@ -99,13 +128,14 @@ export function createQuantizedIndex(options: QuantizedIndexOptions, devices: De
     truncate(rowCount) {
       originals.truncate(rowCount);
       codes.truncate(rowCount);
+      mirror.restart();
     },
     vector: (row) => copyOf(originals, row, dimension),
     search,
     close() {
+      if (closed) return;
       closed = true;
-      originals.close();
-      codes.close();
+      free();
     },
   };
 }

@@ -72,26 +72,51 @@ export interface Approximation {
   reach(score: number): number;
 }
 
+/** How a kernel computes, where that matters for its error. */
+export interface Arithmetic {
+  /** The most roundings that a number goes through on its way into a sum. */
+  depth: number;
+  /** Largest length of a row's rounding in storage, over the row's length. */
+  stored: number;
+  /** l2 is computed as 2 query . x - |x| ** 2, which orders rows in the same way. */
+  expanded: boolean;
+}
+
+/** Of a kernel that keeps 16 partial sums of float32 numbers: a term meets dimension / 16 additions, up to 3 pieces of tail. */
+function partialSums(dimension: number): Arithmetic {
+  return { depth: Math.ceil(dimension / 16), stored: 0, expanded: false };
+}
+
 /** Null where no float32 kernel can answer: score every row canonically. */
-export function approximate(metric: Metric, query: Float32Array, norm: number, norms: Norms): Approximation | null {
+export function approximate(
+  metric: Metric,
+  query: Float32Array,
+  norm: number,
+  norms: Norms,
+  arithmetic: Arithmetic = partialSums(query.length),
+): Approximation | null {
   if (metric === 'l2' && norm > NORM_MAX) return null;
   const scale = metric === 'l2' || norm === 0 ? 1 : norm;
   const scaled = Float32Array.from(query, (x) => x / scale);
 
   // A sum of n rounded terms, in any order with at most `depth` roundings on a term's way, is off by at most
-  // depth * unit * sum(|terms|), and sum(|q x|) <= |q| |x| (Higham 2002, 3.1 and 4.2). The kernels keep 16 partial sums,
-  // so a term meets dimension / 16 additions; then up to 3 pieces of tail, 5 additions across the partial sums, the
-  // product, the rounding of the scaled query, of the inverse norm and of their product. 16 covers these and the square
-  // of l2's rounded difference. WGSL may round either way: its unit is 2 ** -23, and WASM's half of that.
-  const depth = Math.ceil(query.length / 16) + 16;
-  const relative = depth * 2 ** -23 * 1.01;
+  // depth * unit * sum(|terms|), and sum(|q x|) <= |q| |x| (Higham 2002, 3.1 and 4.2). 16 more cover the tail, 5 additions
+  // across the partial sums, the product, the rounding of the scaled query, of the inverse norm and of their product, and the
+  // square of l2's rounded difference. WGSL may round either way: its unit is 2 ** -23, and WASM's half of that.
+  // A row's rounding in storage, e, moves the sum by |q . e| <= |q| |e|.
+  const { depth, stored, expanded } = arithmetic;
+  const relative = (depth + 16) * 2 ** -23 * 1.01 + stored * 1.01;
   // GPUs may flush subnormal numbers to zero: at most 2 ** -126 a term, a product and a sum.
   const flushed = query.length * 2 ** -120;
 
   function similarity(score: number): number {
-    if (metric === 'l2') return -(least(score) ** 2 * (1 + relative) + flushed);
     if (metric === 'dot') return least(score) / scale - relative * norms.longest - flushed;
-    return least(score) - relative - flushed / NORM_MIN;
+    if (metric !== 'l2') return least(score) - relative - flushed / NORM_MIN;
+    const squared = least(score) ** 2;
+    if (!expanded) return -(squared * (1 + relative) + flushed);
+    // 2 q.x = |q|^2 + |x|^2 - |q - x|^2, and |x|^2 and the difference are rounded once each.
+    const size = norm + norms.longest;
+    return norm * norm - squared - relative * 2 * norm * norms.longest - size * size * 2 ** -21 - flushed;
   }
   return { query: scaled, reach: (score) => floorFloat32(similarity(score)) };
 }

@@ -18,7 +18,7 @@ export function candidateCount(k: number): number {
 }
 
 /** How many rows a search may choose from. */
-export function eligibleCount({ mask, rowCount }: RowSearch): number {
+export function eligibleCount({ mask, rowCount }: Pick<RowSearch, 'mask' | 'rowCount'>): number {
   if (!mask) return rowCount;
   if (mask.length <= rowCount) return mask.count();
   return mask.resized(rowCount).count();

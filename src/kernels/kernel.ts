@@ -3,7 +3,7 @@
 import type { Bitset } from '../structures/bitset.ts';
 import type { Device, Metric } from '../types.ts';
 import type { Norms } from './bounds.ts';
-import type { Candidates } from './candidates.ts';
+import type { CandidateSearch, CodedQuery, CodeHits } from './codes/coder.ts';
 
 export interface RowsOptions {
   dimension: number;
@@ -68,23 +68,35 @@ export interface CpuRows extends ResidentRows, Originals {
   best(query: Float32Array, among: Iterable<number>, k: number): CanonicalHits;
 }
 
-/** A copy of a `CpuRows` in GPU buffers. */
-export interface GpuRows extends ResidentRows {
+/** A copy in GPU buffers of what is in memory. */
+export interface GpuCopy {
   readonly device: 'webgpu';
-  /** What the last search cost, for tests and `explain`. */
+  /** Rows that are there. */
+  readonly rowCount: number;
+  readonly bytes: number;
+  /** What the last search, or the searches that went with it, cost; for tests and benchmarks. */
   readonly counters: Readonly<GpuCounters>;
-  /** Copies the rows that came to the `CpuRows` since the last call; `rowCount` tells how far it is. */
+  /** Copies the rows that came since the last call; `rowCount` tells how far it is. */
   sync(): Promise<void>;
+  /** Frees the buffers. Nothing may be called after. */
+  close(): void;
+}
+
+/** A copy of a `CpuRows`. */
+export interface GpuRows extends GpuCopy {
+  readonly dimension: number;
+  readonly metric: Metric;
   /**
-   * Null where the GPU's arithmetic cannot prove the answer (ties at the border, out-of-range magnitudes): ask the CPU.
-   * Rejects when the device is lost or fails.
+   * Searches that are called in one turn read the rows together. Null where the GPU's arithmetic cannot prove the answer (ties
+   * at the border, out-of-range magnitudes): ask the CPU. Rejects when the device is lost or fails.
    */
   search(search: RowSearch): Promise<RowHits | null>;
-  /**
-   * The rows with the highest similarities, in no order: exactly as many as asked for, and of equal ones at the border
-   * the lowest rows. At least 1, and at most what the mask leaves or `WANTED_MAX`. Shape of query: (dimension).
-   */
-  candidates(search: RowSearch, query: Float32Array<ArrayBuffer>, wanted: number): Promise<Candidates>;
+}
+
+/** A copy of a `CodeRows`. */
+export interface GpuCodes extends GpuCopy {
+  /** As `CodeRows.candidates`: the same rows and similarities. Null where more are wanted than it finds at a time. */
+  candidates(query: CodedQuery, search: CandidateSearch): Promise<CodeHits | null>;
 }
 
 export interface GpuCounters {

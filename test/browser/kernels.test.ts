@@ -5,7 +5,9 @@ import { createJsRows } from '../../src/kernels/js.ts';
 import type { CpuRows, GpuRows, RowSearch } from '../../src/kernels/kernel.ts';
 import { createWasmRows, loadWasm } from '../../src/kernels/wasm/rows.ts';
 import { openGpu } from '../../src/kernels/webgpu/device.ts';
-import { createGpuRows, GPU_K_MAX, type GpuRowsOptions } from '../../src/kernels/webgpu/rows.ts';
+import { createGpuRows, type GpuRowsOptions } from '../../src/kernels/webgpu/rows.ts';
+import { createScanner, PAIRS_MAX, similarityOf } from '../../src/kernels/webgpu/scanner.ts';
+import type { RowSource } from '../../src/kernels/webgpu/shards.ts';
 import { Bitset } from '../../src/structures/bitset.ts';
 import { seededRandom } from '../../src/structures/random.ts';
 import {
@@ -99,13 +101,16 @@ describe('the GPU alone', () => {
     }
   });
 
-  test('finds the best 4096, and leaves more to the CPU', async () => {
-    const example = randomCase('dot', 6000, 8, GPU_K_MAX);
+  test('finds the best 10 000, and leaves more than it reads back to the CPU', async () => {
+    const example = randomCase('dot', 12_000, 8, 10_000);
     const { gpu } = await upload(example);
     const hits = await gpu.search(request(example));
     expect(hits && found(hits)).toEqual(oracle(example));
-    expect(await gpu.search({ ...request(example), k: GPU_K_MAX + 1 })).toBeNull();
     gpu.close();
+    const many = randomCase('dot', PAIRS_MAX + 100, 1, PAIRS_MAX);
+    const { gpu: large } = await upload(many);
+    expect(await large.search(request(many))).toBeNull();
+    large.close();
   });
 
   test('goes through queries longer than its tile', async () => {
@@ -199,10 +204,23 @@ describe('the GPU alone', () => {
     };
     for (const [name, value] of Object.entries(distributions)) {
       const vectors = Float32Array.from({ length: rowCount }, (_, row) => value(row));
-      const example: Case = { name, metric: 'dot', dimension: 1, vectors, rowCount, query: Float32Array.of(1), k: 1 };
-      const { gpu } = await upload(example);
-      for (const wanted of [1, 10, 1000, 4096]) {
-        const { rows, floor } = await gpu.candidates(request(example), Float32Array.of(1), wanted);
+      const source: RowSource = {
+        precision: 'f32',
+        metric: 'dot',
+        pieces: 1,
+        factorCount: 0,
+        rowCount,
+        write(first, end, words) {
+          const floats = new Float32Array(words.buffer, words.byteOffset, words.length);
+          for (let row = first; row < end; row++) floats[(row - first) * 4] = vectors[row]!;
+        },
+      };
+      const gpu = await createScanner(devices.gpu!, source);
+      await gpu.sync();
+      const query = Float32Array.of(1, 0, 0, 0);
+      for (const wanted of [1, 10, 1000, 4096, rowCount]) {
+        const { rows, border } = await gpu.scan({ rowCount, eligible: rowCount, wanted, query });
+        const floor = similarityOf(border);
         const keys = [...vectors.keys()];
         // The kernel's sums begin with 0, so that no -0 comes out.
         const expected = keys.sort((a, b) => vectors[b]! - vectors[a]! || a - b).slice(0, wanted);
@@ -223,6 +241,7 @@ describe('the GPU alone', () => {
     // As when commands fail validation: they do nothing, and the read-back succeeds.
     const submit = vi.spyOn(devices.gpu!.device.queue, 'submit').mockImplementation(() => undefined);
     const late = gpu.search({ ...request(example), query: Float32Array.of(-1, 2, -3, 4) });
+    await Promise.resolve();
     submit.mockRestore();
     await expect(late).rejects.toThrow('did not answer');
     gpu.close();

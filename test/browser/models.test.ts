@@ -6,13 +6,6 @@ import { createStaticLoader } from '../../src/models/loader.ts';
 import type { ModelProgress } from '../../src/types.ts';
 import type { ModelsWorker } from './models.worker.ts';
 
-declare module 'vitest' {
-  interface ProvidedContext {
-    /** Folder with models of this machine; '' without. */
-    sharedModels: string;
-  }
-}
-
 const here = (path: string) => new URL(path, location.href).href;
 const sharedModels = inject('sharedModels');
 if (sharedModels === '')

@@ -104,6 +104,18 @@ describe.each(TIERS)('%s', (tier) => {
     }
   });
 
+  test('gives back the records that were appended', () => {
+    for (const metric of METRICS) {
+      const coder = createCoder({ tier, dimension: 65, metric });
+      const records = randomRecords(coder, seededRandom(4), 70);
+      for (const [name, codes] of Object.entries(allOf(coder, records))) {
+        expect(codes.records(0, 70), name).toEqual(records);
+        const part = records.subarray(17 * coder.recordBytes, 33 * coder.recordBytes);
+        expect(codes.records(17, 33), name).toEqual(part);
+      }
+    }
+  });
+
   test('candidates are the same however rows were appended and taken back, across blocks, and older rows hide newer ones', () => {
     const [rowCount, dimension] = [40_000, 65];
     const random = seededRandom(3);

@@ -69,6 +69,8 @@ export interface CodeRows {
   append(records: Uint8Array): void;
   /** Takes back the rows from `rowCount` on. */
   truncate(rowCount: number): void;
+  /** A copy of the records of rows first .. end-1, as they were appended. */
+  records(first: number, end: number): Uint8Array<ArrayBuffer>;
   /** Of equal ones at the border the lowest rows. A similarity that overflows to NaN or -Infinity is not found. */
   candidates(query: CodedQuery, search: CandidateSearch): CodeHits;
   close(): void;

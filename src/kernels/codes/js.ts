@@ -64,6 +64,7 @@ export function createJsCodes(coder: Coder): CodeRows {
     truncate(count) {
       rowCount = count;
     },
+    records: (first, end) => records.slice(first * recordBytes, end * recordBytes),
     candidates,
     close() {
       records = new Uint8Array();

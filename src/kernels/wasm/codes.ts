@@ -106,9 +106,13 @@ export function createWasmCodes({ module, relaxed }: CodesModule, coder: Coder):
     for (let i = 0; i < count; i++, rowCount++) put(bytes, records, i * recordBytes, rowCount);
   }
 
+  function groupOf(row: number): number {
+    return blocks[Math.floor(row / blockRows)]! + Math.floor((row % blockRows) / GROUP_ROWS) * groupBytes;
+  }
+
   function put(bytes: Uint8Array, records: Uint8Array, record: number, row: number): void {
     const lane = row % GROUP_ROWS;
-    const group = blocks[Math.floor(row / blockRows)]! + Math.floor((row % blockRows) / GROUP_ROWS) * groupBytes;
+    const group = groupOf(row);
     const codes = record + factorCount * 4;
     for (let factor = 0; factor < factorCount; factor++) {
       const at = group + factorsAt + factor * GROUP_ROWS * 4 + lane * 4;
@@ -119,6 +123,22 @@ export function createWasmCodes({ module, relaxed }: CodesModule, coder: Coder):
       bytes.set(records.subarray(codes, codes + codeBytes), at);
       if (!relaxed) for (let i = at; i < at + codeBytes; i += 2) bytes[i]! ^= 128; // adds 128 to a signed byte
     } else for (let i = 0; i < codeBytes; i++) bytes[group + i * GROUP_ROWS + lane] = records[codes + i]!;
+  }
+
+  /** The way back from `put`. */
+  function take(bytes: Uint8Array, records: Uint8Array, record: number, row: number): void {
+    const lane = row % GROUP_ROWS;
+    const group = groupOf(row);
+    const codes = record + factorCount * 4;
+    for (let factor = 0; factor < factorCount; factor++) {
+      const at = group + factorsAt + factor * GROUP_ROWS * 4 + lane * 4;
+      for (let byte = 0; byte < 4; byte++) records[record + factor * 4 + byte] = bytes[at + byte]!;
+    }
+    if (tier === 'int8') {
+      const at = group + lane * codeBytes;
+      records.set(bytes.subarray(at, at + codeBytes), codes);
+      if (!relaxed) for (let i = codes; i < codes + codeBytes; i += 2) records[i]! ^= 128;
+    } else for (let i = 0; i < codeBytes; i++) records[codes + i] = bytes[group + i * GROUP_ROWS + lane]!;
   }
 
   function candidates(query: CodedQuery, { rowCount: end, mask, wanted }: CandidateSearch): CodeHits {
@@ -170,6 +190,12 @@ export function createWasmCodes({ module, relaxed }: CodesModule, coder: Coder):
     append,
     truncate(count) {
       rowCount = count;
+    },
+    records(first, end) {
+      const taken = new Uint8Array((end - first) * recordBytes);
+      const bytes = new Uint8Array(memory.buffer);
+      for (let row = first; row < end; row++) take(bytes, taken, (row - first) * recordBytes, row);
+      return taken;
     },
     candidates,
     close() {

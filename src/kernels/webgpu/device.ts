@@ -7,7 +7,14 @@ export interface Gpu {
   readonly description: string;
   /** Resolves once when the device is gone, for whatever reason. Nothing else tells: `submit` does not throw. */
   readonly lost: Promise<GPUDeviceLostInfo>;
+  /** WGSL has `dot4I8Packed`. */
+  readonly hasPackedDot: boolean;
+  /** How much it scans in a millisecond, as far as it has been seen; so that no dispatch holds up the screen. */
+  bytesPerMs: number;
 }
+
+/** Before anything was measured: what a slow integrated GPU reads. */
+const BYTES_PER_MS = 20e6;
 
 /** Wanted where present; nothing here depends on one. The models do better with the first two. */
 const FEATURES: readonly GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query'];
@@ -43,7 +50,13 @@ export async function openGpu({ software }: { software: boolean }): Promise<Gpu 
       requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
       requiredLimits: Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]])),
     });
-    return { device, description: describe(adapter.info), lost: device.lost };
+    return {
+      device,
+      description: describe(adapter.info),
+      lost: device.lost,
+      hasPackedDot: gpu.wgslLanguageFeatures?.has('packed_4x8_integer_dot_product') ?? false,
+      bytesPerMs: BYTES_PER_MS,
+    };
   } catch {
     // Blocked drivers throw from either request. There is a CPU.
     return null;

@@ -1,49 +1,144 @@
-// The compute pipelines of a search and the layouts they share. Compiled asynchronously, once per device and metric.
+// The compute pipelines of a search and the layouts they share. Puts the WGSL together, compiles it asynchronously, once
+// per device and kind of rows.
 import type { Metric } from '../../types.ts';
+import codesSource from './codes.wgsl?raw';
+import type { Gpu } from './device.ts';
+import dot4Source from './dot4.wgsl?raw';
+import floatsSource from './floats.wgsl?raw';
 import scanSource from './scan.wgsl?raw';
+import searchSource from './search.wgsl?raw';
 import selectSource from './select.wgsl?raw';
 
+/** How a row's numbers are stored on the GPU. */
+export type Precision = 'f32' | 'f16' | 'int8' | 'binary';
+
+/** What a scan is compiled for. */
+export interface RowFormat {
+  readonly precision: Precision;
+  readonly metric: Metric;
+  /** Pieces of 16 bytes a row. */
+  readonly pieces: number;
+  /** Float32 numbers a row beside its pieces: 0 to 2. */
+  readonly factorCount: number;
+}
+
 export interface Pipelines {
+  /** One query a row read. Counts the keys' top bits on the way. */
   scan: GPUComputePipeline;
+  /** `BLOCK_QUERIES` queries a row read. Null until it is compiled, which begins when it is first asked for. */
+  readonly scanBlock: GPUComputePipeline | null;
+  /** Counts the top bits where the scan did not. */
+  countTop: GPUComputePipeline;
   /** In the order they run, after every shard's scan. */
   select: readonly GPUComputePipeline[];
   layouts: Layouts;
 }
 
 interface Layouts {
-  /** Group 0 of the scan: search, query, mask, keys, histogram. */
+  /** Group 0 of the scan: searches, queries, selections, keys, histogram. */
   scan: GPUBindGroupLayout;
-  /** Group 1 of the scan: shard, rows, inverse norms. */
+  /** Group 1 of the scan: range (with a dynamic offset), rows, factors. */
   shard: GPUBindGroupLayout;
-  /** Group 0 of the selection: search, keys, histogram, state, tie counts, found. */
+  /** Group 0 of the selection: searches, keys, histogram, states, tie counts, headers, pairs. */
   select: GPUBindGroupLayout;
 }
 
+/** Queries that share one reading of the rows. More would not fit a thread's registers. */
+export const BLOCK_QUERIES = 8;
+/** For each 16 bytes of a row, as many pieces of 16 bytes of the query. */
+export const QUERY_PIECES: Record<Precision, number> = { f32: 1, f16: 2, int8: 1, binary: 4 };
+/** Bins of a histogram. */
+const COUNTS = 2048;
+/** Workgroup memory that every adapter has is 16 kB; the counters take 8 of them. */
+const TILE_BYTES = { single: 4096, block: 12_288 };
 const METRIC_NUMBERS = { cosine: 0, dot: 1, l2: 2 } as const satisfies Record<Metric, number>;
-const SELECT_STEPS = ['refineMiddle', 'refineLast', 'gather', 'takeTies'] as const;
+const SELECT_STEPS = ['countTop', 'refineMiddle', 'refineLast', 'compact', 'takeTies'] as const;
 
 interface DevicePipelines {
   layouts: Layouts;
-  select: Promise<readonly GPUComputePipeline[]>;
-  scans: Map<Metric, Promise<GPUComputePipeline>>;
+  select: Promise<GPUComputePipeline[]>;
+  scans: Map<string, Promise<GPUComputePipeline>>;
 }
 
 const perDevice = new WeakMap<GPUDevice, DevicePipelines>();
 
-export async function getPipelines(device: GPUDevice, metric: Metric): Promise<Pipelines> {
+export async function getPipelines(gpu: Gpu, format: RowFormat): Promise<Pipelines> {
+  const { device } = gpu;
   let known = perDevice.get(device);
   if (!known) {
     const layouts = createLayouts(device);
     known = { layouts, select: compileSelect(device, layouts), scans: new Map() };
     perDevice.set(device, known);
   }
-  let scan = known.scans.get(metric);
-  if (!scan) {
-    scan = compileScan(device, known.layouts, metric);
-    known.scans.set(metric, scan);
-  }
-  const [scanPipeline, select] = await Promise.all([scan, known.select]);
-  return { scan: scanPipeline, select, layouts: known.layouts };
+  const { layouts, scans } = known;
+  const scanFor = (queries: number) => {
+    const code = scanCode(format, queries, gpu.hasPackedDot);
+    let scan = scans.get(code);
+    if (!scan) {
+      scan = compileScan(device, layouts, code, `scan ${format.precision} ${format.metric} x ${queries}`);
+      scans.set(code, scan);
+    }
+    return scan;
+  };
+  const [scan, [countTop, ...select]] = await Promise.all([scanFor(1), known.select]);
+  let scanBlock: GPUComputePipeline | null = null;
+  let compiling = false;
+  return {
+    scan,
+    get scanBlock() {
+      if (!compiling) {
+        compiling = true;
+        // A driver that cannot compile it goes on with one query at a time.
+        scanFor(BLOCK_QUERIES).then(
+          (compiled) => {
+            scanBlock = compiled;
+          },
+          () => undefined,
+        );
+      }
+      return scanBlock;
+    },
+    countTop: countTop!,
+    select,
+    layouts,
+  };
+}
+
+/** Pieces of a row between two loads of the query: as many are summed before the sum is added to another. */
+export function tilePieces(precision: Precision, queries: number): number {
+  const bytes = queries === 1 ? TILE_BYTES.single : TILE_BYTES.block;
+  return Math.floor(bytes / (16 * queries * QUERY_PIECES[precision]));
+}
+
+function scanCode(format: RowFormat, queries: number, hasPackedDot: boolean): string {
+  const { precision, metric, factorCount } = format;
+  const isCoded = precision === 'int8' || precision === 'binary';
+  const constants = {
+    METRIC: `${METRIC_NUMBERS[metric]}u`,
+    L2: '2u',
+    HALVES: precision === 'f16',
+    BINARY: precision === 'binary',
+    QUERY_PIECES: `${QUERY_PIECES[precision]}u`,
+    FACTORS: `${factorCount}u`,
+    QUERIES: `${queries}u`,
+    TILE: `${tilePieces(precision, queries)}u`,
+    COUNTED: queries === 1,
+    COUNTS: `${queries === 1 ? COUNTS : 1}u`,
+  };
+  const dot4 = hasPackedDot ? 'fn dot4(a: u32, b: u32) -> i32 { return dot4I8Packed(a, b); }' : dot4Source;
+  return [
+    ...Object.entries(constants).map(([name, value]) => `const ${name} = ${value};`),
+    ...(isCoded ? [dot4, codesSource] : [floatsSource]),
+    searchSource,
+    forEachQuery(scanSource, queries),
+  ].join('\n');
+}
+
+/** Repeats each line that begins with EACH, with 0 .. queries-1 for `$`. */
+function forEachQuery(source: string, queries: number): string {
+  return source.replaceAll(/^ *EACH (.*)$/gm, (_line, statement: string) =>
+    Array.from({ length: queries }, (_, query) => statement.replaceAll('$', String(query))).join('\n'),
+  );
 }
 
 function createLayouts(device: GPUDevice): Layouts {
@@ -51,33 +146,30 @@ function createLayouts(device: GPUDevice): Layouts {
     const entries = Object.entries(types).map(([binding, type]) => ({
       binding: Number(binding),
       visibility: GPUShaderStage.COMPUTE,
-      buffer: { type },
+      buffer: { type, hasDynamicOffset: type === 'uniform' },
     }));
     return device.createBindGroupLayout({ label, entries });
   }
   const input = 'read-only-storage';
+  const output = 'storage';
   return {
-    scan: layout('scan', { 0: 'uniform', 1: input, 2: input, 3: 'storage', 4: 'storage' }),
+    scan: layout('scan', { 0: input, 1: input, 2: input, 3: output, 4: output }),
     shard: layout('shard', { 0: 'uniform', 1: input, 2: input }),
-    select: layout('select', { 0: 'uniform', 3: 'storage', 4: 'storage', 5: 'storage', 6: 'storage', 7: 'storage' }),
+    select: layout('select', { 0: input, 3: output, 4: output, 5: output, 6: output, 7: output, 8: output }),
   };
 }
 
-function compileScan(device: GPUDevice, layouts: Layouts, metric: Metric): Promise<GPUComputePipeline> {
+function compileScan(device: GPUDevice, layouts: Layouts, code: string, label: string): Promise<GPUComputePipeline> {
   return device.createComputePipelineAsync({
-    label: `scan ${metric}`,
+    label,
     layout: device.createPipelineLayout({ bindGroupLayouts: [layouts.scan, layouts.shard] }),
-    compute: {
-      module: device.createShaderModule({ label: 'scan.wgsl', code: scanSource }),
-      entryPoint: 'scan',
-      constants: { METRIC: METRIC_NUMBERS[metric] },
-    },
+    compute: { module: device.createShaderModule({ label, code }), entryPoint: 'scan' },
   });
 }
 
-function compileSelect(device: GPUDevice, layouts: Layouts): Promise<readonly GPUComputePipeline[]> {
+function compileSelect(device: GPUDevice, layouts: Layouts): Promise<GPUComputePipeline[]> {
   const layout = device.createPipelineLayout({ bindGroupLayouts: [layouts.select] });
-  const module = device.createShaderModule({ label: 'select.wgsl', code: selectSource });
+  const module = device.createShaderModule({ label: 'select', code: `${searchSource}\n${selectSource}` });
   return Promise.all(
     SELECT_STEPS.map((entryPoint) =>
       device.createComputePipelineAsync({ label: entryPoint, layout, compute: { module, entryPoint } }),

@@ -1,115 +1,129 @@
-// Scores every row of one shard: one thread a row, 256 rows a workgroup, the query in workgroup memory, no barrier in the
-// loop over a row and no subgroups (Firefox has none). Writes each row's key, and counts the keys' top 11 bits on the way.
-// Keys order as similarities do; 0 is below all of them and stands for rows that are not asked for.
+// The frame of every scan: one thread a row, 256 rows a workgroup, a block of queries in workgroup memory, no barrier in
+// the loop over a row and no subgroups (Firefox has none). pipelines.ts puts the constants and a tier's `Sum`, `add` and
+// `keyOf` before it, and repeats each line that begins with EACH for every query of a block, with its number for `$`.
+// Writes a key a row and query. Keys order as similarities do; 0 is below them all: a row that is not asked for.
 
-override METRIC: u32; // 0 cosine, 1 dot, 2 l2
-
-const TILE = 256u; // 16-byte pieces of the query held at a time: 4 kB, beside 8 kB of counters, of the 16 kB that every adapter has
-const COSINE = 0u;
-const L2 = 2u;
 const GROUP = 64u;
+const THREADS = 256u;
 
-struct Search { rowCount: u32, masked: u32, wanted: u32, token: u32, chunk: u32, pieces: u32 }
-struct Shard { firstGroup: u32, groupCount: u32 }
+// A part of a shard. offset: its first group in the shard's buffers. pieces: of 16 bytes, of a row.
+struct Range { firstGroup: u32, groupCount: u32, offset: u32, pieces: u32 }
 
-@group(0) @binding(0) var<uniform> search: Search;
-@group(0) @binding(1) var<storage, read> query: array<vec4f>;            // (pieces), zeros after the dimension
-@group(0) @binding(2) var<storage, read> mask: array<u32>;               // a bit a row
-@group(0) @binding(3) var<storage, read_write> keys: array<u32>;         // (rows of all shards)
-@group(0) @binding(4) var<storage, read_write> histogram: array<atomic<u32>, 2048>;
-@group(1) @binding(0) var<uniform> shard: Shard;
-@group(1) @binding(1) var<storage, read> rows: array<vec4f>;             // (groups, pieces, 64): piece by piece, 64 rows side by side
-@group(1) @binding(2) var<storage, read> inverseNorms: array<f32>;       // (groups * 64) of this shard; unused but for cosine
+@group(0) @binding(0) var<storage, read> searches: array<Search>;
+@group(0) @binding(1) var<storage, read> queries: array<vec4u>;          // (queries, pieces, QUERY_PIECES)
+@group(0) @binding(2) var<storage, read> selections: array<u32>;
+@group(0) @binding(3) var<storage, read_write> keys: array<u32>;
+@group(0) @binding(4) var<storage, read_write> histogram: array<atomic<u32>>; // (queries, 3, 2048)
+@group(1) @binding(0) var<uniform> range: Range;
+@group(1) @binding(1) var<storage, read> rows: array<vec4u>;             // (groups, pieces, 64): piece by piece, 64 rows side by side
+@group(1) @binding(2) var<storage, read> factors: array<u32>;            // (groups, FACTORS, 64)
 
-var<workgroup> tile: array<vec4f, TILE>;
-var<workgroup> counts: array<atomic<u32>, 2048>;
+var<workgroup> tile: array<vec4u, TILE * QUERIES * QUERY_PIECES>;
+var<workgroup> counts: array<atomic<u32>, COUNTS>;
 
 @compute @workgroup_size(256)
 fn scan(@builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) workgroups: vec3u, @builtin(local_invocation_index) thread: u32) {
-  for (var i = thread; i < 2048u; i += 256u) { atomicStore(&counts[i], 0u); }
-  if (search.pieces <= TILE) { loadTile(0u, thread); }
+  let query = workgroup.y * QUERIES;
+  if (COUNTED) { for (var i = thread; i < COUNTS; i += THREADS) { atomicStore(&counts[i], 0u); } }
+  if (range.pieces <= TILE) { loadTile(query, 0u, thread); }
   workgroupBarrier();
 
-  for (var first = workgroup.x * 4u; first < shard.groupCount; first += workgroups.x * 4u) {
-    let group = first + thread / GROUP;
-    let row = (shard.firstGroup + group) * GROUP + thread % GROUP;
-    // Threads 0-63 share one group, whose rows are two words of the mask: where both are 0, nothing is read.
-    let inRange = group < shard.groupCount && row < search.rowCount;
-    var reads = inRange;
-    var asked = inRange;
-    if (inRange && search.masked != 0u) {
-      let word = row / GROUP * 2u;
-      let words = vec2u(mask[word], mask[word + 1u]);
-      reads = any(words != vec2u(0u));
-      asked = ((words[(row >> 5u) & 1u] >> (row & 31u)) & 1u) != 0u;
+  let listed = searches[query].selection == LIST;
+  let groups = select(range.groupCount, (searches[query].count + GROUP - 1u) / GROUP, listed);
+  for (var first = workgroup.x * 4u; first < groups; first += workgroups.x * 4u) {
+    let place = first * GROUP + thread;
+    var row = range.firstGroup * GROUP + place;
+    var position = row;
+    var here = place < groups * GROUP;
+    if (listed) {
+      let count = searches[query].count;
+      row = selections[searches[query].selectionAt + min(place, count - 1u)];
+      position = place;
+      // Shards that the row is not in see a number that has wrapped around.
+      here = place < count && row / GROUP - range.firstGroup < range.groupCount;
     }
+    var reads = false;
+    EACH let asked$ = here && isAsked(query + $u, row, listed);
+    EACH reads = reads || asked$;
 
-    let start = group * search.pieces * GROUP + thread % GROUP;
-    var sums = Sums();
-    if (search.pieces <= TILE) {
-      if (reads) { sums = addPieces(sums, start, search.pieces); }
-    } else {
-      for (var piece = 0u; piece < search.pieces; piece += TILE) {
+    let group = row / GROUP - range.firstGroup + range.offset;
+    let start = group * range.pieces * GROUP + row % GROUP;
+    EACH var sum$ = Sum();
+    for (var done = 0u; done < range.pieces; done += TILE) {
+      if (range.pieces > TILE) {
         workgroupBarrier();
-        loadTile(piece, thread);
+        loadTile(query, done, thread);
         workgroupBarrier();
-        if (reads) { sums = addPieces(sums, start + piece * GROUP, min(TILE, search.pieces - piece)); }
+      }
+      if (reads) {
+        // A sum a tile, so that no number goes through more than TILE roundings: part of the bound in floats.ts.
+        EACH var part$ = Sum();
+        let count = min(TILE, range.pieces - done);
+        var at = start + done * GROUP;
+        var i = 0u;
+        // Four loads under way at once.
+        for (; i + 4u <= count; i += 4u) {
+          let x = rows[at];
+          let y = rows[at + GROUP];
+          let z = rows[at + 2u * GROUP];
+          let w = rows[at + 3u * GROUP];
+          EACH part$ = add(add(add(add(part$, x, tileAt($u, i)), y, tileAt($u, i + 1u)), z, tileAt($u, i + 2u)), w, tileAt($u, i + 3u));
+          at += 4u * GROUP;
+        }
+        for (; i < count; i++) {
+          let x = rows[at];
+          EACH part$ = add(part$, x, tileAt($u, i));
+          at += GROUP;
+        }
+        EACH sum$ += part$;
       }
     }
-
-    if (inRange) {
-      let total = (sums.a + sums.b) + (sums.c + sums.d);
-      var similarity = (total.x + total.y) + (total.z + total.w);
-      if (METRIC == L2) { similarity = -similarity; }
-      if (METRIC == COSINE) { similarity *= inverseNorms[group * GROUP + thread % GROUP]; }
-      let key = select(0u, orderedKey(similarity), asked);
-      keys[row] = key;
-      if (asked) { atomicAdd(&counts[key >> 21u], 1u); }
-    }
+    let factorsAt = group * FACTORS * GROUP + row % GROUP;
+    EACH if (here) { finish(query + $u, position, sum$, factorsAt, asked$); }
   }
 
   workgroupBarrier();
-  for (var i = thread; i < 2048u; i += 256u) {
-    let count = atomicLoad(&counts[i]);
-    if (count > 0u) { atomicAdd(&histogram[i], count); }
+  if (COUNTED) {
+    for (var i = thread; i < COUNTS; i += THREADS) {
+      let count = atomicLoad(&counts[i]);
+      if (count > 0u) { atomicAdd(&histogram[query * 3u * COUNTS + i], count); }
+    }
   }
 }
 
-fn loadTile(piece: u32, thread: u32) {
-  for (var i = thread; i < TILE && piece + i < search.pieces; i += 256u) { tile[i] = query[piece + i]; }
+fn isAsked(query: u32, row: u32, listed: bool) -> bool {
+  let search = searches[query];
+  if (listed) { return true; }
+  if (row >= search.count) { return false; }
+  if (search.selection == ALL) { return true; }
+  return ((selections[search.selectionAt + (row >> 5u)] >> (row & 31u)) & 1u) != 0u;
 }
 
-// Four sums a thread, so that four loads are under way at once. Their order is part of the bound in bounds.ts.
-struct Sums { a: vec4f, b: vec4f, c: vec4f, d: vec4f }
-
-fn addPieces(before: Sums, start: u32, count: u32) -> Sums {
-  var sums = before;
-  var at = start;
-  var i = 0u;
-  for (; i + 4u <= count; i += 4u) {
-    sums.a = add(sums.a, rows[at], tile[i]);
-    sums.b = add(sums.b, rows[at + GROUP], tile[i + 1u]);
-    sums.c = add(sums.c, rows[at + 2u * GROUP], tile[i + 2u]);
-    sums.d = add(sums.d, rows[at + 3u * GROUP], tile[i + 3u]);
-    at += 4u * GROUP;
+// Writes the key, and counts its top 11 bits.
+fn finish(query: u32, position: u32, sum: Sum, factorsAt: u32, asked: bool) {
+  let search = searches[query];
+  if (position >= search.count) { return; }
+  var key = 0u;
+  if (asked) {
+    key = keyOf(sum, factorsAt, search);
+    if (COUNTED) { atomicAdd(&counts[key >> 21u], 1u); }
   }
-  for (; i < count; i++) {
-    sums.a = add(sums.a, rows[at], tile[i]);
-    at += GROUP;
-  }
-  return sums;
+  keys[search.keysAt + position] = key;
 }
 
-fn add(sum: vec4f, x: vec4f, q: vec4f) -> vec4f {
-  if (METRIC == L2) {
-    let difference = q - x;
-    return fma(difference, difference, sum);
+fn loadTile(query: u32, piece: u32, thread: u32) {
+  let count = min(TILE, range.pieces - piece) * QUERY_PIECES;
+  for (var i = thread; i < count * QUERIES; i += THREADS) {
+    let inBlock = i / count;
+    tile[tileAt(inBlock, 0u) + i % count] = queries[((query + inBlock) * range.pieces + piece) * QUERY_PIECES + i % count];
   }
-  return fma(x, q, sum);
+}
+
+fn tileAt(inBlock: u32, piece: u32) -> u32 {
+  return (inBlock * TILE + piece) * QUERY_PIECES;
 }
 
 // Unsigned order of the keys is the numbers' order.
-fn orderedKey(similarity: f32) -> u32 {
-  let bits = bitcast<u32>(similarity);
+fn orderedKey(bits: u32) -> u32 {
   return select(bits | 0x80000000u, ~bits, (bits & 0x80000000u) != 0u);
 }

@@ -1,8 +1,6 @@
 // The rows as the scan reads them: groups of 64 rows, interleaved in 16-byte pieces, in buffers of bounded size. Owns
 // those buffers and their growth: the last shard doubles by a copy on the device, full shards are never touched again.
-import { inverseOf } from '../bounds.ts';
-import { vectorNorm } from '../js.ts';
-import type { CpuRows } from '../kernel.ts';
+import type { RowFormat } from './pipelines.ts';
 
 export const GROUP_ROWS = 64;
 /** Also the most that one growth copies. */
@@ -10,45 +8,63 @@ const SHARD_BYTES_MAX = 2 ** 30;
 const SHARD_BYTES_MIN = 2 ** 20;
 const UPLOAD_BYTES = 8 << 20;
 
-export interface Shard {
-  firstGroup: number;
-  groupCount: number;
-  bindGroup: GPUBindGroup;
+/** Where the rows come from. */
+export interface RowSource extends RowFormat {
+  readonly rowCount: number;
+  /**
+   * Writes rows first .. end-1, the first of a group and at most all 64 of it. `words` has shape (pieces, 64, 4), `factors`
+   * (factorCount, 64); both are zero.
+   */
+  write(first: number, end: number, words: Uint32Array<ArrayBuffer>, factors: Float32Array<ArrayBuffer>): void;
 }
 
-interface GrowingShard extends Shard {
+/** A part of a shard that one dispatch scans. */
+export interface Slice {
+  bindGroup: GPUBindGroup;
+  /** Where in the ranges' buffer it says which groups these are. */
+  rangeOffset: number;
+  groupCount: number;
+}
+
+interface Shard {
+  firstGroup: number;
+  groupCount: number;
   groupCapacity: number;
-  /** (groups, pieces, 64, 4 floats) */
+  /** (groups, pieces, 64, 4 words) */
   rows: GPUBuffer;
-  /** (groups * 64); one group's for metrics that need none. */
-  inverseNorms: GPUBuffer;
-  /** firstGroup, groupCount */
-  range: GPUBuffer;
+  /** (groups, factorCount, 64) */
+  factors: GPUBuffer;
 }
 
 export interface Shards {
-  readonly list: readonly Shard[];
+  /** Bytes of a group of 64 rows. */
+  readonly groupBytes: number;
   readonly bytes: number;
-  /** Copies the rows first .. end-1 of the `CpuRows`, of which those before `first` are here. */
+  /** All groups, in order, no slice with more groups than that. */
+  slices(groupsMax: number): readonly Slice[];
+  /** Copies the rows first .. end-1 of the source, of which those before `first` are here. */
   upload(first: number, end: number): Promise<void>;
   close(): void;
 }
 
 export function createShards(
   device: GPUDevice,
-  cpu: CpuRows,
+  source: RowSource,
   layout: GPUBindGroupLayout,
   shardBytesMax = SHARD_BYTES_MAX,
 ): Shards {
-  const { dimension, metric } = cpu;
-  const pieces = (dimension + 3) >>> 2;
-  const groupFloats = pieces * 4 * GROUP_ROWS;
-  const groupBytes = groupFloats * 4;
-  const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
-  const groupsMax = Math.floor(Math.min(shardBytesMax, maxBufferSize, maxStorageBufferBindingSize) / groupBytes);
-  if (groupsMax === 0) throw new Error(`64 rows of ${dimension} numbers exceed this GPU's buffers`);
-  const uploadGroups = Math.max(1, Math.floor(UPLOAD_BYTES / groupBytes));
-  const list: GrowingShard[] = [];
+  const { pieces, factorCount } = source;
+  const groupWords = pieces * 4 * GROUP_ROWS;
+  const rowsBytes = groupWords * 4;
+  const factorsBytes = factorCount * GROUP_ROWS * 4;
+  const { maxBufferSize, maxStorageBufferBindingSize, minUniformBufferOffsetAlignment: rangeStride } = device.limits;
+  const groupsMax = Math.floor(Math.min(shardBytesMax, maxBufferSize, maxStorageBufferBindingSize) / rowsBytes);
+  if (groupsMax === 0) throw new Error(`64 rows of ${pieces * 16} bytes exceed this GPU's buffers`);
+  const uploadGroups = Math.max(1, Math.floor(UPLOAD_BYTES / rowsBytes));
+  const list: Shard[] = [];
+  let ranges: GPUBuffer | null = null;
+  let closed = false;
+  let sliced: { groupsMax: number; slices: readonly Slice[] } | null = null;
 
   async function upload(first: number, end: number): Promise<void> {
     // A group that was not full is written again, with its old rows.
@@ -57,9 +73,10 @@ export function createShards(
       const shard = await shardFor(group, endGroup);
       const inShard = group - shard.firstGroup;
       const count = Math.min(uploadGroups, endGroup - group, shard.groupCapacity - inShard);
+      if (closed) return;
       writeGroups(shard, group, count, end);
       shard.groupCount = Math.max(shard.groupCount, inShard + count);
-      device.queue.writeBuffer(shard.range, 0, Uint32Array.of(shard.firstGroup, shard.groupCount));
+      sliced = null;
       group += count;
       // Staging memory is the browser's: let it drain, and let queries in between.
       if (group < endGroup) await device.queue.onSubmittedWorkDone();
@@ -67,13 +84,13 @@ export function createShards(
   }
 
   /** The last shard, with room for `group`: grown, or begun. */
-  async function shardFor(group: number, endGroup: number): Promise<GrowingShard> {
+  async function shardFor(group: number, endGroup: number): Promise<Shard> {
     const last = list.at(-1);
     if (last && group < last.firstGroup + last.groupCapacity) return last;
     const isFull = !last || last.groupCapacity >= groupsMax;
     const firstGroup = isFull ? group : last.firstGroup;
     const needed = endGroup - firstGroup;
-    const doubled = isFull ? Math.ceil(SHARD_BYTES_MIN / groupBytes) : last.groupCapacity * 2;
+    const doubled = isFull ? Math.ceil(SHARD_BYTES_MIN / rowsBytes) : last.groupCapacity * 2;
     const shard = await createShard(firstGroup, Math.min(groupsMax, Math.max(needed, doubled)));
     if (isFull) list.push(shard);
     else {
@@ -83,83 +100,101 @@ export function createShards(
     return shard;
   }
 
-  async function createShard(firstGroup: number, groupCapacity: number): Promise<GrowingShard> {
-    const { STORAGE, UNIFORM, COPY_DST, COPY_SRC } = GPUBufferUsage;
-    const inverseRows = metric === 'cosine' ? groupCapacity * GROUP_ROWS : GROUP_ROWS;
+  async function createShard(firstGroup: number, groupCapacity: number): Promise<Shard> {
+    const { STORAGE, COPY_DST, COPY_SRC } = GPUBufferUsage;
     device.pushErrorScope('out-of-memory');
     device.pushErrorScope('validation');
     const usage = STORAGE | COPY_DST | COPY_SRC;
-    const rows = device.createBuffer({ label: 'rows', size: groupCapacity * groupBytes, usage });
-    const inverseNorms = device.createBuffer({ label: 'inverse norms', size: inverseRows * 4, usage });
-    const range = device.createBuffer({ label: 'shard', size: 8, usage: UNIFORM | COPY_DST });
-    const bindGroup = device.createBindGroup({
-      layout,
-      entries: [range, rows, inverseNorms].map((buffer, binding) => ({ binding, resource: { buffer } })),
-    });
+    const rows = device.createBuffer({ label: 'rows', size: groupCapacity * rowsBytes, usage });
+    // Not empty, also where no metric looks at it.
+    const factors = device.createBuffer({ label: 'factors', size: Math.max(16, groupCapacity * factorsBytes), usage });
     const errors = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
     const error = errors.find((one) => one !== null);
-    if (error) {
-      for (const buffer of [rows, inverseNorms, range]) buffer.destroy();
-      throw new Error(`the GPU has no room for ${groupCapacity * groupBytes} bytes: ${error.message}`);
+    if (error || closed) {
+      for (const buffer of [rows, factors]) buffer.destroy();
+      throw new Error(`the GPU has no room for ${groupCapacity * rowsBytes} bytes: ${error?.message ?? 'closed'}`);
     }
-    return { firstGroup, groupCount: 0, groupCapacity, rows, inverseNorms, range, bindGroup };
+    return { firstGroup, groupCount: 0, groupCapacity, rows, factors };
   }
 
-  function copyShard(from: GrowingShard, to: GrowingShard): void {
+  function copyShard(from: Shard, to: Shard): void {
     const encoder = device.createCommandEncoder();
-    encoder.copyBufferToBuffer(from.rows, 0, to.rows, 0, from.groupCount * groupBytes);
-    encoder.copyBufferToBuffer(from.inverseNorms, 0, to.inverseNorms, 0, from.inverseNorms.size);
+    encoder.copyBufferToBuffer(from.rows, 0, to.rows, 0, from.groupCount * rowsBytes);
+    encoder.copyBufferToBuffer(from.factors, 0, to.factors, 0, from.groupCount * factorsBytes);
     device.queue.submit([encoder.finish()]);
     to.groupCount = from.groupCount;
     destroy(from);
   }
 
-  function writeGroups(shard: GrowingShard, firstGroup: number, count: number, endRow: number): void {
-    const interleaved = new Float32Array(count * groupFloats);
-    const inverse = new Float32Array(count * GROUP_ROWS);
-    const firstRow = firstGroup * GROUP_ROWS;
-    for (let i = 0; i < count * GROUP_ROWS && firstRow + i < endRow; i++) {
-      const row = firstRow + i;
-      // Odd rows stay zero: their candidates come from the list of odd rows, and here they can overflow nothing.
-      if (cpu.norms.isOdd(row)) continue;
-      const at = Math.floor(i / GROUP_ROWS) * groupFloats + (i % GROUP_ROWS) * 4;
-      const values = cpu.values(row);
-      const offset = cpu.offset(row);
-      interleave(values, offset, dimension, interleaved, at);
-      if (metric === 'cosine') inverse[i] = inverseOf(vectorNorm(values, offset, dimension));
+  function writeGroups(shard: Shard, firstGroup: number, count: number, endRow: number): void {
+    const words = new Uint32Array(count * groupWords);
+    const factors = new Float32Array(count * factorCount * GROUP_ROWS);
+    for (let i = 0; i < count; i++) {
+      const first = (firstGroup + i) * GROUP_ROWS;
+      const end = Math.min(endRow, first + GROUP_ROWS);
+      const factorsOfGroup = factors.subarray(i * factorCount * GROUP_ROWS);
+      source.write(first, end, words.subarray(i * groupWords, (i + 1) * groupWords), factorsOfGroup);
     }
     const inShard = firstGroup - shard.firstGroup;
-    device.queue.writeBuffer(shard.rows, inShard * groupBytes, interleaved);
-    if (metric === 'cosine') device.queue.writeBuffer(shard.inverseNorms, inShard * GROUP_ROWS * 4, inverse);
+    device.queue.writeBuffer(shard.rows, inShard * rowsBytes, words);
+    device.queue.writeBuffer(shard.factors, inShard * factorsBytes, factors);
+  }
+
+  function slices(most: number): readonly Slice[] {
+    if (sliced?.groupsMax === most) return sliced.slices;
+    const parts = list.flatMap((shard) => {
+      const offsets = Array.from({ length: Math.ceil(shard.groupCount / most) }, (_, i) => i * most);
+      return offsets.map((offset) => ({ shard, offset, groupCount: Math.min(most, shard.groupCount - offset) }));
+    });
+    const words = new Uint32Array((parts.length * rangeStride) / 4);
+    for (const [i, { shard, offset, groupCount }] of parts.entries()) {
+      words.set([shard.firstGroup + offset, groupCount, offset, pieces], (i * rangeStride) / 4);
+    }
+    ranges?.destroy();
+    ranges = device.createBuffer({
+      label: 'ranges',
+      size: Math.max(16, words.byteLength),
+      usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+    });
+    device.queue.writeBuffer(ranges, 0, words);
+    const bindGroups = new Map(list.map((shard) => [shard, bind(ranges!, shard)]));
+    sliced = {
+      groupsMax: most,
+      slices: parts.map(({ shard, groupCount }, i) => ({
+        bindGroup: bindGroups.get(shard)!,
+        rangeOffset: i * rangeStride,
+        groupCount,
+      })),
+    };
+    return sliced.slices;
+  }
+
+  function bind(range: GPUBuffer, { rows, factors }: Shard): GPUBindGroup {
+    const resources = [{ buffer: range, size: 16 }, { buffer: rows }, { buffer: factors }];
+    return device.createBindGroup({
+      layout,
+      entries: resources.map((resource, binding) => ({ binding, resource })),
+    });
   }
 
   return {
-    list,
+    groupBytes: rowsBytes + factorsBytes,
     get bytes() {
-      return list.reduce((sum, { rows, inverseNorms }) => sum + rows.size + inverseNorms.size, 0);
+      return list.reduce((sum, { rows, factors }) => sum + rows.size + factors.size, ranges?.size ?? 0);
     },
+    slices,
     upload,
     close() {
+      closed = true;
       for (const shard of list) destroy(shard);
+      list.length = 0;
+      ranges?.destroy();
+      ranges = null;
     },
   };
 }
 
-/** One row into its place of a group: 4 numbers, then the 252 of the other 63 rows' pieces, and so on. */
-function interleave(values: Float32Array, offset: number, dimension: number, group: Float32Array, at: number): void {
-  const whole = dimension & ~3;
-  let to = at;
-  let i = 0;
-  for (; i < whole; i += 4) {
-    group[to] = values[offset + i]!;
-    group[to + 1] = values[offset + i + 1]!;
-    group[to + 2] = values[offset + i + 2]!;
-    group[to + 3] = values[offset + i + 3]!;
-    to += GROUP_ROWS * 4;
-  }
-  for (; i < dimension; i++) group[to++] = values[offset + i]!;
-}
-
-function destroy({ rows, inverseNorms, range }: GrowingShard): void {
-  for (const buffer of [rows, inverseNorms, range]) buffer.destroy();
+function destroy({ rows, factors }: Shard): void {
+  rows.destroy();
+  factors.destroy();
 }
