@@ -39,7 +39,7 @@ export interface ModelCallOptions extends CallOptions {
 /** An open database. Get one from `open`, end it with `close` or `await using`. */
 export class Database implements AsyncDisposable {
   readonly name: string;
-  /** What runs the distance kernels. */
+  /** What runs the distance kernels; where tabs share the database, what the leader ran them on when this one opened. */
   readonly device: Device;
   private readonly connection: Connection;
   private closing: Promise<void> | undefined;

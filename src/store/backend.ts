@@ -8,11 +8,11 @@ export type Write =
   | { store: StoreName; key: number; value: ArrayBuffer }
   | { store: StoreName; key: number; delete: true };
 
-/** What a value must be, byte by byte, for a commit to happen; undefined: it must not be there. */
+/** What a value must be, byte by byte, for a commit to happen. */
 export interface Expected {
   store: StoreName;
   key: number;
-  value: ArrayBuffer | undefined;
+  value: ArrayBuffer;
 }
 
 export interface Backend {
@@ -39,8 +39,8 @@ export function checkExpected({ value }: Expected, found: ArrayBuffer | undefine
   }
 }
 
-function sameBytes(a: ArrayBuffer | undefined, b: ArrayBuffer | undefined): boolean {
-  if (!a || !b) return a === b;
+function sameBytes(a: ArrayBuffer, b: ArrayBuffer | undefined): boolean {
+  if (!b) return false;
   const bytes = new Uint8Array(b);
   return a.byteLength === b.byteLength && new Uint8Array(a).every((byte, i) => byte === bytes[i]);
 }

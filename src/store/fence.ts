@@ -1,29 +1,25 @@
-// Keeps an opener that lost the database from writing to it: a tab that was frozen while another one took over, or an
-// older tab where there are no Web Locks. A random value stands beside the manifest; whoever takes the database over
-// writes a new one, and every commit demands, in its own transaction, the value that its opener found or wrote.
-import type { Backend, Expected, Write } from './backend.ts';
-import { checkExpected } from './backend.ts';
+// One writer, whatever locks say: keeps an opener that lost the database from writing to it, be it a tab that was frozen
+// while another one took over, or an older tab where there are no Web Locks. A random value stands beside the manifest;
+// each opener writes its own before it reads anything, and each of its commits demands, in its own transaction, that it
+// still stands there.
+import { type Backend, checkExpected, type Expected, type Write } from './backend.ts';
 import { encodeBlock } from './format.ts';
+import { readManifest } from './manifest.ts';
 import { FENCE_KEY } from './schema.ts';
 
 const FENCE_BYTES = 16;
 
 export interface FencedBackend extends Backend {
-  /** Throws `BLOCKED` if another opener has fenced this one off since. */
+  /** Throws `BLOCKED` if there has been another opener since. */
   checkFence(): Promise<void>;
 }
 
-/**
- * A backend whose commits are `BLOCKED` once somebody else has fenced it off. `takeOver`: fences off whoever may still
- * have the database open, before anything is read.
- */
-export async function openFenced(inner: Backend, takeOver: boolean): Promise<FencedBackend> {
+/** A backend whose commits are `BLOCKED` once somebody else has opened it; fences off who did before. */
+export async function openFenced(inner: Backend): Promise<FencedBackend> {
+  await readManifest(inner); // a database that cannot be opened is left as it is
   const slot = { store: 'manifest', key: FENCE_KEY } as const;
-  let value: ArrayBuffer | undefined;
-  if (takeOver) {
-    value = newFence();
-    await inner.commit([{ ...slot, value }]);
-  } else value = await inner.read(slot.store, slot.key);
+  const value = newFence();
+  await inner.commit([{ ...slot, value }]);
   const expected: Expected = { ...slot, value };
   return {
     kind: inner.kind,

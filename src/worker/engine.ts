@@ -42,22 +42,16 @@ interface OpenDatabase {
   onEvent: (event: EngineEvent) => void | Promise<void>;
 }
 
-/** What the tabs around an engine say of its calls. */
-export interface Ownership {
-  /** Whose write a call is, where it may be sent again to the next engine. */
-  originOf(call: CallId): Origin | null;
-  /** Whether another engine may still have the database open: then it is fenced off. */
-  takeOver: boolean;
-}
-
 export interface LocalEngine extends Engine {
   /** Throws `BLOCKED` if the database was taken over by another engine since it was opened. */
   checkFence(): Promise<void>;
 }
 
-const ALONE: Ownership = { originOf: () => null, takeOver: false };
-
-export function createEngine(createModelLoader: CreateModelLoader, ownership: Ownership = ALONE): LocalEngine {
+/** `originOf`: whose write a call is, where it may be sent again to the next engine. */
+export function createEngine(
+  createModelLoader: CreateModelLoader,
+  originOf: (call: CallId) => Origin | null = () => null,
+): LocalEngine {
   let database: OpenDatabase | null = null;
   const collections = new Map<number, Promise<CollectionState>>();
   const writes = new Queue();
@@ -113,7 +107,7 @@ export function createEngine(createModelLoader: CreateModelLoader, ownership: Ow
             throw new PiramidError('ABORTED', 'the call was cancelled by its signal; nothing was written');
           return run(signal);
         };
-        const result = again ? await opened().store.once(ownership.originOf(call), begin, again) : await begin();
+        const result = again ? await opened().store.once(originOf(call), begin, again) : await begin();
         if (opened().store.shouldFold) writes.run(() => opened().store.fold()).catch(reportFold);
         return result;
       });
@@ -184,10 +178,7 @@ export function createEngine(createModelLoader: CreateModelLoader, ownership: Ow
 
     async open(options: EngineOptions, onEvent) {
       if (database) throw new PiramidError('CONFLICT', 'this worker has a database open already');
-      const [stored, devices] = await Promise.all([
-        openStore(options, ownership.takeOver),
-        openDevices(options.device),
-      ]);
+      const [stored, devices] = await Promise.all([openStore(options), openDevices(options.device)]);
       database = { name: options.name, ...stored, devices, onEvent, models: createModelLoader(options.models) };
       return { device: devices.gpu ? 'webgpu' : devices.cpu, uuid: stored.store.uuid };
     },
@@ -417,11 +408,11 @@ export function createEngine(createModelLoader: CreateModelLoader, ownership: Ow
   }
 }
 
-async function openStore(options: EngineOptions, takeOver: boolean) {
+async function openStore(options: EngineOptions) {
   const backend =
     options.storage === 'memory' ? new MemoryBackend() : await openIndexedDb(options.name, options.durability);
   try {
-    const fenced = await openFenced(backend, takeOver);
+    const fenced = await openFenced(backend);
     const store = await Store.open(fenced, mergeBlocks, encodeVectors);
     return { store, checkFence: () => fenced.checkFence() };
   } catch (error) {

@@ -89,6 +89,19 @@ class Tab {
     }
   }
 
+  /** Its process: the renderer that works hardest while the page does. */
+  async processId(): Promise<number> {
+    const session = await browser.newBrowserCDPSession();
+    const times = async () => {
+      const { processInfo } = await session.send('SystemInfo.getProcessInfo');
+      return new Map(processInfo.filter(({ type }) => type === 'renderer').map(({ id, cpuTime }) => [id, cpuTime]));
+    };
+    const before = await times();
+    await this.page.evaluate('tab.spin(400)');
+    const spent = [...(await times())].map(([id, time]) => ({ id, spent: time - (before.get(id) ?? 0) }));
+    return spent.sort((a, b) => b.spent - a.spent)[0]!.id;
+  }
+
   async role(): Promise<unknown> {
     return (await this.do('role'))?.value;
   }
@@ -172,3 +185,49 @@ for (let trial = 0; trial < TRIALS; trial++) {
     expect(model.acknowledged).toBeGreaterThan(20);
   });
 }
+
+test('a process that is stopped is taken over from; when it goes on, it follows, and its calls settle', async () => {
+  const name = 'tabs-stopped';
+  const [a, b] = [await Tab.open(name), await Tab.open(name)];
+  const stopped = await a.processId();
+  expect(await b.processId()).not.toBe(stopped);
+  await a.do('insert', ['before'], 1);
+  process.kill(stopped, 'SIGSTOP');
+  const late = a.do('insert', ['late'], 2);
+  const begun = Date.now();
+  expect(await b.do('insert', ['meanwhile'], 3)).toEqual({});
+  console.log(`a stopped leader was taken over from after ${Date.now() - begun} ms`);
+  expect(await b.role()).toBe('leader');
+  process.kill(stopped, 'SIGCONT');
+  // What a read begins to ask after the write of another tab was acknowledged, it sees.
+  const read = (await a.do('read'))!.value as [string, number][];
+  expect(new Map(read).get('meanwhile')).toBe(3);
+  expect(await late).toEqual({});
+  const ids = ((await b.do('read'))!.value as [string, number][]).map(([id]) => id).sort();
+  expect(ids).toEqual(['before', 'late', 'meanwhile']);
+  expect([await a.role(), await b.role()]).toEqual(['follower', 'leader']);
+  await Promise.all([a, b].map((tab) => tab.end('database closed')));
+});
+
+test('the next tab leads soon after the leader has gone, and the second tab opens soon', async () => {
+  const name = 'tabs-times';
+  const times: Record<string, number[]> = { 'second open': [] };
+  let leader = await Tab.open(name);
+  await leader.do('insert', ['r'], 1);
+  for (const how of [...ENDS, ...ENDS]) {
+    const next = await Tab.open(name);
+    times['second open']!.push(next.openMs);
+    const ended = leader.end(how);
+    if (how !== 'page crashed') await ended;
+    const begun = Date.now();
+    // Of an idle database: the read is sent when the leader is gone, or going.
+    expect((await next.do('read'))!.value).toEqual([['r', 1]]);
+    times[how] = [...(times[how] ?? []), Date.now() - begun];
+    await ended;
+    expect(await next.role()).toBe('leader');
+    leader = next;
+  }
+  await leader.end('database closed');
+  const said = Object.entries(times).map(([what, ms]) => `${what} ${ms.map(Math.round).join(', ')} ms`);
+  console.log(`takeover: ${said.join('; ')}`);
+});

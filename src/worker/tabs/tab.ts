@@ -64,14 +64,18 @@ export function createTab(createModelLoader: CreateModelLoader): Engine {
     open: (options: EngineOptions, onEvent: OnEvent) => tab.open(options, onEvent),
     close: () => tab.close(),
     cancel: (call: CallId) => tab.cancel(call),
-    generate: (...args: Parameters<Engine['generate']>) => tab.generate(...args),
   };
   for (const [name, kind] of Object.entries(METHODS)) {
     const method = name as Method;
     table[method] = (...args: unknown[]) =>
       kind === 'plain' ? tab.call(method, args, null) : tab.call(method, args.slice(0, -1), args.at(-1) as CallId);
   }
-  return table as unknown as Engine;
+  const engine = table as unknown as Engine;
+  const { loadModel } = engine;
+  engine.generate = async (...args) => (await tab.generating()).generate(...args);
+  engine.loadModel = async (...args) =>
+    args[0] === 'generate' ? (await tab.generating()).loadModel(...args) : loadModel(...args);
+  return engine;
 }
 
 class Tab {
@@ -95,7 +99,7 @@ class Tab {
   private leader: Leader | null = null;
   /** Whom this worker follows, since its welcome. */
   private following: string | null = null;
-  private opened: PromiseWithResolvers<Opened> | null = null;
+  private opened: { resolve: (opened: Opened) => void; reject: (error: unknown) => void } | null = null;
   /** Of the database, known for certain once a collection of it has been opened. */
   private uuid: string | null = null;
   private isUuidStored = false;
@@ -126,20 +130,20 @@ class Tab {
     this.onEvent = onEvent;
     this.models = this.createModelLoader(options.models);
     if (options.storage === 'memory' || this.token === null) {
-      // Nobody to share with, or nobody who could be asked: without locks the newest opener has the database.
-      const term = new Term(() => this.sharedModels(), options.storage !== 'memory');
+      // Nobody to share with, or nobody who could be asked: then the newest opener has the database.
+      const term = new Term(() => this.sharedModels());
       const opened = await term.open(options);
       this.term = term;
       return opened;
     }
-    const opening = Promise.withResolvers<Opened>();
-    this.opened = opening;
     this.board = new BroadcastChannel(boardName(options.name));
     this.board.onmessage = ({ data }: MessageEvent<BoardMessage>) => this.onBoard(data);
     this.channel = new BroadcastChannel(followerChannelName(this.token));
     this.channel.onmessage = ({ data }: MessageEvent<LeaderMessage>) => this.onLeader(data);
-    this.follow();
-    return opening.promise;
+    return new Promise((resolve, reject) => {
+      this.opened = { resolve, reject };
+      this.follow();
+    });
   }
 
   call(method: Method, args: readonly unknown[], pageNumber: CallId | null): Promise<unknown> {
@@ -183,14 +187,14 @@ class Tab {
   }
 
   /**
-   * In this worker, whoever leads: what has been said cannot be sent again, and a language model would keep the leader from
-   * everything else. By an engine of its own that holds no records.
+   * What writes text: in this worker, whoever leads. What has been said cannot be sent again, and a language model would keep the leader from
+   * everything else. An engine of its own that holds no records.
    */
-  async generate(...args: Parameters<Engine['generate']>): Promise<void> {
-    if (this.end) throw this.end;
-    if (!this.options) throw new PiramidError('CLOSED', 'the database is not open');
+  generating(): Promise<Engine> {
+    if (this.end) return Promise.reject(this.end);
+    if (!this.options) return Promise.reject(new PiramidError('CLOSED', 'the database is not open'));
     this.generation ??= this.openGeneration(this.options);
-    return (await this.generation).generate(...args);
+    return this.generation;
   }
 
   async close(): Promise<void> {
@@ -242,9 +246,9 @@ class Tab {
   }
 
   /** Leads until the result settles. */
-  private async lead(candidacy: AbortController, takeOver: boolean): Promise<void> {
+  private async lead(candidacy: AbortController, byForce: boolean): Promise<void> {
     if (candidacy.signal.aborted) return;
-    const term = new Term(() => this.sharedModels(), takeOver);
+    const term = new Term(() => this.sharedModels());
     this.term = term;
     this.following = null;
     const left = new Promise<void>((resolve) => {
@@ -254,7 +258,7 @@ class Tab {
     try {
       const opened = await term.open(this.options!);
       // Until whoever was in office cannot believe so any longer.
-      if (takeOver) await new Promise((resolve) => setTimeout(resolve, LEASE_MS));
+      if (byForce) await new Promise((resolve) => setTimeout(resolve, LEASE_MS));
       if (this.term !== term) return void term.close();
       this.leader = new Leader(term, () => this.lose(term));
       this.post({ type: 'leader', leader: this.leader.id });

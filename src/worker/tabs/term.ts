@@ -20,7 +20,6 @@ export interface Running {
 }
 
 export class Term {
-  readonly takeOver: boolean;
   /** What `open` said. */
   opened: { device: Device; uuid: string } | null = null;
   private readonly engine: LocalEngine;
@@ -30,10 +29,8 @@ export class Term {
   private provenAt = 0;
   private proving: Promise<void> | null = null;
 
-  /** `takeOver`: another worker may still believe that it is in office. */
-  constructor(createModelLoader: CreateModelLoader, takeOver: boolean) {
-    this.takeOver = takeOver;
-    this.engine = createEngine(createModelLoader, { originOf: (call) => this.origins.get(call)?.() ?? null, takeOver });
+  constructor(createModelLoader: CreateModelLoader) {
+    this.engine = createEngine(createModelLoader, (call) => this.origins.get(call)?.() ?? null);
   }
 
   async open(options: EngineOptions): Promise<{ device: Device; uuid: string }> {

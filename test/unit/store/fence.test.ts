@@ -2,8 +2,9 @@
 import { expect, test } from 'vitest';
 import { countOf, decodeOrigin, encodeOrigin, type Origin, withAnswer } from '../../../src/store/answered.ts';
 import { openFenced } from '../../../src/store/fence.ts';
+import { emptyManifest, manifestWrite } from '../../../src/store/manifest.ts';
 import { MemoryBackend } from '../../../src/store/memory.ts';
-import { ANSWERED_CLIENTS_MAX, STORES } from '../../../src/store/schema.ts';
+import { ANSWERED_CLIENTS_MAX, FORMAT_VERSION, STORES } from '../../../src/store/schema.ts';
 import { Store } from '../../../src/store/store.ts';
 import { Bitset } from '../../../src/structures/bitset.ts';
 
@@ -36,31 +37,40 @@ function rows(firstRow: number, rowCount: number) {
   };
 }
 
-test('whoever was fenced off writes nothing more, not even what it repairs, and who comes after it can', async () => {
+test('whoever opens has the database alone: who opened it before writes nothing more, not even what it repairs', async () => {
   const backend = new MemoryBackend();
-  const older = await openFenced(backend, false);
-  const store = await Store.open(older, (blocks) => blocks[0]!);
-  const { id } = await store.createCollection('c', { dimension: 256, metric: 'dot', embedder: null });
-  const newer = await openFenced(backend, true);
+  const openers = [];
+  for (let i = 0; i < 3; i++) {
+    const fenced = await openFenced(backend);
+    openers.push({ fenced, store: await Store.open(fenced, (blocks) => blocks[0]!) });
+    if (i === 0) await openers[0]!.store.createCollection('c', { dimension: 256, metric: 'dot', embedder: null });
+  }
+  const [oldest, older, newest] = openers;
+  const id = 1;
   const before = await contents(backend);
-  for (const write of [
-    () => store.append(id, rows(0, 3), []),
-    () => store.append(id, rows(0, 5000), []),
-    () => store.createCollection('d', { dimension: 1, metric: 'dot', embedder: null }),
-    () => store.deleteCollection(id),
-    () => store.fold(),
-  ])
-    await expect(write()).rejects.toThrow(/^BLOCKED: .*taken the database over/);
-  await expect(older.checkFence()).rejects.toThrow(/^BLOCKED/);
+  for (const { store, fenced } of [oldest!, older!, oldest!]) {
+    const writes = [
+      () => store.append(id, rows(0, 3), []),
+      () => store.append(id, rows(0, 5000), []),
+      () => store.createCollection('d', { dimension: 1, metric: 'dot', embedder: null }),
+      () => store.deleteCollection(id),
+      () => store.fold(),
+    ];
+    for (const write of writes) await expect(write()).rejects.toThrow(/^BLOCKED: .*taken the database over/);
+    await expect(fenced.checkFence()).rejects.toThrow(/^BLOCKED/);
+  }
   expect(await contents(backend)).toEqual(before);
+  await newest!.fenced.checkFence();
+  await newest!.store.append(id, rows(0, 3), []);
+});
 
-  await newer.checkFence();
-  const next = await Store.open(newer, (blocks) => blocks[0]!);
-  await next.append(id, rows(0, 3), []);
-  // An orderly successor fences nobody off, and is not fenced off.
-  const successor = await openFenced(backend, false);
-  await (await Store.open(successor, (blocks) => blocks[0]!)).append(id, rows(3, 3), []);
-  await newer.checkFence();
+test('a database that cannot be opened is left as it is', async () => {
+  const backend = new MemoryBackend();
+  const manifest = { ...emptyManifest(), generation: 2, reader: FORMAT_VERSION + 1 };
+  await backend.commit([manifestWrite(manifest)]);
+  const before = await contents(backend);
+  await expect(openFenced(backend)).rejects.toThrow(/^NEWER_FORMAT/);
+  expect(await contents(backend)).toEqual(before);
 });
 
 test('a write is known by its origin in whatever form it was stored, after folds and reopens too', async () => {
