@@ -16,7 +16,7 @@ const dist = fileURLToPath(new URL('../../dist', import.meta.url));
 const TRIALS = Number(process.env.PIRAMID_TAB_TRIALS ?? 2);
 const SEED = Number(process.env.PIRAMID_SEED ?? Date.now() % 1_000_000);
 /** How long a trial kills tabs, milliseconds. */
-const TRIAL_MS = 5000;
+const TRIAL_MS = 3000;
 
 const PAGE = `<!doctype html><meta charset="utf-8"><script type="module">
   import { open } from '/dist/piramid.js';
@@ -181,7 +181,7 @@ for (let trial = 0; trial < TRIALS; trial++) {
     await last.end('database closed');
     console.log(`seed ${seed}: ${model.summary()}, ${ends} ends of a tab`);
     expect(model.problems).toEqual([]);
-    expect(ends).toBeGreaterThan(3);
+    expect(ends).toBeGreaterThan(1);
     expect(model.acknowledged).toBeGreaterThan(20);
   });
 }
@@ -218,13 +218,16 @@ test('the next tab leads soon after the leader has gone, and the second tab open
     const next = await Tab.open(name);
     times['second open']!.push(next.openMs);
     const ended = leader.end(how);
-    if (how !== 'page crashed') await ended;
-    const begun = Date.now();
-    // Of an idle database: the read is sent when the leader is gone, or going.
-    expect((await next.do('read'))!.value).toEqual([['r', 1]]);
-    times[how] = [...(times[how] ?? []), Date.now() - begun];
+    // One read after the other until it leads: the longest is the one that had to wait.
+    let longest = 0;
+    for (let isOver = false; !isOver; ) {
+      isOver = (await next.role()) === 'leader';
+      const begun = Date.now();
+      expect((await next.do('read'))!.value).toEqual([['r', 1]]);
+      longest = Math.max(longest, Date.now() - begun);
+    }
     await ended;
-    expect(await next.role()).toBe('leader');
+    times[how] = [...(times[how] ?? []), longest];
     leader = next;
   }
   await leader.end('database closed');
