@@ -115,19 +115,27 @@ export interface EngineRows {
   vectors: (Float32Array | null)[] | null;
 }
 
-/** What the worker tells the page outside of answers. */
+/** What a call is told before its answer. */
 export type EngineEvent =
   | { type: 'token'; call: CallId; piece: string }
   | { type: 'progress'; call: CallId; progress: ModelProgress };
+
+/** What the worker tells the page outside of answers. */
+export type PageEvent =
+  | EngineEvent
+  /** Start another worker, and let it `becomeShard` on this port. */
+  | { type: 'shard'; device: NonNullable<OpenOptions['device']>; port: MessagePort };
 
 /** The method table that the worker exposes. Every method rejects with `PiramidError` only. */
 export interface Engine {
   /** First call of all. Returns the token of the worker's life lock, null where there are no Web Locks. */
   hello(): Promise<string | null>;
   ping(): void;
+  /** Makes this worker one that holds rows for another's engine. Its one call after `hello`. */
+  becomeShard(device: NonNullable<OpenOptions['device']>, port: MessagePort): Promise<void>;
   open(
     options: EngineOptions,
-    onEvent: (event: EngineEvent) => void | Promise<void>,
+    onEvent: (event: PageEvent) => void | Promise<void>,
   ): Promise<{ device: Device; uuid: string }>;
   close(): Promise<void>;
   cancel(call: CallId): void;

@@ -166,6 +166,8 @@ export interface QueryPlan {
   device?: Device;
   /** What was scanned: the vectors themselves ('none') or their codes. Absent like `device`. */
   tier?: Quantization;
+  /** Workers that scanned side by side; absent: one. Without a GPU, vectors above 32 MB are spread over up to 4. */
+  workers?: number;
   /** How many records the scan of codes left to be scored by their float32 numbers. */
   candidates?: number;
   /** Rows that the filter let through, of all live rows. */

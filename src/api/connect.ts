@@ -1,8 +1,15 @@
 // The page's line to one worker: starts it, notices when it is blocked, missing, crashed, stuck or closed, and then
 // settles every call that waits. Comlink alone would let those calls hang for ever.
-import { proxy, type Remote, releaseProxy, wrap } from 'comlink';
+import { proxy, type Remote, releaseProxy, transfer, wrap } from 'comlink';
 import { PiramidError, toPiramidError } from '../errors.ts';
-import { type CallId, type Engine, type EngineEvent, installErrorTransfer, lifeLockName } from '../protocol.ts';
+import {
+  type CallId,
+  type Engine,
+  type EngineEvent,
+  installErrorTransfer,
+  lifeLockName,
+  type PageEvent,
+} from '../protocol.ts';
 // `?worker&inline` in the IIFE format is the one form that works as ESM, as a script tag, from another origin and on file://.
 import InlinedWorker from '../worker/worker.ts?worker&inline';
 import { describe, invalid } from './input.ts';
@@ -15,7 +22,10 @@ const BEATS = 4;
 installErrorTransfer();
 
 export class Connection {
+  private readonly makeWorker: () => Worker;
   private readonly worker: Worker;
+  /** Workers that hold rows for it. They end with it. */
+  private readonly shards: Worker[] = [];
   private readonly engine: Remote<Engine>;
   private readonly silence: number;
   private readonly waiting = new Set<(reason: PiramidError) => void>();
@@ -27,7 +37,8 @@ export class Connection {
   /** Beats since the last sign of life. */
   private silentBeats = 0;
 
-  private constructor(worker: Worker, silence: number) {
+  private constructor(makeWorker: () => Worker, worker: Worker, silence: number) {
+    this.makeWorker = makeWorker;
     this.worker = worker;
     this.silence = silence;
     worker.addEventListener('error', (event) => {
@@ -44,16 +55,16 @@ export class Connection {
   }
 
   /** Starts a worker and waits for its hello. `silence`: milliseconds without a sign of life that are taken for death. */
-  static async start(makeWorker: (() => Worker) | undefined, silence: number): Promise<Connection> {
+  static async start(makeWorker: () => Worker = () => new InlinedWorker(), silence: number): Promise<Connection> {
     let worker: Worker;
     try {
-      worker = makeWorker ? makeWorker() : new InlinedWorker();
+      worker = makeWorker();
     } catch (error) {
       throw toPiramidError(error, 'WORKER_FAILED', 'the worker could not be made');
     }
     if (typeof worker?.addEventListener !== 'function')
       throw invalid(`worker: expected a function that makes a Worker, and it made ${describe(worker)}`);
-    const connection = new Connection(worker, silence);
+    const connection = new Connection(makeWorker, worker, silence);
     const timer = setTimeout(() => {
       connection.fail(new PiramidError('WORKER_FAILED', `the worker did not answer within ${START_TIMEOUT} ms`));
     }, START_TIMEOUT);
@@ -111,15 +122,32 @@ export class Connection {
   }
 
   /** The callback that the worker's events come in by. */
-  events(): (event: EngineEvent) => void {
-    return proxy((event: EngineEvent) => {
+  events(): (event: PageEvent) => void {
+    return proxy((event: PageEvent) => {
       this.silentBeats = 0;
+      if (event.type === 'shard') return this.startShard(event);
       try {
         this.listeners.get(event.call)?.(event);
       } catch (error) {
         reportError(error); // the user's own callback failed: shown where its author looks, not lost in the worker
       }
     });
+  }
+
+  /** Another worker of the same script. Where there is none, the engine keeps all rows. */
+  private startShard({ device, port }: Extract<PageEvent, { type: 'shard' }>): void {
+    if (this.failure) return;
+    try {
+      const shard = this.makeWorker();
+      this.shards.push(shard);
+      shard.addEventListener('error', (event) => {
+        event.preventDefault();
+        shard.terminate(); // lets go of its life lock, and so the engine knows
+      });
+      wrap<Engine>(shard)
+        .becomeShard(device, transfer(port, [port]))
+        .catch(() => shard.terminate());
+    } catch {}
   }
 
   /** Lets the worker finish what it writes, then ends it. Calls still waiting, and later ones, reject with `CLOSED`. */
@@ -141,7 +169,7 @@ export class Connection {
     this.stopHeartbeat();
     for (const reject of [...this.waiting]) reject(reason);
     this.engine[releaseProxy]();
-    this.worker.terminate();
+    for (const worker of [this.worker, ...this.shards]) worker.terminate();
   }
 
   /** The worker holds a lock while it lives; getting it means that the worker is gone, however it went. */

@@ -69,7 +69,7 @@ export function createFlatIndex(options: VectorIndexOptions, devices: Devices): 
       cpu.truncate(rowCount);
       mirror.restart();
     },
-    vector: (row) => copyOf(cpu, row, dimension),
+    vectors: async (rows) => Array.from(rows, (row) => copyOf(cpu, row, dimension)),
     search,
     close() {
       if (closed) return;

@@ -130,7 +130,7 @@ export function createQuantizedIndex(options: QuantizedIndexOptions, devices: De
       codes.truncate(rowCount);
       mirror.restart();
     },
-    vector: (row) => copyOf(originals, row, dimension),
+    vectors: async (rows) => Array.from(rows, (row) => copyOf(originals, row, dimension)),
     search,
     close() {
       if (closed) return;

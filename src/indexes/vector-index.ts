@@ -40,6 +40,8 @@ export interface VectorHits {
   device: Device;
   /** What was scanned. The answer is certain where it is 'none'. */
   tier: Quantization;
+  /** Workers that scanned, the engine's own included. @default 1 */
+  workers?: number;
   /** How many rows the scan of codes left for the canonical score. */
   candidates?: number;
   scanMs: number;
@@ -54,6 +56,10 @@ export interface VectorIndex {
   readonly device: Device;
   /** Bytes held in each place. */
   readonly bytes: { gpu: number; memory: number };
+  /** Workers that hold rows, the engine's own included. @default 1 */
+  readonly workers?: number;
+  /** A worker that held rows is gone. Searches reject with `LostRows`; the index is to be made anew. @default false */
+  readonly isLost?: boolean;
   /**
    * Adds rows after the last one. `vectors`: (n, dimension), row-major, finite, as users wrote them (not normalised).
    * All-zero rows are allowed as place holders; callers mask them out. Copied before it returns. `codes`: theirs, if
@@ -62,12 +68,14 @@ export interface VectorIndex {
   append(vectors: Float32Array, codes?: Codes | null): void;
   /** What `append` would make of the rows besides their numbers, to be stored; null where the index has no codes. */
   encode(vectors: Float32Array): Codes | null;
-  /** Makes room, so that appends up to that many rows cannot fail. Throws `UNSUPPORTED` where memory ends. */
-  reserve(rowCount: number): void;
+  /**
+   * Makes room: to be awaited before appends up to that many rows, which then cannot fail. `UNSUPPORTED` where memory ends.
+   */
+  reserve(rowCount: number): void | Promise<void>;
   /** Takes back the rows from `rowCount` on: what was to be written could not be. */
   truncate(rowCount: number): void;
-  /** A copy of one row as it was appended. Shape: (dimension). */
-  vector(row: number): Float32Array<ArrayBuffer>;
+  /** Copies of rows as they were appended, each of shape (dimension). */
+  vectors(rows: ArrayLike<number>): Promise<Float32Array<ArrayBuffer>[]>;
   search(search: VectorSearch): Promise<VectorHits>;
   /** Frees memory and buffers. Searches in flight still answer. */
   close(): void;

@@ -5,6 +5,7 @@ import type { CodeRows, Coder } from './codes/coder.ts';
 import { createJsCodes } from './codes/js.ts';
 import { createJsRows } from './js.ts';
 import type { CpuRows, RowsOptions } from './kernel.ts';
+import { createShardPool, type ShardPool, type ShardWorker } from './shards/pool.ts';
 import { createWasmCodes, loadWasmCodes } from './wasm/codes.ts';
 import { createWasmRows, loadWasm } from './wasm/rows.ts';
 import { type Gpu, openGpu } from './webgpu/device.ts';
@@ -18,6 +19,8 @@ export interface Devices {
   readonly gpu: Gpu | null;
   /** The GPU as its driver names it, also while it is lost; absent where there never was one. */
   readonly adapter?: string;
+  /** Other workers for rows; null where a GPU scans them, or none can be had. */
+  readonly shards: ShardPool | null;
   createCpuRows(options: RowsOptions): CpuRows;
   createCodeRows(coder: Coder): CodeRows;
   /** Calls `listener` when the GPU is back after a loss. Returns how to stop that. */
@@ -29,20 +32,36 @@ export interface Devices {
 export interface OpenDevicesOptions {
   /** How long to wait before each attempt to get a lost GPU back. @default [1000, 4000, 16000, 64000, 256000] */
   retryMs?: readonly number[];
+  /** Starts a worker that serves rows. Left out: there are none. */
+  openShard?: () => Promise<ShardWorker | null>;
+}
+
+/** What makes rows on this thread's processor: WASM, or JavaScript where there is no WASM SIMD or `js` is asked for. */
+export async function openCpu(wanted: 'auto' | Device): Promise<Pick<Devices, 'cpu' | 'createCpuRows'>> {
+  const wasm = wanted === 'js' ? null : await loadWasm();
+  return {
+    cpu: wasm ? 'wasm' : 'js',
+    createCpuRows: (rows) => (wasm ? createWasmRows(wasm, rows) : createJsRows(rows)),
+  };
 }
 
 /** `UNSUPPORTED` if a device asked for by name is missing. `auto` takes a real GPU beside WASM, or else JavaScript. */
 export async function openDevices(wanted: 'auto' | Device, options: OpenDevicesOptions = {}): Promise<Devices> {
-  const { retryMs = [1000, 4000, 16_000, 64_000, 256_000] } = options;
+  const { retryMs = [1000, 4000, 16_000, 64_000, 256_000], openShard } = options;
   const software = wanted === 'webgpu';
-  const [wasm, wasmCodes] = wanted === 'js' ? [null, null] : await Promise.all([loadWasm(), loadWasmCodes()]);
+  const [{ cpu, createCpuRows }, wasmCodes] = await Promise.all([
+    openCpu(wanted),
+    wanted === 'js' ? null : loadWasmCodes(),
+  ]);
   let gpu = wanted === 'auto' || wanted === 'webgpu' ? await openGpu({ software }) : null;
-  if (wanted === 'wasm' && !wasm) throw new PiramidError('UNSUPPORTED', "device: 'wasm' needs WebAssembly with SIMD");
+  if (wanted === 'wasm' && cpu !== 'wasm')
+    throw new PiramidError('UNSUPPORTED', "device: 'wasm' needs WebAssembly with SIMD");
   if (wanted === 'webgpu' && !gpu) {
     throw new PiramidError('UNSUPPORTED', "device: 'webgpu' needs a GPU adapter, and this browser gives none");
   }
 
   const adapter = gpu?.description;
+  const shards = openShard && !gpu ? createShardPool(openShard) : null;
   const listeners = new Set<(gpu: Gpu) => void>();
   let closed = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -71,12 +90,13 @@ export async function openDevices(wanted: 'auto' | Device, options: OpenDevicesO
   if (gpu) watch(gpu);
   return {
     wanted,
-    cpu: wasm ? 'wasm' : 'js',
+    cpu,
+    shards,
     get gpu() {
       return gpu;
     },
     ...(adapter === undefined ? {} : { adapter }),
-    createCpuRows: (rows) => (wasm ? createWasmRows(wasm, rows) : createJsRows(rows)),
+    createCpuRows,
     createCodeRows: (coder) => (wasmCodes ? createWasmCodes(wasmCodes, coder) : createJsCodes(coder)),
     onGpuBack(listener) {
       listeners.add(listener);
@@ -88,6 +108,7 @@ export async function openDevices(wanted: 'auto' | Device, options: OpenDevicesO
       listeners.clear();
       gpu?.device.destroy();
       gpu = null;
+      shards?.close();
     },
   };
 }

@@ -5,6 +5,7 @@ import { decodeMetadataValue, encodeMetadataRow } from '../filter/metadata.ts';
 import { PayloadIndex } from '../filter/payload-index.ts';
 import { createFlatIndex } from '../indexes/flat.ts';
 import { createQuantizedIndex } from '../indexes/quantized.ts';
+import { createShardedIndex } from '../indexes/sharded.ts';
 import type { VectorIndex } from '../indexes/vector-index.ts';
 import { createCoder } from '../kernels/codes/js.ts';
 import type { Devices } from '../kernels/devices.ts';
@@ -56,8 +57,9 @@ export class CollectionState {
     this.devices = devices;
     const { dimension, metric, quantization: tier = 'none' } = stored.config;
     if (dimension === null) this.index = null;
-    else if (tier === 'none') this.index = createFlatIndex({ dimension, metric }, devices);
-    else this.index = createQuantizedIndex({ dimension, metric, tier }, devices);
+    else if (tier !== 'none') this.index = createQuantizedIndex({ dimension, metric, tier }, devices);
+    else if (devices.shards) this.index = createShardedIndex({ dimension, metric }, devices, devices.shards);
+    else this.index = createFlatIndex({ dimension, metric }, devices);
   }
 
   /** Reads what is kept in memory from the store. */
@@ -66,6 +68,7 @@ export class CollectionState {
     try {
       for await (const rows of store.load(stored.id)) {
         for (const { firstRow, rowCount, values, present, codes } of rows.vectors) {
+          await state.index?.reserve(firstRow + rowCount);
           state.index?.append(values, codes);
           state.markPresent(firstRow, rowCount, present);
         }
@@ -138,6 +141,7 @@ export class CollectionState {
       if (row !== undefined) replaced.push(row);
     }
     const firstRow = this.rowCount;
+    await this.index?.reserve(firstRow + n);
     const { dimension } = this.stored.config;
     const none = () => new Array<null>(n).fill(null);
     const batch: RowBatch = {
@@ -157,7 +161,6 @@ export class CollectionState {
         ),
     };
     const { ids, vectors, codes, postings } = batch;
-    this.index?.reserve(firstRow + n);
     let isDurable = false;
     const writing = this.store.append(this.stored.id, batch, replaced, () => {
       isDurable = true;
@@ -189,8 +192,9 @@ export class CollectionState {
     if (dimension !== null) {
       vectors = new Float32Array(rows.length * dimension);
       sources = new Uint8Array(rows.length);
+      const originals = await this.index!.vectors(rows);
       for (const [i, row] of rows.entries()) {
-        vectors.set(this.index!.vector(row), i * dimension);
+        vectors.set(originals[i]!, i * dimension);
         if (!this.withVector.has(row)) sources[i] = VECTOR_NONE;
       }
     }
@@ -248,15 +252,16 @@ export class CollectionState {
 
   /** What was asked for of some rows. */
   async select(rows: ArrayLike<number>, select: Select): Promise<EngineRows> {
-    const [texts, metadata] = await Promise.all([
+    const [texts, metadata, vectors] = await Promise.all([
       select.includes('text') ? this.store.readTexts(this.stored.id, rows) : null,
       select.includes('metadata') ? this.store.readMetadata(this.stored.id, rows) : null,
+      select.includes('vector') && this.index ? this.index.vectors(rows) : null,
     ]);
-    const vectors =
-      select.includes('vector') && this.index
-        ? Array.from(rows, (row) => (this.withVector.has(row) ? this.index!.vector(row) : null))
-        : null;
-    return { texts, metadata, vectors };
+    return {
+      texts,
+      metadata,
+      vectors: vectors?.map((vector, i) => (this.withVector.has(rows[i]!) ? vector : null)) ?? null,
+    };
   }
 
   /** `name` is what the store calls it now. */

@@ -2,6 +2,7 @@
 // which calls are under way; the work itself is done by the files beside it.
 import { PiramidError, throwIfAborted, toPiramidError } from '../errors.ts';
 import { type Devices, openDevices } from '../kernels/devices.ts';
+import { LostRows, type ShardWorker } from '../kernels/shards/pool.ts';
 import type { CreateModelLoader, LoadOptions, ModelLoader } from '../models/model.ts';
 import { nextTask } from '../models/turns.ts';
 import {
@@ -21,7 +22,7 @@ import type { CollectionConfig, StoredCollection } from '../store/manifest.ts';
 import { MemoryBackend } from '../store/memory.ts';
 import { Store } from '../store/store.ts';
 import { mergePostings, Postings } from '../text/postings.ts';
-import type { CollectionInfo, CollectionStats, DatabaseStats, EmbedderOptions } from '../types.ts';
+import type { CollectionInfo, CollectionStats, DatabaseStats, Device, EmbedderOptions } from '../types.ts';
 import { CollectionState, encodeVectors } from './collection.ts';
 import { answerQuery } from './query.ts';
 import { Queue } from './queue.ts';
@@ -42,15 +43,25 @@ interface OpenDatabase {
   onEvent: (event: EngineEvent) => void | Promise<void>;
 }
 
-export interface LocalEngine extends Engine {
+/** Starts another worker for rows; null where there is none. */
+export type OpenShard = (device: EngineOptions['device']) => Promise<ShardWorker | null>;
+
+export interface LocalEngine extends Omit<Engine, 'open' | 'becomeShard'> {
+  open(
+    options: EngineOptions,
+    onEvent: (event: EngineEvent) => void | Promise<void>,
+  ): Promise<{ device: Device; uuid: string }>;
   /** Throws `BLOCKED` if the database was taken over by another engine since it was opened. */
   checkFence(): Promise<void>;
 }
 
-/** `originOf`: whose write a call is, where it may be sent again to the next engine. */
+/**
+ * `originOf`: whose write a call is, where it may be sent again to the next engine. `openShard`: left out, all rows stay.
+ */
 export function createEngine(
   createModelLoader: CreateModelLoader,
   originOf: (call: CallId) => Origin | null = () => null,
+  openShard?: OpenShard,
 ): LocalEngine {
   let database: OpenDatabase | null = null;
   const collections = new Map<number, Promise<CollectionState>>();
@@ -72,6 +83,26 @@ export function createEngine(
     const stored = opened().store.collections.find((collection) => collection.id === id);
     if (!stored) throw new PiramidError('NOT_FOUND', 'the collection has been deleted');
     return loaded(stored);
+  }
+
+  /** Runs what needs rows in memory; once more if a worker that held some of them ended: on disk they are still. */
+  async function withRows<T>(
+    id: number,
+    find: (id: number) => Promise<CollectionState>,
+    run: (collection: CollectionState) => Promise<T>,
+  ): Promise<T> {
+    const collection = await find(id);
+    try {
+      return await run(collection);
+    } catch (error) {
+      if (!(error instanceof LostRows)) throw error;
+      if ((await collections.get(id)) === collection) {
+        collections.delete(id);
+        // After the write that may be under way in it, and before it is loaded again.
+        writes.run(async () => collection.close());
+      }
+      return run(await find(id));
+    }
   }
 
   /** Runs a call that `cancel` can reach. */
@@ -178,7 +209,10 @@ export function createEngine(
 
     async open(options: EngineOptions, onEvent) {
       if (database) throw new PiramidError('CONFLICT', 'this worker has a database open already');
-      const [stored, devices] = await Promise.all([openStore(options), openDevices(options.device)]);
+      const [stored, devices] = await Promise.all([
+        openStore(options),
+        openDevices(options.device, openShard ? { openShard: () => openShard(options.device) } : {}),
+      ]);
       database = { name: options.name, ...stored, devices, onEvent, models: createModelLoader(options.models) };
       return { device: devices.gpu ? 'webgpu' : devices.cpu, uuid: stored.store.uuid };
     },
@@ -313,7 +347,7 @@ export function createEngine(
     },
 
     update(id, target, changes, call) {
-      const update = async () => (await stateForWrite(id)).update(target, changes);
+      const update = () => withRows(id, stateForWrite, (collection) => collection.update(target, changes));
       return write(call, update, { again: (count) => count });
     },
 
@@ -323,7 +357,7 @@ export function createEngine(
     },
 
     async get(id, ids, select) {
-      return (await state(id)).get(ids, select);
+      return withRows(id, state, (collection) => collection.get(ids, select));
     },
 
     async count(id, where) {
@@ -331,7 +365,7 @@ export function createEngine(
     },
 
     async scroll(id, request) {
-      return (await state(id)).scroll(request);
+      return withRows(id, state, (collection) => collection.scroll(request));
     },
 
     async facets(id, { field, where, limit }) {
@@ -340,9 +374,9 @@ export function createEngine(
 
     query(id, queries, call) {
       return cancellable(call, async (signal) => {
-        const collection = await state(id);
+        const { stored } = await state(id);
         const embed = async (text: string) => {
-          const embedder = await embedderOf(collection.stored, loadOptions(call, signal));
+          const embedder = await embedderOf(stored, loadOptions(call, signal));
           return (await embedder.embed([text], { kind: 'query', signal }))[0] ?? null;
         };
         const answers = [];
@@ -354,14 +388,16 @@ export function createEngine(
             throwIfAborted(signal);
             turnEnds = performance.now() + TURN_MS;
           }
-          answers.push(await answerQuery(collection, query, embed, signal));
+          answers.push(await withRows(id, state, (collection) => answerQuery(collection, query, embed, signal)));
         }
         return answers;
       });
     },
 
     recallCheck(id, request, call) {
-      return cancellable(call, async (signal) => checkRecall(await state(id), request, signal));
+      return cancellable(call, (signal) =>
+        withRows(id, state, (collection) => checkRecall(collection, request, signal)),
+      );
     },
 
     loadModel(task, model, call) {

@@ -67,6 +67,7 @@ export async function answerQuery(
     });
     plan.device = vectorHits.device;
     plan.tier = vectorHits.tier;
+    if (vectorHits.workers !== undefined) plan.workers = vectorHits.workers;
     if (vectorHits.candidates !== undefined) plan.candidates = vectorHits.candidates;
     plan.phases.push({ name: 'scan', ms: vectorHits.scanMs }, { name: 'rescore', ms: vectorHits.rescoreMs });
     phaseStart = performance.now();

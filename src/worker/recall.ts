@@ -26,11 +26,11 @@ export async function checkRecall(
   let turnEnds = performance.now() + TURN_MS;
   for (const row of rows) {
     const id = state.id(row);
-    const vector = state.index!.vector(row);
+    const [vector] = await state.index!.vectors([row]);
     const ask = async (exact: boolean, times: number[]) => {
       // One more than wanted: the record finds itself.
       const query: EngineQuery = {
-        vector,
+        vector: vector!,
         embed: null,
         words: null,
         k: k + 1,

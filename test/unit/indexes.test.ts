@@ -29,13 +29,13 @@ test('an empty index and an all-false mask give no hits', async () => {
   expect((await index.search({ query, k: 5 })).rows).toHaveLength(5);
 });
 
-test('vector gives back what was appended', async () => {
+test('vectors gives back what was appended', async () => {
   const index = createFlatIndex({ dimension: 3, metric: 'cosine' }, await openDevices('auto'));
   index.append(Float32Array.of(1, 2, 3, 4, 5, 6));
-  const copy = index.vector(1);
+  const [copy] = await index.vectors([1]);
   expect(copy).toEqual(Float32Array.of(4, 5, 6));
-  copy[0] = 9;
-  expect(index.vector(1)).toEqual(Float32Array.of(4, 5, 6));
+  copy![0] = 9;
+  expect(await index.vectors([1, 0])).toEqual([Float32Array.of(4, 5, 6), Float32Array.of(1, 2, 3)]);
   expect(index.bytes.memory).toBeGreaterThan(24);
   expect(index.bytes.gpu).toBe(0);
 });

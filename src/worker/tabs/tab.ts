@@ -4,10 +4,18 @@
 // calls without an answer are sent again; writes are known by their number, so none is applied twice.
 import { PiramidError, toPiramidError } from '../../errors.ts';
 import type { CreateModelLoader, ModelLoader } from '../../models/model.ts';
-import { type CallId, type Engine, type EngineEvent, type EngineOptions, fromWire } from '../../protocol.ts';
+import {
+  type CallId,
+  type Engine,
+  type EngineEvent,
+  type EngineOptions,
+  fromWire,
+  type PageEvent,
+} from '../../protocol.ts';
 import type { DatabaseStats, Device } from '../../types.ts';
-import { createEngine } from '../engine.ts';
+import { createEngine, type LocalEngine } from '../engine.ts';
 import { holdDatabase, holdLifeLock } from '../locks.ts';
+import { becomeShard, openShard } from '../shards.ts';
 import { Leader } from './leader.ts';
 import {
   type BoardMessage,
@@ -53,7 +61,7 @@ interface Opened {
   uuid: string;
 }
 
-type OnEvent = (event: EngineEvent) => void | Promise<void>;
+type OnEvent = (event: PageEvent) => void | Promise<void>;
 
 /** The method table that a worker exposes. */
 export function createTab(createModelLoader: CreateModelLoader): Engine {
@@ -61,6 +69,7 @@ export function createTab(createModelLoader: CreateModelLoader): Engine {
   const table: Record<string, (...args: never[]) => unknown> = {
     hello: () => tab.hello(),
     ping() {},
+    becomeShard,
     open: (options: EngineOptions, onEvent: OnEvent) => tab.open(options, onEvent),
     close: () => tab.close(),
     cancel: (call: CallId) => tab.cancel(call),
@@ -85,7 +94,7 @@ class Tab {
   private options: EngineOptions | null = null;
   private onEvent: OnEvent = () => {};
   private models: ModelLoader | null = null;
-  private generation: Promise<Engine> | null = null;
+  private generation: Promise<LocalEngine> | null = null;
 
   /** By number. */
   private readonly calls = new Map<CallId, Call>();
@@ -131,7 +140,7 @@ class Tab {
     this.models = this.createModelLoader(options.models);
     if (options.storage === 'memory' || this.token === null) {
       // Nobody to share with, or nobody who could be asked: then the newest opener has the database.
-      const term = new Term(() => this.sharedModels());
+      const term = this.newTerm();
       const opened = await term.open(options);
       this.term = term;
       return opened;
@@ -190,7 +199,7 @@ class Tab {
    * What writes text: in this worker, whoever leads. What has been said cannot be sent again, and a language model would keep the leader from
    * everything else. An engine of its own that holds no records.
    */
-  generating(): Promise<Engine> {
+  generating(): Promise<LocalEngine> {
     if (this.end) return Promise.reject(this.end);
     if (!this.options) return Promise.reject(new PiramidError('CLOSED', 'the database is not open'));
     this.generation ??= this.openGeneration(this.options);
@@ -248,7 +257,7 @@ class Tab {
   /** Leads until the result settles. */
   private async lead(candidacy: AbortController, byForce: boolean): Promise<void> {
     if (candidacy.signal.aborted) return;
-    const term = new Term(() => this.sharedModels());
+    const term = this.newTerm();
     this.term = term;
     this.following = null;
     const left = new Promise<void>((resolve) => {
@@ -486,13 +495,20 @@ class Tab {
 
   // ---- models
 
+  private newTerm(): Term {
+    return new Term(
+      () => this.sharedModels(),
+      (device) => openShard(device, this.onEvent),
+    );
+  }
+
   /** The engines of this worker share its models. */
   private sharedModels(): ModelLoader {
     const { embedder, generator } = this.models!;
     return { embedder, generator, close: async () => {} };
   }
 
-  private async openGeneration(options: EngineOptions): Promise<Engine> {
+  private async openGeneration(options: EngineOptions): Promise<LocalEngine> {
     const engine = createEngine(() => this.sharedModels());
     await engine.open({ ...options, storage: 'memory', device: 'js' }, this.onEvent);
     return engine;

@@ -5,7 +5,7 @@ import type { CreateModelLoader } from '../../models/model.ts';
 import type { CallId, EngineEvent, EngineOptions } from '../../protocol.ts';
 import type { Origin } from '../../store/answered.ts';
 import type { Device } from '../../types.ts';
-import { createEngine, type LocalEngine } from '../engine.ts';
+import { createEngine, type LocalEngine, type OpenShard } from '../engine.ts';
 import { METHODS, type Method } from './messages.ts';
 
 /**
@@ -29,8 +29,8 @@ export class Term {
   private provenAt = 0;
   private proving: Promise<void> | null = null;
 
-  constructor(createModelLoader: CreateModelLoader) {
-    this.engine = createEngine(createModelLoader, (call) => this.origins.get(call)?.() ?? null);
+  constructor(createModelLoader: CreateModelLoader, openShard: OpenShard) {
+    this.engine = createEngine(createModelLoader, (call) => this.origins.get(call)?.() ?? null, openShard);
   }
 
   async open(options: EngineOptions): Promise<{ device: Device; uuid: string }> {

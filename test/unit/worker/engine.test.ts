@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { LoadedEmbedder, LoadOptions, ModelLoader } from '../../../src/models/model.ts';
 import { createSharedLoads } from '../../../src/models/shared-loads.ts';
-import type { CollectionRequest, Engine, EngineQuery, PackedRecords } from '../../../src/protocol.ts';
+import type { CollectionRequest, EngineQuery, PackedRecords } from '../../../src/protocol.ts';
 import { LOG_ENTRIES_MAX } from '../../../src/store/schema.ts';
-import { createEngine } from '../../../src/worker/engine.ts';
+import { createEngine, type LocalEngine } from '../../../src/worker/engine.ts';
 
 /** Loads that arrive when the test says so, by model. */
 function slowModels() {
@@ -35,7 +35,7 @@ function embedderOf(model: string): LoadedEmbedder {
   };
 }
 
-async function openEngine(loader: ModelLoader = slowModels().loader): Promise<Engine> {
+async function openEngine(loader: ModelLoader = slowModels().loader): Promise<LocalEngine> {
   const engine = createEngine(() => loader);
   await engine.open({ name: 'x', storage: 'memory', device: 'js', durability: 'strict', models: {} }, () => {});
   return engine;

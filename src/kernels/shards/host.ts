@@ -1,0 +1,62 @@
+// The other end of sharded rows: what a worker does that holds a part of them. Owns nothing but the rows it was given; it
+// answers what it is asked over one port, in order.
+import { Bitset } from '../../structures/bitset.ts';
+import type { CpuRows, RowsOptions } from '../kernel.ts';
+import type { ShardAnswer, ShardRequest } from './pool.ts';
+
+/** Serves rows on a port until it is told to `end`. */
+export function serveRows(port: MessagePort, create: (options: RowsOptions) => CpuRows, end: () => void): void {
+  const sets = new Map<number, CpuRows>();
+
+  function run(request: ShardRequest): { value: unknown; transfer: Transferable[] } {
+    if (request.type === 'create') {
+      sets.set(request.set, create(request));
+      return { value: undefined, transfer: [] };
+    }
+    const rows = sets.get(request.set)!;
+    switch (request.type) {
+      case 'reserve':
+        rows.reserve(request.rowCount);
+        return { value: rows.bytes, transfer: [] };
+      case 'append':
+        rows.append(request.vectors);
+        break;
+      case 'truncate':
+        rows.truncate(request.rowCount);
+        break;
+      case 'search': {
+        const { query, k, rowCount, mask } = request;
+        const search = { query, k, rowCount, ...(mask && { mask: new Bitset(rowCount, mask) }) };
+        const hits = rows.search(search);
+        return { value: hits, transfer: [hits.rows.buffer, hits.scores.buffer] };
+      }
+      case 'vectors': {
+        const { dimension } = rows;
+        const vectors = new Float32Array(request.rows.length * dimension);
+        for (const [i, row] of request.rows.entries()) {
+          const offset = rows.offset(row);
+          vectors.set(rows.values(row).subarray(offset, offset + dimension), i * dimension);
+        }
+        return { value: vectors, transfer: [vectors.buffer] };
+      }
+      case 'close':
+        rows.close();
+        sets.delete(request.set);
+    }
+    return { value: undefined, transfer: [] };
+  }
+
+  port.onmessage = ({ data }: MessageEvent<{ id: number; request: ShardRequest } | 'end'>) => {
+    if (data === 'end') return end();
+    let answer: ShardAnswer;
+    let transfer: Transferable[] = [];
+    try {
+      const done = run(data.request);
+      answer = { id: data.id, value: done.value };
+      transfer = done.transfer;
+    } catch (error) {
+      answer = { id: data.id, error: error instanceof Error ? error.message : String(error) };
+    }
+    port.postMessage(answer, transfer);
+  };
+}

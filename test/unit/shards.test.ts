@@ -1,0 +1,120 @@
+import { afterAll, expect, test } from 'vitest';
+import { createJsRows } from '../../src/kernels/js.ts';
+import { serveRows } from '../../src/kernels/shards/host.ts';
+import { createShardPool, LostRows, type ShardPool } from '../../src/kernels/shards/pool.ts';
+import { createShardedRows } from '../../src/kernels/shards/rows.ts';
+import { createWasmRows, loadWasm } from '../../src/kernels/wasm/rows.ts';
+import { seededRandom } from '../../src/structures/random.ts';
+import { found, makeVectors, oracle, seededCase } from './kernels.oracle.ts';
+
+const module = await loadWasm();
+const ports: MessagePort[] = [];
+
+afterAll(() => {
+  for (const port of ports) port.close();
+});
+
+/** Other ends in this thread, by ports as real ones. `kill` ends one. */
+function poolOf(count: number, create = createJsRows): { pool: ShardPool; kill: (() => void)[] } {
+  const kill: (() => void)[] = [];
+  const pool = createShardPool(async () => {
+    const { port1, port2 } = new MessageChannel();
+    ports.push(port1, port2);
+    serveRows(port2, create, () => {});
+    const lost = new Promise<void>((resolve) => {
+      kill.push(() => {
+        port2.close();
+        resolve();
+      });
+    });
+    return { port: port1, lost };
+  }, count);
+  return { pool, kill };
+}
+
+test('rows in several places give the oracle’s answer, as they come and go, in 150 seeded cases', async () => {
+  for (const count of [1, 3]) {
+    const { pool } = poolOf(count);
+    for (let seed = count; seed < 225; seed += 3) {
+      const example = seededCase(seed, 300);
+      const { name, dimension, metric, vectors, rowCount, query, k, mask } = example;
+      const random = seededRandom(seed);
+      const local = (seed % 2 ? createJsRows : createWasmRows.bind(null, module!))({ dimension, metric });
+      const rows = createShardedRows(local, pool, { blockRows: 32, localBytes: random.below(2) * 64 * dimension * 4 });
+      for (let row = 0; row < rowCount; ) {
+        const end = Math.min(rowCount, row + 1 + random.below(100));
+        await rows.reserve(end);
+        rows.append(vectors.subarray(row * dimension, end * dimension));
+        row = random.below(3) ? end : Math.max(row, end - random.below(40));
+        rows.truncate(row);
+      }
+      expect(rows.rowCount).toBe(rowCount);
+      const hits = await rows.search({ query, k, rowCount, ...(mask && { mask }) });
+      expect(found(hits), name).toEqual(oracle(example));
+      // Newer rows are not seen.
+      const [less, fewer] = [Math.floor(rowCount / 2), Math.floor(rowCount / 3)];
+      const older = await rows.search({ query, k, rowCount: less, ...(mask && { mask }) });
+      expect(found(older), name).toEqual(oracle({ ...example, rowCount: less }));
+      expect(await rows.vectors([less, fewer].slice(0, rowCount)), name).toEqual(
+        [less, fewer].slice(0, rowCount).map((row) => vectors.slice(row * dimension, (row + 1) * dimension)),
+      );
+      rows.close();
+    }
+  }
+});
+
+test('rows are spread evenly, and small ones stay', async () => {
+  const { pool } = poolOf(3);
+  const rows = createShardedRows(createWasmRows(module!, { dimension: 4, metric: 'dot' }), pool, {
+    blockRows: 32,
+    localBytes: 32 * 16,
+  });
+  await rows.reserve(32);
+  expect(rows.workers).toBe(1);
+  await rows.reserve(32 * 8);
+  expect(rows.workers).toBe(4);
+  rows.append(makeVectors('random', seededRandom(1), 32 * 8, 4));
+  // Each place can hold its share.
+  expect(rows.bytes).toBeGreaterThan(4 * 65_536);
+});
+
+test('a worker that ends is LostRows to those who wait and to those who come, and to nobody who does not need it', async () => {
+  const { pool, kill } = poolOf(1);
+  const layout = { blockRows: 32, localBytes: 0 };
+  const create = () => createShardedRows(createWasmRows(module!, { dimension: 2, metric: 'dot' }), pool, layout);
+  const rows = create();
+  await rows.reserve(100);
+  rows.append(makeVectors('random', seededRandom(1), 100, 2));
+  const search = () => rows.search({ query: Float32Array.of(1, 2), k: 3, rowCount: 100 });
+  expect((await search()).rows).toHaveLength(3);
+  const waiting = search();
+  kill[0]!();
+  await expect(waiting).rejects.toBeInstanceOf(LostRows);
+  expect(rows.isLost).toBe(true);
+  await expect(search()).rejects.toBeInstanceOf(LostRows);
+  await expect(rows.vectors([0, 40])).rejects.toBeInstanceOf(LostRows);
+  await expect(rows.vectors([0])).resolves.toHaveLength(1);
+  // Writes go on: the disk has them.
+  await rows.reserve(200);
+  rows.append(new Float32Array(200));
+  rows.truncate(150);
+  rows.close();
+  // Its like is not tried again.
+  const again = create();
+  await again.reserve(100);
+  expect(again.workers).toBe(1);
+});
+
+test('a place without room for its rows is as good as gone', async () => {
+  const { pool } = poolOf(1, (options) => ({
+    ...createJsRows(options),
+    reserve(rowCount) {
+      if (rowCount > 64) throw new RangeError('no memory');
+    },
+  }));
+  const rows = createShardedRows(createJsRows({ dimension: 2, metric: 'dot' }), pool, { blockRows: 32, localBytes: 0 });
+  await rows.reserve(128);
+  expect(rows.isLost).toBe(false);
+  await rows.reserve(200);
+  expect(rows.isLost).toBe(true);
+});
