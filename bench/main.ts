@@ -4,11 +4,12 @@ import { measureCodes } from './code-measures.ts';
 import { clusteredData } from './data.ts';
 import { measureKernels } from './kernel-measures.ts';
 import { measureQueries } from './query-measures.ts';
+import { measureShards } from './shard-measures.ts';
 import type { Figure } from './statistics.ts';
 import { measureStore } from './store-measures.ts';
 import { measureRealTiers, measureTier } from './tier-measures.ts';
 
-export type Group = 'kernels' | 'store' | 'queries' | 'codes' | 'tiers' | 'real';
+export type Group = 'kernels' | 'store' | 'queries' | 'codes' | 'tiers' | 'real' | 'shards';
 
 async function measure(group: Group, n: number, d: number, quick: boolean): Promise<Figure[]> {
   if (group === 'kernels') {
@@ -23,6 +24,7 @@ async function measure(group: Group, n: number, d: number, quick: boolean): Prom
     ];
   }
   if (group === 'codes') return measureCodes({ n, d }, quick ? 9 : 25);
+  if (group === 'shards') return measureShards({ n, d }, quick ? 9 : 25);
   if (group === 'real') return measureRealTiers(quick ? 100 : 300);
   const data = clusteredData({ n, d, queries: 100, seed: 1 });
   if (group === 'store') return measureStore(data, { n, d }, quick ? 1 : 3);

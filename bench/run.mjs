@@ -23,9 +23,9 @@ const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf
 const MEASURES = (
   process.argv.includes('--kernels')
     ? [
-        ...['kernels', 'codes', 'tiers'].map((group) => [group, SHAPES[1]]),
+        ...['kernels', 'codes', 'shards', 'tiers'].map((group) => [group, SHAPES[1]]),
         ['real', { n: 0, d: 0 }],
-        ...['codes', 'tiers'].map((group) => [group, MILLION]),
+        ...['codes', 'shards', 'tiers'].map((group) => [group, MILLION]),
       ]
     : SHAPES.flatMap((shape) => ['kernels', 'store', 'queries'].map((group) => [group, shape]))
 ).filter(([group]) => only === undefined || group === only);
