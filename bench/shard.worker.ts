@@ -4,6 +4,6 @@ import { serveRows } from '../src/kernels/shards/host.ts';
 
 addEventListener('message', async ({ data }: MessageEvent<MessagePort>) => {
   const { createCpuRows } = await openCpu('wasm');
-  serveRows(data, createCpuRows);
+  serveRows(data, createCpuRows, close);
   postMessage('ready');
 });
