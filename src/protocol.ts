@@ -7,6 +7,7 @@ import type {
   ChatMessage,
   CollectionInfo,
   CollectionStats,
+  Compacted,
   DatabaseStats,
   Device,
   EmbedderOptions,
@@ -18,6 +19,7 @@ import type {
   ModelProgress,
   ModelSource,
   OpenOptions,
+  Progress,
   Quantization,
   QueryPlan,
   RecallCheck,
@@ -118,7 +120,8 @@ export interface EngineRows {
 /** What a call is told before its answer. */
 export type EngineEvent =
   | { type: 'token'; call: CallId; piece: string }
-  | { type: 'progress'; call: CallId; progress: ModelProgress };
+  | { type: 'progress'; call: CallId; progress: ModelProgress }
+  | { type: 'step'; call: CallId; progress: Progress };
 
 /** What the worker tells the page outside of answers. */
 export type PageEvent =
@@ -152,10 +155,11 @@ export interface Engine {
   count(id: number, where: Where | null): Promise<number>;
   scroll(
     id: number,
-    request: { where: Where | null; limit: number; afterRow: number; select: Select },
-  ): Promise<{ ids: RecordId[]; rows: EngineRows; lastRow: number | null }>;
+    request: { where: Where | null; limit: number; cursor: string | null; select: Select },
+  ): Promise<{ ids: RecordId[]; rows: EngineRows; next: string | null }>;
   facets(id: number, request: { field: string; where: Where | null; limit: number }): Promise<Facet[]>;
   query(id: number, queries: EngineQuery[], call: CallId): Promise<EngineAnswer[]>;
+  compact(id: number, call: CallId): Promise<Compacted>;
   recallCheck(id: number, request: { sample: number; k: number }, call: CallId): Promise<RecallCheck>;
   loadModel(task: ModelInfo['task'], model: EmbedderOptions, call: CallId): Promise<ModelInfo>;
   embed(

@@ -307,6 +307,28 @@ export interface CallOptions {
   signal?: AbortSignal;
 }
 
+/** How far a long piece of work is. */
+export interface Progress {
+  /** Rows so far, of `total`. */
+  done: number;
+  total: number;
+}
+
+/** Options of `compact`. */
+export interface CompactOptions extends CallOptions {
+  /** Called after each slice of the work. */
+  onProgress?: (progress: Progress) => void;
+}
+
+/** What a compaction did. */
+export interface Compacted {
+  /** Deleted rows that are gone for good. */
+  rows: number;
+  /** Bytes on disk before and after, as `stats` counts them. */
+  bytesBefore: number;
+  bytesAfter: number;
+}
+
 /** What `upsert` does with ids that exist (or do not). */
 export interface UpsertOptions extends CallOptions {
   /**

@@ -3,11 +3,21 @@ import { type Remote, transfer } from 'comlink';
 import { PiramidError } from '../errors.ts';
 import { checkPath } from '../filter/check.ts';
 import { decodeMetadataValue } from '../filter/metadata.ts';
-import type { CallId, Engine, EngineAnswer, EngineQuery, EngineRows, OpenedCollection } from '../protocol.ts';
+import type {
+  CallId,
+  Engine,
+  EngineAnswer,
+  EngineEvent,
+  EngineQuery,
+  EngineRows,
+  OpenedCollection,
+} from '../protocol.ts';
 import type {
   CallOptions,
   Changes,
   CollectionStats,
+  Compacted,
+  CompactOptions,
   Embedder,
   Facet,
   FacetOptions,
@@ -159,13 +169,13 @@ export class Collection<M extends object = Metadata> {
     const request = {
       where: options.where === undefined ? null : checkFilter(options.where),
       limit: options.limit === undefined ? 100 : checkInteger(options.limit, 1, K_MAX, 'limit'),
-      afterRow: checkCursor(options.cursor),
+      cursor: checkCursor(options.cursor),
       select: checkSelect(options.select, ['text', 'metadata', 'vector']),
     };
     const page = await this.connection.call((engine) => engine.scroll(this.id, request), {
       signal: checkSignal(options.signal),
     });
-    return { records: toRecords<M>(page.ids, page.rows), ...(page.lastRow !== null && { next: String(page.lastRow) }) };
+    return { records: toRecords<M>(page.ids, page.rows), ...(page.next !== null && { next: page.next }) };
   }
 
   /** The most frequent values of a metadata field, most frequent first, with how many records have each. */
@@ -209,6 +219,22 @@ export class Collection<M extends object = Metadata> {
       throw invalid('recallCheck: the collection holds text only (it was created without a dimension)');
     return this.connection.call((engine, call) => engine.recallCheck(this.id, request, call), {
       signal: checkSignal(options.signal),
+    });
+  }
+
+  /**
+   * Takes deleted and replaced records out of every chunk that holds some, and merges small chunks, so that disk and memory
+   * come back; queries and writes go on meanwhile. It also happens by itself, where a quarter of the records is deleted.
+   * Cancelled, it leaves everything as it was.
+   */
+  async compact(options: CompactOptions = {}): Promise<Compacted> {
+    checkOptions(options, ['signal', 'onProgress'], 'compact');
+    const { signal, onProgress } = options;
+    if (onProgress !== undefined && typeof onProgress !== 'function')
+      throw invalid(`onProgress: expected a function, got ${describe(onProgress)}`);
+    return this.connection.call((engine, call) => engine.compact(this.id, call), {
+      signal: checkSignal(signal),
+      ...(onProgress && { onEvent: (event: EngineEvent) => event.type === 'step' && onProgress(event.progress) }),
     });
   }
 

@@ -161,7 +161,7 @@ export class Database implements AsyncDisposable {
         signal: signal ? AbortSignal.any([signal, stop.signal]) : stop.signal,
         onEvent: (event) => {
           if (event.type === 'token') pieces.push(event.piece);
-          else onProgress?.(event.progress);
+          else if (event.type === 'progress') onProgress?.(event.progress);
           wake();
         },
       })

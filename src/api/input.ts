@@ -131,12 +131,12 @@ export function checkSelect(select: unknown, fallback: Select): Select {
   return Array.from(select, (field) => requireChoice(field, ['text', 'metadata', 'vector'], 'select'));
 }
 
-/** Where a page of `scroll` begins: behind this row. */
-export function checkCursor(cursor: unknown): number {
-  if (cursor === undefined) return -1;
-  if (typeof cursor !== 'string' || !/^\d{1,10}$/.test(cursor))
+/** Where a page of `scroll` begins. */
+export function checkCursor(cursor: unknown): string | null {
+  if (cursor === undefined) return null;
+  if (typeof cursor !== 'string' || !/^\d{1,10}\.\d{1,10}$/.test(cursor))
     throw invalid(`cursor: expected the \`next\` of the page before, got ${describe(cursor)}`);
-  return Number(cursor);
+  return cursor;
 }
 
 /** The vector as finite float32, in a buffer of its own. */

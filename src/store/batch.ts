@@ -114,20 +114,36 @@ export function decodeLogEntry(
   return { batch, deleted, origin };
 }
 
+/** A chunk on its way to disk. */
+export interface ChunkValue {
+  key: number;
+  value: ArrayBuffer;
+}
+
 /** A batch as a segment. `nextKey` gives unused chunk keys. */
 export function encodeSegment(
   collection: number,
   batch: RowBatch,
   nextKey: () => number,
-): { segment: Segment; values: { key: number; value: ArrayBuffer }[] } {
-  const segment: Segment = { firstRow: batch.firstRow, rowCount: batch.rowCount, chunks: [] };
-  const values: { key: number; value: ArrayBuffer }[] = [];
+): { segment: Segment; values: ChunkValue[] } {
+  const { chunks, values } = encodeChunks(collection, batch, nextKey);
+  return { segment: { firstRow: batch.firstRow, rowCount: batch.rowCount, chunks }, values };
+}
+
+/** A batch as chunks, by kind, then by row. A batch without ids is one of postings alone. */
+export function encodeChunks(
+  collection: number,
+  batch: RowBatch,
+  nextKey: () => number,
+): { chunks: ChunkRef[]; values: ChunkValue[] } {
+  const chunks: ChunkRef[] = [];
+  const values: ChunkValue[] = [];
   const add = (kind: Kind, start: number, end: number, value: ArrayBuffer | Uint8Array) => {
     const key = nextKey();
     const header = { kind, collection, key, firstRow: batch.firstRow + start, rowCount: end - start };
     const block = value instanceof Uint8Array ? encodeBlock(header, value) : value;
     if (block === value) sealBlock(block, header);
-    segment.chunks.push({
+    chunks.push({
       kind,
       key,
       firstRow: header.firstRow,
@@ -137,8 +153,8 @@ export function encodeSegment(
     values.push({ key, value: block });
   };
 
-  for (let start = 0; start < batch.rowCount; start += ID_CHUNK_ROWS_MAX) {
-    const end = Math.min(start + ID_CHUNK_ROWS_MAX, batch.rowCount);
+  for (let start = 0; start < batch.ids.length; start += ID_CHUNK_ROWS_MAX) {
+    const end = Math.min(start + ID_CHUNK_ROWS_MAX, batch.ids.length);
     add('ids', start, end, encodeJson(batch.ids.slice(start, end)));
   }
   if (batch.vectors) {
@@ -164,7 +180,7 @@ export function encodeSegment(
     for (const [start, end] of cuts(batch.texts)) add('text', start, end, encodeTexts(batch.texts.slice(start, end)));
   }
   if (batch.postings) add('postings', 0, batch.rowCount, batch.postings);
-  return { segment, values };
+  return { chunks, values };
 }
 
 /** Adjacent batches as one. `postings` covers all their rows. Codes have to be made anew. */

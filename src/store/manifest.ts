@@ -30,6 +30,7 @@ export interface ChunkRef {
 
 /** A run of rows, cut into chunks by what they hold. Never changes. */
 export interface Segment {
+  /** Lower than its chunks say by as many rows as compaction has dropped before it since they were written. */
   firstRow: number;
   rowCount: number;
   /** By kind, then by row. */
@@ -44,6 +45,8 @@ export interface StoredCollection {
   segments: Segment[];
   /** The chunk with one bit per deleted row; null while none is. */
   tombstones: ChunkRef | null;
+  /** How often compaction has renumbered its rows. Absent: never. */
+  compactions?: number;
 }
 
 export interface Manifest {

@@ -4,9 +4,9 @@
 export const INDEXEDDB_VERSION = 1;
 
 /** Format that this release writes. A reader refuses a database whose `reader` is above its own version. */
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 /** Oldest format version whose reader understands what this release writes. */
-export const FORMAT_READER = 1;
+export const FORMAT_READER = 2;
 
 /** Object stores, each with numeric keys and ArrayBuffer values. */
 export const STORES = ['manifest', 'chunks', 'log'] as const;
@@ -33,6 +33,16 @@ export const SEGMENT_BYTES_MIN = 1 << 20;
 /** Bytes and entries of log at which it is folded into segments: opening reads it entry by entry. */
 export const LOG_BYTES_MAX = 4 << 20;
 export const LOG_ENTRIES_MAX = 2000;
+
+/** Share of a segment's rows that must be deleted before compaction rewrites it unasked. */
+export const COMPACTION_SHARE = 0.25;
+/** Source bytes of one slice of compaction: what is in memory at a time, and how long writes wait. */
+export const COMPACTION_SLICE_BYTES = 4 << 20;
+/** Most source bytes of neighbours that become one segment. */
+export const COMPACTION_GROUP_BYTES_MAX = 64 << 20;
+/** Segments below this are merged with their neighbours, once there are this many: each costs opening a few reads. */
+export const SMALL_SEGMENT_BYTES = 8 << 20;
+export const SMALL_SEGMENTS_MIN = 16;
 
 /** Decoded text and metadata chunks kept for the next query, bytes. */
 export const PAYLOAD_CACHE_BYTES_MAX = 16 << 20;

@@ -1,7 +1,7 @@
 // Which rows hold which words, and how often: immutable blocks, the same bytes in memory and on disk, so that opening
 // a database rebuilds nothing. Building, reading and merging them; `postings-writer.ts` draws the bytes.
 import { PiramidError } from '../errors.ts';
-import type { Bitset } from '../structures/bitset.ts';
+import type { Renumbering } from '../structures/renumbering.ts';
 import { HEADER_BYTES, MAGIC, PostingsWriter, RESTART_INTERVAL, VERSION } from './postings-writer.ts';
 import { tokenize } from './tokenize.ts';
 
@@ -59,16 +59,18 @@ export function buildPostings(texts: readonly (string | undefined)[], firstRow: 
 }
 
 /**
- * One block of the rows of several: in ascending order, not overlapping; rows between them have no text. Postings of
- * `isDeleted` rows are dropped, and then weigh in no statistics any more.
+ * One block of the rows of several: in ascending order, not overlapping; rows between them have no text. With a
+ * `renumbering`, its rows are those of afterwards, and postings of dropped ones weigh in no statistics any more.
  */
-export function mergePostings(list: readonly Postings[], isDeleted?: Bitset): Uint8Array<ArrayBuffer> {
-  const firstRow = list[0]?.firstRow ?? 0;
+export function mergePostings(list: readonly Postings[], renumbering?: Renumbering): Uint8Array<ArrayBuffer> {
+  const dropped = renumbering?.dropped;
+  const renumbered = (row: number) => (renumbering ? renumbering.row(row) : row);
+  const firstRow = renumbered(list[0]?.firstRow ?? 0);
   const last = list.at(-1);
-  const lengths = new Uint32Array(last ? last.firstRow + last.rowCount - firstRow : 0);
+  const lengths = new Uint32Array(last ? renumbered(last.firstRow + last.rowCount) - firstRow : 0);
   for (const block of list) {
-    for (let i = 0; i < block.rowCount; i++) {
-      if (!isDeleted?.has(block.firstRow + i)) lengths[block.firstRow + i - firstRow] = block.lengths[i]!;
+    for (let row = block.firstRow; row < block.firstRow + block.rowCount; row++) {
+      if (!dropped?.has(row)) lengths[renumbered(row) - firstRow] = block.lengths[row - block.firstRow]!;
     }
   }
   const writer = new PostingsWriter(firstRow, lengths);
@@ -80,8 +82,9 @@ export function mergePostings(list: readonly Postings[], isDeleted?: Bitset): Ui
       const cursor = cursors[i]!;
       if (cursor.term !== term && compareBytes(cursor.term, term) !== 0) continue;
       const { block } = cursor;
-      forEachPosting(block.bytes, cursor.start, cursor.end, (row, count) => {
-        if (!isDeleted?.has(block.firstRow + row)) writer.add(block.firstRow + row - firstRow, count);
+      forEachPosting(block.bytes, cursor.start, cursor.end, (offset, count) => {
+        const row = block.firstRow + offset;
+        if (!dropped?.has(row)) writer.add(renumbered(row) - firstRow, count);
       });
       if (!cursor.next()) cursors.splice(i--, 1);
     }
@@ -105,14 +108,16 @@ export class Postings {
   /** Offset in `bytes` of the dictionary, and of the postings behind it. */
   readonly dictionaryStart: number;
   readonly postingsStart: number;
+  readonly #shift: number;
   readonly #view: DataView;
   readonly #restartsStart: number;
 
-  private constructor(bytes: Uint8Array) {
+  private constructor(bytes: Uint8Array, shift: number) {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const field = (i: number): number => view.getUint32(i * 4, true);
     this.bytes = bytes;
-    this.firstRow = field(2);
+    this.#shift = shift;
+    this.firstRow = field(2) - shift;
     this.rowCount = field(3);
     this.textCount = field(4);
     this.length = field(5);
@@ -123,14 +128,17 @@ export class Postings {
     this.postingsStart = this.dictionaryStart + field(7);
     const end = this.postingsStart + field(8);
     if (end !== bytes.length) throw corrupt(`the header says ${end} bytes, there are ${bytes.length}`);
-    if (this.textCount > this.rowCount || this.firstRow + this.rowCount > 2 ** 32) {
+    if (this.textCount > this.rowCount || field(2) + this.rowCount > 2 ** 32) {
       throw corrupt(`${this.textCount} texts in ${this.rowCount} rows from ${this.firstRow}`);
     }
     this.lengths = uint32At(bytes, HEADER_BYTES, this.rowCount);
   }
 
-  /** Looks at the header only. Keeps `bytes`. Throws `CORRUPT`, `NEWER_FORMAT`. */
-  static open(bytes: Uint8Array): Postings {
+  /**
+   * Looks at the header only. Keeps `bytes`. `shift`: how many rows lower its rows are than when it was written. Throws
+   * `CORRUPT`, `NEWER_FORMAT`.
+   */
+  static open(bytes: Uint8Array, shift = 0): Postings {
     if (bytes.length < HEADER_BYTES) throw corrupt(`expected at least ${HEADER_BYTES} bytes, got ${bytes.length}`);
     const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);
     if (view.getUint32(0, true) !== MAGIC) throw corrupt('not a postings block (magic number)');
@@ -140,11 +148,16 @@ export class Postings {
       throw new PiramidError('NEWER_FORMAT', message);
     }
     if (version !== VERSION) throw corrupt(`unknown version ${version}`);
-    return new Postings(bytes);
+    return new Postings(bytes, shift);
   }
 
   get byteLength(): number {
     return this.bytes.length;
+  }
+
+  /** The same bytes, with rows that many lower. */
+  shifted(by: number): Postings {
+    return by === 0 ? this : new Postings(this.bytes, this.#shift + by);
   }
 
   /** The postings of a term given as UTF-8, or undefined where no row has it. */

@@ -13,8 +13,9 @@ import { type EngineRows, type PackedRecords, type Select, VECTOR_NONE } from '.
 import type { RowBatch } from '../store/batch.ts';
 import type { StoredCodes } from '../store/format.ts';
 import type { CollectionConfig, StoredCollection } from '../store/manifest.ts';
-import type { LoadedRows, Store } from '../store/store.ts';
+import type { Store } from '../store/store.ts';
 import { Bitset } from '../structures/bitset.ts';
+import type { Renumbering } from '../structures/renumbering.ts';
 import { buildPostings, mergePostings, Postings } from '../text/postings.ts';
 import type {
   Changes,
@@ -27,15 +28,21 @@ import type {
   UpsertOptions,
   Where,
 } from '../types.ts';
+import { Gate } from './gate.ts';
 
 /** Small postings blocks above this many are merged in memory: each costs every query a dictionary search per word. */
 const SMALL_BLOCKS_MAX = 24;
 /** A block of this many bytes is left as it is on disk, so that opening merges nothing large. */
 const SMALL_BLOCK_BYTES = 256 << 10;
 
+/** Renumberings that a cursor survives. */
+const RENUMBERINGS_MAX = 8;
+
 export class CollectionState {
   readonly stored: StoredCollection;
-  readonly index: VectorIndex | null;
+  index: VectorIndex | null;
+  /** Row numbers are held across an `await` in here only. Writes need not: they and compactions are in one queue. */
+  readonly gate = new Gate();
   private readonly store: Store;
   private readonly devices: Devices;
   /** Of every row, deleted ones too. */
@@ -50,16 +57,26 @@ export class CollectionState {
   private payloadBuild: Promise<void> | null = null;
   /** Batches written while the build reads. */
   private payloadLate: RowBatch[] = [];
+  /** How often rows have been renumbered since the collection was created, and the latest of these. */
+  private numbering: number;
+  private readonly renumberings: Renumbering[] = [];
 
   private constructor(stored: StoredCollection, store: Store, devices: Devices) {
     this.stored = stored;
     this.store = store;
     this.devices = devices;
-    const { dimension, metric, quantization: tier = 'none' } = stored.config;
-    if (dimension === null) this.index = null;
-    else if (tier !== 'none') this.index = createQuantizedIndex({ dimension, metric, tier }, devices);
-    else if (devices.shards) this.index = createShardedIndex({ dimension, metric }, devices, devices.shards);
-    else this.index = createFlatIndex({ dimension, metric }, devices);
+    this.numbering = store.numbering(stored.id);
+    this.index = this.createIndex();
+  }
+
+  /** An empty index as the collection's is. */
+  createIndex(): VectorIndex | null {
+    const { devices } = this;
+    const { dimension, metric, quantization: tier = 'none' } = this.stored.config;
+    if (dimension === null) return null;
+    if (tier !== 'none') return createQuantizedIndex({ dimension, metric, tier }, devices);
+    if (devices.shards) return createShardedIndex({ dimension, metric }, devices, devices.shards);
+    return createFlatIndex({ dimension, metric }, devices);
   }
 
   /** Reads what is kept in memory from the store. */
@@ -72,7 +89,8 @@ export class CollectionState {
           state.index?.append(values, codes);
           state.markPresent(firstRow, rowCount, present);
         }
-        state.addRows(rows);
+        const { firstRow, rowCount, ids, postings } = rows;
+        state.addRows(firstRow, rowCount, ids, postings && Postings.open(postings.bytes, postings.shift));
       }
     } catch (error) {
       state.close();
@@ -87,6 +105,11 @@ export class CollectionState {
 
   get rowCount(): number {
     return this.ids.length;
+  }
+
+  /** The record's row, undefined where there is no such record. */
+  row(id: RecordId): number | undefined {
+    return this.rowOf.get(id);
   }
 
   id(row: number): RecordId {
@@ -165,7 +188,7 @@ export class CollectionState {
     const writing = this.store.append(this.stored.id, batch, replaced, () => {
       isDurable = true;
       if (vectors) this.markPresent(firstRow, n, vectors.present);
-      this.addRows({ firstRow, rowCount: n, ids, postings });
+      this.addRows(firstRow, n, ids, postings && Postings.open(postings));
       this.addPayload(batch);
     });
     // While the disk works, the vectors are put in place, behind the rows that queries look at.
@@ -214,40 +237,94 @@ export class CollectionState {
     return rows.length;
   }
 
-  async get(ids: readonly RecordId[], select: Select): Promise<{ ids: RecordId[]; rows: EngineRows }> {
-    const rows = ids.map((id) => this.rowOf.get(id)).filter((row) => row !== undefined);
-    return { ids: rows.map((row) => this.ids[row]!), rows: await this.select(rows, select) };
+  get(ids: readonly RecordId[], select: Select): Promise<{ ids: RecordId[]; rows: EngineRows }> {
+    return this.gate.read(async () => {
+      const rows = ids.map((id) => this.rowOf.get(id)).filter((row) => row !== undefined);
+      return { ids: rows.map((row) => this.ids[row]!), rows: await this.select(rows, select) };
+    });
   }
 
-  async countWhere(where: Where | null): Promise<number> {
-    await this.ready(where);
-    return where ? this.liveRows(where)!.count() : this.count;
+  countWhere(where: Where | null): Promise<number> {
+    return this.gate.read(async () => {
+      await this.ready(where);
+      return where ? this.liveRows(where)!.count() : this.count;
+    });
   }
 
-  async scroll(request: { where: Where | null; limit: number; afterRow: number; select: Select }) {
-    await this.ready(request.where);
-    const live = this.liveRows(request.where) ?? Bitset.full(this.rowCount);
-    live.words.fill(0, 0, (request.afterRow + 1) >>> 5); // the pages before, but for the last rows of them
-    const rows: number[] = [];
-    let more = false;
-    for (const row of live) {
-      if (row <= request.afterRow) continue;
-      if (rows.length === request.limit) {
-        more = true;
-        break;
+  scroll({
+    where,
+    limit,
+    cursor,
+    select,
+  }: {
+    where: Where | null;
+    limit: number;
+    cursor: string | null;
+    select: Select;
+  }) {
+    return this.gate.read(async () => {
+      await this.ready(where);
+      const begin = cursor === null ? 0 : this.rowBehind(cursor);
+      const live = this.liveRows(where) ?? Bitset.full(this.rowCount);
+      live.words.fill(0, 0, begin >>> 5); // the pages before, but for the last rows of them
+      const rows: number[] = [];
+      let more = false;
+      for (const row of live) {
+        if (row < begin) continue;
+        if (rows.length === limit) {
+          more = true;
+          break;
+        }
+        rows.push(row);
       }
-      rows.push(row);
-    }
-    return {
-      ids: rows.map((row) => this.ids[row]!),
-      rows: await this.select(rows, request.select),
-      lastRow: more ? rows.at(-1)! : null,
-    };
+      return {
+        ids: rows.map((row) => this.ids[row]!),
+        rows: await this.select(rows, select),
+        next: more ? `${this.numbering}.${rows.at(-1)! + 1}` : null,
+      };
+    });
   }
 
-  async facets(field: string, where: Where | null, limit: number): Promise<Facet[]> {
-    await this.ready(where ?? {});
-    return this.payload!.facets(field, this.liveRows(where) ?? Bitset.full(this.rowCount), limit);
+  /** Where the page behind a cursor begins. */
+  private rowBehind(cursor: string): number {
+    const [numbering, row] = cursor.split('.').map(Number) as [number, number];
+    const behind = this.numbering - numbering;
+    if (behind < 0 || behind > this.renumberings.length)
+      throw new PiramidError(
+        'INVALID_ARGUMENT',
+        'cursor: the collection has been compacted and opened anew since that page; begin again without a cursor',
+      );
+    let begin = row;
+    for (const renumbering of this.renumberings.slice(this.renumberings.length - behind))
+      begin = renumbering.row(begin);
+    return begin;
+  }
+
+  facets(field: string, where: Where | null, limit: number): Promise<Facet[]> {
+    return this.gate.read(async () => {
+      await this.ready(where ?? {});
+      return this.payload!.facets(field, this.liveRows(where) ?? Bitset.full(this.rowCount), limit);
+    });
+  }
+
+  /**
+   * Takes over what a compaction did to the row numbers, in one go. `index` has the rows that are kept; `renumbered` has
+   * those blocks of `postings()` that have been renumbered already.
+   */
+  renumber(renumbering: Renumbering, index: VectorIndex | null, renumbered: ReadonlyMap<Postings, Postings>): void {
+    const { dropped } = renumbering;
+    this.withVector = renumbering.apply(this.withVector, this.withVector.length);
+    this.ids = this.ids.filter((_, row) => !dropped.has(row));
+    this.vectorless = this.index ? this.rowCount - this.withVector.count() : 0;
+    for (const [id, row] of this.rowOf) this.rowOf.set(id, renumbering.row(row));
+    this.blocks = this.blocks.map((block) => renumbered.get(block) ?? renumberPostings(block, renumbering));
+    this.index?.close();
+    this.index = index;
+    this.payload = null; // built again at the next filter
+    this.payloadLate = [];
+    this.numbering++;
+    this.renumberings.push(renumbering);
+    if (this.renumberings.length > RENUMBERINGS_MAX) this.renumberings.shift();
   }
 
   /** What was asked for of some rows. */
@@ -300,13 +377,13 @@ export class CollectionState {
     else for (const row of present) this.withVector.add(firstRow + row);
   }
 
-  private addRows(rows: Omit<LoadedRows, 'vectors'>): void {
+  private addRows(firstRow: number, rowCount: number, ids: readonly RecordId[], postings: Postings | null): void {
     const deleted = this.store.deleted(this.stored.id);
-    const end = rows.firstRow + rows.rowCount;
-    for (const id of rows.ids) this.ids.push(id);
-    for (let row = rows.firstRow; row < end; row++) if (!deleted.has(row)) this.rowOf.set(this.ids[row]!, row);
-    if (rows.postings) {
-      this.blocks.push(Postings.open(rows.postings));
+    const end = firstRow + rowCount;
+    for (const id of ids) this.ids.push(id);
+    for (let row = firstRow; row < end; row++) if (!deleted.has(row)) this.rowOf.set(this.ids[row]!, row);
+    if (postings) {
+      this.blocks.push(postings);
       this.mergeSmallBlocks();
     }
   }
@@ -322,9 +399,18 @@ export class CollectionState {
 
   private async buildPayload(): Promise<void> {
     const payload = new PayloadIndex();
+    const { numbering } = this;
     this.payloadLate = [];
-    for await (const { firstRow, values } of this.store.loadMetadata(this.stored.id))
-      payload.append(firstRow, values.map(toMetadata));
+    try {
+      for await (const { firstRow, values } of this.store.loadMetadata(this.stored.id)) {
+        if (this.numbering !== numbering) break;
+        payload.append(firstRow, values.map(toMetadata));
+      }
+    } catch (error) {
+      if (this.numbering === numbering) throw error;
+    }
+    // A query that was cancelled leaves its build alone, and chunks may be compacted away under it.
+    if (this.numbering !== numbering) return this.buildPayload();
     this.payload = payload;
     for (const batch of this.payloadLate) this.addPayload(batch);
     this.payloadLate = [];
@@ -351,6 +437,15 @@ export class CollectionState {
     }
     return [...rows];
   }
+}
+
+/** A block as it is after a renumbering of rows. */
+export function renumberPostings(block: Postings, renumbering: Renumbering): Postings {
+  const { firstRow, rowCount } = block;
+  const isWhole = renumbering.kept(firstRow, firstRow + rowCount) === rowCount;
+  // Its bytes hold the number of its first row alone.
+  if (isWhole) return block.shifted(firstRow - renumbering.row(firstRow));
+  return Postings.open(mergePostings([block], renumbering));
 }
 
 /** The codes of vectors whose collection may not be open; null if it has none. */

@@ -20,10 +20,22 @@ import { openFenced } from '../store/fence.ts';
 import { openIndexedDb } from '../store/indexeddb.ts';
 import type { CollectionConfig, StoredCollection } from '../store/manifest.ts';
 import { MemoryBackend } from '../store/memory.ts';
+import type { StoredPostings } from '../store/reader.ts';
+import { COMPACTION_SHARE } from '../store/schema.ts';
 import { Store } from '../store/store.ts';
+import type { Renumbering } from '../structures/renumbering.ts';
 import { mergePostings, Postings } from '../text/postings.ts';
-import type { CollectionInfo, CollectionStats, DatabaseStats, Device, EmbedderOptions } from '../types.ts';
+import type {
+  CollectionInfo,
+  CollectionStats,
+  Compacted,
+  DatabaseStats,
+  Device,
+  EmbedderOptions,
+  Progress,
+} from '../types.ts';
 import { CollectionState, encodeVectors } from './collection.ts';
+import { type CompactionRequest, compactCollection } from './compaction.ts';
 import { answerQuery } from './query.ts';
 import { Queue } from './queue.ts';
 import { checkRecall } from './recall.ts';
@@ -33,6 +45,9 @@ const TURN_MS = 16;
 
 /** Postings blocks merged in one go: for each word all of them are looked at, and a log holds up to 2000. */
 const MERGED_AT_ONCE = 16;
+
+/** A collection with fewer deleted rows is not compacted unasked. */
+const COMPACTION_ROWS_MIN = 1000;
 
 interface OpenDatabase {
   name: string;
@@ -66,6 +81,9 @@ export function createEngine(
   let database: OpenDatabase | null = null;
   const collections = new Map<number, Promise<CollectionState>>();
   const writes = new Queue();
+  const compactions = new WeakMap<CollectionState, Queue>();
+  /** Collections that are being compacted unasked, or where that failed or brought nothing. */
+  const compacting = new WeakSet<CollectionState>();
   const calls = new Map<CallId, AbortController>();
   const closing = new AbortController();
 
@@ -139,15 +157,33 @@ export function createEngine(
           return run(signal);
         };
         const result = again ? await opened().store.once(originOf(call), begin, again) : await begin();
-        if (opened().store.shouldFold) writes.run(() => opened().store.fold()).catch(reportFold);
+        if (opened().store.shouldFold) writes.run(() => opened().store.fold()).catch(reportHousekeeping);
         return result;
       });
     });
   }
 
-  // Folding is housekeeping: if it fails (a full disk), the log keeps everything and the next write tries again.
-  function reportFold(error: unknown): void {
-    console.warn('Piramid: the log could not be folded yet:', error);
+  // If housekeeping fails (a full disk), everything is as it was, and a later write tries again.
+  function reportHousekeeping(error: unknown): void {
+    console.warn('Piramid: the log could not be folded, or a collection compacted, yet:', error);
+  }
+
+  /** One compaction of a collection at a time. */
+  function compact(state: CollectionState, request: CompactionRequest): Promise<Compacted> {
+    const { store } = opened();
+    const running = compactions.get(state) ?? new Queue();
+    compactions.set(state, running);
+    return running.run(() => compactCollection(state, store, writes, request));
+  }
+
+  /** Compacts a collection in the background once a good part of its rows is deleted. */
+  function compactIfWorthwhile(state: CollectionState): void {
+    const deleted = state.rowCount - state.count;
+    if (deleted < COMPACTION_ROWS_MIN || deleted < state.rowCount * COMPACTION_SHARE || compacting.has(state)) return;
+    compacting.add(state);
+    compact(state, { share: COMPACTION_SHARE, signal: closing.signal })
+      .then(({ rows }) => rows > 0 && compacting.delete(state))
+      .catch((error) => !closing.signal.aborted && reportHousekeeping(error));
   }
 
   function loadOptions(call: CallId, signal: AbortSignal): LoadOptions {
@@ -342,17 +378,28 @@ export function createEngine(
         if (signal.aborted)
           throw new PiramidError('ABORTED', 'the call was cancelled by its signal; nothing was written');
         await collection.upsert(records, mode);
+        compactIfWorthwhile(collection);
       };
       return write(call, upsert, { again: () => {} });
     },
 
     update(id, target, changes, call) {
-      const update = () => withRows(id, stateForWrite, (collection) => collection.update(target, changes));
+      const update = () =>
+        withRows(id, stateForWrite, async (collection) => {
+          const count = await collection.update(target, changes);
+          compactIfWorthwhile(collection);
+          return count;
+        });
       return write(call, update, { again: (count) => count });
     },
 
     delete(id, target, call) {
-      const remove = async () => (await stateForWrite(id)).delete(target);
+      const remove = async () => {
+        const collection = await stateForWrite(id);
+        const count = await collection.delete(target);
+        compactIfWorthwhile(collection);
+        return count;
+      };
       return write(call, remove, { again: (count) => count });
     },
 
@@ -391,6 +438,14 @@ export function createEngine(
           answers.push(await withRows(id, state, (collection) => answerQuery(collection, query, embed, signal)));
         }
         return answers;
+      });
+    },
+
+    compact(id, call) {
+      return cancellable(call, async (signal) => {
+        const onProgress = (progress: Progress) => void opened().onEvent({ type: 'step', call, progress });
+        const request = { share: 0, signal: AbortSignal.any([signal, closing.signal]), onProgress };
+        return withRows(id, state, (collection) => compact(collection, request));
       });
     },
 
@@ -457,12 +512,14 @@ async function openStore(options: EngineOptions) {
   }
 }
 
-// Deleted rows stay in: dropping them would change the word statistics, and with them the scores, from one fold to the
-// next. Compaction drops them.
-function mergeBlocks(blocks: readonly Uint8Array[]): Uint8Array {
-  if (blocks.length <= MERGED_AT_ONCE) return mergePostings(blocks.map((block) => Postings.open(block)));
-  const merged: Uint8Array[] = [];
-  for (let i = 0; i < blocks.length; i += MERGED_AT_ONCE) merged.push(mergeBlocks(blocks.slice(i, i + MERGED_AT_ONCE)));
+// Deleted rows stay in when the log is folded: dropping them would change the word statistics, and with them the scores, from
+// one fold to the next. Compaction drops them.
+function mergeBlocks(blocks: readonly StoredPostings[], renumbering?: Renumbering): Uint8Array {
+  const opened = blocks.map(({ bytes, shift }) => Postings.open(bytes, shift));
+  if (opened.length <= MERGED_AT_ONCE) return mergePostings(opened, renumbering);
+  const merged: StoredPostings[] = [];
+  for (let i = 0; i < opened.length; i += MERGED_AT_ONCE)
+    merged.push({ bytes: mergePostings(opened.slice(i, i + MERGED_AT_ONCE), renumbering), shift: 0 });
   return mergeBlocks(merged);
 }
 

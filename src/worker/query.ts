@@ -21,6 +21,22 @@ export async function answerQuery(
   signal: AbortSignal,
 ): Promise<EngineAnswer> {
   const start = performance.now();
+  let { vector } = query;
+  // Nobody waits for a model at the gate.
+  if (query.embed !== null) {
+    vector = await embed(query.embed);
+    throwIfAborted(signal);
+  }
+  return state.gate.read(() => answer(state, query, vector, start, signal));
+}
+
+async function answer(
+  state: CollectionState,
+  query: EngineQuery,
+  vector: Float32Array | null,
+  start: number,
+  signal: AbortSignal,
+): Promise<EngineAnswer> {
   const plan: QueryPlan = { phases: [] };
   let phaseStart = start;
   const phase = (name: string) => {
@@ -29,12 +45,8 @@ export async function answerQuery(
     phaseStart = now;
   };
 
-  let { vector } = query;
-  if (query.embed !== null) {
-    vector = await embed(query.embed);
-    phase('embed');
-    throwIfAborted(signal);
-  }
+  if (query.embed !== null) phase('embed');
+  else phaseStart = performance.now();
   const pending = state.ready(query.where);
   if (pending) await pending;
   // From here to the start of the scan nothing is awaited: mask, postings and rows belong together.

@@ -4,7 +4,7 @@ import { nextTask } from '../models/turns.ts';
 import type { EngineQuery } from '../protocol.ts';
 import { Bitset } from '../structures/bitset.ts';
 import { seededRandom } from '../structures/random.ts';
-import type { RecallCheck } from '../types.ts';
+import type { RecallCheck, RecordId } from '../types.ts';
 import type { CollectionState } from './collection.ts';
 import { answerQuery } from './query.ts';
 
@@ -18,14 +18,15 @@ export async function checkRecall(
   signal: AbortSignal,
 ): Promise<RecallCheck> {
   const { k } = request;
-  const rows = sampleOf(state, request.sample);
+  const sample = sampleOf(state, request.sample);
   const exactMs: number[] = [];
   const approximateMs: number[] = [];
   let found = 0;
   let wanted = 0;
   let turnEnds = performance.now() + TURN_MS;
-  for (const row of rows) {
-    const id = state.id(row);
+  for (const id of sample) {
+    const row = state.row(id);
+    if (row === undefined) continue; // deleted meanwhile
     const [vector] = await state.index!.vectors([row]);
     const ask = async (exact: boolean, times: number[]) => {
       // One more than wanted: the record finds itself.
@@ -61,14 +62,14 @@ export async function checkRecall(
   return {
     recall: wanted === 0 ? 1 : found / wanted,
     k,
-    sample: rows.length,
+    sample: sample.length,
     exactMs: median(exactMs),
     approximateMs: median(approximateMs),
   };
 }
 
-/** Live rows with a vector, without repetition. */
-function sampleOf(state: CollectionState, size: number): number[] {
+/** Records with a vector, without repetition. */
+function sampleOf(state: CollectionState, size: number): RecordId[] {
   const live = state.rowsWithVector(state.liveRows(null)) ?? Bitset.full(state.rowCount);
   const rows = Uint32Array.from(live);
   const random = seededRandom(SEED);
@@ -78,7 +79,7 @@ function sampleOf(state: CollectionState, size: number): number[] {
     const j = i + random.below(rows.length - i);
     [rows[i], rows[j]] = [rows[j]!, rows[i]!];
   }
-  return Array.from(rows.subarray(0, count));
+  return Array.from(rows.subarray(0, count), (row) => state.id(row));
 }
 
 function median(values: number[]): number {

@@ -25,6 +25,7 @@ export const METHODS: Record<Method, 'plain' | 'numbered' | 'write'> = {
   scroll: 'plain',
   facets: 'plain',
   query: 'numbered',
+  compact: 'numbered',
   recallCheck: 'numbered',
   loadModel: 'numbered',
   embed: 'numbered',

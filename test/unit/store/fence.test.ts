@@ -10,7 +10,7 @@ import { Bitset } from '../../../src/structures/bitset.ts';
 
 const CLIENT = '01234567-89ab-4cde-8f01-23456789abcd';
 const origin = (call: number, settled = 1, client = CLIENT): Origin => ({ client, call, settled });
-const open = (backend: MemoryBackend) => Store.open(backend, (blocks) => blocks[0]!);
+const open = (backend: MemoryBackend) => Store.open(backend, (blocks) => blocks[0]!.bytes);
 
 /** Tells a write that was run from one that was remembered. */
 const applied = (write: Promise<void>) => write.then(() => -1);
@@ -42,7 +42,7 @@ test('whoever opens has the database alone: who opened it before writes nothing 
   const openers = [];
   for (let i = 0; i < 3; i++) {
     const fenced = await openFenced(backend);
-    openers.push({ fenced, store: await Store.open(fenced, (blocks) => blocks[0]!) });
+    openers.push({ fenced, store: await Store.open(fenced, (blocks) => blocks[0]!.bytes) });
     if (i === 0) await openers[0]!.store.createCollection('c', { dimension: 256, metric: 'dot', embedder: null });
   }
   const [oldest, older, newest] = openers;

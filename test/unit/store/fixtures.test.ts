@@ -2,11 +2,18 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { decodeMetadataValue } from '../../../src/filter/metadata.ts';
+import type { MergePostings } from '../../../src/store/compaction.ts';
 import { MemoryBackend } from '../../../src/store/memory.ts';
 import { STORES } from '../../../src/store/schema.ts';
 import { Store } from '../../../src/store/store.ts';
 import { mergePostings, Postings } from '../../../src/text/postings.ts';
 import { searchWords } from '../../../src/text/search.ts';
+
+const mergeStored: MergePostings = (blocks, renumbering) =>
+  mergePostings(
+    blocks.map(({ bytes, shift }) => Postings.open(bytes, shift)),
+    renumbering,
+  );
 
 const folder = new URL('../../fixtures/', import.meta.url);
 const formats = readdirSync(folder).filter((name) => /^format-\d+\.json$/.test(name));
@@ -25,8 +32,7 @@ for (const name of formats) {
         await backend.commit([{ store, key: Number(key), value }]);
       }
     }
-    const merge = (blocks: readonly Uint8Array[]) => mergePostings(blocks.map((block) => Postings.open(block)));
-    const store = await Store.open(backend, merge);
+    const store = await Store.open(backend, mergeStored);
     expect(store.collections.map((collection) => [collection.name, collection.config])).toEqual([
       [
         'notes',
@@ -57,7 +63,7 @@ for (const name of formats) {
           expect(codes).toEqual({ scheme: 7, records: Uint8Array.from({ length: rowCount * 3 }, (_, i) => i) });
         else expect(codes).toBeNull();
       }
-      blocks.push(Postings.open(part.postings!));
+      blocks.push(Postings.open(part.postings!.bytes, part.postings!.shift));
       row += part.rowCount;
     }
     expect(row).toBe(20);

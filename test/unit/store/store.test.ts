@@ -2,16 +2,30 @@ import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import type { Backend, Write } from '../../../src/store/backend.ts';
 import type { RowBatch } from '../../../src/store/batch.ts';
+import type { MergePostings } from '../../../src/store/compaction.ts';
 import { MemoryBackend } from '../../../src/store/memory.ts';
+import type { StoredPostings } from '../../../src/store/reader.ts';
 import { LOG_BYTES_MAX, SEGMENT_BYTES_MIN, type StoreName } from '../../../src/store/schema.ts';
-import { type MergePostings, Store } from '../../../src/store/store.ts';
+import { Store } from '../../../src/store/store.ts';
 import { Bitset } from '../../../src/structures/bitset.ts';
+import type { Renumbering } from '../../../src/structures/renumbering.ts';
 
 const DIMENSION = 4;
 const CONFIG = { dimension: DIMENSION, metric: 'cosine', embedder: null } as const;
 
-// Postings are opaque to the store: here, a block is the bytes of its rows' first letters.
-const mergePostings: MergePostings = (blocks) => Uint8Array.from(blocks.flatMap((block) => [...block]));
+// Postings are opaque to the store: here, a block is the numbers of its rows.
+const mergePostings: MergePostings = (blocks, renumbering) => {
+  const rows = blocks.flatMap((block) => rowsOf(block)).filter((row) => !renumbering?.dropped.has(row));
+  return postingsOf(renumbering ? rows.map((row) => renumbering.row(row)) : rows);
+};
+
+function postingsOf(rows: readonly number[]): Uint8Array {
+  return new Uint8Array(Uint32Array.from(rows).buffer);
+}
+
+function rowsOf({ bytes, shift }: StoredPostings): number[] {
+  return [...new Uint32Array(bytes.slice().buffer)].map((row) => row - shift);
+}
 
 /** A run of rows whose contents tell which rows they are. `weight` makes texts long. */
 function batch(firstRow: number, rowCount: number, weight = 1): RowBatch {
@@ -29,7 +43,7 @@ function batch(firstRow: number, rowCount: number, weight = 1): RowBatch {
     },
     metadata: rows.map((row) => (row % 3 ? JSON.stringify({ row, tags: ['a', 'ü'] }) : null)),
     texts: rows.map((row) => (row % 4 ? `text of ${row} – ${'é'.repeat(weight)}` : null)),
-    postings: Uint8Array.from(rows, (row) => row & 0xff),
+    postings: postingsOf(rows),
   };
 }
 
@@ -55,29 +69,49 @@ async function contents(store: Store, collection: number) {
         });
       }
     }
-    postings.push(...(part.postings ?? []));
+    if (part.postings) postings.push(...rowsOf(part.postings));
   }
   return { rows, postings };
 }
 
-function expected(runs: readonly RowBatch[], deleted: ReadonlySet<number>) {
-  return {
-    rows: runs.flatMap((run) =>
-      run.ids.map((id, i) => ({
-        row: run.firstRow + i,
-        id,
-        vector: [...run.vectors!.values.subarray(i * DIMENSION, (i + 1) * DIMENSION)],
-        present: run.vectors!.present.has(i),
-        metadata: run.metadata[i] ? JSON.parse(run.metadata[i]!) : null,
-        text: run.texts[i],
-        deleted: deleted.has(run.firstRow + i),
-      })),
-    ),
-    postings: runs.flatMap((run) => [...run.postings!]),
-  };
+interface ModelRow {
+  id: unknown;
+  vector: number[];
+  present: boolean;
+  metadata: unknown;
+  text: string | null | undefined;
+  deleted: boolean;
 }
 
-test('any sequence of writes, folds and reopens keeps every row and every deletion', async () => {
+function modelOf(run: RowBatch): ModelRow[] {
+  return run.ids.map((id, i) => ({
+    id,
+    vector: [...run.vectors!.values.subarray(i * DIMENSION, (i + 1) * DIMENSION)],
+    present: run.vectors!.present.has(i),
+    metadata: run.metadata[i] ? JSON.parse(run.metadata[i]!) : null,
+    text: run.texts[i],
+    deleted: false,
+  }));
+}
+
+function expected(runs: readonly RowBatch[], deleted: ReadonlySet<number>) {
+  return expectedRows(runs.flatMap((run) => modelOf(run)).map((row, i) => ({ ...row, deleted: deleted.has(i) })));
+}
+
+function expectedRows(rows: readonly ModelRow[]) {
+  return { rows: rows.map((row, i) => ({ row: i, ...row })), postings: rows.map((_, i) => i) };
+}
+
+async function compact(store: Store, collection: number, share: number): Promise<Renumbering | null> {
+  const compaction = await store.planCompaction(collection, share);
+  if (!compaction) return null;
+  while (await compaction.step());
+  await store.finishCompaction(compaction, () => {});
+  await store.sweep();
+  return compaction.renumbering;
+}
+
+test('any sequence of writes, folds, compactions and reopens keeps every row and every deletion', async () => {
   const command = fc.oneof(
     {
       weight: 6,
@@ -93,35 +127,70 @@ test('any sequence of writes, folds and reopens keeps every row and every deleti
     },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('fold' as const) }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('reopen' as const) }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        do: fc.constant('compact' as const),
+        share: fc.constantFrom(0, 0.3),
+        // What others write between its steps, and whether it is given up.
+        meanwhile: fc.constantFrom('nothing', 'append', 'delete', 'fold', 'create', 'abandon', 'crash'),
+      }),
+    },
   );
   await fc.assert(
     fc.asyncProperty(fc.array(command, { maxLength: 25 }), async (commands) => {
       const backend = new MemoryBackend();
       let store = await Store.open(backend, mergePostings);
       const { id } = await store.createCollection('c', CONFIG);
-      const runs: RowBatch[] = [];
-      const deleted = new Set<number>();
+      let model: ModelRow[] = [];
+      const append = async (rowCount: number, weight: number) => {
+        const run = batch(model.length, rowCount, weight);
+        const replaced = model.length > 0 && model.length % 3 === 0 ? [model.length - 1] : [];
+        await store.append(id, run, replaced);
+        model.push(...modelOf(run));
+        for (const row of replaced) model[row]!.deleted = true;
+      };
+      const remove = async (share: number) => {
+        if (model.length === 0) return;
+        const row = Math.min(model.length - 1, Math.floor(share * model.length));
+        await store.delete(id, [row]);
+        model[row]!.deleted = true;
+      };
       for (const step of commands) {
-        const rowCount = store.rowCount(id);
         if (step.do === 'append') {
           // A large batch becomes a segment of its own, a small one goes to the log.
-          const weight = step.large ? Math.ceil(SEGMENT_BYTES_MIN / step.rows) + 1000 : 1;
-          const run = batch(rowCount, step.rows, step.large ? weight * 2 : weight);
-          const replaced = rowCount > 0 && rowCount % 3 === 0 ? [rowCount - 1] : [];
-          await store.append(id, run, replaced);
-          runs.push(run);
-          for (const row of replaced) deleted.add(row);
-        } else if (step.do === 'delete' && rowCount > 0) {
-          const row = Math.min(rowCount - 1, Math.floor(step.share * rowCount));
-          await store.delete(id, [row]);
-          deleted.add(row);
-        } else if (step.do === 'fold') await store.fold();
-        else if (step.do === 'reopen') store = await Store.open(backend, mergePostings);
-        expect(store.rowCount(id)).toBe(runs.reduce((sum, run) => sum + run.rowCount, 0));
+          await append(step.rows, step.large ? Math.ceil((SEGMENT_BYTES_MIN / step.rows) * 2) + 2000 : 1);
+        } else if (step.do === 'delete') await remove(step.share);
+        else if (step.do === 'fold') await store.fold();
+        else if (step.do === 'compact') {
+          const compaction = await store.planCompaction(id, step.share);
+          if (!compaction) continue;
+          if (step.meanwhile !== 'nothing') await compaction.step();
+          if (step.meanwhile === 'append') await append(3, 1);
+          else if (step.meanwhile === 'delete') await remove(0.5);
+          else if (step.meanwhile === 'fold') await store.fold();
+          else if (step.meanwhile === 'create') await store.createCollection(`c${commands.indexOf(step)}`, CONFIG);
+          if (step.meanwhile === 'abandon') compaction.abandon();
+          else if (step.meanwhile === 'crash') store = await Store.open(backend, mergePostings);
+          else {
+            while (await compaction.step());
+            await store.finishCompaction(compaction, () => {});
+            await store.sweep();
+            model = model.filter((_, row) => !compaction.renumbering.dropped.has(row));
+            if (step.share === 0 && !['append', 'delete'].includes(step.meanwhile))
+              expect(model.every((row) => !row.deleted)).toBe(true);
+          }
+        } else store = await Store.open(backend, mergePostings);
+        expect(store.rowCount(id)).toBe(model.length);
       }
-      expect(await contents(store, id)).toEqual(expected(runs, deleted));
+      expect(await contents(store, id)).toEqual(expectedRows(model));
       const reopened = await Store.open(backend, mergePostings);
-      expect(await contents(reopened, id)).toEqual(expected(runs, deleted));
+      expect(await contents(reopened, id)).toEqual(expectedRows(model));
+      // Nothing lies about that nobody knows of.
+      await reopened.sweep();
+      await reopened.sweep();
+      const known = await Store.open(backend, mergePostings);
+      expect(await backend.keys('chunks')).toEqual(known.chunkKeys());
     }),
     { numRuns: 60 },
   );
@@ -356,3 +425,48 @@ function failing(backend: Backend): Backend & { fail: boolean; failAfter: boolea
     close() {},
   };
 }
+
+describe('compaction', () => {
+  test('gives the bytes of deleted rows back, and leaves the others as they were', async () => {
+    const backend = new MemoryBackend();
+    const store = await Store.open(backend, mergePostings);
+    const { id } = await store.createCollection('c', CONFIG);
+    const run = batch(0, 400, 20_000);
+    await store.append(id, run, []);
+    const bytes = store.bytesOnDisk(id);
+    const odd = run.ids.flatMap((_, row) => (row % 2 ? [row] : []));
+    await store.delete(id, odd);
+    expect(await compact(store, id, 0)).not.toBeNull();
+    expect(store.bytesOnDisk(id)).toBeLessThan(bytes * 0.52);
+    let stored = 0;
+    for (const key of await backend.keys('chunks')) stored += (await backend.read('chunks', key))!.byteLength;
+    expect(stored).toBe(store.bytesOnDisk(id));
+    expect(await backend.keys('log')).toEqual([]);
+    expect(await contents(store, id)).toEqual(expectedRows(modelOf(run).filter((_, row) => row % 2 === 0)));
+    expect(await compact(store, id, 0)).toBeNull();
+  });
+
+  test('merges small segments once there are many', async () => {
+    const store = await Store.open(new MemoryBackend(), mergePostings);
+    const { id } = await store.createCollection('c', CONFIG);
+    const runs: RowBatch[] = [];
+    for (let i = 0; i < 20; i++) {
+      runs.push(batch(i * 3, 3, 1));
+      await store.append(id, runs.at(-1)!, []);
+      await store.fold();
+    }
+    expect(store.collections[0]!.segments).toHaveLength(20);
+    await compact(store, id, 0.25);
+    expect(store.collections[0]!.segments).toHaveLength(1);
+    expect(await contents(store, id)).toEqual(expected(runs, new Set()));
+  });
+
+  test('leaves a collection alone where too few rows are deleted', async () => {
+    const store = await Store.open(new MemoryBackend(), mergePostings);
+    const { id } = await store.createCollection('c', CONFIG);
+    await store.append(id, batch(0, 100), []);
+    await store.delete(id, [1, 2, 3]);
+    expect(await compact(store, id, 0.25)).toBeNull();
+    expect(store.deleted(id).count()).toBe(3);
+  });
+});

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { PiramidError } from '../../../src/errors.ts';
 import { Bitset } from '../../../src/structures/bitset.ts';
+import { Renumbering } from '../../../src/structures/renumbering.ts';
 import { buildPostings, forEachPosting, mergePostings, Postings } from '../../../src/text/postings.ts';
 import { searchWords, type WordHits } from '../../../src/text/search.ts';
 import { naiveSearch } from './oracle.ts';
@@ -83,13 +84,19 @@ describe('blocks', () => {
     expect(Postings.open(mergePostings([])).rowCount).toBe(0);
   });
 
-  test('merging drops the postings of deleted rows', () => {
-    const blocks = [block(['a b', 'b']), block(['a', 'c'], 5)];
-    const deleted = new Bitset(7);
-    deleted.add(1);
-    deleted.add(6);
-    const merged = Postings.open(mergePostings(blocks, deleted));
-    expect(merged.bytes).toEqual(buildPostings(['a b', undefined, undefined, undefined, undefined, 'a', undefined], 0));
+  test('merging drops the postings of rows that are taken out, and gives the others their new numbers', () => {
+    const blocks = [block(['a b', 'b'], 3), block(['a', 'c', 'a'], 8)];
+    const dropped = new Bitset(12);
+    for (const row of [0, 4, 9]) dropped.add(row);
+    const merged = Postings.open(mergePostings(blocks, new Renumbering(dropped)));
+    expect(merged.bytes).toEqual(buildPostings(['a b', undefined, undefined, undefined, 'a', 'a'], 2));
+  });
+
+  test('a block can lie lower than its bytes say', () => {
+    const lower = Postings.open(buildPostings(['a', 'b'], 10), 4);
+    expect(lower.firstRow).toBe(6);
+    expect(lower.shifted(2).firstRow).toBe(4);
+    expect(mergePostings([lower])).toEqual(buildPostings(['a', 'b'], 6));
   });
 });
 
@@ -196,9 +203,12 @@ describe('search', () => {
       fc.property(texts, text, fc.nat(), (list, query, seed) => {
         const deleted = new Bitset(list.length);
         for (const row of list.keys()) if ((seed >>> (row % 31)) & 1) deleted.add(row);
-        const kept = list.map((value, row) => (deleted.has(row) ? undefined : value));
+        const kept = list.filter((_, row) => !deleted.has(row));
         const half = list.length >> 1;
-        const merged = mergePostings([block(list.slice(0, half)), block(list.slice(half), half)], deleted);
+        const merged = mergePostings(
+          [block(list.slice(0, half)), block(list.slice(half), half)],
+          new Renumbering(deleted),
+        );
         expect(search([Postings.open(merged)], query)).toEqual(naiveSearch(kept, query, 10));
       }),
       { numRuns: 500, seed: 6 },

@@ -3,9 +3,11 @@ import { openDevices } from '../../../src/kernels/devices.ts';
 import { MemoryBackend } from '../../../src/store/memory.ts';
 import { Store } from '../../../src/store/store.ts';
 import { CollectionState } from '../../../src/worker/collection.ts';
+import { compactCollection } from '../../../src/worker/compaction.ts';
+import { Queue } from '../../../src/worker/queue.ts';
 
 test('a record that is being replaced is there at every moment, once', async () => {
-  const store = await Store.open(new MemoryBackend(), (blocks) => blocks[0]!);
+  const store = await Store.open(new MemoryBackend(), (blocks) => blocks[0]!.bytes);
   const stored = await store.createCollection('c', { dimension: 1, metric: 'dot', embedder: null });
   const state = await CollectionState.load(stored, store, await openDevices('js'));
   const write = (...ids: string[]) =>
@@ -26,4 +28,35 @@ test('a record that is being replaced is there at every moment, once', async () 
   }
   await replacing;
   expect([...state.liveRows(null)!]).toEqual([2]);
+});
+
+test('whoever reads while rows are renumbered gets the records that were asked for', async () => {
+  const backend = new MemoryBackend();
+  const read = backend.read.bind(backend);
+  const store = await Store.open(backend, (blocks) => blocks[0]!.bytes);
+  const stored = await store.createCollection('c', { dimension: null, metric: 'dot', embedder: null });
+  const state = await CollectionState.load(stored, store, await openDevices('js'));
+  const ids = Array.from({ length: 300 }, (_, i) => i);
+  const texts = ids.map((i) => `${i} ${'x'.repeat(5000)}`);
+  await state.upsert({ ids, vectors: null, sources: null, texts, metadata: null }, 'upsert');
+  await state.delete({ ids: ids.filter((i) => i % 2 === 0) });
+  // A disk that answers after a while: rows are looked up, and their texts come when they have been renumbered.
+  backend.read = async (...where) => {
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 4));
+    return read(...where);
+  };
+  let compacting = true;
+  const compacted = compactCollection(state, store, new Queue(), { share: 0, signal: new AbortController().signal });
+  compacted.finally(() => {
+    compacting = false;
+  });
+  const readers = Array.from({ length: 20 }, async (_, reader) => {
+    while (compacting) {
+      const id = 1 + 2 * ((reader * 13) % 150);
+      expect((await state.get([id], ['text'])).rows.texts).toEqual([texts[id]]);
+      await new Promise((resolve) => setImmediate(resolve)); // what is cached lets no other task run
+    }
+  });
+  expect((await compacted).rows).toBe(150);
+  await Promise.all(readers);
 });

@@ -1,0 +1,207 @@
+// What is durable, and how it changes: the manifest and its generations, the log, and the commits that move both. Owns the
+// numbers of chunks and log entries, and what is deleted when. Knows nothing of what rows hold.
+import { PiramidError } from '../errors.ts';
+import { type Answered, countOf, decodeOrigin, encodeOrigin, type Origin, withAnswer } from './answered.ts';
+import type { Backend, Write } from './backend.ts';
+import { encodeLogEntry, type RowBatch } from './batch.ts';
+import { emptyManifest, type Manifest, manifestWrite, readManifest } from './manifest.ts';
+import { LOG_BYTES_MAX, LOG_ENTRIES_MAX, type StoreName } from './schema.ts';
+
+export class Journal {
+  readonly backend: Backend;
+  private current: Manifest;
+  private nextLogKey: number;
+  private logBytes = 0;
+  private committedBytes = 0;
+  /** The last commit failed. Where the connection was lost, it may have arrived all the same. */
+  private inDoubt = false;
+  /** Garbage that somebody needs still, by chunk key: how many do. */
+  private readonly held = new Map<number, number>();
+
+  private answered: readonly Answered[];
+  /** Of the write under way. */
+  private origin: Origin | null = null;
+
+  private constructor(backend: Backend, manifest: Manifest) {
+    this.backend = backend;
+    this.current = manifest;
+    this.answered = manifest.answered ?? [];
+    this.nextLogKey = manifest.logStart;
+  }
+
+  /** Reads the manifest. Throws `CORRUPT`, `NEWER_FORMAT`; changes nothing then. */
+  static async open(backend: Backend): Promise<Journal> {
+    const { manifest, otherSlotDamaged } = await readManifest(backend);
+    if (!manifest || otherSlotDamaged) await refuseOrphans(backend, manifest);
+    return new Journal(backend, manifest ?? emptyManifest());
+  }
+
+  get manifest(): Manifest {
+    return this.current;
+  }
+
+  /** Bytes handed to the backend since the journal was opened. */
+  get bytesWritten(): number {
+    return this.committedBytes;
+  }
+
+  /** Whether the log is long enough to be folded. */
+  get isLong(): boolean {
+    return this.logBytes >= LOG_BYTES_MAX || this.nextLogKey - this.current.logStart >= LOG_ENTRIES_MAX;
+  }
+
+  /** Keys of the log entries that are part of the database, ascending. Throws `CORRUPT` where one is missing. */
+  async logKeys(): Promise<number[]> {
+    const { logStart } = this.current;
+    const keys = (await this.backend.keys('log')).filter((key) => key >= logStart);
+    for (const [i, key] of keys.entries()) {
+      if (key !== logStart + i) throw new PiramidError('CORRUPT', `log ${logStart + i}: the entry is missing`);
+    }
+    return keys;
+  }
+
+  /** Counts an entry that was there when the database was opened. `origin`: its section, where it has one. */
+  noteLogEntry(key: number, bytes: number, origin?: Uint8Array): void {
+    this.nextLogKey = key + 1;
+    this.logBytes += bytes;
+    if (!origin) return;
+    const write = decodeOrigin(origin);
+    this.answered = withAnswer(this.answered, write.origin, write.count);
+  }
+
+  /**
+   * Runs one write, and remembers it by its origin in the transaction that it makes; null: by nothing. If it has been
+   * applied already, it is not run: the result is `again` of how many records it changed. Not two at a time.
+   */
+  async once<T>(origin: Origin | null, run: () => Promise<T>, again: (count: number) => T): Promise<T> {
+    const count = origin ? countOf(this.answered, origin) : undefined;
+    if (count !== undefined) return again(count);
+    this.origin = origin;
+    try {
+      return await run();
+    } finally {
+      this.origin = null;
+    }
+  }
+
+  /** Makes one log entry durable. */
+  async append(collection: number, batch: RowBatch | null, deleted: readonly number[]): Promise<void> {
+    const origin = this.origin && encodeOrigin(this.origin, batch?.rowCount ?? deleted.length);
+    const write = this.logWrite(collection, batch, deleted, origin);
+    await this.commit([write]);
+    this.noteLogEntry(write.key, write.value.byteLength, origin ?? undefined);
+  }
+
+  /**
+   * A copy of the manifest as the next generation, to be changed and then given to `flip`. `adopted`: staged chunks that
+   * its collections take up.
+   */
+  next(adopted: ReadonlySet<number> = new Set()): Manifest {
+    const { generation, collections, garbage, logStart } = this.current;
+    return {
+      ...this.current,
+      generation: generation + 1,
+      collections: [...collections],
+      garbage: {
+        chunks: garbage.chunks.filter((key) => this.held.has(key) && !adopted.has(key)),
+        logFrom: logStart,
+      },
+    };
+  }
+
+  /** Leaves the log behind: what it holds is in the chunks of `next`. */
+  trimLog(next: Manifest): void {
+    next.logStart = this.nextLogKey;
+  }
+
+  /**
+   * Makes `next` the manifest in one commit with `writes`, and deletes what the generation before the last needed.
+   * `deletion`: rows of a collection that are deleted in the same commit, by a log entry. `count`: how many records the
+   * write under way changes.
+   */
+  async flip(
+    next: Manifest,
+    writes: readonly Write[],
+    deletion?: { collection: number; rows: readonly number[] },
+    count = 0,
+  ): Promise<void> {
+    const answered = this.origin ? withAnswer(this.answered, this.origin, count) : this.answered;
+    if (answered.length > 0) next.answered = answered;
+    const { garbage, logStart } = this.current;
+    const deletes: Write[] = [];
+    for (const key of garbage.chunks) if (!this.held.has(key)) deletes.push({ store: 'chunks', key, delete: true });
+    for (let key = garbage.logFrom; key < logStart; key++) deletes.push({ store: 'log', key, delete: true });
+    const entry = deletion && deletion.rows.length > 0 && this.logWrite(deletion.collection, null, deletion.rows, null);
+    await this.commit([...writes, ...deletes, ...(entry ? [entry] : []), manifestWrite(next)]);
+    this.current = next;
+    this.answered = answered;
+    if (next.logStart === this.nextLogKey) this.logBytes = 0;
+    if (entry) this.noteLogEntry(entry.key, entry.value.byteLength);
+  }
+
+  /**
+   * Writes chunks that are in no collection yet, as garbage that is held: should nobody come back for them, the next
+   * opener deletes them. `adopt` them in a later manifest, or `release` them.
+   */
+  async stage(next: Manifest, values: readonly { key: number; value: ArrayBuffer }[]): Promise<void> {
+    const keys = values.map(({ key }) => key);
+    next.garbage.chunks.push(...keys);
+    await this.flip(
+      next,
+      values.map(({ key, value }) => ({ store: 'chunks', key, value })),
+    );
+    this.hold(keys);
+  }
+
+  /** Keeps chunks from being deleted, though they may be or become garbage. Each `hold` wants its `release`. */
+  hold(keys: Iterable<number>): void {
+    for (const key of keys) this.held.set(key, (this.held.get(key) ?? 0) + 1);
+  }
+
+  release(keys: Iterable<number>): void {
+    for (const key of keys) {
+      const holders = (this.held.get(key) ?? 0) - 1;
+      if (holders > 0) this.held.set(key, holders);
+      else this.held.delete(key);
+    }
+  }
+
+  private logWrite(collection: number, batch: RowBatch | null, deleted: readonly number[], origin: Uint8Array | null) {
+    const key = this.nextLogKey;
+    return { store: 'log', key, value: encodeLogEntry(collection, key, batch, deleted, origin) } as const;
+  }
+
+  private async commit(writes: readonly Write[]): Promise<void> {
+    const repairs = this.inDoubt ? await this.repairs() : [];
+    this.inDoubt = true;
+    await this.backend.commit([...repairs, ...writes]);
+    this.inDoubt = false;
+    for (const write of writes) if ('value' in write) this.committedBytes += write.value.byteLength;
+  }
+
+  /** Deletes what this journal knows nothing of: rows of a write that was said to have failed would stand beside the next ones. */
+  private async repairs(): Promise<Write[]> {
+    const from = async (store: StoreName, first: number): Promise<Write[]> =>
+      (await this.backend.keys(store)).filter((key) => key >= first).map((key) => ({ store, key, delete: true }));
+    const { generation, nextChunk } = this.current;
+    const { manifest } = await readManifest(this.backend);
+    return [
+      ...(await from('chunks', nextChunk)),
+      ...(await from('log', this.nextLogKey)),
+      ...(manifest && manifest.generation > generation
+        ? [{ store: 'manifest', key: manifest.generation % 2, delete: true } as const]
+        : []),
+    ];
+  }
+}
+
+/** Chunks that the manifest cannot know are those of a newer, lost manifest: going on would lose them in silence. */
+async function refuseOrphans(backend: Backend, manifest: Manifest | undefined): Promise<void> {
+  const newestChunk = (await backend.keys('chunks')).at(-1) ?? 0;
+  if (newestChunk >= (manifest?.nextChunk ?? 1)) throw orphanError(`chunk ${newestChunk} is in no manifest`);
+  if (!manifest && (await backend.keys('log')).length > 0) throw orphanError('there is a log but no manifest');
+}
+
+export function orphanError(why: string): PiramidError {
+  return new PiramidError('CORRUPT', `the newest manifest is lost: ${why}. Nothing was changed.`);
+}

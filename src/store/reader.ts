@@ -1,0 +1,238 @@
+// Reads rows back from a collection's segments and from the batches that only the log holds. Row numbers are those of now:
+// a segment may lie lower than when its chunks were written, because rows before it have been compacted away.
+import { PiramidError } from '../errors.ts';
+import type { Bitset } from '../structures/bitset.ts';
+import type { RecordId } from '../types.ts';
+import type { Backend } from './backend.ts';
+import type { RowBatch } from './batch.ts';
+import type { PayloadCache } from './cache.ts';
+import {
+  decodeBlock,
+  decodeCodes,
+  decodeIds,
+  decodeJson,
+  decodeText,
+  readVectors,
+  type StoredCodes,
+} from './format.ts';
+import type { ChunkRef, Segment, StoredCollection } from './manifest.ts';
+
+/** A postings block as it was written, and how many rows lower its rows are now. */
+export interface StoredPostings {
+  bytes: Uint8Array;
+  shift: number;
+}
+
+/** Rows as they come back from disk, for rebuilding what is in memory. Views on the stored buffers where possible. */
+export interface LoadedRows {
+  firstRow: number;
+  rowCount: number;
+  ids: readonly RecordId[];
+  vectors: readonly {
+    firstRow: number;
+    rowCount: number;
+    values: Float32Array;
+    present: Bitset;
+    /** Null where they are not stored, or damaged: they can be made from the values. */
+    codes: StoredCodes | null;
+  }[];
+  postings: StoredPostings | null;
+}
+
+/** JSON of one row's metadata as it was stored (dates tagged), already parsed. */
+export type StoredMetadata = unknown;
+
+/** The rows of one collection, as far as they are on disk. */
+export interface DurableRows {
+  stored: StoredCollection;
+  /** Batches that only the log holds yet, by row. */
+  logged: readonly RowBatch[];
+}
+
+/** How many rows lower a segment's rows are than its chunks say. */
+export function shiftOf(segment: Segment): number {
+  return segment.chunks[0]!.firstRow - segment.firstRow;
+}
+
+export class RowReader {
+  private readonly backend: Backend;
+  private readonly cache: PayloadCache;
+
+  constructor(backend: Backend, cache: PayloadCache) {
+    this.backend = backend;
+    this.cache = cache;
+  }
+
+  /** A collection's rows in row order, one part after the other. Throws `CORRUPT`. */
+  async *load({ stored, logged }: DurableRows): AsyncGenerator<LoadedRows> {
+    const parts: (Segment | RowBatch)[] = [...stored.segments, ...logged].sort((a, b) => a.firstRow - b.firstRow);
+    for (const part of parts) yield 'chunks' in part ? await this.loadSegment(stored, part) : loadBatch(part);
+  }
+
+  /** All metadata in row order, for building payload columns. Rows of parts without any are left out. */
+  async *loadMetadata({ stored, logged }: DurableRows): AsyncGenerator<{ firstRow: number; values: StoredMetadata[] }> {
+    const parts: (Segment | RowBatch)[] = [...stored.segments, ...logged].sort((a, b) => a.firstRow - b.firstRow);
+    for (const part of parts) {
+      if ('chunks' in part) {
+        for (const chunk of part.chunks) {
+          if (chunk.kind !== 'metadata') continue;
+          yield {
+            firstRow: chunk.firstRow - shiftOf(part),
+            values: decodeJson(await this.readChunk(stored.id, chunk)) as StoredMetadata[],
+          };
+        }
+      } else yield { firstRow: part.firstRow, values: part.metadata.map(parseOrNull) };
+    }
+  }
+
+  /** Metadata of rows, in their order; null where a row has none. */
+  readMetadata(rows: DurableRows, wanted: ArrayLike<number>): Promise<StoredMetadata[]> {
+    return this.readPayload(
+      rows,
+      wanted,
+      'metadata',
+      (batch, row) => parseOrNull(batch.metadata[row]!),
+      (payload) => decodeJson(payload) as StoredMetadata[],
+      (values, row) => values[row] ?? null,
+    );
+  }
+
+  /** Texts of rows, in their order; null where a row has none. */
+  readTexts(rows: DurableRows, wanted: ArrayLike<number>): Promise<(string | null)[]> {
+    return this.readPayload(
+      rows,
+      wanted,
+      'text',
+      (batch, row) => batch.texts[row]!,
+      (payload) => payload,
+      (payload, row, chunk) => decodeText(payload, chunk.rowCount, row),
+    );
+  }
+
+  /** The payload of a chunk. Throws `CORRUPT`. */
+  async readChunk(collection: number, chunk: ChunkRef): Promise<Uint8Array<ArrayBuffer>> {
+    const value = await this.backend.read('chunks', chunk.key);
+    const { kind, key, firstRow, rowCount } = chunk;
+    return decodeBlock(value, { kind, key, firstRow, rowCount, collection }).payload;
+  }
+
+  private async readPayload<T, D>(
+    { stored, logged }: DurableRows,
+    wanted: ArrayLike<number>,
+    kind: 'metadata' | 'text',
+    fromBatch: (batch: RowBatch, row: number) => T,
+    decode: (payload: Uint8Array<ArrayBuffer>, chunk: ChunkRef) => D,
+    fromChunk: (decoded: D, row: number, chunk: ChunkRef) => T,
+  ): Promise<(T | null)[]> {
+    // Each chunk once a call: the rows of a long answer lie in more chunks than the cache keeps, in any order.
+    const reads = new Map<ChunkRef, Promise<D>>();
+    return Promise.all(
+      Array.from(wanted, async (row) => {
+        const batch = findByRow(logged, row);
+        if (batch) return fromBatch(batch, row - batch.firstRow);
+        const segment = findByRow(stored.segments, row);
+        if (!segment) return null;
+        const written = row + shiftOf(segment);
+        const chunk = segment.chunks.find(
+          (ref) => ref.kind === kind && written >= ref.firstRow && written < ref.firstRow + ref.rowCount,
+        );
+        if (!chunk) return null;
+        let read = reads.get(chunk);
+        if (!read) {
+          read = this.cache.get(chunk.key, chunk.bytes, async () =>
+            decode(await this.readChunk(stored.id, chunk), chunk),
+          );
+          reads.set(chunk, read);
+        }
+        return fromChunk(await read, written - chunk.firstRow, chunk);
+      }),
+    );
+  }
+
+  private async loadSegment(stored: StoredCollection, segment: Segment): Promise<LoadedRows> {
+    const wanted = segment.chunks.filter(
+      (chunk) => chunk.kind === 'ids' || chunk.kind === 'vectors' || chunk.kind === 'postings',
+    );
+    const payloads = await readAhead(wanted, (chunk) => this.readChunk(stored.id, chunk));
+    const codes = await this.loadCodes(stored, segment);
+    const shift = shiftOf(segment);
+    const ids: RecordId[][] = [];
+    const vectors: LoadedRows['vectors'][number][] = [];
+    let postings: StoredPostings | null = null;
+    for (const [i, chunk] of wanted.entries()) {
+      const payload = payloads[i]!;
+      if (chunk.kind === 'ids') ids.push(decodeIds(payload, chunk.rowCount));
+      else if (chunk.kind === 'postings') postings = { bytes: payload.slice(), shift };
+      else {
+        const read = readVectors(payload, chunk.rowCount, stored.config.dimension!);
+        vectors.push({
+          firstRow: chunk.firstRow - shift,
+          rowCount: chunk.rowCount,
+          values: read.vectors,
+          present: read.present,
+          codes: codes.get(chunk.firstRow) ?? null,
+        });
+      }
+    }
+    const { firstRow, rowCount } = segment;
+    return { firstRow, rowCount, ids: ids.length === 1 ? ids[0]! : ids.flat(), vectors, postings };
+  }
+
+  /** By first row as written. A damaged chunk is left out: it holds nothing that is not in the vectors. */
+  private async loadCodes(stored: StoredCollection, segment: Segment): Promise<Map<number, StoredCodes>> {
+    const chunks = segment.chunks.filter((chunk) => chunk.kind === 'codes');
+    const loaded = await readAhead(chunks, async (chunk) => {
+      try {
+        return decodeCodes(await this.readChunk(stored.id, chunk), chunk.rowCount);
+      } catch (error) {
+        if (error instanceof PiramidError && error.code === 'CORRUPT') return null;
+        throw error;
+      }
+    });
+    return new Map(chunks.flatMap((chunk, i) => (loaded[i] ? [[chunk.firstRow, loaded[i]]] : [])));
+  }
+}
+
+/** Values are read a few at a time: one unreadable value then fails alone, and the next one is on its way. */
+export async function readAhead<T, R>(items: readonly T[], read: (item: T) => Promise<R>): Promise<R[]> {
+  const AHEAD = 8;
+  const results: R[] = new Array(items.length);
+  let next = 0;
+  const worker = async () => {
+    while (next < items.length) {
+      const i = next++;
+      results[i] = await read(items[i]!);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(AHEAD, items.length) }, worker));
+  return results;
+}
+
+function loadBatch({ firstRow, rowCount, ids, postings, vectors, codes }: RowBatch): LoadedRows {
+  return {
+    firstRow,
+    rowCount,
+    ids,
+    postings: postings && { bytes: postings, shift: 0 },
+    vectors: vectors
+      ? [{ firstRow, rowCount, values: vectors.values, present: vectors.present, codes: codes ?? null }]
+      : [],
+  };
+}
+
+function findByRow<T extends { firstRow: number; rowCount: number }>(parts: readonly T[], row: number): T | undefined {
+  let low = 0;
+  let high = parts.length - 1;
+  while (low <= high) {
+    const middle = (low + high) >>> 1;
+    const part = parts[middle]!;
+    if (row < part.firstRow) high = middle - 1;
+    else if (row >= part.firstRow + part.rowCount) low = middle + 1;
+    else return part;
+  }
+  return undefined;
+}
+
+function parseOrNull(json: string | null): unknown {
+  return json === null ? null : JSON.parse(json);
+}

@@ -1,0 +1,101 @@
+// Compacts one collection while it is used: the store's slices run in the write queue one by one, the index of the rows that
+// stay is built beside the old one, and only the exchange of the two waits for readers.
+import { throwIfAborted } from '../errors.ts';
+import type { VectorIndex } from '../indexes/vector-index.ts';
+import { nextTask } from '../models/turns.ts';
+import type { Compaction } from '../store/compaction.ts';
+import type { Store } from '../store/store.ts';
+import type { Postings } from '../text/postings.ts';
+import type { Compacted, Progress } from '../types.ts';
+import { type CollectionState, renumberPostings } from './collection.ts';
+import type { Queue } from './queue.ts';
+
+/** How long it works before it lets other messages in, milliseconds. */
+const TURN_MS = 8;
+/** Numbers that the new index is given at a time. */
+const APPEND_NUMBERS = 1 << 16;
+
+export interface CompactionRequest {
+  /** Of a segment's rows, how many must be deleted for it to be rewritten; 0: any. */
+  share: number;
+  signal: AbortSignal;
+  onProgress?: (progress: Progress) => void;
+}
+
+/** Whatever ends it early, the collection is as it was. Throws `ABORTED`, `CORRUPT`, and what a full disk throws. */
+export async function compactCollection(
+  state: CollectionState,
+  store: Store,
+  writes: Queue,
+  { share, signal, onProgress }: CompactionRequest,
+): Promise<Compacted> {
+  const { id } = state.stored;
+  /** A turn in the write queue, as long as nobody wants it to end. */
+  const turn = <T>(job: () => Promise<T>) =>
+    writes.run(async () => {
+      throwIfAborted(signal);
+      return job();
+    });
+  const bytesBefore = store.bytesOnDisk(id);
+  const compaction = await turn(() => store.planCompaction(id, share));
+  if (!compaction) return { rows: 0, bytesBefore, bytesAfter: bytesBefore };
+  let index: VectorIndex | null = null;
+  try {
+    while (await turn(() => compaction.step())) {
+      onProgress?.({ done: compaction.rowsDone, total: compaction.rowsTotal });
+    }
+    const { renumbering } = compaction;
+    index = state.createIndex();
+    await index?.reserve(renumbering.row(state.rowCount));
+    const copied = await copyRows(state, compaction, index, 0, signal);
+    const postings = new Map<Postings, Postings>();
+    for (const block of state.postings()) {
+      postings.set(block, renumberPostings(block, renumbering));
+      await nextTask();
+    }
+    await turn(async () => {
+      await copyRows(state, compaction, index, copied, signal); // those that came meanwhile
+      await state.gate.alone(() =>
+        store.finishCompaction(compaction, () => {
+          state.renumber(renumbering, index, postings);
+          index = null;
+        }),
+      );
+    });
+    await writes.run(() => store.sweep());
+    return { rows: renumbering.dropped.count(), bytesBefore, bytesAfter: store.bytesOnDisk(id) };
+  } finally {
+    index?.close();
+    compaction.abandon();
+  }
+}
+
+/** Appends the kept rows from `first` on to the new index. Returns how far it came: all rows that are durable now. */
+async function copyRows(
+  state: CollectionState,
+  { renumbering: { dropped } }: Compaction,
+  index: VectorIndex | null,
+  first: number,
+  signal: AbortSignal,
+): Promise<number> {
+  const end = state.rowCount;
+  if (!index || !state.index) return end;
+  const rowsAtOnce = Math.max(1, Math.floor(APPEND_NUMBERS / index.dimension));
+  let rows: number[] = [];
+  let turnEnds = performance.now() + TURN_MS;
+  for (let row = first; row < end; row++) {
+    if (!dropped.has(row)) rows.push(row);
+    if (rows.length < rowsAtOnce && row < end - 1) continue;
+    const vectors = new Float32Array(rows.length * index.dimension);
+    for (const [i, vector] of (await state.index.vectors(rows)).entries()) vectors.set(vector, i * index.dimension);
+    await index.reserve(index.rowCount + rows.length);
+    index.append(vectors);
+    rows = [];
+    if (performance.now() > turnEnds) {
+      await nextTask();
+      throwIfAborted(signal);
+      turnEnds = performance.now() + TURN_MS;
+    }
+  }
+  return end;
+}

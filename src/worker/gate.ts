@@ -1,0 +1,39 @@
+// Readers pass together, a renumbering of rows passes alone: whoever holds row numbers across an `await` does so inside.
+
+export class Gate {
+  #readers = 0;
+  /** While someone wants to be, or is, alone: settles when he is done. */
+  #closed: Promise<void> | null = null;
+  #onEmpty: (() => void) | null = null;
+
+  /** Runs `read` at once, unless someone is to be alone. Must not be entered again from within. */
+  async read<T>(read: () => Promise<T>): Promise<T> {
+    while (this.#closed) await this.#closed;
+    this.#readers++;
+    try {
+      return await read();
+    } finally {
+      if (--this.#readers === 0) this.#onEmpty?.();
+    }
+  }
+
+  /** Runs `job` when all readers have left; new ones wait for its end. One at a time is the callers' business. */
+  async alone<T>(job: () => Promise<T>): Promise<T> {
+    let open!: () => void;
+    this.#closed = new Promise((resolve) => {
+      open = resolve;
+    });
+    try {
+      if (this.#readers > 0) {
+        await new Promise<void>((resolve) => {
+          this.#onEmpty = resolve;
+        });
+      }
+      return await job();
+    } finally {
+      this.#onEmpty = null;
+      this.#closed = null;
+      open();
+    }
+  }
+}
