@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest';
 import { openDevices } from '../../../src/kernels/devices.ts';
+import type { EngineQuery } from '../../../src/protocol.ts';
 import { MemoryBackend } from '../../../src/store/memory.ts';
 import { Store } from '../../../src/store/store.ts';
 import { CollectionState } from '../../../src/worker/collection.ts';
 import { compactCollection } from '../../../src/worker/compaction.ts';
+import { answerQuery } from '../../../src/worker/query.ts';
 import { Queue } from '../../../src/worker/queue.ts';
 
 test('a record that is being replaced is there at every moment, once', async () => {
@@ -37,7 +39,7 @@ test('whoever reads while rows are renumbered gets the records that were asked f
   const stored = await store.createCollection('c', { dimension: null, metric: 'dot', embedder: null });
   const state = await CollectionState.load(stored, store, await openDevices('js'));
   const ids = Array.from({ length: 300 }, (_, i) => i);
-  const texts = ids.map((i) => `${i} ${'x'.repeat(5000)}`);
+  const texts = ids.map((i) => `w${i} ${'x'.repeat(5000)}`);
   await state.upsert({ ids, vectors: null, sources: null, texts, metadata: null }, 'upsert');
   await state.delete({ ids: ids.filter((i) => i % 2 === 0) });
   // A disk that answers after a while: rows are looked up, and their texts come when they have been renumbered.
@@ -45,18 +47,36 @@ test('whoever reads while rows are renumbered gets the records that were asked f
     await new Promise((resolve) => setTimeout(resolve, Math.random() * 4));
     return read(...where);
   };
+  const { signal } = new AbortController();
   let compacting = true;
-  const compacted = compactCollection(state, store, new Queue(), { share: 0, signal: new AbortController().signal });
+  const compacted = compactCollection(state, store, new Queue(), { share: 0, signal });
   compacted.finally(() => {
     compacting = false;
   });
   const readers = Array.from({ length: 20 }, async (_, reader) => {
     while (compacting) {
       const id = 1 + 2 * ((reader * 13) % 150);
-      expect((await state.get([id], ['text'])).rows.texts).toEqual([texts[id]]);
+      const answer = await answerQuery(state, wordsQuery(`w${id}`), async () => null, signal);
+      expect([answer.ids, answer.rows.texts]).toEqual([[id], [texts[id]]]);
       await new Promise((resolve) => setImmediate(resolve)); // what is cached lets no other task run
     }
   });
   expect((await compacted).rows).toBe(150);
   await Promise.all(readers);
 });
+
+function wordsQuery(words: string): EngineQuery {
+  return {
+    vector: null,
+    embed: null,
+    words,
+    k: 10,
+    offset: 0,
+    where: null,
+    fusion: { rrf: {} },
+    select: ['text'],
+    exact: false,
+    oversample: 1,
+    explain: false,
+  };
+}
