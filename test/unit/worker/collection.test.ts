@@ -42,28 +42,32 @@ test('whoever reads while rows are renumbered gets the records that were asked f
   const texts = ids.map((i) => `w${i} ${'x'.repeat(5000)}`);
   await state.upsert({ ids, vectors: null, sources: null, texts, metadata: null }, 'upsert');
   await state.delete({ ids: ids.filter((i) => i % 2 === 0) });
-  // A disk that answers after a while: rows are looked up, and their texts come when they have been renumbered.
+  // A query that is still reading its texts: the rows that it found must not be others' when they have arrived.
+  let arrive = () => {};
   backend.read = async (...where) => {
-    await new Promise((resolve) => setTimeout(resolve, Math.random() * 4));
-    return read(...where);
+    const value = await read(...where);
+    await new Promise<void>((resolve) => {
+      arrive = resolve;
+    });
+    return value;
   };
   const { signal } = new AbortController();
-  let compacting = true;
-  const compacted = compactCollection(state, store, new Queue(), { share: 0, signal });
-  compacted.finally(() => {
-    compacting = false;
-  });
-  const readers = Array.from({ length: 20 }, async (_, reader) => {
-    while (compacting) {
-      const id = 1 + 2 * ((reader * 13) % 150);
-      const answer = await answerQuery(state, wordsQuery(`w${id}`), async () => null, signal);
-      expect([answer.ids, answer.rows.texts]).toEqual([[id], [texts[id]]]);
-      await new Promise((resolve) => setImmediate(resolve)); // what is cached lets no other task run
-    }
-  });
-  expect((await compacted).rows).toBe(150);
-  await Promise.all(readers);
+  const asking = answerQuery(state, wordsQuery('w151'), async () => null, signal);
+  await nextTurn();
+  backend.read = read;
+  const compacting = compactCollection(state, store, new Queue(), { share: 0, signal });
+  for (let i = 0; i < 50; i++) await nextTurn();
+  arrive();
+  const answer = await asking;
+  expect([answer.ids, answer.rows.texts]).toEqual([[151], [texts[151]]]);
+  expect((await compacting).rows).toBe(150);
+  const after = await answerQuery(state, wordsQuery('w151'), async () => null, signal);
+  expect([after.ids, after.rows.texts]).toEqual([[151], [texts[151]]]);
 });
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 1));
+}
 
 function wordsQuery(words: string): EngineQuery {
   return {
