@@ -32,8 +32,10 @@ describe('every call settles', () => {
   });
 
   test('when it made no worker, or one of something else', async () => {
-    for (const worker of [() => undefined, async () => engineWorker()])
+    const promised = engineWorker();
+    for (const worker of [() => undefined, async () => promised])
       expect(await codeOf(open('x', { worker: worker as never }))).toBe('INVALID_ARGUMENT');
+    promised.terminate();
   });
 
   test('and a worker that never answered is ended', async () => {
@@ -56,8 +58,12 @@ describe('every call settles', () => {
     const source = `onmessage = ({ data: { id, path = [] } }) => {
       const opens = path[0] === 'open';
       setTimeout(() => postMessage({ id, type: 'RAW', value: opens ? { device: 'wasm' } : null }), opens ? 2000 : 0);
-    }`;
-    const opening = open('x', { worker: workerOf(source), timeout: 800 });
+    };
+    postMessage('started')`;
+    const worker = workerOf(source)();
+    // A worker cannot start while its page is blocked, and on a busy machine it takes its time.
+    await new Promise((resolve) => worker.addEventListener('message', resolve, { once: true }));
+    const opening = open('x', { worker: () => worker, timeout: 800 });
     await new Promise((resolve) => setTimeout(resolve, 500));
     const end = performance.now() + 1000;
     while (performance.now() < end);
