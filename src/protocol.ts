@@ -90,6 +90,8 @@ export interface EngineQuery {
   words: string | null;
   k: number;
   offset: number;
+  /** A float32; null: any. */
+  minScore: number | null;
   where: Where | null;
   fusion: Fusion;
   select: Select;

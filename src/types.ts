@@ -6,8 +6,11 @@ export type RecordId = string | number;
 /** A vector as users give it: `dimension` finite numbers. */
 export type Vector = Float32Array | readonly number[];
 
-/** How near two vectors are. See `Match.score` for what each one scores. */
-export type Metric = 'cosine' | 'dot' | 'l2';
+/**
+ * How near two vectors are. See `Match.score` for what each one scores. `'hamming'` and `'jaccard'` look at which numbers are
+ * above 0 and at nothing else, so that 0 and 1, and -1 and 1, both mean a bit.
+ */
+export type Metric = 'cosine' | 'dot' | 'l2' | 'l1' | 'hamming' | 'jaccard';
 
 /**
  * What is scanned to find records: `'none'`: the float32 numbers themselves; `'int8'`: one byte a number; `'binary'`: one
@@ -96,8 +99,16 @@ export interface Query {
   text?: string;
   /** Find records that say these words: BM25 alone. */
   keywords?: string;
-  /** How many matches to return: 1 to 10 000. @default 10 */
+  /** How many matches to return: 1 to 10 000. @default 10; with `minScore` or `maxDistance` 10 000 */
   k?: number;
+  /**
+   * Only matches that are as near as this or nearer: whose vector scores at least so much (see `Match.score`; compared as
+   * float32). Only for queries that search vectors; of one that searches words too, it bounds the vector leg, and a
+   * record that says the words is found by them. With `k`, the best k of these.
+   */
+  minScore?: number;
+  /** The same for metrics that are distances (`'l2'`, `'l1'`, `'hamming'`), as the distance: 0 or more. */
+  maxDistance?: number;
   /** How many of the best matches to leave out first. @default 0 */
   offset?: number;
   /** Only records that match. The answer has min(k, matching records) entries. */
@@ -131,6 +142,8 @@ export interface Match<M extends object = Metadata> {
   id: RecordId;
   /**
    * Higher is closer, always. Cosine: the cosine, -1 to 1. Dot: the dot product. L2: the negated Euclidean distance.
+   * L1: the negated sum of absolute differences. Hamming: the negated number of places where one vector is above 0 and
+   * the other is not. Jaccard: the places where both are above 0, over those where one is; 1 where none is.
    * Keywords: BM25. Several legs: the fused score.
    */
   score: number;

@@ -64,7 +64,7 @@ export class Database implements AsyncDisposable {
     checkOptions(options, ['dimension', 'metric', 'embedder', 'quantization'], 'collection');
     checkCall(call);
     if (options?.dimension !== undefined) checkInteger(options.dimension, 1, DIMENSION_MAX, 'dimension');
-    checkChoice(options?.metric, ['cosine', 'dot', 'l2'], 'metric');
+    checkChoice(options?.metric, ['cosine', 'dot', 'l2', 'l1', 'hamming', 'jaccard'], 'metric');
     checkChoice(options?.quantization, ['none', 'int8', 'binary'], 'quantization');
     const embedder = options?.embedder;
     const own = isEmbedder(embedder) ? embedder : null;

@@ -185,7 +185,7 @@ function packVector(
   }
   if (sum === 0 && metric === 'cosine') {
     throw invalid(
-      `${what()}: all numbers are zero, and a zero vector has no direction, which the cosine needs. Leave the vector out, or use metric 'dot' or 'l2'.`,
+      `${what()}: all numbers are zero, and a zero vector has no direction, which the cosine needs. Leave the vector out, or use another metric.`,
     );
   }
 }
@@ -295,6 +295,8 @@ const QUERY_OPTIONS = [
   'text',
   'keywords',
   'k',
+  'minScore',
+  'maxDistance',
   'offset',
   'where',
   'fusion',
@@ -332,13 +334,15 @@ export function packQuery(query: Query, rules: PackingRules & { embeds: boolean 
   }
   const searchesVectors = vector !== undefined || embed;
   if (query.oversample !== undefined) checkOversample(query.oversample, query, rules, searchesVectors);
+  const minScore = checkRange(query, rules, searchesVectors);
   const words = text ?? keywords;
   return {
     vector: vector === undefined ? null : checkVector(vector, rules.dimension!, rules.metric, 'query vector'),
     embed: embed ? checkText(text, () => 'query') : null,
     words: words === undefined ? null : checkText(words, () => 'query'),
-    k: query.k === undefined ? 10 : checkInteger(query.k, 1, K_MAX, 'k'),
+    k: query.k === undefined ? (minScore === null ? 10 : K_MAX) : checkInteger(query.k, 1, K_MAX, 'k'),
     offset: query.offset === undefined ? 0 : checkInteger(query.offset, 0, K_MAX, 'offset'),
+    minScore,
     where: query.where === undefined ? null : checkFilter(query.where),
     fusion: checkFusion(query.fusion),
     select: checkSelect(query.select, ['text', 'metadata']),
@@ -346,6 +350,29 @@ export function packQuery(query: Query, rules: PackingRules & { embeds: boolean 
     oversample: query.oversample ?? 1,
     explain: query.explain ?? false,
   };
+}
+
+const DISTANCES: readonly Metric[] = ['l2', 'l1', 'hamming'];
+
+/** The least score that a match may have, as the float32 that scores are; null: any. */
+function checkRange(
+  { minScore, maxDistance }: Query,
+  { metric }: PackingRules,
+  searchesVectors: boolean,
+): number | null {
+  if (minScore === undefined && maxDistance === undefined) return null;
+  const name = minScore === undefined ? 'maxDistance' : 'minScore';
+  if (!searchesVectors) throw invalid(`${name}: only for queries that search vectors`);
+  if (minScore !== undefined && maxDistance !== undefined)
+    throw invalid('query: minScore and maxDistance exclude each other');
+  const value = minScore ?? maxDistance;
+  if (typeof value !== 'number' || !Number.isFinite(Math.fround(value)))
+    throw invalid(`${name}: expected a finite number, got ${describe(value)}`);
+  if (minScore !== undefined) return Math.fround(minScore);
+  if (!DISTANCES.includes(metric))
+    throw invalid(`maxDistance: metric '${metric}' is not a distance (${DISTANCES.join(', ')} are); use minScore`);
+  if (value < 0) throw invalid(`maxDistance: expected 0 or more, got ${value}`);
+  return -Math.fround(value);
 }
 
 function checkOversample(oversample: unknown, query: Query, rules: PackingRules, searchesVectors: boolean): void {

@@ -22,9 +22,15 @@ export function createFlatIndex(options: VectorIndexOptions, devices: Devices): 
     mirror.follow(cpu.rowCount * rowBytes);
   }
 
-  async function search({ query, k, rowCount = cpu.rowCount, mask }: VectorSearch): Promise<VectorHits> {
+  async function search({ query, k, rowCount = cpu.rowCount, mask, minScore }: VectorSearch): Promise<VectorHits> {
     checkOpen();
-    const request: RowSearch = { query, k, rowCount, ...(mask ? { mask } : {}) };
+    const request: RowSearch = {
+      query,
+      k,
+      rowCount,
+      ...(mask && { mask }),
+      ...(minScore !== undefined && { minScore }),
+    };
     inFlight++;
     try {
       const looked = mask ? Math.min(rowCount, mask.count()) : rowCount;

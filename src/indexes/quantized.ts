@@ -6,6 +6,7 @@ import type { Tier } from '../kernels/codes/coder.ts';
 import { createCoder } from '../kernels/codes/js.ts';
 import type { Devices } from '../kernels/devices.ts';
 import { vectorNorm } from '../kernels/js.ts';
+import type { ProductMetric } from '../kernels/kernel.ts';
 import { createGpuCodes } from '../kernels/webgpu/codes.ts';
 import { checkRows, copyOf } from './flat.ts';
 import { createMirror } from './mirror.ts';
@@ -24,6 +25,7 @@ const CANDIDATES: Record<Tier, (k: number, rowCount: number) => number> = {
 const QUERY_NORM_MAX = 2 ** 60;
 
 export interface QuantizedIndexOptions extends VectorIndexOptions {
+  metric: ProductMetric;
   tier: Tier;
 }
 
@@ -71,11 +73,17 @@ export function createQuantizedIndex(options: QuantizedIndexOptions, devices: De
   }
 
   async function find(request: VectorSearch): Promise<VectorHits> {
-    const { query, k, rowCount = originals.rowCount, mask, oversample = 1 } = request;
+    const { query, k, rowCount = originals.rowCount, mask, minScore, oversample = 1 } = request;
     const norm = vectorNorm(query, 0, dimension);
     // A query without direction has nothing to estimate.
     if (request.exact || norm === 0 || norm > QUERY_NORM_MAX) {
-      const hits = originals.search({ query, k, rowCount, ...(mask && { mask }) });
+      const hits = originals.search({
+        query,
+        k,
+        rowCount,
+        ...(mask && { mask }),
+        ...(minScore !== undefined && { minScore }),
+      });
       return { ...hits, device: originals.device, tier: 'none' };
     }
     const start = performance.now();

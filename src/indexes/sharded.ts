@@ -44,9 +44,15 @@ export function createShardedIndex(options: VectorIndexOptions, devices: Devices
     },
     truncate: rows.truncate,
     vectors: rows.vectors,
-    async search({ query, k, rowCount = rows.rowCount, mask }: VectorSearch): Promise<VectorHits> {
+    async search({ query, k, rowCount = rows.rowCount, mask, minScore }: VectorSearch): Promise<VectorHits> {
       checkOpen();
-      const hits = await rows.search({ query, k, rowCount, ...(mask && { mask }) });
+      const hits = await rows.search({
+        query,
+        k,
+        rowCount,
+        ...(mask && { mask }),
+        ...(minScore !== undefined && { minScore }),
+      });
       return { ...hits, device, tier: 'none', workers: rows.workers };
     },
     close() {

@@ -17,6 +17,8 @@ export interface VectorSearch {
   rowCount?: number;
   /** Only these rows; holds at least `rowCount`. Left out: all. */
   mask?: Bitset;
+  /** Rows that score less may be left out of the answer. A float32. @default none */
+  minScore?: number;
   /** Look at the float32 numbers of every row, whatever the index scans otherwise. @default false */
   exact?: boolean;
   /** Multiplies the number of candidates of a quantised index. @default 1 */

@@ -60,7 +60,8 @@ export function inverseOf(norm: number): number {
 
 /**
  * A search in the terms of the float32 kernels. Their `similarity` of a row is, up to rounding:
- * cosine: query . x * inverseNorm(x); dot: query . x; l2: -sum((query - x) ** 2).
+ * cosine: query . x * inverseNorm(x); dot: query . x; l2: -sum((query - x) ** 2); l1: -sum(|query - x|); hamming, jaccard: the
+ * score, without any.
  */
 export interface Approximation {
   /** What the kernels scan with: unit length for cosine and dot (so that no product overflows), as given for l2. */
@@ -95,8 +96,10 @@ export function approximate(
   norms: Norms,
   arithmetic: Arithmetic = partialSums(query.length),
 ): Approximation | null {
-  if (metric === 'l2' && norm > NORM_MAX) return null;
-  const scale = metric === 'l2' || norm === 0 ? 1 : norm;
+  const isDistance = metric === 'l2' || metric === 'l1';
+  if (isDistance && norm > NORM_MAX) return null;
+  if (metric === 'hamming' || metric === 'jaccard') return { query: query.slice(), reach: (score) => score };
+  const scale = isDistance || norm === 0 ? 1 : norm;
   const scaled = Float32Array.from(query, (x) => x / scale);
 
   // A sum of n rounded terms, in any order with at most `depth` roundings on a term's way, is off by at most
@@ -110,6 +113,7 @@ export function approximate(
   const flushed = query.length * 2 ** -120;
 
   function similarity(score: number): number {
+    if (metric === 'l1') return least(score) * (1 + relative) - flushed;
     if (metric === 'dot') return least(score) / scale - relative * norms.longest - flushed;
     if (metric !== 'l2') return least(score) - relative - flushed / NORM_MIN;
     const squared = least(score) ** 2;

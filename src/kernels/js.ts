@@ -19,20 +19,47 @@ export function canonicalScore(
 ): number {
   const dimension = query.length;
   let sum = 0;
-  if (metric === 'l2') {
-    for (let i = 0; i < dimension; i++) {
-      const difference = query[i]! - values[offset + i]!;
-      sum += difference * difference;
-    }
-  } else for (let i = 0; i < dimension; i++) sum += query[i]! * values[offset + i]!;
-  return scoreOfSum(metric, sum, metric === 'cosine' ? queryNorm * vectorNorm(values, offset, dimension) : 0);
+  let over = metric === 'cosine' ? queryNorm * vectorNorm(values, offset, dimension) : 0;
+  switch (metric) {
+    case 'cosine':
+    case 'dot':
+      for (let i = 0; i < dimension; i++) sum += query[i]! * values[offset + i]!;
+      break;
+    case 'l2':
+      for (let i = 0; i < dimension; i++) {
+        const difference = query[i]! - values[offset + i]!;
+        sum += difference * difference;
+      }
+      break;
+    case 'l1':
+      for (let i = 0; i < dimension; i++) sum += Math.abs(query[i]! - values[offset + i]!);
+      break;
+    case 'hamming':
+      for (let i = 0; i < dimension; i++) sum += Number(query[i]! > 0 !== values[offset + i]! > 0);
+      break;
+    case 'jaccard':
+      for (let i = 0; i < dimension; i++) {
+        sum += Number(query[i]! > 0 && values[offset + i]! > 0);
+        over += Number(query[i]! > 0 || values[offset + i]! > 0);
+      }
+  }
+  return scoreOfSum(metric, sum, over);
 }
 
-/** The end of every canonical score. `norms`: for cosine, the product of the two lengths. */
-export function scoreOfSum(metric: Metric, sum: number, norms: number): number {
-  if (metric === 'l2') return Math.fround(-Math.sqrt(sum)) + 0;
-  if (metric === 'dot') return Math.fround(sum) + 0;
-  return norms === 0 ? 0 : Math.fround(Math.max(-1, Math.min(1, sum / norms))) + 0;
+/** The end of every canonical score. `over`: for cosine the product of the two lengths, for Jaccard the size of the union. */
+export function scoreOfSum(metric: Metric, sum: number, over: number): number {
+  switch (metric) {
+    case 'cosine':
+      return over === 0 ? 0 : Math.fround(Math.max(-1, Math.min(1, sum / over))) + 0;
+    case 'dot':
+      return Math.fround(sum) + 0;
+    case 'l2':
+      return Math.fround(-Math.sqrt(sum)) + 0;
+    case 'jaccard':
+      return over === 0 ? 1 : Math.fround(sum / over);
+    default:
+      return Math.fround(-sum) + 0;
+  }
 }
 
 /** The Euclidean length in float64. No float32 overflows or underflows it. */

@@ -1,9 +1,23 @@
 // The contract of the kernels: one set of float32 rows that lives on one device and finds the k nearest to a query.
 // js.ts is the truth; wasm/ and webgpu/ give the same rows in the same order with the same score bits, faster.
+import { PiramidError } from '../errors.ts';
 import type { Bitset } from '../structures/bitset.ts';
 import type { Device, Metric } from '../types.ts';
 import type { Norms } from './bounds.ts';
 import type { CandidateSearch, CodedQuery, CodeHits } from './codes/coder.ts';
+
+/** Those that come down to dot products: what codes and GPUs are made for. */
+export type ProductMetric = Extract<Metric, 'cosine' | 'dot' | 'l2'>;
+
+export function isProductMetric(metric: Metric): metric is ProductMetric {
+  return metric === 'cosine' || metric === 'dot' || metric === 'l2';
+}
+
+/** Throws `UNSUPPORTED` for the others. */
+export function productMetric(metric: Metric): ProductMetric {
+  if (isProductMetric(metric)) return metric;
+  throw new PiramidError('UNSUPPORTED', `metric '${metric}' runs on the CPU, over float32 numbers`);
+}
 
 export interface RowsOptions {
   dimension: number;
@@ -18,6 +32,8 @@ export interface RowSearch {
   rowCount: number;
   /** Only these rows. Holds at least `rowCount`. */
   mask?: Bitset;
+  /** Rows that score less may be left out. A float32. */
+  minScore?: number;
 }
 
 /** Best first: score descending, then row ascending. Scores are canonical, see `js.ts`. */

@@ -9,6 +9,7 @@ import { createShardedIndex } from '../indexes/sharded.ts';
 import type { VectorIndex } from '../indexes/vector-index.ts';
 import { createCoder } from '../kernels/codes/js.ts';
 import type { Devices } from '../kernels/devices.ts';
+import { productMetric } from '../kernels/kernel.ts';
 import { type EngineRows, type PackedRecords, type Select, VECTOR_NONE } from '../protocol.ts';
 import type { RowBatch } from '../store/batch.ts';
 import type { StoredCodes } from '../store/format.ts';
@@ -74,7 +75,7 @@ export class CollectionState {
     const { devices } = this;
     const { dimension, metric, quantization: tier = 'none' } = this.stored.config;
     if (dimension === null) return null;
-    if (tier !== 'none') return createQuantizedIndex({ dimension, metric, tier }, devices);
+    if (tier !== 'none') return createQuantizedIndex({ dimension, metric: productMetric(metric), tier }, devices);
     if (devices.shards) return createShardedIndex({ dimension, metric }, devices, devices.shards);
     return createFlatIndex({ dimension, metric }, devices);
   }
@@ -454,7 +455,7 @@ export function encodeVectors(
   vectors: Float32Array,
 ): StoredCodes | null {
   if (dimension === null || tier === 'none') return null;
-  const coder = createCoder({ tier, dimension, metric });
+  const coder = createCoder({ tier, dimension, metric: productMetric(metric) });
   return { scheme: coder.scheme, records: coder.encode(vectors) };
 }
 

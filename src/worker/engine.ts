@@ -2,6 +2,7 @@
 // which calls are under way; the work itself is done by the files beside it.
 import { PiramidError, throwIfAborted, toPiramidError } from '../errors.ts';
 import { type Devices, openDevices } from '../kernels/devices.ts';
+import { isProductMetric } from '../kernels/kernel.ts';
 import { LostRows, type ShardWorker } from '../kernels/shards/pool.ts';
 import type { CreateModelLoader, LoadOptions, ModelLoader } from '../models/model.ts';
 import { nextTask } from '../models/turns.ts';
@@ -231,6 +232,12 @@ export function createEngine(
       }
       config.dimension = dimension;
       config.embedder = { fingerprint, options };
+    }
+    if (config.quantization !== 'none' && !isProductMetric(config.metric)) {
+      throw new PiramidError(
+        'INVALID_ARGUMENT',
+        `quantization '${config.quantization}' does not go with metric '${config.metric}': its codes estimate dot products, for cosine, dot and l2`,
+      );
     }
     if (config.dimension === null && config.quantization !== 'none') {
       throw new PiramidError('INVALID_ARGUMENT', 'quantization needs a dimension or an embedder');

@@ -68,15 +68,17 @@ async function answer(
   let vectorHits: VectorHits | null = null;
   if (vector !== null && state.index) {
     const mask = state.rowsWithVector(live);
-    const { exact, oversample } = query;
-    vectorHits = await state.index.search({
+    const { exact, oversample, minScore } = query;
+    const found = await state.index.search({
       query: vector,
       k: depth,
       rowCount: state.rowCount,
       exact,
       oversample,
       ...(mask && { mask }),
+      ...(minScore !== null && { minScore }),
     });
+    vectorHits = minScore === null ? found : reaching(found, minScore);
     plan.device = vectorHits.device;
     plan.tier = vectorHits.tier;
     if (vectorHits.workers !== undefined) plan.workers = vectorHits.workers;
@@ -101,6 +103,13 @@ async function answer(
     took: performance.now() - start,
     plan: query.explain ? plan : null,
   };
+}
+
+/** The hits that score at least so much: the first of them. */
+function reaching(hits: VectorHits, minScore: number): VectorHits {
+  const below = hits.scores.findIndex((score) => score < minScore);
+  if (below < 0) return hits;
+  return { ...hits, rows: hits.rows.subarray(0, below), scores: hits.scores.subarray(0, below) };
 }
 
 interface WordHits {

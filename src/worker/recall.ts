@@ -36,6 +36,7 @@ export async function checkRecall(
         words: null,
         k: k + 1,
         offset: 0,
+        minScore: null,
         where: null,
         fusion: { rrf: {} },
         select: [],

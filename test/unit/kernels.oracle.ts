@@ -1,13 +1,17 @@
 // The oracle: the definition of a score and of the order, written once more, apart from the code under test.
+
+import type { ProductMetric } from '../../src/kernels/kernel.ts';
 import { Bitset } from '../../src/structures/bitset.ts';
 import { type SeededRandom, seededRandom } from '../../src/structures/random.ts';
 import type { Metric } from '../../src/types.ts';
 
-export const METRICS: readonly Metric[] = ['cosine', 'dot', 'l2'];
+/** Those of codes and GPUs. */
+export const METRICS: readonly ProductMetric[] = ['cosine', 'dot', 'l2'];
+export const ALL_METRICS: readonly Metric[] = [...METRICS, 'l1', 'hamming', 'jaccard'];
 
-export interface Case {
+export interface Case<M = Metric> {
   name: string;
-  metric: Metric;
+  metric: M;
   dimension: number;
   /** Shape: (rowCount, dimension). */
   vectors: Float32Array;
@@ -36,13 +40,19 @@ export function oracle({ metric, dimension, vectors, rowCount, query, k, mask }:
     let xx = 0;
     let qq = 0;
     let squares = 0;
+    let differences = 0;
+    const places = { both: 0, one: 0 };
     query.forEach((q, i) => {
       dot += q * x[i]!;
       xx += x[i]! * x[i]!;
       qq += q * q;
       squares += (q - x[i]!) ** 2;
+      differences += Math.abs(q - x[i]!);
+      if (q > 0 && x[i]! > 0) places.both++;
+      else if (q > 0 || x[i]! > 0) places.one++;
     });
-    let score = metric === 'dot' ? dot : -Math.sqrt(squares);
+    let score = { cosine: 0, dot, l2: -Math.sqrt(squares), l1: -differences, hamming: -places.one, jaccard: 1 }[metric];
+    if (metric === 'jaccard' && places.both + places.one > 0) score = places.both / (places.both + places.one);
     if (metric === 'cosine') {
       const norms = Math.sqrt(qq) * Math.sqrt(xx);
       score = norms === 0 ? 0 : Math.max(-1, Math.min(1, dot / norms));
@@ -96,10 +106,12 @@ export function makeMask(random: SeededRandom, rowCount: number, share: number):
 }
 
 /** The seed's case: metric, corpus, size, k and mask all follow from it. */
-export function seededCase(seed: number, rowsMax: number): Case {
+export function seededCase(seed: number, rowsMax: number): Case<ProductMetric>;
+export function seededCase(seed: number, rowsMax: number, metrics: readonly Metric[]): Case;
+export function seededCase(seed: number, rowsMax: number, metrics: readonly Metric[] = METRICS): Case {
   const random = seededRandom(seed);
-  const metric = METRICS[seed % METRICS.length]!;
-  const corpus = CORPUS_NAMES[Math.floor(seed / METRICS.length) % CORPUS_NAMES.length]!;
+  const metric = metrics[seed % metrics.length]!;
+  const corpus = CORPUS_NAMES[Math.floor(seed / metrics.length) % CORPUS_NAMES.length]!;
   const dimension = [1, 2, 3, 4, 5, 8, 15, 16, 17, 31, 33, 64, 65][random.below(13)]!;
   const rowCount = random.below(rowsMax + 1);
   const k = 1 + random.below(random.below(4) === 0 ? rowsMax : 20);
@@ -119,9 +131,11 @@ export function seededCase(seed: number, rowsMax: number): Case {
 }
 
 /** Rows around k at the dimensions where a kernel's loops begin and end. */
-export function edgeCases(ks: readonly number[] = [1, 10, 100]): Case[] {
+export function edgeCases(ks?: readonly number[]): Case<ProductMetric>[];
+export function edgeCases(ks: readonly number[], metrics: readonly Metric[]): Case[];
+export function edgeCases(ks: readonly number[] = [1, 10, 100], metrics: readonly Metric[] = METRICS): Case[] {
   const cases: Case[] = [];
-  for (const metric of METRICS) {
+  for (const metric of metrics) {
     for (const dimension of [1, 3, 4, 5, 63, 64, 65, 384, 1536]) {
       for (const k of ks) {
         for (const rowCount of [0, 1, k - 1, k, k + 1, k * 3 + 70]) {

@@ -3,8 +3,8 @@
 // estimate of q.x is sum(sign(x') * q') * |x|^2 / |x'|_1: unbiased, with a standard error of about 0.75 / sqrt(bits) for
 // unit vectors. The query keeps 4 bits a number, whose rounding is small beside that.
 import { seededRandom } from '../../structures/random.ts';
-import type { Metric } from '../../types.ts';
 import { vectorNorm } from '../js.ts';
+import type { ProductMetric } from '../kernel.ts';
 import type { CodedQuery, Coder } from './coder.ts';
 
 /** Part of the stored format: other numbers are other codes. */
@@ -17,7 +17,7 @@ const LEVEL_MAX = 15;
 /** Sums for the 16 patterns of 4 bits. */
 const LUT_ENTRIES = 16;
 
-export function createBinaryCoder({ dimension, metric }: { dimension: number; metric: Metric }): Coder {
+export function createBinaryCoder({ dimension, metric }: { dimension: number; metric: ProductMetric }): Coder {
   const bits = Math.ceil(dimension / BITS_MULTIPLE) * BITS_MULTIPLE;
   const codeBytes = bits / 8;
   const factorCount = metric === 'l2' ? 2 : 1;

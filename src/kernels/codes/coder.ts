@@ -2,7 +2,8 @@
 // them to find candidates. Codes are made by one piece of JavaScript (`int8.ts`, `binary.ts`); `js.ts` is the truth about
 // scanning them, and `../wasm/codes.ts` gives the same candidates, because integer scores leave nothing to round.
 import type { Bitset } from '../../structures/bitset.ts';
-import type { Metric, Quantization } from '../../types.ts';
+import type { Quantization } from '../../types.ts';
+import type { ProductMetric } from '../kernel.ts';
 
 /** A precision below float32. */
 export type Tier = Exclude<Quantization, 'none'>;
@@ -17,7 +18,7 @@ export type Tier = Exclude<Quantization, 'none'>;
  */
 export interface Coder {
   readonly tier: Tier;
-  readonly metric: Metric;
+  readonly metric: ProductMetric;
   /** Names the way of coding where codes are stored. Another number: other codes. */
   readonly scheme: number;
   /** Length of a row's codes, a multiple of 8. */
@@ -79,12 +80,12 @@ export interface CodeRows {
 export interface CoderOptions {
   tier: Tier;
   dimension: number;
-  metric: Metric;
+  metric: ProductMetric;
 }
 
 /** The similarity of an integer, as `Coder` defines it. */
 export function similarityOf(
-  metric: Metric,
+  metric: ProductMetric,
   integer: number,
   factors: Float32Array,
   at: number,

@@ -1,12 +1,12 @@
 // One signed byte a number: each row is divided by a scale of its own, its largest number over 127. The integer of a row and
 // a query is the dot product of their codes: exact in 32 bits up to 65 536 dimensions.
-import type { Metric } from '../../types.ts';
 import { vectorNorm } from '../js.ts';
+import type { ProductMetric } from '../kernel.ts';
 import type { CodedQuery, Coder } from './coder.ts';
 
 const CODE_MAX = 127;
 
-export function createInt8Coder({ dimension, metric }: { dimension: number; metric: Metric }): Coder {
+export function createInt8Coder({ dimension, metric }: { dimension: number; metric: ProductMetric }): Coder {
   const codeBytes = (dimension + 31) & ~31;
   const factorCount = metric === 'l2' ? 2 : 1;
   const recordBytes = factorCount * 4 + codeBytes;

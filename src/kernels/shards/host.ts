@@ -25,9 +25,8 @@ export function serveRows(port: MessagePort, create: (options: RowsOptions) => C
         rows.truncate(request.rowCount);
         break;
       case 'search': {
-        const { query, k, rowCount, mask } = request;
-        const search = { query, k, rowCount, ...(mask && { mask: new Bitset(rowCount, mask) }) };
-        const hits = rows.search(search);
+        const { search, mask } = request;
+        const hits = rows.search({ ...search, ...(mask && { mask: new Bitset(search.rowCount, mask) }) });
         return { value: hits, transfer: [hits.rows.buffer, hits.scores.buffer] };
       }
       case 'vectors': {

@@ -1,7 +1,7 @@
 // Other workers that hold rows: starts them when rows are first given away, carries requests to them, and knows when one is
 // gone. Each has its memory to itself, so that rows are scanned side by side, and beyond the 4 GB of one, without shared
 // memory. Knows nothing of which rows are where.
-import type { RowHits, RowsOptions } from '../kernel.ts';
+import type { RowHits, RowSearch, RowsOptions } from '../kernel.ts';
 
 /** Beyond these, memory is what is waited for. Bounds the workers of a database, the engine's own included. */
 const WORKERS_MAX = 4;
@@ -20,7 +20,7 @@ export type ShardRequest = { set: number } & (
   | { type: 'reserve'; rowCount: number }
   | { type: 'append'; vectors: Float32Array<ArrayBuffer> }
   | { type: 'truncate'; rowCount: number }
-  | { type: 'search'; query: Float32Array; k: number; rowCount: number; mask?: Uint32Array<ArrayBuffer> }
+  | { type: 'search'; search: Omit<RowSearch, 'mask'>; mask?: Uint32Array<ArrayBuffer> }
   | { type: 'vectors'; rows: Uint32Array<ArrayBuffer> }
   | { type: 'close' }
 );

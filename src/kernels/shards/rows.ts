@@ -109,11 +109,12 @@ export function createShardedRows(local: CpuRows, pool: ShardPool, layout: Shard
       shard.ask({ set, type: 'truncate', rowCount: rowsOf(i + 1, end) }).catch(ignoreLost);
   }
 
-  async function search({ query, k, rowCount: end, mask }: RowSearch): Promise<RowHits> {
+  async function search({ mask, ...wish }: RowSearch): Promise<RowHits> {
     const start = performance.now();
+    const { k, rowCount: end } = wish;
     const counts = blocksOf.map((_, owner) => rowsOf(owner, end));
     const answers = shards.map((shard, i) => {
-      const request = { set, type: 'search', query, k, rowCount: counts[i + 1]! } as const;
+      const request = { set, type: 'search', search: { ...wish, rowCount: counts[i + 1]! } } as const;
       if (!mask) return shard.ask(request);
       const words = maskOf(mask, i + 1, counts[i + 1]!);
       return shard.ask({ ...request, mask: words }, [words.buffer]);
@@ -121,8 +122,7 @@ export function createShardedRows(local: CpuRows, pool: ShardPool, layout: Shard
     // The others work while this one does; a failure among them is seen below.
     for (const answer of answers) answer.catch(ignoreLost);
     const mine = local.search({
-      query,
-      k,
+      ...wish,
       rowCount: counts[0]!,
       ...(mask && { mask: new Bitset(counts[0]!, maskOf(mask, 0, counts[0]!)) }),
     });

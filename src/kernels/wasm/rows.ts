@@ -1,5 +1,6 @@
 // Rows in one WebAssembly.Memory, scanned by `scan.as.ts`. Owns the memory's layout. Knows nothing of the GPU.
 import { TopK } from '../../structures/top-k.ts';
+import type { Metric } from '../../types.ts';
 import { approximate, Norms } from '../bounds.ts';
 import { candidateCount, certify, eligibleCount, scoreAll, withOdd } from '../candidates.ts';
 import { scoreOfSum, vectorNorm } from '../js.ts';
@@ -17,7 +18,6 @@ type Scan = (
   mask: number,
 ) => void;
 type Sum = (list: number, count: number, query: number, stride: number, out: number) => void;
-type Collect = (...args: [...Parameters<Scan>, least: number, out: number]) => number;
 
 interface ScanExports {
   begin(heap: number, entries: number): void;
@@ -25,15 +25,23 @@ interface ScanExports {
   scanCosine: Scan;
   scanDot: Scan;
   scanL2: Scan;
-  collectCosine: Collect;
-  collectDot: Collect;
-  collectL2: Collect;
+  scanL1: Scan;
+  scanHamming: Scan;
+  scanJaccard: Scan;
+  collect(...args: [metric: number, ...Parameters<Scan>, least: number, out: number]): number;
   sumCosine: Sum;
   sumDot: Sum;
   sumL2: Sum;
+  sumL1: Sum;
+  sumBits(...args: [metric: number, ...Parameters<Sum>]): void;
 }
 
+/** As `scan.as.ts` numbers them. */
+const METRIC_NUMBERS: Record<Metric, number> = { cosine: 0, dot: 1, l2: 2, l1: 3, hamming: 4, jaccard: 5 };
+
 const BLOCK_BYTES = 4 << 20;
+/** A range with more rows is searched like any other: canonical scores of all of them would take longer than a heap. */
+const RANGE_ROWS_MAX = 50_000;
 /** Rows that are scored canonically in one call of the kernel. */
 const LIST_ROWS = 512;
 
@@ -49,9 +57,15 @@ export function createWasmRows(module: WebAssembly.Module, { dimension, metric }
   const arena = new Arena();
   const { memory } = arena;
   const exports = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as ScanExports;
-  const scan = { cosine: exports.scanCosine, dot: exports.scanDot, l2: exports.scanL2 }[metric];
-  const collect = { cosine: exports.collectCosine, dot: exports.collectDot, l2: exports.collectL2 }[metric];
-  const sum = { cosine: exports.sumCosine, dot: exports.sumDot, l2: exports.sumL2 }[metric];
+  const number = METRIC_NUMBERS[metric];
+  const { scan, sum }: { scan: Scan; sum?: Sum } = {
+    cosine: { scan: exports.scanCosine, sum: exports.sumCosine },
+    dot: { scan: exports.scanDot, sum: exports.sumDot },
+    l2: { scan: exports.scanL2, sum: exports.sumL2 },
+    l1: { scan: exports.scanL1, sum: exports.sumL1 },
+    hamming: { scan: exports.scanHamming },
+    jaccard: { scan: exports.scanJaccard },
+  }[metric];
 
   // A block: rows, shape (blockRows, strideFloats), zeros after `dimension`; then, for cosine, inverse norms, shape
   // (blockRows). A multiple of 32 rows, so that each block's part of a mask begins with a whole word.
@@ -131,14 +145,22 @@ export function createWasmRows(module: WebAssembly.Module, { dimension, metric }
       const hits = scoreAll(rows, request);
       return { ...hits, scanMs: 0, rescoreMs: performance.now() - start };
     }
-    placeHeap(wanted);
     floats().set(approximation.query, queryAt / 4);
+    if (request.minScore !== undefined) {
+      const reaching = reachingRows(request, approximation.reach(request.minScore), RANGE_ROWS_MAX);
+      const scanned = performance.now();
+      if (reaching) {
+        const hits = best(request.query, withOdd(rows, request, reaching), request.k);
+        return { ...hits, scanMs: scanned - start, rescoreMs: performance.now() - scanned };
+      }
+    }
+    placeHeap(wanted);
     forEachBlock(request, scan);
     const candidates = readHeap();
     const scanned = performance.now();
     const { hits, certain, least } = certify(rows, request, approximation, candidates);
-    const best = certain ? hits : widen(request, least);
-    return { ...best, scanMs: scanned - start, rescoreMs: performance.now() - scanned };
+    const certainHits = certain ? hits : widen(request, least);
+    return { ...certainHits, scanMs: scanned - start, rescoreMs: performance.now() - scanned };
   }
 
   /** The heap's entries. Rows whose similarity is not finite may be missing: they are odd. */
@@ -152,19 +174,26 @@ export function createWasmRows(module: WebAssembly.Module, { dimension, metric }
 
   /** All rows that could reach the k-th score found, scored canonically. A second pass over the rows. */
   function widen(request: RowSearch, least: number): CanonicalHits {
-    function* reaching(): Generator<number> {
-      for (const part of parts) yield* part;
-    }
+    const reaching = reachingRows(request, least, Number.POSITIVE_INFINITY)!;
+    return best(request.query, withOdd(rows, request, reaching), request.k);
+  }
+
+  /** Rows whose similarity is not below `least`, odd ones perhaps missing; null if there are more than `most`. */
+  function reachingRows(request: RowSearch, least: number, most: number): Iterable<number> | null {
     const parts: Uint32Array[] = [];
+    let total = 0;
     forEachBlock(request, (...block) => {
-      const found = collect(...block, least, foundAt) >>> 0;
+      if (total > most) return;
+      const found = exports.collect(number, ...block, least, foundAt) >>> 0;
       parts.push(new Uint32Array(memory.buffer, foundAt, found).slice());
+      total += found;
     });
-    return best(request.query, withOdd(rows, request, reaching()), request.k);
+    return total > most ? null : concatenated(parts);
   }
 
   function best(query: Float32Array, among: Iterable<number>, k: number): CanonicalHits {
-    new Float64Array(memory.buffer, wideQueryAt, dimension).set(query);
+    if (sum) new Float64Array(memory.buffer, wideQueryAt, dimension).set(query);
+    else floats().set(query, queryAt / 4);
     const queryNorm = vectorNorm(query, 0, dimension);
     const list = new Uint32Array(memory.buffer, listAt, LIST_ROWS);
     const sums = new Float64Array(memory.buffer, sumsAt, LIST_ROWS * 2);
@@ -174,9 +203,13 @@ export function createWasmRows(module: WebAssembly.Module, { dimension, metric }
     function score(): void {
       // The kernel takes four at a time.
       list.fill(list[0]!, count, (count + 3) & ~3);
-      sum(listAt, count, wideQueryAt, strideBytes, sumsAt);
-      for (let i = 0; i < count; i++)
-        kept.push(numbers[i]!, scoreOfSum(metric, sums[i * 2]!, queryNorm * Math.sqrt(sums[i * 2 + 1]!)));
+      if (sum) sum(listAt, count, wideQueryAt, strideBytes, sumsAt);
+      else exports.sumBits(number, listAt, count, queryAt, strideBytes, sumsAt);
+      for (let i = 0; i < count; i++) {
+        const second = sums[i * 2 + 1]!;
+        const over = metric === 'cosine' ? queryNorm * Math.sqrt(second) : second;
+        kept.push(numbers[i]!, scoreOfSum(metric, sums[i * 2]!, over));
+      }
       count = 0;
     }
     for (const row of among) {
@@ -215,4 +248,8 @@ export function createWasmRows(module: WebAssembly.Module, { dimension, metric }
     },
   };
   return rows;
+}
+
+function* concatenated(parts: readonly Uint32Array[]): Generator<number> {
+  for (const part of parts) yield* part;
 }

@@ -5,6 +5,9 @@
 const COSINE = 0;
 const DOT = 1;
 const L2 = 2;
+const L1 = 3;
+const HAMMING = 4;
+const JACCARD = 5;
 
 // The heap: `capacity` entries of 8 bytes, f32 similarity and u32 row; the worst of the kept at the root.
 let heap: usize = 0;
@@ -37,16 +40,37 @@ export function scanDot(rows: usize, inverse: usize, query: usize, stride: usize
 export function scanL2(rows: usize, inverse: usize, query: usize, stride: usize, count: u32, row: u32, mask: usize): void {
   scan(L2, rows, inverse, query, stride, count, row, mask);
 }
+export function scanL1(rows: usize, inverse: usize, query: usize, stride: usize, count: u32, row: u32, mask: usize): void {
+  scan(L1, rows, inverse, query, stride, count, row, mask);
+}
+export function scanHamming(rows: usize, inverse: usize, query: usize, stride: usize, count: u32, row: u32, mask: usize): void {
+  scan(HAMMING, rows, inverse, query, stride, count, row, mask);
+}
+export function scanJaccard(rows: usize, inverse: usize, query: usize, stride: usize, count: u32, row: u32, mask: usize): void {
+  scan(JACCARD, rows, inverse, query, stride, count, row, mask);
+}
 
 // Writes the numbers of the rows that are not below `least` (NaN is not below) to `out`, and returns how many.
-export function collectCosine(rows: usize, inverse: usize, query: usize, stride: usize, count: u32, row: u32, mask: usize, least: f32, out: usize): u32 {
-  return collect(COSINE, rows, inverse, query, stride, count, row, mask, least, out);
-}
-export function collectDot(rows: usize, inverse: usize, query: usize, stride: usize, count: u32, row: u32, mask: usize, least: f32, out: usize): u32 {
-  return collect(DOT, rows, inverse, query, stride, count, row, mask, least, out);
-}
-export function collectL2(rows: usize, inverse: usize, query: usize, stride: usize, count: u32, row: u32, mask: usize, least: f32, out: usize): u32 {
-  return collect(L2, rows, inverse, query, stride, count, row, mask, least, out);
+// Runs seldom, so that one function for all metrics is worth its kilobytes less.
+export function collect(metric: i32, rows: usize, inverse: usize, query: usize, stride: usize, count: u32, row: u32, mask: usize, least: f32, out: usize): u32 {
+  let found: u32 = 0;
+  for (let i: u32 = 0; i < count; i += 32) {
+    for (let word = wordOf(mask, i, count); word; word &= word - 1) {
+      const j = i + ctz(word);
+      const p = rows + <usize>j * stride;
+      let s: f32;
+      if (metric == L2) s = similarity(L2, p, query, stride);
+      else if (metric == L1) s = similarity(L1, p, query, stride);
+      else if (metric >= HAMMING) s = similarityOfBits(metric, p, query, stride);
+      else s = similarity(DOT, p, query, stride);
+      if (metric == COSINE) s *= load<f32>(inverse + (<usize>j << 2));
+      if (!(s < least)) {
+        store<u32>(out + (<usize>found << 2), row + j);
+        found++;
+      }
+    }
+  }
+  return found;
 }
 
 // The sums of canonical scores (`js.ts`): in float64, first number to last, each row in a lane of its own. Four rows at a time,
@@ -61,6 +85,14 @@ export function sumDot(list: usize, count: u32, query: usize, stride: usize, out
 }
 export function sumL2(list: usize, count: u32, query: usize, stride: usize, out: usize): void {
   sums(L2, list, count, query, stride, out);
+}
+export function sumL1(list: usize, count: u32, query: usize, stride: usize, out: usize): void {
+  sums(L1, list, count, query, stride, out);
+}
+// The same of counted bits. query: float32, as the scans take it. For Jaccard, the second is how many are in either.
+export function sumBits(metric: i32, list: usize, count: u32, query: usize, stride: usize, out: usize): void {
+  for (let i: u32 = 0; i < count; i++, list += 4, out += 16)
+    v128.store(out, f64x2.convert_low_i32x4_u(countBits(metric, <usize>load<u32>(list), query, stride)));
 }
 
 // @ts-ignore: decorator
@@ -121,6 +153,7 @@ function wide(metric: i32, x: v128, y: v128): v128 {
     const difference = f64x2.sub(y, x);
     return f64x2.mul(difference, difference);
   }
+  if (metric == L1) return f64x2.abs(f64x2.sub(y, x));
   return f64x2.mul(x, y);
 }
 
@@ -131,29 +164,12 @@ function scan(metric: i32, rows: usize, inverse: usize, query: usize, stride: us
   for (let i: u32 = 0; i < count; i += 32) {
     for (let word = wordOf(mask, i, count); word; word &= word - 1) {
       const j = i + ctz(word);
-      let s = similarity(metric, rows + <usize>j * stride, query, stride);
+      const p = rows + <usize>j * stride;
+      let s = metric >= HAMMING ? similarityOfBits(metric, p, query, stride) : similarity(metric, p, query, stride);
       if (metric == COSINE) s *= load<f32>(inverse + (<usize>j << 2));
       if (s > threshold) keep(s, row + j);
     }
   }
-}
-
-// Runs seldom, so that one function for all metrics is worth its kilobyte less.
-function collect(metric: i32, rows: usize, inverse: usize, query: usize, stride: usize, count: u32, row: u32, mask: usize, least: f32, out: usize): u32 {
-  let found: u32 = 0;
-  for (let i: u32 = 0; i < count; i += 32) {
-    for (let word = wordOf(mask, i, count); word; word &= word - 1) {
-      const j = i + ctz(word);
-      const p = rows + <usize>j * stride;
-      let s = metric == L2 ? similarity(L2, p, query, stride) : similarity(DOT, p, query, stride);
-      if (metric == COSINE) s *= load<f32>(inverse + (<usize>j << 2));
-      if (!(s < least)) {
-        store<u32>(out + (<usize>found << 2), row + j);
-        found++;
-      }
-    }
-  }
-  return found;
 }
 
 // One bit for each of the 32 rows from `i` on that is to be looked at.
@@ -187,7 +203,39 @@ function similarity(metric: i32, row: usize, query: usize, stride: usize): f32 {
   }
   a = f32x4.add(f32x4.add(a, b), f32x4.add(c, d));
   const sum = f32x4.extract_lane(a, 0) + f32x4.extract_lane(a, 1) + (f32x4.extract_lane(a, 2) + f32x4.extract_lane(a, 3));
-  return metric == L2 ? -sum : sum;
+  return metric == L2 || metric == L1 ? -sum : sum;
+}
+
+// Exact: counts of bits are whole, and the quotient is rounded once.
+function similarityOfBits(metric: i32, row: usize, query: usize, stride: usize): f32 {
+  const counts = countBits(metric, row, query, stride);
+  const first = <f32>i32x4.extract_lane(counts, 0);
+  if (metric == HAMMING) return -first;
+  const either = <f32>i32x4.extract_lane(counts, 1);
+  return either == 0 ? 1 : first / either;
+}
+
+// How many numbers are above 0 in one of both alone (Hamming), or in both and in either (Jaccard).
+// @ts-ignore: decorator
+@inline
+function countBits(metric: i32, row: usize, query: usize, stride: usize): v128 {
+  const zero = f32x4.splat(0);
+  let a = i32x4.splat(0), b = a;
+  const end = row + stride;
+  while (row < end) {
+    const x = f32x4.gt(v128.load(row), zero);
+    const y = f32x4.gt(v128.load(query), zero);
+    if (metric == HAMMING) a = i32x4.sub(a, v128.xor(x, y));
+    else {
+      a = i32x4.sub(a, v128.and(x, y));
+      b = i32x4.sub(b, v128.or(x, y));
+    }
+    row += 16;
+    query += 16;
+  }
+  // (a0 + a2, b0 + b2, a1 + a3, b1 + b3), and then the sums of these two halves.
+  const ab = i32x4.add(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7));
+  return i32x4.add(ab, v128.shuffle<i64>(ab, ab, 1, 0));
 }
 
 // @ts-ignore: decorator
@@ -197,6 +245,7 @@ function term(metric: i32, x: v128, y: v128): v128 {
     const difference = f32x4.sub(x, y);
     return f32x4.mul(difference, difference);
   }
+  if (metric == L1) return f32x4.abs(f32x4.sub(x, y));
   return f32x4.mul(x, y);
 }
 

@@ -1,6 +1,6 @@
 // The compute pipelines of a search and the layouts they share. Puts the WGSL together, compiles it asynchronously, once
 // per device and kind of rows.
-import type { Metric } from '../../types.ts';
+import type { ProductMetric } from '../kernel.ts';
 import codesSource from './codes.wgsl?raw';
 import type { Gpu } from './device.ts';
 import dot4Source from './dot4.wgsl?raw';
@@ -15,7 +15,7 @@ export type Precision = 'f32' | 'f16' | 'int8' | 'binary';
 /** What a scan is compiled for. */
 export interface RowFormat {
   readonly precision: Precision;
-  readonly metric: Metric;
+  readonly metric: ProductMetric;
   /** Pieces of 16 bytes a row. */
   readonly pieces: number;
   /** Float32 numbers a row beside its pieces: 0 to 2. */
@@ -51,7 +51,7 @@ export const QUERY_PIECES: Record<Precision, number> = { f32: 1, f16: 2, int8: 1
 const COUNTS = 2048;
 /** Workgroup memory that every adapter has is 16 kB; the counters take 8 of them. */
 const TILE_BYTES = { single: 4096, block: 12_288 };
-const METRIC_NUMBERS = { cosine: 0, dot: 1, l2: 2 } as const satisfies Record<Metric, number>;
+const METRIC_NUMBERS = { cosine: 0, dot: 1, l2: 2 } as const satisfies Record<ProductMetric, number>;
 const SELECT_STEPS = ['countTop', 'refineMiddle', 'refineLast', 'compact', 'takeTies'] as const;
 
 interface DevicePipelines {

@@ -3,7 +3,7 @@
 import { approximate, inverseOf } from '../bounds.ts';
 import { candidateCount, certify, eligibleCount } from '../candidates.ts';
 import { vectorNorm } from '../js.ts';
-import type { CpuRows, GpuRows, RowHits, RowSearch } from '../kernel.ts';
+import { type CpuRows, type GpuRows, productMetric, type RowHits, type RowSearch } from '../kernel.ts';
 import type { Gpu } from './device.ts';
 import { halfOf, numberOf } from './half.ts';
 import { BLOCK_QUERIES, QUERY_PIECES, tilePieces } from './pipelines.ts';
@@ -18,7 +18,8 @@ export interface GpuRowsOptions extends ScannerOptions {
 /** Resolves when the pipelines are compiled; the rows come with `sync`. */
 export async function createGpuRows(gpu: Gpu, cpu: CpuRows, options: GpuRowsOptions = {}): Promise<GpuRows> {
   const { precision = 'f32' } = options;
-  const { dimension, metric } = cpu;
+  const { dimension } = cpu;
+  const metric = productMetric(cpu.metric);
   const source = precision === 'f32' ? createFloatSource(cpu) : createHalfSource(cpu);
   const scanner = await createScanner(gpu, source, options);
   const queryWords = source.pieces * QUERY_PIECES[precision] * 4;
@@ -77,7 +78,8 @@ type FloatSource = RowSource & { readonly stored: number };
 
 /** Odd rows stay zero: their candidates come from the list of odd rows, and here they could overflow. */
 function createFloatSource(cpu: CpuRows): FloatSource {
-  const { dimension, metric, norms } = cpu;
+  const { dimension, norms } = cpu;
+  const metric = productMetric(cpu.metric);
   return {
     precision: 'f32',
     metric,
@@ -107,7 +109,8 @@ function createFloatSource(cpu: CpuRows): FloatSource {
 
 /** Each row times a power of two of its own, which lifts its largest number to 2 ** 14 or above: float16 ends at 2 ** 16. */
 function createHalfSource(cpu: CpuRows): FloatSource {
-  const { dimension, metric, norms } = cpu;
+  const { dimension, norms } = cpu;
+  const metric = productMetric(cpu.metric);
   let stored = 0;
   return {
     precision: 'f16',

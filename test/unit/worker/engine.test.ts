@@ -62,6 +62,7 @@ const query = (changes: Partial<EngineQuery>): EngineQuery => ({
   words: null,
   k: 10,
   offset: 0,
+  minScore: null,
   where: null,
   fusion: { rrf: {} },
   select: [],
