@@ -76,6 +76,7 @@ function wordsQuery(words: string): EngineQuery {
     words,
     k: 10,
     offset: 0,
+    minScore: null,
     where: null,
     fusion: { rrf: {} },
     select: ['text'],

@@ -40,6 +40,7 @@ function query(changes: Partial<EngineQuery>): EngineQuery {
     words: null,
     k: 10,
     offset: 0,
+    minScore: null,
     where: null,
     fusion: { rrf: {} },
     select: ['text', 'metadata', 'vector'],
