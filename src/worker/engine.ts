@@ -44,6 +44,9 @@ import { checkRecall } from './recall.ts';
 /** How long a batch of queries works before it lets other messages in, milliseconds. */
 const TURN_MS = 16;
 
+/** Queries begun in one turn read the rows on a GPU together. */
+const GPU_BATCH = 64;
+
 /** Postings blocks merged in one go: for each word all of them are looked at, and a log holds up to 2000. */
 const MERGED_AT_ONCE = 16;
 
@@ -428,21 +431,25 @@ export function createEngine(
 
     query(id, queries, call) {
       return cancellable(call, async (signal) => {
-        const { stored } = await state(id);
+        const { stored, index } = await state(id);
         const embed = async (text: string) => {
           const embedder = await embedderOf(stored, loadOptions(call, signal));
           return (await embedder.embed([text], { kind: 'query', signal }))[0] ?? null;
         };
         const answers = [];
+        const together = index?.device === 'webgpu' ? GPU_BATCH : 1;
         let turnEnds = performance.now() + TURN_MS;
-        for (const query of queries) {
+        for (let first = 0; first < queries.length; first += together) {
           // What is in memory is answered without letting go of the thread, and a batch may be long.
           if (performance.now() > turnEnds) {
             await nextTask();
             throwIfAborted(signal);
             turnEnds = performance.now() + TURN_MS;
           }
-          answers.push(await withRows(id, state, (collection) => answerQuery(collection, query, embed, signal)));
+          const batch = queries
+            .slice(first, first + together)
+            .map((query) => withRows(id, state, (collection) => answerQuery(collection, query, embed, signal)));
+          answers.push(...(await Promise.all(batch)));
         }
         return answers;
       });

@@ -1,10 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { createFlatIndex } from '../../src/indexes/flat.ts';
 import { type Devices, openDevices } from '../../src/kernels/devices.ts';
 import { createJsRows } from '../../src/kernels/js.ts';
 import type { CpuRows, GpuRows, RowSearch } from '../../src/kernels/kernel.ts';
 import { createWasmRows, loadWasm } from '../../src/kernels/wasm/rows.ts';
 import { openGpu } from '../../src/kernels/webgpu/device.ts';
+import { halfOf, numberOf } from '../../src/kernels/webgpu/half.ts';
 import { createGpuRows, type GpuRowsOptions } from '../../src/kernels/webgpu/rows.ts';
 import { createScanner, PAIRS_MAX, similarityOf } from '../../src/kernels/webgpu/scanner.ts';
 import type { RowSource } from '../../src/kernels/webgpu/shards.ts';
@@ -47,14 +48,15 @@ async function upload(example: Case, options?: GpuRowsOptions): Promise<{ cpu: C
 }
 
 /** The flat index's way: the GPU's answer where it can prove one. */
-async function answer(example: Case) {
-  const { cpu, gpu } = await upload(example);
+async function answer(example: Case, options?: GpuRowsOptions) {
+  const { cpu, gpu } = await upload(example, options);
   const hits = await gpu.search(request(example));
   gpu.close();
   return { found: found(hits ?? cpu.search(request(example))), proved: hits !== null };
 }
 
-test('three ways, one answer, in 1000 seeded cases', async () => {
+test('three ways, one answer, in seeded cases', async () => {
+  const cases = inject('gpuCases');
   const wasm = (await loadWasm())!;
   let proved = 0;
   async function check(seed: number): Promise<void> {
@@ -69,11 +71,38 @@ test('three ways, one answer, in 1000 seeded cases', async () => {
     }
   }
   // Several at a time: most of a case is waiting for the read-back.
-  for (let seed = 0; seed < 1000; seed += 20) {
+  for (let seed = 0; seed < cases; seed += 20) {
     await Promise.all(Array.from({ length: 20 }, (_, i) => check(seed + i)));
   }
   // Most corpora are made of ties and extremes; the rest must not be left to the CPU.
-  expect(proved).toBeGreaterThan(400);
+  expect(proved).toBeGreaterThan(cases * 0.4);
+}, 600_000);
+
+test('float16 rows give the same answers, in seeded cases', async () => {
+  const cases = inject('gpuCases');
+  let proved = 0;
+  async function check(seed: number): Promise<void> {
+    const example = seededCase(seed, 200);
+    const gpu = await answer(example, { precision: 'f16' });
+    proved += Number(gpu.proved);
+    expect(gpu.found, example.name).toEqual(oracle(example));
+  }
+  for (let seed = 0; seed < cases; seed += 20) {
+    await Promise.all(Array.from({ length: 20 }, (_, i) => check(seed + i)));
+  }
+  expect(proved).toBeGreaterThan(cases * 0.4);
+}, 600_000);
+
+test('float16 numbers are those of the language, subnormal ones aside', () => {
+  const random = seededRandom(1);
+  const numbers = [0, 1, -1, 65_504, 2 ** -14, 2 ** -15, 1 / 3, 2049, 2051, 0.1];
+  for (let i = 0; i < 10_000; i++) numbers.push(random.normal() * 2 ** (random.below(40) - 25));
+  for (const x of numbers.map(Math.fround)) {
+    const nearest = new Float16Array([x])[0]!;
+    if (Number.isFinite(nearest)) {
+      expect(numberOf(halfOf(x)), String(x)).toBe(Math.abs(nearest) < 2 ** -14 ? 0 : nearest);
+    }
+  }
 });
 
 test('the GPU agrees with the oracle where its loops begin and end', async () => {
@@ -140,6 +169,70 @@ describe('the GPU alone', () => {
     }
     expect(gpu.counters.dispatches).toBe(4 + 4);
     gpu.close();
+  });
+
+  test('float16 rows take half the memory, and prove what they answer', async () => {
+    for (const metric of METRICS) {
+      const example = randomCase(metric, 4000, 256, 10);
+      const [full, half] = await Promise.all([upload(example), upload(example, { precision: 'f16' })]);
+      const hits = await half.gpu.search(request(example));
+      expect(hits && found(hits), metric).toEqual(oracle(example));
+      expect(half.gpu.bytes / full.gpu.bytes).toBeLessThan(0.6);
+      full.gpu.close();
+      half.gpu.close();
+    }
+  });
+
+  test('cuts what would take long into several submits, and gives each thread many rows', async () => {
+    const example = randomCase('cosine', 6000, 64, 10);
+    // 64 rows are 16.6 kB: 8 groups a millisecond, 94 in all.
+    const slow = { ...devices.gpu!, bytesPerMs: 150_000 };
+    const cpu = devices.createCpuRows(example);
+    cpu.append(example.vectors);
+    const gpu = await createGpuRows(slow, cpu, { submitMs: 1, workgroupsMax: 1 });
+    await gpu.sync();
+    for (const mask of [undefined, makeMask(seededRandom(3), 6000, 0.3), makeMask(seededRandom(3), 6000, 0.01)]) {
+      slow.bytesPerMs = 150_000;
+      const one = { ...example, ...(mask && { mask }) };
+      const hits = await gpu.search(request(one));
+      expect(hits && found(hits)).toEqual(oracle(one));
+      expect(gpu.counters).toMatchObject({ submits: 12, dispatches: 12 + 4, maps: 1 });
+    }
+    gpu.close();
+  });
+
+  test('reads the rows once for the searches of one turn, up to what its buffers hold', async () => {
+    const random = seededRandom(12);
+    for (const metric of METRICS) {
+      const example = randomCase(metric, 3000, 500, 10);
+      const { gpu } = await upload(example, { submitMs: 1e6 });
+      const examples = Array.from({ length: 11 }, (_, i) => {
+        const mask = i % 4 === 1 ? { mask: makeMask(random, 3000, 0.3) } : {};
+        return { ...example, k: 3 + i, query: makeVectors('random', random, 1, 500), rowCount: 3000 - i, ...mask };
+      });
+      const ask = async (searches: Case[]) => {
+        const answers = await Promise.all(searches.map((one) => gpu.search(request(one))));
+        answers.forEach((hits, i) => {
+          expect(hits && found(hits), metric).toEqual(oracle(searches[i]!));
+        });
+      };
+      // The first goes one by one, in one submit, while the pipeline for more compiles.
+      await ask(examples);
+      expect(gpu.counters).toMatchObject({ dispatches: 5, submits: 1, maps: 1 });
+      await vi.waitFor(async () => {
+        await ask(examples);
+        expect(gpu.counters).toMatchObject({ dispatches: 6, submits: 1, maps: 1 });
+      }, 60_000);
+      // Those that look at few rows go their own way.
+      await ask(examples.map((one, i) => (i % 2 ? one : { ...one, mask: makeMask(random, 3000, 0.01) })));
+      gpu.close();
+      const tight = await upload(example, { submitMs: 1e6, keysBytesMax: 3000 * 4 * 3 });
+      const answers = await Promise.all(examples.map((one) => tight.gpu.search(request(one))));
+      answers.forEach((hits, i) => {
+        expect(hits && found(hits), metric).toEqual(oracle(examples[i]!));
+      });
+      tight.gpu.close();
+    }
   });
 
   test('grows a shard on the device without losing rows', async () => {

@@ -54,6 +54,8 @@ export interface ScannerOptions {
   keysBytesMax?: number;
 }
 
+/** No GPU is slower; a busy machine may look like it. */
+const BYTES_PER_MS_MIN = 1e6;
 /** What one read-back holds at most. */
 export const PAIRS_MAX = 65_536;
 const BATCH_MAX = 64;
@@ -379,7 +381,7 @@ export async function createScanner(gpu: Gpu, source: RowSource, options: Scanne
   /** Waiting in the queue counts too: what is learned is rather too slow than too fast. */
   function learn(bytes: number, ms: number): void {
     if (ms < 1 || bytes < 2 ** 20) return;
-    gpu.bytesPerMs += (bytes / ms - gpu.bytesPerMs) / 4;
+    gpu.bytesPerMs = Math.max(BYTES_PER_MS_MIN, gpu.bytesPerMs + (bytes / ms - gpu.bytesPerMs) / 4);
   }
 
   return {

@@ -131,6 +131,41 @@ describe.each(['int8', 'binary'] as const)('%s', (quantization) => {
   });
 });
 
+test.each(['none', 'int8', 'binary'] as const)(
+  '%s: a batch on the GPU is answered as one by one on the CPU',
+  async (quantization) => {
+    const records = clustered(2000);
+    const queries = clustered(20).map(({ vector }, i) => ({
+      vector,
+      k: 5 + i,
+      select: [] as const,
+      explain: true,
+      ...(i % 3 === 0 && { where: { even: true } }),
+    }));
+    const [onGpu, onCpu] = await Promise.all(
+      (['webgpu', 'wasm'] as const).map(async (device) => {
+        await using db = await openFresh({ storage: 'memory', device });
+        const c = await db.collection<{ even: boolean }>('c', { dimension: DIMENSION, quantization });
+        await c.upsert(records);
+        await c.delete({ ids: [1, 2, 3] });
+        // The first finds the GPU without the rows.
+        await c.query(queries[0]!);
+        const answers = await c.queryBatch(queries);
+        const { bytes } = (await db.stats()).collections[0]!;
+        return {
+          matches: answers.map((matches) => [...matches]),
+          devices: answers.map(({ plan }) => plan!.device),
+          bytes,
+        };
+      }),
+    );
+    expect(onGpu!.matches).toEqual(onCpu!.matches);
+    expect(new Set(onGpu!.devices)).toEqual(new Set(['webgpu']));
+    expect(onGpu!.bytes.gpu).toBeGreaterThan(0);
+    expect(onCpu!.bytes.gpu).toBe(0);
+  },
+);
+
 test('recall is measured, not assumed: fewer candidates find less', async () => {
   await using db = await openFresh({ storage: 'memory' });
   const c = await db.collection<{ even: boolean }>('c', { dimension: DIMENSION, quantization: 'binary' });
