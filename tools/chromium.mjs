@@ -6,6 +6,8 @@ export const CHROMIUM_ARGS = [
   '--no-sandbox',
   '--enable-unsafe-webgpu',
   '--use-webgpu-adapter=swiftshader',
+  // SwiftShader compiles the zeroing of workgroup memory word by word, a second a shader; Dawn's own loop does the same.
+  '--disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension',
   '--disable-background-networking',
   '--disable-sync',
   '--no-first-run',
