@@ -123,8 +123,8 @@ describe.each(['int8', 'binary'] as const)('%s', (quantization) => {
     expect(check).toMatchObject({ k: 10, sample: 50 });
     expect(check.recall).toBeGreaterThan(0.97);
     expect(check.recall).toBeLessThanOrEqual(1);
-    expect(check.exactMs).toBeGreaterThan(0);
-    expect(check.approximateMs).toBeGreaterThan(0);
+    expect(check.exactMs).toBeGreaterThanOrEqual(0);
+    expect(check.approximateMs).toBeGreaterThanOrEqual(0);
     expect((await c.recallCheck({ sample: 50 })).recall).toBe(check.recall);
     expect(await codeOf(c.recallCheck({ sample: 1000, signal: AbortSignal.timeout(1) }))).toBe('ABORTED');
     expect(await codeOf(c.recallCheck({ sample: 0 }))).toBe('INVALID_ARGUMENT');
