@@ -213,24 +213,24 @@ export async function createScanner(gpu: Gpu, source: RowSource, options: Scanne
         encoder.clearBuffer(buffers.get('histogram')!, 0, batch.length * HISTOGRAM_BYTES);
         encoder.clearBuffer(buffers.get('headers')!, 0, batch.length * HEADER_BYTES);
       }
-      const pass = encoder.beginComputePass();
-      pass.setPipeline(scanBlock ?? pipelines.scan);
-      pass.setBindGroup(0, groups.scan);
+      const scanPass = encoder.beginComputePass({ label: 'scan' });
+      scanPass.setPipeline(scanBlock ?? pipelines.scan);
+      scanPass.setBindGroup(0, groups.scan);
       for (const { bindGroup, rangeOffset, groupCount } of part) {
-        pass.setBindGroup(1, bindGroup, [rangeOffset]);
+        scanPass.setBindGroup(1, bindGroup, [rangeOffset]);
         const scanned = batch[0]!.list ? Math.ceil(most / GROUP_ROWS) : groupCount;
-        dispatch(pass, Math.max(1, Math.min(workgroupsMax, Math.ceil(scanned / 4))), blocks);
+        dispatch(scanPass, Math.max(1, Math.min(workgroupsMax, Math.ceil(scanned / 4))), blocks);
       }
+      scanPass.end();
       const isLast = i === parts.length - 1;
       if (isLast) {
-        pass.setBindGroup(0, groups.select);
+        const selectPass = encoder.beginComputePass({ label: 'select' });
+        selectPass.setBindGroup(0, groups.select);
         for (const step of isBlock ? [pipelines.countTop, ...pipelines.select] : pipelines.select) {
-          pass.setPipeline(step);
-          dispatch(pass, selectWorkgroups, batch.length);
+          selectPass.setPipeline(step);
+          dispatch(selectPass, selectWorkgroups, batch.length);
         }
-      }
-      pass.end();
-      if (isLast) {
+        selectPass.end();
         const headerBytes = batch.length * HEADER_BYTES;
         encoder.copyBufferToBuffer(buffers.get('headers')!, 0, target, 0, headerBytes);
         encoder.copyBufferToBuffer(buffers.get('pairs')!, 0, target, headerBytes, pairCount * PAIR_BYTES);
