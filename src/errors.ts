@@ -16,6 +16,8 @@ export type ErrorCode =
   | 'QUOTA_EXCEEDED'
   /** The device's disk is full. */
   | 'STORAGE_FULL'
+  /** The browser's storage failed for a reason of its own; nothing is known to be damaged. */
+  | 'STORAGE_FAILED'
   /** Stored bytes fail their checksum or cannot be read. */
   | 'CORRUPT'
   /** Data that was acknowledged is gone. */

@@ -8,6 +8,8 @@ import type {
   CollectionInfo,
   CollectionStats,
   Compacted,
+  Damage,
+  DatabaseEvents,
   DatabaseStats,
   Device,
   EmbedderOptions,
@@ -125,9 +127,17 @@ export type EngineEvent =
   | { type: 'progress'; call: CallId; progress: ModelProgress }
   | { type: 'step'; call: CallId; progress: Progress };
 
+/** What the engine tells all tabs of its database. */
+export type Notice = {
+  [Name in 'damage' | 'readonly' | 'writable']: { name: Name; detail: DatabaseEvents[Name] };
+}['damage' | 'readonly' | 'writable'];
+
+export type NoticeEvent = { type: 'notice'; notice: Notice };
+
 /** What the worker tells the page outside of answers. */
 export type PageEvent =
   | EngineEvent
+  | NoticeEvent
   /** Start another worker, and let it `becomeShard` on this port. */
   | { type: 'shard'; device: NonNullable<OpenOptions['device']>; port: MessagePort };
 
@@ -145,6 +155,10 @@ export interface Engine {
   close(): Promise<void>;
   cancel(call: CallId): void;
   stats(): Promise<DatabaseStats>;
+  /** How far the database is, for the witness of its existence. */
+  testify(): Promise<{ uuid: string; generation: number; log: number; records: number }>;
+  repair(call: CallId): Promise<Damage[]>;
+  retryWrites(): Promise<boolean>;
   listCollections(): Promise<CollectionInfo[]>;
   openCollection(name: string, request: CollectionRequest, call: CallId): Promise<OpenedCollection>;
   deleteCollection(name: string, call: CallId): Promise<boolean>;

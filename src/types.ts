@@ -1,4 +1,5 @@
 // The public types: what goes in, what comes out, and what each option means. Nothing here has behaviour.
+import type { ErrorCode } from './errors.ts';
 
 /** A record's id. Strings and numbers are kept apart: `1` is not `'1'`. Numbers are safe integers. */
 export type RecordId = string | number;
@@ -308,6 +309,11 @@ export interface OpenOptions {
    * `piramid/rag-worker` yourself. @default the engine inlined in this bundle
    */
   worker?: () => Worker;
+  /**
+   * Whether to ask the browser, at the first write, not to clear this origin's storage when space runs short
+   * (`navigator.storage.persist()`; some browsers ask the user). @default true
+   */
+  persist?: boolean;
   /** Where models come from. */
   models?: ModelSource;
   /** Milliseconds without a sign of life from the worker after which calls reject with `TIMEOUT`. @default 60000 */
@@ -444,6 +450,42 @@ export interface CollectionStats extends CollectionInfo {
   bytes: { gpu: number; memory: number; disk: number };
 }
 
+/** Something stored that fails its checks, and what it takes with it. Everything else is answered as ever. */
+export interface Damage {
+  /** Name of the collection; absent where not even that can be read. */
+  collection?: string;
+  /**
+   * What is gone, or will be with `repair`: 'records' with all they had, their 'vectors', 'texts' or 'metadata', or their
+   * 'deletions' (without knowing what was deleted, the collection is not opened). 'nothing': a part that is made anew.
+   */
+  what: 'records' | 'vectors' | 'texts' | 'metadata' | 'deletions' | 'nothing';
+  /** How many records may be concerned; 0 where that cannot be read. */
+  records: number;
+  /** Which stored value it is and what is wrong with it. */
+  message: string;
+}
+
+/** The database is not what it was when it was last open: the browser lost it, or a part of it. */
+export interface DataLoss {
+  /** 'everything': it is another, new database. 'writes': the latest writes are missing. */
+  what: 'everything' | 'writes';
+  /** Records when it was last seen. */
+  recordsBefore: number;
+  recordsNow: number;
+}
+
+/** Events of a `Database`, by name: what their `detail` is. */
+export interface DatabaseEvents {
+  /** Something stored has been found damaged. */
+  damage: Damage;
+  /** Found when the database was opened, and dispatched right after. */
+  dataloss: DataLoss;
+  /** The storage is full: from now on only deletions are written. `code` as the writes that fail have it. */
+  readonly: { code: ErrorCode; message: string };
+  /** Writes are taken again. */
+  writable: null;
+}
+
 /** Measures of one database. */
 export interface DatabaseStats {
   name: string;
@@ -459,6 +501,12 @@ export interface DatabaseStats {
   collections: CollectionStats[];
   /** Bytes handed to the browser's storage since the database was opened. */
   bytesWritten: number;
+  /** Whether the storage is full, so that only deletions are written. */
+  isReadOnly: boolean;
+  /** What has been found damaged since the database was opened, see `Database.repair`. */
+  damage: Damage[];
   /** What the browser says of the origin's storage, bytes. Absent where it does not say. */
   quota?: { usage: number; quota: number };
+  /** Whether the browser has promised not to clear the origin's storage by itself. Absent where it does not say. */
+  isPersistent?: boolean;
 }

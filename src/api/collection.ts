@@ -252,7 +252,11 @@ export class Collection<M extends object = Metadata> {
     signal: AbortSignal | undefined,
     prepare?: () => Promise<void>,
   ): Promise<T> {
-    const send = () => this.connection.call(run, { signal, waits: true });
+    const send = async () => {
+      const answer = await this.connection.call(run, { signal, waits: true });
+      this.database.written();
+      return answer;
+    };
     if (!this.embedder) return send();
     const before = this.sent;
     const turn = this.connection.call(() => Promise.all([prepare?.(), before]), { signal });

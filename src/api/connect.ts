@@ -8,6 +8,7 @@ import {
   type EngineEvent,
   installErrorTransfer,
   lifeLockName,
+  type Notice,
   type PageEvent,
 } from '../protocol.ts';
 // `?worker&inline` in the IIFE format is the one form that works as ESM, as a script tag, from another origin and on file://.
@@ -30,6 +31,8 @@ export class Connection {
   private readonly silence: number;
   private readonly waiting = new Set<(reason: PiramidError) => void>();
   private readonly listeners = new Map<CallId, (event: EngineEvent) => void>();
+  private readonly notices: Notice[] = [];
+  private noticeListener: ((notice: Notice) => void) | undefined;
   private lastCall = 0;
   private failure: PiramidError | undefined;
   private closing = false;
@@ -126,12 +129,28 @@ export class Connection {
     return proxy((event: PageEvent) => {
       this.silentBeats = 0;
       if (event.type === 'shard') return this.startShard(event);
+      if (event.type === 'notice') {
+        this.notices.push(event.notice);
+        this.deliver();
+        return;
+      }
       try {
         this.listeners.get(event.call)?.(event);
       } catch (error) {
         reportError(error); // the user's own callback failed: shown where its author looks, not lost in the worker
       }
     });
+  }
+
+  /** Who hears what the engine tells all tabs; what was told before is heard first. */
+  onNotice(listener: (notice: Notice) => void): void {
+    this.noticeListener = listener;
+    this.deliver();
+  }
+
+  private deliver(): void {
+    if (!this.noticeListener) return;
+    for (const notice of this.notices.splice(0)) this.noticeListener(notice);
   }
 
   /** Another worker of the same script. Where there is none, the engine keeps all rows. */

@@ -5,6 +5,8 @@ import type {
   ChatMessage,
   CollectionInfo,
   CollectionOptions,
+  Damage,
+  DatabaseEvents,
   DatabaseStats,
   Device,
   Embedder,
@@ -12,6 +14,7 @@ import type {
   Metadata,
   ModelInfo,
   ModelProgress,
+  OpenOptions,
 } from '../types.ts';
 import { Collection } from './collection.ts';
 import type { Connection } from './connect.ts';
@@ -29,6 +32,7 @@ import {
   invalid,
   requireChoice,
 } from './input.ts';
+import { Witness } from './witness.ts';
 
 /** Options of calls that may have to load a model first. */
 export interface ModelCallOptions extends CallOptions {
@@ -42,13 +46,56 @@ export class Database implements AsyncDisposable {
   /** What runs the distance kernels; where tabs share the database, what the leader ran them on when this one opened. */
   readonly device: Device;
   private readonly connection: Connection;
+  private readonly witness: Witness | null;
+  private mayPersist: boolean;
+  private readonly listeners = new Map<keyof DatabaseEvents, Set<(detail: never) => void>>();
   private closing: Promise<void> | undefined;
 
   /** @internal */
-  constructor(connection: Connection, name: string, device: Device) {
+  constructor(connection: Connection, name: string, device: Device, options: Pick<OpenOptions, 'storage' | 'persist'>) {
     this.connection = connection;
     this.name = name;
     this.device = device;
+    const isStored = options.storage !== 'memory';
+    this.witness = isStored ? new Witness(name, () => connection.call((engine) => engine.testify())) : null;
+    this.mayPersist = isStored && options.persist !== false;
+  }
+
+  /** @internal Looks for what may have been lost; events reach listeners that are added as soon as `open` has resolved. */
+  async begin(): Promise<void> {
+    const loss = await this.witness?.examine();
+    setTimeout(() => {
+      if (loss) this.tell('dataloss', loss);
+      this.connection.onNotice(({ name, detail }) => this.tell(name, detail));
+    });
+  }
+
+  /** @internal A write has been made. */
+  written(): void {
+    this.witness?.note();
+    if (!this.mayPersist) return;
+    this.mayPersist = false;
+    globalThis.navigator?.storage?.persist?.().catch(() => {}); // a wish: what the browser says is in `stats`
+  }
+
+  /** Calls `listener` at each event of that name. Returns how to stop that. */
+  on<Name extends keyof DatabaseEvents>(name: Name, listener: (detail: DatabaseEvents[Name]) => void): () => void {
+    requireChoice(name, ['damage', 'dataloss', 'readonly', 'writable'], 'event');
+    if (typeof listener !== 'function') throw invalid(`listener: expected a function, got ${describe(listener)}`);
+    const listeners = this.listeners.get(name) ?? new Set();
+    this.listeners.set(name, listeners);
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }
+
+  private tell<Name extends keyof DatabaseEvents>(name: Name, detail: DatabaseEvents[Name]): void {
+    for (const listener of this.listeners.get(name) ?? []) {
+      try {
+        (listener as (detail: DatabaseEvents[Name]) => void)(detail);
+      } catch (error) {
+        reportError(error);
+      }
+    }
   }
 
   /**
@@ -110,6 +157,21 @@ export class Database implements AsyncDisposable {
   /** Rows, bytes and devices of everything in the database. */
   async stats(): Promise<DatabaseStats> {
     return this.connection.call((engine) => engine.stats());
+  }
+
+  /**
+   * Reads everything that is stored, and takes out what is damaged: what can be made from other parts is made anew, and what
+   * was lost is lost for good. Returns what was damaged; none of it is in `stats` any more.
+   */
+  async repair(options: CallOptions = {}): Promise<Damage[]> {
+    checkOptions(options, ['signal'], 'repair');
+    const signal = checkSignal(options.signal);
+    return this.connection.call((engine, call) => engine.repair(call), { signal, waits: true });
+  }
+
+  /** After a 'readonly' event, when space has been freed: whether writes are taken again. */
+  async retryWrites(): Promise<boolean> {
+    return this.connection.call((engine) => engine.retryWrites());
   }
 
   /** Loads a model, so that the first use need not wait. `UNSUPPORTED` where the worker has no runtime for it. */
@@ -189,7 +251,10 @@ export class Database implements AsyncDisposable {
 
   /** Waits for writes under way, then ends the worker. Other calls still waiting, and later ones, reject with `CLOSED`. */
   close(): Promise<void> {
-    this.closing ??= this.connection.close();
+    this.closing ??= (async () => {
+      await this.witness?.close();
+      await this.connection.close();
+    })();
     return this.closing;
   }
 

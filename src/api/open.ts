@@ -17,13 +17,15 @@ import { checkChoice, checkInteger, checkName, checkOptions, describe, invalid }
  */
 export async function open(name: string, options: OpenOptions = {}): Promise<Database> {
   checkName(name, 'database');
-  checkOptions(options, ['storage', 'device', 'durability', 'worker', 'models', 'timeout'], 'open');
+  checkOptions(options, ['storage', 'device', 'durability', 'worker', 'persist', 'models', 'timeout'], 'open');
   checkChoice(options.storage, ['indexeddb', 'memory'], 'storage');
   checkChoice(options.device, ['auto', 'webgpu', 'wasm', 'js'], 'device');
   checkChoice(options.durability, ['strict', 'relaxed'], 'durability');
   if (options.worker !== undefined && typeof options.worker !== 'function') {
     throw invalid(`worker: expected a function that makes a Worker, got ${describe(options.worker)}`);
   }
+  if (options.persist !== undefined && typeof options.persist !== 'boolean')
+    throw invalid(`persist: expected true or false, got ${describe(options.persist)}`);
   if (options.timeout !== undefined) checkInteger(options.timeout, 100, 86_400_000, 'timeout');
   checkOptions(options.models, ['path', 'remote', 'runtime'], 'models');
   const { path, remote, runtime } = options.models ?? {};
@@ -48,7 +50,9 @@ export async function open(name: string, options: OpenOptions = {}): Promise<Dat
         connection.events(),
       ),
     );
-    return new Database(connection, name, opened.device);
+    const database = new Database(connection, name, opened.device, options);
+    await database.begin();
+    return database;
   } catch (error) {
     connection.end();
     throw error;

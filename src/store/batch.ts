@@ -104,7 +104,7 @@ export function decodeLogEntry(
     firstRow,
     rowCount,
     ids: decodeIds(ids, rowCount),
-    vectors: read && { dimension: dimension!, values: read.vectors, present: read.present },
+    vectors: read && { dimension: dimension!, ...read },
     metadata: metadata
       ? (decodeJson(metadata) as unknown[]).map((value) => (value === null ? null : JSON.stringify(value)))
       : none(),

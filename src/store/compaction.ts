@@ -216,7 +216,7 @@ class Columns {
         'vectors',
         (payload, chunk) => readVectors(payload, chunk.rowCount, dimension),
         (decoded, row, target) => {
-          values.set(decoded.vectors.subarray(row * dimension, (row + 1) * dimension), target * dimension);
+          values.set(decoded.values.subarray(row * dimension, (row + 1) * dimension), target * dimension);
           if (decoded.present.has(row)) present.add(target);
         },
       );

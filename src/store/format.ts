@@ -21,6 +21,7 @@ export const KINDS = {
   tombstones: 8,
   codes: 9,
   fence: 10,
+  ballast: 11,
 } as const;
 export type Kind = keyof typeof KINDS;
 
@@ -63,13 +64,28 @@ export function sealBlock(buffer: ArrayBuffer, header: Header): void {
   view.setUint32(36, crc32(new Uint8Array(buffer, 0, 36)), true);
 }
 
-/** The payload of a stored value, after every check; `expected` is what the reader knows of it. Throws `CORRUPT`. */
-export function decodeBlock(
-  value: unknown,
-  expected: Partial<Header> & { kind: Kind },
-): { header: Header; payload: Uint8Array<ArrayBuffer> } {
-  const what = `${expected.kind} ${expected.key ?? ''}`.trim();
-  const corrupt = (why: string) => new PiramidError('CORRUPT', `${what}: ${why}`);
+/** What a reader knows of a value before it has read it. */
+type Expected = Partial<Header> & { kind: Kind };
+
+/** The payload of a stored value, after every check. Throws `CORRUPT`, `NEWER_FORMAT`. */
+export function decodeBlock(value: unknown, expected: Expected): { header: Header; payload: Uint8Array<ArrayBuffer> } {
+  const header = decodeHeader(value, expected);
+  const corrupt = corruption(expected);
+  const view = new DataView(value as ArrayBuffer);
+  const payload = new Uint8Array(value as ArrayBuffer, HEADER_BYTES);
+  if (view.getUint32(24, true) !== payload.length)
+    throw corrupt(`expected ${view.getUint32(24, true)} payload bytes, got ${payload.length}`);
+  if (view.getUint32(28, true) !== crc32(payload)) throw corrupt('the payload fails its checksum');
+  return { header, payload };
+}
+
+function corruption({ kind, key }: Expected): (why: string) => PiramidError {
+  return (why) => new PiramidError('CORRUPT', `${`${kind} ${key ?? ''}`.trim()}: ${why}`);
+}
+
+/** What the header of a stored value says, whatever its payload is worth. Throws `CORRUPT`, `NEWER_FORMAT`. */
+export function decodeHeader(value: unknown, expected: Expected): Header {
+  const corrupt = corruption(expected);
   if (value === undefined) throw corrupt('the stored value is missing');
   if (!(value instanceof ArrayBuffer)) throw corrupt('the stored value is not a buffer');
   if (value.byteLength < HEADER_BYTES)
@@ -81,7 +97,7 @@ export function decodeBlock(
   if (version > FORMAT_VERSION) {
     throw new PiramidError(
       'NEWER_FORMAT',
-      `${what} has format ${version}; this release reads up to ${FORMAT_VERSION}. Update Piramid.`,
+      `${expected.kind} ${expected.key ?? ''} has format ${version}; this release reads up to ${FORMAT_VERSION}. Update Piramid.`,
     );
   }
   if (view.getUint8(5) !== KINDS[expected.kind])
@@ -99,11 +115,7 @@ export function decodeBlock(
       throw corrupt(`${field} is ${header[field]}, expected ${expected[field]}`);
     }
   }
-  const payload = new Uint8Array(value, HEADER_BYTES);
-  if (view.getUint32(24, true) !== payload.length)
-    throw corrupt(`expected ${view.getUint32(24, true)} payload bytes, got ${payload.length}`);
-  if (view.getUint32(28, true) !== crc32(payload)) throw corrupt('the payload fails its checksum');
-  return { header, payload };
+  return header;
 }
 
 const encoder = new TextEncoder();
@@ -145,7 +157,7 @@ export function readVectors(
   payload: Uint8Array<ArrayBuffer>,
   rowCount: number,
   dimension: number,
-): { vectors: Float32Array; present: Bitset } {
+): { values: Float32Array; present: Bitset } {
   if (payload.length !== vectorsPayloadBytes(rowCount, dimension)) {
     throw new PiramidError(
       'CORRUPT',
@@ -153,8 +165,8 @@ export function readVectors(
     );
   }
   const words = new Uint32Array(payload.slice(0, presenceBytes(rowCount)).buffer);
-  const vectors = new Float32Array(payload.buffer, payload.byteOffset + presenceBytes(rowCount), rowCount * dimension);
-  return { vectors, present: new Bitset(rowCount, words) };
+  const values = new Float32Array(payload.buffer, payload.byteOffset + presenceBytes(rowCount), rowCount * dimension);
+  return { values, present: new Bitset(rowCount, words) };
 }
 
 /** A small copy of some rows that indexes scan. Opaque to the store, but for its records being of one length. */

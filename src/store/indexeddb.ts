@@ -171,5 +171,8 @@ function storageError(error: unknown, what: string): PiramidError {
   if (name === 'DataError' && /Failed to write blobs/i.test(message)) {
     return new PiramidError('STORAGE_FULL', `${what}: the disk is full. Nothing was written.`, { cause: error });
   }
-  return toPiramidError(error, 'CORRUPT', `IndexedDB failed while ${what}`);
+  // Chromium keeps large values in files of their own, and says so when one is gone.
+  const code =
+    name === 'NotReadableError' || /irrecoverable|Failed to read large/i.test(message) ? 'CORRUPT' : 'STORAGE_FAILED';
+  return toPiramidError(error, code, `IndexedDB failed while ${what}`);
 }

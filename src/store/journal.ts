@@ -4,8 +4,9 @@ import { PiramidError } from '../errors.ts';
 import { type Answered, countOf, decodeOrigin, encodeOrigin, type Origin, withAnswer } from './answered.ts';
 import type { Backend, Write } from './backend.ts';
 import { encodeLogEntry, type RowBatch } from './batch.ts';
+import { encodeBlock } from './format.ts';
 import { emptyManifest, type Manifest, manifestWrite, readManifest } from './manifest.ts';
-import { LOG_BYTES_MAX, LOG_ENTRIES_MAX, type StoreName } from './schema.ts';
+import { BALLAST_BYTES, BALLAST_KEY, LOG_BYTES_MAX, LOG_ENTRIES_MAX, type StoreName } from './schema.ts';
 
 export class Journal {
   readonly backend: Backend;
@@ -15,6 +16,9 @@ export class Journal {
   private committedBytes = 0;
   /** The last commit failed. Where the connection was lost, it may have arrived all the same. */
   private inDoubt = false;
+  /** The error of the write that found the storage full: from then on nothing but deletions is written. */
+  full: PiramidError | null = null;
+  onFull: (reason: PiramidError | null) => void = () => {};
   /** Garbage that somebody needs still, by chunk key: how many do. */
   private readonly held = new Map<number, number>();
 
@@ -45,19 +49,21 @@ export class Journal {
     return this.committedBytes;
   }
 
+  /** How far writes are. Neither number ever goes back. */
+  get position(): { generation: number; log: number } {
+    return { generation: this.current.generation, log: this.nextLogKey };
+  }
+
   /** Whether the log is long enough to be folded. */
   get isLong(): boolean {
     return this.logBytes >= LOG_BYTES_MAX || this.nextLogKey - this.current.logStart >= LOG_ENTRIES_MAX;
   }
 
-  /** Keys of the log entries that are part of the database, ascending. Throws `CORRUPT` where one is missing. */
+  /** Keys of the log entries that are part of the database, ascending, those of missing ones too. */
   async logKeys(): Promise<number[]> {
     const { logStart } = this.current;
-    const keys = (await this.backend.keys('log')).filter((key) => key >= logStart);
-    for (const [i, key] of keys.entries()) {
-      if (key !== logStart + i) throw new PiramidError('CORRUPT', `log ${logStart + i}: the entry is missing`);
-    }
-    return keys;
+    const last = (await this.backend.keys('log')).at(-1) ?? 0;
+    return Array.from({ length: Math.max(0, last + 1 - logStart) }, (_, i) => logStart + i);
   }
 
   /** Counts an entry that was there when the database was opened. `origin`: its section, where it has one. */
@@ -88,6 +94,8 @@ export class Journal {
   async append(collection: number, batch: RowBatch | null, deleted: readonly number[]): Promise<void> {
     const origin = this.origin && encodeOrigin(this.origin, batch?.rowCount ?? deleted.length);
     const write = this.logWrite(collection, batch, deleted, origin);
+    if (batch) this.refuseIfFull();
+    else if (this.full) await this.freeBallast();
     await this.commit([write]);
     this.noteLogEntry(write.key, write.value.byteLength, origin ?? undefined);
   }
@@ -125,6 +133,8 @@ export class Journal {
     deletion?: { collection: number; rows: readonly number[] },
     count = 0,
   ): Promise<void> {
+    if (writes.length > 0) this.refuseIfFull();
+    else if (this.full) await this.freeBallast();
     const answered = this.origin ? withAnswer(this.answered, this.origin, count) : this.answered;
     if (answered.length > 0) next.answered = answered;
     const { garbage, logStart } = this.current;
@@ -132,7 +142,9 @@ export class Journal {
     for (const key of garbage.chunks) if (!this.held.has(key)) deletes.push({ store: 'chunks', key, delete: true });
     for (let key = garbage.logFrom; key < logStart; key++) deletes.push({ store: 'log', key, delete: true });
     const entry = deletion && deletion.rows.length > 0 && this.logWrite(deletion.collection, null, deletion.rows, null);
-    await this.commit([...writes, ...deletes, ...(entry ? [entry] : []), manifestWrite(next)]);
+    // The first one lays by what there is to free when the storage is full.
+    const reserve = this.current.generation === 0 ? [ballast()] : [];
+    await this.commit([...writes, ...deletes, ...(entry ? [entry] : []), ...reserve, manifestWrite(next)]);
     this.current = next;
     this.answered = answered;
     if (next.logStart === this.nextLogKey) this.logBytes = 0;
@@ -171,10 +183,48 @@ export class Journal {
     return { store: 'log', key, value: encodeLogEntry(collection, key, batch, deleted, origin) } as const;
   }
 
+  /**
+   * Whether there is room again: writes what is kept in reserve, so that deletions can be written when there is no room left.
+   * If so, writes are taken again.
+   */
+  async retry(): Promise<boolean> {
+    try {
+      await this.backend.commit([ballast()]);
+    } catch (error) {
+      if (isFull(error)) return false;
+      throw error;
+    }
+    if (this.full) this.onFull(null);
+    this.full = null;
+    return true;
+  }
+
+  /** In a transaction of its own: what one frees, it cannot use itself. */
+  private freeBallast(): Promise<void> {
+    return this.backend.commit([{ store: 'chunks', key: BALLAST_KEY, delete: true }]);
+  }
+
+  private refuseIfFull(): void {
+    if (!this.full) return;
+    throw new PiramidError(
+      this.full.code,
+      'the database takes no new records since the storage was full. Nothing was written, and everything is still searchable; delete records or free space, then call db.retryWrites().',
+      { cause: this.full },
+    );
+  }
+
   private async commit(writes: readonly Write[]): Promise<void> {
     const repairs = this.inDoubt ? await this.repairs() : [];
     this.inDoubt = true;
-    await this.backend.commit([...repairs, ...writes]);
+    try {
+      await this.backend.commit([...repairs, ...writes]);
+    } catch (error) {
+      if (isFull(error) && !this.full) {
+        this.full = error;
+        this.onFull(error);
+      }
+      throw error;
+    }
     this.inDoubt = false;
     for (const write of writes) if ('value' in write) this.committedBytes += write.value.byteLength;
   }
@@ -195,6 +245,15 @@ export class Journal {
   }
 }
 
+function isFull(error: unknown): error is PiramidError {
+  return error instanceof PiramidError && (error.code === 'QUOTA_EXCEEDED' || error.code === 'STORAGE_FULL');
+}
+
+function ballast(): Write {
+  const header = { kind: 'ballast', collection: 0, key: BALLAST_KEY, firstRow: 0, rowCount: 0 } as const;
+  return { store: 'chunks', key: BALLAST_KEY, value: encodeBlock(header, new Uint8Array(BALLAST_BYTES)) };
+}
+
 /** Chunks that the manifest cannot know are those of a newer, lost manifest: going on would lose them in silence. */
 async function refuseOrphans(backend: Backend, manifest: Manifest | undefined): Promise<void> {
   const newestChunk = (await backend.keys('chunks')).at(-1) ?? 0;
@@ -202,6 +261,9 @@ async function refuseOrphans(backend: Backend, manifest: Manifest | undefined): 
   if (!manifest && (await backend.keys('log')).length > 0) throw orphanError('there is a log but no manifest');
 }
 
+/** What an error says where going on would lose more than is lost. */
+export const LOST_MANIFEST = 'the newest manifest is lost';
+
 export function orphanError(why: string): PiramidError {
-  return new PiramidError('CORRUPT', `the newest manifest is lost: ${why}. Nothing was changed.`);
+  return new PiramidError('CORRUPT', `${LOST_MANIFEST}: ${why}. Nothing was changed.`);
 }

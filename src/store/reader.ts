@@ -1,11 +1,11 @@
 // Reads rows back from a collection's segments and from the batches that only the log holds. Row numbers are those of now:
 // a segment may lie lower than when its chunks were written, because rows before it have been compacted away.
-import { PiramidError } from '../errors.ts';
-import type { Bitset } from '../structures/bitset.ts';
+import { Bitset } from '../structures/bitset.ts';
 import type { RecordId } from '../types.ts';
 import type { Backend } from './backend.ts';
 import type { RowBatch } from './batch.ts';
 import type { PayloadCache } from './cache.ts';
+import { type DamageList, isCorrupt } from './damage.ts';
 import {
   decodeBlock,
   decodeCodes,
@@ -37,6 +37,8 @@ export interface LoadedRows {
     codes: StoredCodes | null;
   }[];
   postings: StoredPostings | null;
+  /** Rows whose ids are damaged: nobody can ask for them. Placeholders stand for their ids. */
+  lost: readonly { firstRow: number; rowCount: number }[];
 }
 
 /** JSON of one row's metadata as it was stored (dates tagged), already parsed. */
@@ -57,13 +59,15 @@ export function shiftOf(segment: Segment): number {
 export class RowReader {
   private readonly backend: Backend;
   private readonly cache: PayloadCache;
+  private readonly damage: DamageList;
 
-  constructor(backend: Backend, cache: PayloadCache) {
+  constructor(backend: Backend, cache: PayloadCache, damage: DamageList) {
     this.backend = backend;
     this.cache = cache;
+    this.damage = damage;
   }
 
-  /** A collection's rows in row order, one part after the other. Throws `CORRUPT`. */
+  /** A collection's rows in row order, one part after the other. What is damaged is left out, and noted. */
   async *load({ stored, logged }: DurableRows): AsyncGenerator<LoadedRows> {
     const parts: (Segment | RowBatch)[] = [...stored.segments, ...logged].sort((a, b) => a.firstRow - b.firstRow);
     for (const part of parts) yield 'chunks' in part ? await this.loadSegment(stored, part) : loadBatch(part);
@@ -76,10 +80,9 @@ export class RowReader {
       if ('chunks' in part) {
         for (const chunk of part.chunks) {
           if (chunk.kind !== 'metadata') continue;
-          yield {
-            firstRow: chunk.firstRow - shiftOf(part),
-            values: decodeJson(await this.readChunk(stored.id, chunk)) as StoredMetadata[],
-          };
+          const payload = await this.readWhole(stored.id, chunk);
+          if (!payload) continue;
+          yield { firstRow: chunk.firstRow - shiftOf(part), values: decodeJson(payload) as StoredMetadata[] };
         }
       } else yield { firstRow: part.firstRow, values: part.metadata.map(parseOrNull) };
     }
@@ -116,6 +119,18 @@ export class RowReader {
     return decodeBlock(value, { kind, key, firstRow, rowCount, collection }).payload;
   }
 
+  /** The payload of a chunk; null, and noted, where it is damaged. */
+  async readWhole(collection: number, chunk: ChunkRef): Promise<Uint8Array<ArrayBuffer> | null> {
+    try {
+      return await this.readChunk(collection, chunk);
+    } catch (error) {
+      if (!isCorrupt(error)) throw error;
+      const { kind, key, firstRow, rowCount } = chunk;
+      this.damage.note({ kind, key, collection, firstRow, rowCount, message: error.message });
+      return null;
+    }
+  }
+
   private async readPayload<T, D>(
     { stored, logged }: DurableRows,
     wanted: ArrayLike<number>,
@@ -125,7 +140,7 @@ export class RowReader {
     fromChunk: (decoded: D, row: number, chunk: ChunkRef) => T,
   ): Promise<(T | null)[]> {
     // Each chunk once a call: the rows of a long answer lie in more chunks than the cache keeps, in any order.
-    const reads = new Map<ChunkRef, Promise<D>>();
+    const reads = new Map<ChunkRef, Promise<D | null>>();
     return Promise.all(
       Array.from(wanted, async (row) => {
         const batch = findByRow(logged, row);
@@ -139,12 +154,14 @@ export class RowReader {
         if (!chunk) return null;
         let read = reads.get(chunk);
         if (!read) {
-          read = this.cache.get(chunk.key, chunk.bytes, async () =>
-            decode(await this.readChunk(stored.id, chunk), chunk),
-          );
+          read = this.cache.get(chunk.key, chunk.bytes, async () => {
+            const payload = await this.readWhole(stored.id, chunk);
+            return payload && decode(payload, chunk);
+          });
           reads.set(chunk, read);
         }
-        return fromChunk(await read, written - chunk.firstRow, chunk);
+        const decoded = await read;
+        return decoded && fromChunk(decoded, written - chunk.firstRow, chunk);
       }),
     );
   }
@@ -153,44 +170,58 @@ export class RowReader {
     const wanted = segment.chunks.filter(
       (chunk) => chunk.kind === 'ids' || chunk.kind === 'vectors' || chunk.kind === 'postings',
     );
-    const payloads = await readAhead(wanted, (chunk) => this.readChunk(stored.id, chunk));
+    const payloads = await readAhead(wanted, (chunk) => this.readWhole(stored.id, chunk));
     const codes = await this.loadCodes(stored, segment);
     const shift = shiftOf(segment);
+    const { dimension } = stored.config;
     const ids: RecordId[][] = [];
     const vectors: LoadedRows['vectors'][number][] = [];
+    const lost: { firstRow: number; rowCount: number }[] = [];
     let postings: StoredPostings | null = null;
     for (const [i, chunk] of wanted.entries()) {
       const payload = payloads[i]!;
-      if (chunk.kind === 'ids') ids.push(decodeIds(payload, chunk.rowCount));
-      else if (chunk.kind === 'postings') postings = { bytes: payload.slice(), shift };
-      else {
-        const read = readVectors(payload, chunk.rowCount, stored.config.dimension!);
+      const { rowCount } = chunk;
+      const firstRow = chunk.firstRow - shift;
+      if (chunk.kind === 'ids') {
+        ids.push(payload ? decodeIds(payload, rowCount) : placeholderIds(rowCount));
+        if (!payload) lost.push({ firstRow, rowCount });
+      } else if (chunk.kind === 'postings') {
+        if (payload) postings = { bytes: payload.slice(), shift };
+      } else {
+        const { values, present } = payload
+          ? readVectors(payload, rowCount, dimension!)
+          : noVectors(rowCount, dimension!);
         vectors.push({
-          firstRow: chunk.firstRow - shift,
-          rowCount: chunk.rowCount,
-          values: read.vectors,
-          present: read.present,
+          firstRow,
+          rowCount,
+          values,
+          present,
           codes: codes.get(chunk.firstRow) ?? null,
         });
       }
     }
     const { firstRow, rowCount } = segment;
-    return { firstRow, rowCount, ids: ids.length === 1 ? ids[0]! : ids.flat(), vectors, postings };
+    return { firstRow, rowCount, ids: ids.length === 1 ? ids[0]! : ids.flat(), vectors, postings, lost };
   }
 
   /** By first row as written. A damaged chunk is left out: it holds nothing that is not in the vectors. */
   private async loadCodes(stored: StoredCollection, segment: Segment): Promise<Map<number, StoredCodes>> {
     const chunks = segment.chunks.filter((chunk) => chunk.kind === 'codes');
     const loaded = await readAhead(chunks, async (chunk) => {
-      try {
-        return decodeCodes(await this.readChunk(stored.id, chunk), chunk.rowCount);
-      } catch (error) {
-        if (error instanceof PiramidError && error.code === 'CORRUPT') return null;
-        throw error;
-      }
+      const payload = await this.readWhole(stored.id, chunk);
+      return payload && decodeCodes(payload, chunk.rowCount);
     });
     return new Map(chunks.flatMap((chunk, i) => (loaded[i] ? [[chunk.firstRow, loaded[i]]] : [])));
   }
+}
+
+/** Ids of rows that are deleted, or lost: nobody sees them. */
+export function placeholderIds(rowCount: number): RecordId[] {
+  return new Array<RecordId>(rowCount).fill(0);
+}
+
+export function noVectors(rowCount: number, dimension: number): { values: Float32Array; present: Bitset } {
+  return { values: new Float32Array(rowCount * dimension), present: new Bitset(rowCount) };
 }
 
 /** Values are read a few at a time: one unreadable value then fails alone, and the next one is on its way. */
@@ -214,6 +245,7 @@ function loadBatch({ firstRow, rowCount, ids, postings, vectors, codes }: RowBat
     rowCount,
     ids,
     postings: postings && { bytes: postings, shift: 0 },
+    lost: [],
     vectors: vectors
       ? [{ firstRow, rowCount, values: vectors.values, present: vectors.present, codes: codes ?? null }]
       : [],

@@ -12,6 +12,10 @@ export const FORMAT_READER = 2;
 export const STORES = ['manifest', 'chunks', 'log'] as const;
 export type StoreName = (typeof STORES)[number];
 
+/** A value in the `chunks` store that holds nothing: it is freed when the storage is full, to make room for deletions. */
+export const BALLAST_KEY = 0;
+export const BALLAST_BYTES = 256 << 10;
+
 /** Key of the fence in the `manifest` store; 0 and 1 are the manifest's slots. */
 export const FENCE_KEY = 2;
 

@@ -10,10 +10,12 @@ import type { Backend, Write } from './backend.ts';
 import { batchBytes, type ChunkValue, decodeLogEntry, encodeSegment, joinBatches, type RowBatch } from './batch.ts';
 import { PayloadCache } from './cache.ts';
 import { Compaction, type MergePostings } from './compaction.ts';
-import { decodeBlock, encodeBlock, type StoredCodes } from './format.ts';
-import { Journal, orphanError } from './journal.ts';
+import { type Damage, DamageList, isCorrupt } from './damage.ts';
+import { decodeBlock, decodeHeader, encodeBlock, type Header, type StoredCodes } from './format.ts';
+import { Journal, LOST_MANIFEST, orphanError } from './journal.ts';
 import type { ChunkRef, CollectionConfig, Manifest, StoredCollection } from './manifest.ts';
-import { type LoadedRows, RowReader, readAhead, type StoredMetadata } from './reader.ts';
+import { type LoadedRows, noVectors, placeholderIds, RowReader, readAhead, type StoredMetadata } from './reader.ts';
+import { type BuildPostings, repairSegments, replacedRows } from './repair.ts';
 import { PAYLOAD_CACHE_BYTES_MAX, SEGMENT_BYTES_MIN } from './schema.ts';
 
 /** How the store has codes made for rows that it moves from the log into a segment; null: the collection has none. */
@@ -27,6 +29,8 @@ interface CollectionRows {
   deleted: Bitset;
   deletedChanged: boolean;
   rowCount: number;
+  /** Why its deletions cannot be read: without them deleted records would come back. */
+  refused: PiramidError | null;
 }
 
 export class Store {
@@ -36,10 +40,12 @@ export class Store {
   private readonly encodeVectors: EncodeVectors;
   private readonly collectionRows = new Map<number, CollectionRows>();
   private readonly cache = new PayloadCache(PAYLOAD_CACHE_BYTES_MAX);
+  /** What was found damaged since the store was opened. */
+  readonly damage = new DamageList();
 
   private constructor(journal: Journal, mergePostings: MergePostings, encodeVectors: EncodeVectors) {
     this.journal = journal;
-    this.reader = new RowReader(journal.backend, this.cache);
+    this.reader = new RowReader(journal.backend, this.cache, this.damage);
     this.mergePostings = mergePostings;
     this.encodeVectors = encodeVectors;
   }
@@ -69,6 +75,11 @@ export class Store {
     return this.journal.bytesWritten;
   }
 
+  /** How far its writes are. Neither number ever goes back. */
+  get position(): { generation: number; log: number } {
+    return this.journal.position;
+  }
+
   get collections(): readonly StoredCollection[] {
     return this.journal.manifest.collections;
   }
@@ -92,6 +103,21 @@ export class Store {
     const { stored, logged } = this.rows(collection);
     const chunks = chunksOf(stored).reduce((sum, chunk) => sum + chunk.bytes, 0);
     return chunks + logged.reduce((sum, batch) => sum + batchBytes(batch), 0);
+  }
+
+  /** Why nothing but deletions is written any more; null while all is well. */
+  get full(): PiramidError | null {
+    return this.journal.full;
+  }
+
+  /** Called with the reason when the storage is full, and with null when it takes writes again. */
+  onFull(listener: (reason: PiramidError | null) => void): void {
+    this.journal.onFull = listener;
+  }
+
+  /** Tries whether there is room again. */
+  retryWrites(): Promise<boolean> {
+    return this.journal.retry();
   }
 
   /** See `Journal.once`. */
@@ -201,8 +227,13 @@ export class Store {
   }
 
   /** A collection's rows in row order, one part after the other. Throws `CORRUPT`. */
-  load(collection: number): AsyncGenerator<LoadedRows> {
-    return this.reader.load(this.rows(collection));
+  async *load(collection: number): AsyncGenerator<LoadedRows> {
+    const rows = this.rows(collection);
+    if (rows.refused) throw rows.refused;
+    for await (const part of this.reader.load(rows)) {
+      for (const { firstRow, rowCount } of part.lost) this.markDeleted(rows, range(firstRow, rowCount));
+      yield part;
+    }
   }
 
   /** All metadata in row order, for building payload columns. Rows of parts without any are left out. */
@@ -225,13 +256,53 @@ export class Store {
     this.cache.clear();
   }
 
-  /** Folds the log into `next`, with a compaction if there is one, and makes it the manifest. */
-  private async flipFolded(next: Manifest, compaction: Compaction | null, onDurable: () => void): Promise<void> {
+  /**
+   * Reads everything, and takes out of the database what is damaged: what can be made from other chunks is made anew, and the
+   * rest is gone. Returns what was damaged. Loaded rows are to be loaded again.
+   */
+  async repair(buildPostings: BuildPostings): Promise<readonly Damage[]> {
+    const next = this.journal.next();
     const writes: Write[] = [];
+    const before = [...this.collectionRows.values()].map((rows) => ({ rows, was: { ...rows } }));
+    for (const rows of this.collectionRows.values()) {
+      const repaired = await repairSegments(this.reader, rows.stored, buildPostings, () => next.nextChunk++);
+      if (repaired) {
+        rows.stored = { ...rows.stored, segments: repaired.segments };
+        writes.push(...puts(repaired.values));
+        next.garbage.chunks.push(...repaired.garbage);
+        this.markDeleted(rows, repaired.lost);
+      }
+      if (!rows.refused) continue;
+      rows.refused = null;
+      rows.deletedChanged = true;
+      for (const row of await replacedRows(this.reader, rows.stored, rows.rowCount)) rows.deleted.add(row);
+    }
+    const damage = this.damage.all;
+    if (damage.length === 0) return damage;
+    for (const { rows } of before) replaceCollection(next, rows.stored);
+    try {
+      await this.flipFolded(next, null, () => {}, writes);
+    } catch (error) {
+      for (const { rows, was } of before) Object.assign(rows, was);
+      throw error;
+    }
+    this.damage.clear();
+    this.cache.clear();
+    return damage;
+  }
+
+  /** Folds the log into `next`, with a compaction if there is one, and makes it the manifest. */
+  private async flipFolded(
+    next: Manifest,
+    compaction: Compaction | null,
+    onDurable: () => void,
+    writes: Write[] = [],
+  ): Promise<void> {
     const folded = new Map<CollectionRows, CollectionRows>();
     for (const rows of this.collectionRows.values()) {
       const compacted = compaction?.collection === rows.stored.id ? compaction : null;
       if (rows.logged.length === 0 && !rows.deletedChanged && !compacted) continue;
+      if (rows.refused) throw rows.refused; // its damaged deletions must not be replaced by those of the log alone
       folded.set(rows, this.foldRows(rows, compacted, next, writes));
     }
     for (const { stored } of folded.values()) replaceCollection(next, stored);
@@ -270,39 +341,75 @@ export class Store {
     }
     const stored: StoredCollection = { ...rows.stored, segments, tombstones };
     if (compaction) stored.compactions = (stored.compactions ?? 0) + 1;
-    return { stored, logged: [], deleted, deletedChanged: false, rowCount };
+    return { stored, logged: [], deleted, deletedChanged: false, rowCount, refused: null };
   }
 
   private async addCollection(stored: StoredCollection): Promise<void> {
     const last = stored.segments.at(-1);
     const rowCount = last ? last.firstRow + last.rowCount : 0;
     let deleted = new Bitset(Math.max(rowCount, 1024));
+    let refused: PiramidError | null = null;
     if (stored.tombstones) {
-      const payload = await this.reader.readChunk(stored.id, stored.tombstones);
-      deleted = new Bitset(stored.tombstones.rowCount, new Uint32Array(payload.slice().buffer)).resized(deleted.length);
+      const payload = await this.reader.readWhole(stored.id, stored.tombstones);
+      if (payload) {
+        const words = new Uint32Array(payload.slice().buffer);
+        deleted = new Bitset(stored.tombstones.rowCount, words).resized(deleted.length);
+      } else {
+        refused = new PiramidError(
+          'CORRUPT',
+          `collection "${stored.name}": the list of its deleted records is damaged, and without it they would come back. db.repair() opens it all the same. Nothing was changed.`,
+        );
+      }
     }
-    this.collectionRows.set(stored.id, { stored, logged: [], deleted, deletedChanged: false, rowCount });
+    this.collectionRows.set(stored.id, { stored, logged: [], deleted, deletedChanged: false, rowCount, refused });
   }
 
   private async replayLog(): Promise<void> {
     const keys = await this.journal.logKeys();
     const values = await readAhead(keys, (key) => this.journal.backend.read('log', key));
-    for (const [i, key] of keys.entries()) {
-      const value = values[i];
-      const { header, payload } = decodeBlock(value, { kind: 'log', key });
+    for (const [i, key] of keys.entries()) this.replay(key, values[i]);
+    if (this.damage.all.length > 0) for (const rows of this.collectionRows.values()) this.fillGaps(rows);
+  }
+
+  private replay(key: number, value: ArrayBuffer | undefined): void {
+    let header: Header | undefined;
+    try {
+      header = decodeHeader(value, { kind: 'log', key });
+      const { payload } = decodeBlock(value, { kind: 'log', key });
       if (header.collection >= this.journal.manifest.nextCollection)
         throw orphanError(`log ${key} belongs to an unknown collection`);
       const rows = this.collectionRows.get(header.collection);
       const dimension = rows?.stored.config.dimension ?? null;
       const { batch, deleted, origin } = decodeLogEntry(payload, header.firstRow, header.rowCount, dimension);
       this.journal.noteLogEntry(key, value!.byteLength, origin);
-      if (!rows) continue; // its collection was deleted afterwards
+      if (!rows) return; // its collection was deleted afterwards
       if (batch) {
         rows.logged.push(batch);
         this.grow(rows, batch.firstRow + batch.rowCount);
       }
       this.markDeleted(rows, deleted);
+    } catch (error) {
+      if (!isCorrupt(error) || error.message.includes(LOST_MANIFEST)) throw error;
+      this.journal.noteLogEntry(key, value?.byteLength ?? 0);
+      const { collection = null, firstRow = 0, rowCount = 0 } = header ?? {};
+      this.damage.note({ kind: 'log', key, collection, firstRow, rowCount, message: error.message });
+      const rows = collection === null ? undefined : this.collectionRows.get(collection);
+      if (rows && rowCount > 0) this.grow(rows, firstRow + rowCount);
     }
+  }
+
+  /** Rows that were in a damaged log entry are numbered still: placeholders, deleted, stand for them. */
+  private fillGaps(rows: CollectionRows): void {
+    const parts = [...rows.stored.segments, ...rows.logged].sort((a, b) => a.firstRow - b.firstRow);
+    let next = 0;
+    for (const { firstRow, rowCount } of [...parts, { firstRow: rows.rowCount, rowCount: 0 }]) {
+      if (firstRow > next) {
+        rows.logged.push(placeholders(next, firstRow - next, rows.stored.config.dimension));
+        this.markDeleted(rows, range(next, firstRow - next));
+      }
+      next = Math.max(next, firstRow + rowCount);
+    }
+    rows.logged.sort((a, b) => a.firstRow - b.firstRow);
   }
 
   private rows(collection: number): CollectionRows {
@@ -323,6 +430,23 @@ export class Store {
       rows.deletedChanged = true;
     }
   }
+}
+
+function* range(first: number, count: number): Generator<number> {
+  for (let row = first; row < first + count; row++) yield row;
+}
+
+function placeholders(firstRow: number, rowCount: number, dimension: number | null): RowBatch {
+  const none = new Array<null>(rowCount).fill(null);
+  return {
+    firstRow,
+    rowCount,
+    ids: placeholderIds(rowCount),
+    vectors: dimension === null ? null : { dimension, ...noVectors(rowCount, dimension) },
+    metadata: none,
+    texts: none,
+    postings: null,
+  };
 }
 
 function replaceCollection(manifest: Manifest, stored: StoredCollection): void {

@@ -12,12 +12,16 @@ import {
   type Engine,
   type EngineEvent,
   type EngineOptions,
+  type Notice,
+  type NoticeEvent,
   type OpenedCollection,
   VECTOR_FROM_TEXT,
   VECTOR_NONE,
 } from '../protocol.ts';
 import type { Origin } from '../store/answered.ts';
+import type { Damage as StoredDamage } from '../store/damage.ts';
 import { openFenced } from '../store/fence.ts';
+import type { Kind } from '../store/format.ts';
 import { openIndexedDb } from '../store/indexeddb.ts';
 import type { CollectionConfig, StoredCollection } from '../store/manifest.ts';
 import { MemoryBackend } from '../store/memory.ts';
@@ -25,11 +29,12 @@ import type { StoredPostings } from '../store/reader.ts';
 import { COMPACTION_SHARE } from '../store/schema.ts';
 import { Store } from '../store/store.ts';
 import type { Renumbering } from '../structures/renumbering.ts';
-import { mergePostings, Postings } from '../text/postings.ts';
+import { buildPostings, mergePostings, Postings } from '../text/postings.ts';
 import type {
   CollectionInfo,
   CollectionStats,
   Compacted,
+  Damage,
   DatabaseStats,
   Device,
   EmbedderOptions,
@@ -53,23 +58,22 @@ const MERGED_AT_ONCE = 16;
 /** A collection with fewer deleted rows is not compacted unasked. */
 const COMPACTION_ROWS_MIN = 1000;
 
+type OnEvent = (event: EngineEvent | NoticeEvent) => void | Promise<void>;
+
 interface OpenDatabase {
   name: string;
   store: Store;
   checkFence: () => Promise<void>;
   devices: Devices;
   models: ModelLoader;
-  onEvent: (event: EngineEvent) => void | Promise<void>;
+  onEvent: OnEvent;
 }
 
 /** Starts another worker for rows; null where there is none. */
 export type OpenShard = (device: EngineOptions['device']) => Promise<ShardWorker | null>;
 
 export interface LocalEngine extends Omit<Engine, 'open' | 'becomeShard'> {
-  open(
-    options: EngineOptions,
-    onEvent: (event: EngineEvent) => void | Promise<void>,
-  ): Promise<{ device: Device; uuid: string }>;
+  open(options: EngineOptions, onEvent: OnEvent): Promise<{ device: Device; uuid: string }>;
   /** Throws `BLOCKED` if the database was taken over by another engine since it was opened. */
   checkFence(): Promise<void>;
 }
@@ -260,6 +264,17 @@ export function createEngine(
         openDevices(options.device, openShard ? { openShard: () => openShard(options.device) } : {}),
       ]);
       database = { name: options.name, ...stored, devices, onEvent, models: createModelLoader(options.models) };
+      const { store } = stored;
+      const tell = (notice: Notice) => void onEvent({ type: 'notice', notice });
+      for (const damage of store.damage.all) tell({ name: 'damage', detail: describeDamage(damage, store) });
+      store.damage.onDamage = (damage) => tell({ name: 'damage', detail: describeDamage(damage, store) });
+      store.onFull((reason) =>
+        tell(
+          reason
+            ? { name: 'readonly', detail: { code: reason.code, message: reason.message } }
+            : { name: 'writable', detail: null },
+        ),
+      );
       return { device: devices.gpu ? 'webgpu' : devices.cpu, uuid: stored.store.uuid };
     },
 
@@ -282,7 +297,9 @@ export function createEngine(
 
     async stats(): Promise<DatabaseStats> {
       const { name, store, devices } = opened();
-      const quota = store.kind === 'indexeddb' ? await navigator.storage?.estimate?.() : undefined;
+      const isStored = store.kind === 'indexeddb';
+      const quota = isStored ? await navigator.storage?.estimate?.() : undefined;
+      const isPersistent = isStored ? await navigator.storage?.persisted?.() : undefined;
       // A collection that nobody has opened is not read for this.
       const states = store.collections.map(async (stored): Promise<CollectionStats> => {
         const state = await collections.get(stored.id);
@@ -298,8 +315,43 @@ export function createEngine(
         ...(devices.adapter && { adapter: devices.adapter }),
         collections: await Promise.all(states),
         bytesWritten: store.bytesWritten,
+        isReadOnly: store.full !== null,
+        damage: store.damage.all.map((damage) => describeDamage(damage, store)),
+        ...(isPersistent !== undefined && { isPersistent }),
         ...(quota && { quota: { usage: quota.usage ?? 0, quota: quota.quota ?? 0 } }),
       };
+    },
+
+    async testify() {
+      const { store } = opened();
+      const records = store.collections.reduce((sum, { id }) => sum + recordCount(store, id), 0);
+      return { uuid: store.uuid, ...store.position, records };
+    },
+
+    repair(call) {
+      return write(call, async () => {
+        const { store } = opened();
+        const repaired = await store.repair((texts, firstRow) =>
+          texts.every((text) => text === null)
+            ? null
+            : buildPostings(
+                texts.map((text) => text ?? undefined),
+                firstRow,
+              ),
+        );
+        // What is in memory was read from what was damaged.
+        for (const [id, loading] of collections) {
+          const state = await loading.catch(() => null);
+          collections.delete(id);
+          await state?.gate.shut(new LostRows('the collection has been repaired'));
+          state?.close();
+        }
+        return repaired.map((damage) => describeDamage(damage, store));
+      });
+    },
+
+    async retryWrites() {
+      return writes.run(() => opened().store.retryWrites());
     },
 
     async listCollections(): Promise<CollectionInfo[]> {
@@ -418,7 +470,7 @@ export function createEngine(
     },
 
     async count(id, where) {
-      return (await state(id)).countWhere(where);
+      return withRows(id, state, (collection) => collection.countWhere(where));
     },
 
     async scroll(id, request) {
@@ -426,7 +478,7 @@ export function createEngine(
     },
 
     async facets(id, { field, where, limit }) {
-      return (await state(id)).facets(field, where, limit);
+      return withRows(id, state, (collection) => collection.facets(field, where, limit));
     },
 
     query(id, queries, call) {
@@ -537,6 +589,25 @@ function mergeBlocks(blocks: readonly StoredPostings[], renumbering?: Renumberin
   return mergeBlocks(merged);
 }
 
+function recordCount(store: Store, id: number): number {
+  return store.rowCount(id) - store.deleted(id).count();
+}
+
+const DAMAGED = {
+  log: 'records',
+  ids: 'records',
+  vectors: 'vectors',
+  text: 'texts',
+  metadata: 'metadata',
+  tombstones: 'deletions',
+} as const satisfies Partial<Record<Kind, Damage['what']>>;
+
+function describeDamage({ kind, collection, rowCount, message }: StoredDamage, store: Store): Damage {
+  const name = store.collections.find(({ id }) => id === collection)?.name;
+  const what = kind in DAMAGED ? DAMAGED[kind as keyof typeof DAMAGED] : 'nothing';
+  return { ...(name !== undefined && { collection: name }), what, records: rowCount, message };
+}
+
 function infoOf({ id, name, config }: StoredCollection, store: Store): CollectionInfo {
   const { quantization = 'none' } = config;
   return {
@@ -545,7 +616,7 @@ function infoOf({ id, name, config }: StoredCollection, store: Store): Collectio
     metric: config.metric,
     ...(quantization !== 'none' && { quantization }),
     ...(config.embedder && { embedder: config.embedder.fingerprint }),
-    count: store.rowCount(id) - store.deleted(id).count(),
+    count: recordCount(store, id),
   };
 }
 

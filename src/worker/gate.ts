@@ -5,16 +5,25 @@ export class Gate {
   /** While someone wants to be, or is, alone: settles when he is done. */
   #closed: Promise<void> | null = null;
   #onEmpty: (() => void) | null = null;
+  #shut: Error | null = null;
 
   /** Runs `read` at once, unless someone is to be alone. Must not be entered again from within. */
   async read<T>(read: () => Promise<T>): Promise<T> {
     while (this.#closed) await this.#closed;
+    if (this.#shut) throw this.#shut;
     this.#readers++;
     try {
       return await read();
     } finally {
       if (--this.#readers === 0) this.#onEmpty?.();
     }
+  }
+
+  /** Ends it when all readers have left; later ones get `reason`. */
+  shut(reason: Error): Promise<void> {
+    return this.alone(async () => {
+      this.#shut = reason;
+    });
   }
 
   /** Runs `job` when all readers have left; new ones wait for its end. One at a time is the callers' business. */

@@ -1,6 +1,6 @@
 // The leader's side: takes the calls of followers to the engine and their answers back, and forgets followers that die.
 import { PiramidError } from '../../errors.ts';
-import { type CallId, lifeLockName, toWire } from '../../protocol.ts';
+import { type CallId, lifeLockName, type Notice, toWire } from '../../protocol.ts';
 import { type FollowerMessage, followerChannelName, type LeaderMessage, METHODS, TABS_PROTOCOL } from './messages.ts';
 import { isFenced, type Running, type Term } from './term.ts';
 
@@ -36,6 +36,11 @@ export class Leader {
       return;
     }
     this.post(client, { type: 'welcome', protocol: TABS_PROTOCOL, ...this.term.opened! });
+  }
+
+  /** Tells every follower. */
+  notice(notice: Notice): void {
+    for (const client of this.clients.values()) this.post(client, { type: 'notice', notice });
   }
 
   /** From here on nothing new is begun: who is not answered asks the next leader. */

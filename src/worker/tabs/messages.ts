@@ -1,6 +1,6 @@
 // What the workers of one database say to each other, and on which channels. Answers and bulk go by a channel per follower,
 // so that no tab reads another's; on the board of the database stand only a few words.
-import type { CallId, Engine, EngineEvent, WireError } from '../../protocol.ts';
+import type { CallId, Engine, EngineEvent, Notice, WireError } from '../../protocol.ts';
 import type { Device } from '../../types.ts';
 
 /** Raised when messages change their meaning: a tab with another release's code is told so instead of misunderstood. */
@@ -12,6 +12,9 @@ export type Method = Exclude<keyof Engine, 'hello' | 'ping' | 'becomeShard' | 'o
 /** `write`, `numbered`: the last argument is the call's number. `write`: must not be applied twice. */
 export const METHODS: Record<Method, 'plain' | 'numbered' | 'write'> = {
   stats: 'plain',
+  testify: 'plain',
+  repair: 'numbered',
+  retryWrites: 'plain',
   listCollections: 'plain',
   openCollection: 'write',
   deleteCollection: 'write',
@@ -46,6 +49,7 @@ export type LeaderMessage = { leader: string } & (
   | { type: 'answer'; call: CallId; value: unknown }
   | { type: 'error'; call: CallId; error: WireError }
   | { type: 'event'; call: CallId; event: EngineEvent }
+  | { type: 'notice'; notice: Notice }
 );
 
 /** On a follower's channel, to the leader. */

@@ -449,6 +449,10 @@ class Tab {
     }
     if (message.leader !== this.following) return;
     this.silentBeats = 0;
+    if (message.type === 'notice') {
+      void this.onEvent(message);
+      return;
+    }
     const call = this.calls.get(message.call);
     if (!call) return;
     if (message.type === 'event') this.emit(call, message.event);
@@ -499,6 +503,10 @@ class Tab {
     return new Term(
       () => this.sharedModels(),
       (device) => openShard(device, this.onEvent),
+      (notice) => {
+        void this.onEvent({ type: 'notice', notice });
+        this.leader?.notice(notice);
+      },
     );
   }
 

@@ -2,7 +2,7 @@
 // it. Runs calls, whoever they come from, after making sure that the term has not ended unnoticed.
 import { PiramidError } from '../../errors.ts';
 import type { CreateModelLoader } from '../../models/model.ts';
-import type { CallId, EngineEvent, EngineOptions } from '../../protocol.ts';
+import type { CallId, EngineEvent, EngineOptions, Notice } from '../../protocol.ts';
 import type { Origin } from '../../store/answered.ts';
 import type { Device } from '../../types.ts';
 import { createEngine, type LocalEngine, type OpenShard } from '../engine.ts';
@@ -25,17 +25,21 @@ export class Term {
   private readonly engine: LocalEngine;
   private readonly origins = new Map<CallId, () => Origin>();
   private readonly listeners = new Map<CallId, (event: EngineEvent) => void>();
+  private readonly onNotice: (notice: Notice) => void;
   private lastCall = 0;
   private provenAt = 0;
   private proving: Promise<void> | null = null;
 
-  constructor(createModelLoader: CreateModelLoader, openShard: OpenShard) {
+  constructor(createModelLoader: CreateModelLoader, openShard: OpenShard, onNotice: (notice: Notice) => void) {
+    this.onNotice = onNotice;
     this.engine = createEngine(createModelLoader, (call) => this.origins.get(call)?.() ?? null, openShard);
   }
 
   async open(options: EngineOptions): Promise<{ device: Device; uuid: string }> {
     this.provenAt = performance.now();
-    this.opened = await this.engine.open(options, (event) => this.listeners.get(event.call)?.(event));
+    this.opened = await this.engine.open(options, (event) =>
+      event.type === 'notice' ? this.onNotice(event.notice) : this.listeners.get(event.call)?.(event),
+    );
     return this.opened;
   }
 

@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
+import { PiramidError } from '../../../src/errors.ts';
 import type { Backend, Write } from '../../../src/store/backend.ts';
 import type { RowBatch } from '../../../src/store/batch.ts';
 import type { MergePostings } from '../../../src/store/compaction.ts';
 import { MemoryBackend } from '../../../src/store/memory.ts';
 import type { StoredPostings } from '../../../src/store/reader.ts';
-import { LOG_BYTES_MAX, SEGMENT_BYTES_MIN, type StoreName } from '../../../src/store/schema.ts';
+import { BALLAST_KEY, LOG_BYTES_MAX, SEGMENT_BYTES_MIN, type StoreName } from '../../../src/store/schema.ts';
 import { Store } from '../../../src/store/store.ts';
 import { Bitset } from '../../../src/structures/bitset.ts';
 import type { Renumbering } from '../../../src/structures/renumbering.ts';
@@ -190,7 +191,7 @@ test('any sequence of writes, folds, compactions and reopens keeps every row and
       await reopened.sweep();
       await reopened.sweep();
       const known = await Store.open(backend, mergePostings);
-      expect(await backend.keys('chunks')).toEqual(known.chunkKeys());
+      expect(await backend.keys('chunks')).toEqual([BALLAST_KEY, ...known.chunkKeys()]);
     }),
     { numRuns: 60 },
   );
@@ -220,14 +221,34 @@ describe('the log', () => {
     expect(await backend.keys('log')).toEqual([]);
   });
 
-  test('with a hole in it is refused', async () => {
-    const backend = new MemoryBackend();
-    const store = await Store.open(backend, mergePostings);
-    const { id } = await store.createCollection('c', CONFIG);
-    for (let i = 0; i < 3; i++) await store.append(id, batch(i * 2, 2), []);
-    await backend.commit([{ store: 'log', key: 2, delete: true }]);
-    await expect(Store.open(backend, mergePostings)).rejects.toThrow(/CORRUPT: log 2: the entry is missing/);
-  });
+  test.each(['missing', 'payload', 'header'] as const)(
+    'with an entry damaged (%s) loses the rows of that entry alone',
+    async (what) => {
+      const backend = new MemoryBackend();
+      const store = await Store.open(backend, mergePostings);
+      const { id } = await store.createCollection('c', CONFIG);
+      const runs = [0, 1, 2].map((i) => batch(i * 2, 2));
+      for (const run of runs) await store.append(id, run, []);
+      // Rows behind it that are in a segment, not in the log.
+      runs.push(batch(6, 2, SEGMENT_BYTES_MIN));
+      await store.append(id, runs[3]!, []);
+      if (what === 'missing') await backend.commit([{ store: 'log', key: 2, delete: true }]);
+      else await damage(backend, 'log', 2, what === 'header' ? 20 : 60);
+      const reopened = await Store.open(backend, mergePostings);
+      expect(reopened.damage.all).toMatchObject([{ kind: 'log', key: 2, collection: what === 'payload' ? id : null }]);
+      const left = async (from: Store) => ((await contents(from, id)).rows as ModelRow[]).filter((row) => !row.deleted);
+      const survivors = expected(runs, new Set()).rows.filter(({ row }) => row !== 2 && row !== 3);
+      expect(await left(reopened)).toEqual(survivors);
+      await reopened.append(id, batch(8, 3), [0]);
+      await reopened.fold();
+      const later = await Store.open(backend, mergePostings);
+      expect(later.damage.all).toEqual([]);
+      expect(await left(later)).toEqual([
+        ...survivors.slice(1),
+        ...expected([...runs, batch(8, 3)], new Set()).rows.slice(8),
+      ]);
+    },
+  );
 });
 
 describe('a failed commit', () => {
@@ -326,20 +347,111 @@ describe('the manifest', () => {
   });
 });
 
-test('a damaged chunk is named, never returned', async () => {
-  const backend = new MemoryBackend();
-  const store = await Store.open(backend, mergePostings);
-  const { id } = await store.createCollection('c', CONFIG);
-  await store.append(id, batch(0, 50, SEGMENT_BYTES_MIN / 20), []);
-  for (const { key, kind } of store.collections[0]!.segments[0]!.chunks) {
-    const whole = (await backend.read('chunks', key))!;
-    await damage(backend, 'chunks', key);
-    const reopened = await Store.open(backend, mergePostings);
-    await expect(contents(reopened, id)).rejects.toThrow(
-      new RegExp(`CORRUPT: ${kind} ${key}: the payload fails its checksum`),
-    );
-    await backend.commit([{ store: 'chunks', key, value: whole }]);
+describe('a damaged chunk', () => {
+  const run = batch(0, 50, SEGMENT_BYTES_MIN / 20);
+  const buildPostings = (_: unknown, firstRow: number) =>
+    postingsOf(Array.from({ length: 50 }, (_, i) => firstRow + i));
+
+  async function written(backend: MemoryBackend) {
+    const store = await Store.open(backend, mergePostings);
+    const { id } = await store.createCollection('c', CONFIG);
+    await store.append(id, run, []);
+    await store.delete(id, [7]);
+    await store.fold();
+    const { segments, tombstones } = store.collections[0]!;
+    return { id, chunks: [...segments[0]!.chunks, tombstones!] };
   }
+
+  test('is named and never returned, and all else is there; repair takes it out for good', async () => {
+    const { chunks } = await written(new MemoryBackend());
+    for (const { key, kind, firstRow, rowCount } of chunks) {
+      const backend = new MemoryBackend();
+      const { id } = await written(backend);
+      await damage(backend, 'chunks', key);
+      const store = await Store.open(backend, mergePostings);
+      const inIt = (row: number) => row >= firstRow && row < firstRow + rowCount;
+      const rows = expected([run], new Set([7])).rows.map((row) => {
+        if (!inIt(row.row)) return row;
+        if (kind === 'ids') return { ...row, id: 0, deleted: true };
+        if (kind === 'vectors') return { ...row, vector: [0, 0, 0, 0], present: false };
+        if (kind === 'metadata') return { ...row, metadata: null };
+        if (kind === 'text') return { ...row, text: null };
+        return row;
+      });
+      if (kind === 'tombstones') {
+        await expect(contents(store, id)).rejects.toThrow(/^CORRUPT: collection "c": the list of its deleted records/);
+      } else {
+        expect((await contents(store, id)).rows).toEqual(rows);
+      }
+      const found = [{ kind, key, collection: id, message: `CORRUPT: ${kind} ${key}: the payload fails its checksum` }];
+      expect(store.damage.all).toMatchObject(found);
+      expect(await store.repair(buildPostings)).toMatchObject(found);
+      expect(store.damage.all).toEqual([]);
+
+      const repaired = await Store.open(backend, mergePostings);
+      const after = await contents(repaired, id);
+      // Of what tombstones deleted, ids tell only what was replaced.
+      expect(after.rows).toEqual(kind === 'tombstones' ? expected([run], new Set()).rows : rows);
+      expect(after.postings).toEqual(rows.map(({ row }) => row));
+      expect(repaired.damage.all).toEqual([]);
+      await repaired.sweep();
+      expect(await backend.keys('chunks')).toEqual([BALLAST_KEY, ...repaired.chunkKeys()]);
+    }
+  });
+
+  test('is found by repair wherever it is, and nothing is written where there is none', async () => {
+    const backend = new MemoryBackend();
+    await written(backend);
+    const store = await Store.open(backend, mergePostings);
+    const { bytesWritten } = store;
+    expect(await store.repair(buildPostings)).toEqual([]);
+    expect(store.bytesWritten).toBe(bytesWritten);
+  });
+});
+
+describe('a full storage', () => {
+  test('takes deletions still, and records again when there is room', async () => {
+    const memory = new MemoryBackend();
+    let room = Number.POSITIVE_INFINITY;
+    const bytes = async () => {
+      let sum = 0;
+      for (const name of ['manifest', 'chunks', 'log'] as const)
+        for (const key of await memory.keys(name)) sum += (await memory.read(name, key))!.byteLength;
+      return sum;
+    };
+    const backend: Backend = {
+      kind: memory.kind,
+      read: (name, key) => memory.read(name, key),
+      keys: (name) => memory.keys(name),
+      // As browsers count: what a transaction frees is there for the next one.
+      commit: async (writes) => {
+        const puts = writes.reduce((sum, write) => sum + ('value' in write ? write.value.byteLength : 0), 0);
+        if (puts > 0 && (await bytes()) + puts > room) throw new PiramidError('QUOTA_EXCEEDED', 'no room');
+        await memory.commit(writes);
+      },
+      close() {},
+    };
+    const store = await Store.open(backend, mergePostings);
+    const told: unknown[] = [];
+    store.onFull((reason) => told.push(reason?.code ?? null));
+    const { id } = await store.createCollection('c', CONFIG);
+    await store.append(id, batch(0, 10), []);
+    room = (await bytes()) + 100;
+    await expect(store.append(id, batch(10, 10), [])).rejects.toThrow(/^QUOTA_EXCEEDED: no room/);
+    await expect(store.append(id, batch(10, 1), [])).rejects.toThrow(/^QUOTA_EXCEEDED: .*retryWrites/);
+    expect(told).toEqual(['QUOTA_EXCEEDED']);
+    expect(await store.retryWrites()).toBe(false);
+    room -= 100;
+    await store.delete(id, [3, 4]);
+    expect(store.deleted(id).count()).toBe(2);
+    expect(store.full?.code).toBe('QUOTA_EXCEEDED');
+    room = Number.POSITIVE_INFINITY;
+    expect(await store.retryWrites()).toBe(true);
+    expect(told).toEqual(['QUOTA_EXCEEDED', null]);
+    await store.append(id, batch(10, 10), []);
+    const reopened = await Store.open(memory, mergePostings);
+    expect(await contents(reopened, id)).toEqual(expected([batch(0, 10), batch(10, 10)], new Set([3, 4])));
+  });
 });
 
 test('the chunks of a deleted collection are deleted by the manifest after that', async () => {
@@ -350,7 +462,7 @@ test('the chunks of a deleted collection are deleted by the manifest after that'
   await store.deleteCollection(id);
   expect((await backend.keys('chunks')).length).toBeGreaterThan(0);
   await store.createCollection('c', CONFIG);
-  expect(await backend.keys('chunks')).toEqual([]);
+  expect(await backend.keys('chunks')).toEqual([BALLAST_KEY]);
   expect(store.rowCount(store.collections[0]!.id)).toBe(0);
 });
 
@@ -388,9 +500,9 @@ test('a database begins on plain http too, where there is no crypto.randomUUID',
   }
 });
 
-async function damage(backend: Backend, store: StoreName, key: number): Promise<void> {
+async function damage(backend: Backend, store: StoreName, key: number, at?: number): Promise<void> {
   const value = (await backend.read(store, key))!.slice(0);
-  new Uint8Array(value)[value.byteLength - 1]! ^= 4;
+  new Uint8Array(value)[at ?? value.byteLength - 1]! ^= 4;
   await backend.commit([{ store, key, value }]);
 }
 
@@ -439,7 +551,7 @@ describe('compaction', () => {
     expect(await compact(store, id, 0)).not.toBeNull();
     expect(store.bytesOnDisk(id)).toBeLessThan(bytes * 0.52);
     let stored = 0;
-    for (const key of await backend.keys('chunks')) stored += (await backend.read('chunks', key))!.byteLength;
+    for (const key of store.chunkKeys()) stored += (await backend.read('chunks', key))!.byteLength;
     expect(stored).toBe(store.bytesOnDisk(id));
     expect(await backend.keys('log')).toEqual([]);
     expect(await contents(store, id)).toEqual(expectedRows(modelOf(run).filter((_, row) => row % 2 === 0)));

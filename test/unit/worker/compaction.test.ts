@@ -1,7 +1,7 @@
 // Compaction while a collection is used: whatever is asked at whatever moment, the answers are those of a plain list.
 import { describe, expect, test } from 'vitest';
 import { createSharedLoads } from '../../../src/models/shared-loads.ts';
-import type { EngineEvent, EngineQuery } from '../../../src/protocol.ts';
+import type { EngineEvent, EngineQuery, NoticeEvent } from '../../../src/protocol.ts';
 import { seededRandom } from '../../../src/structures/random.ts';
 import type { Progress, Quantization, RecordId } from '../../../src/types.ts';
 import { createEngine, type LocalEngine } from '../../../src/worker/engine.ts';
@@ -9,7 +9,7 @@ import { createEngine, type LocalEngine } from '../../../src/worker/engine.ts';
 const DIMENSION = 8;
 let call = 0;
 
-async function openEngine(onEvent: (event: EngineEvent) => void = () => {}): Promise<LocalEngine> {
+async function openEngine(onEvent: (event: EngineEvent | NoticeEvent) => void = () => {}): Promise<LocalEngine> {
   const engine = createEngine(() => ({
     embedder: () => Promise.reject(new Error('none')),
     generator: () => Promise.reject(new Error('none')),

@@ -1,0 +1,43 @@
+// What of a database is damaged: found where values are read, kept until `repair` has taken it out. Damaged bytes are never
+// returned; rows that they held are left out, and everything else is answered as ever.
+import { PiramidError } from '../errors.ts';
+import type { Kind } from './format.ts';
+
+/** A stored value that fails its checks. */
+export interface Damage {
+  kind: Kind;
+  /** In `chunks`, or in `log`. */
+  key: number;
+  /** Number of the collection; null where not even that can be read. */
+  collection: number | null;
+  firstRow: number;
+  rowCount: number;
+  /** What is wrong with it. */
+  message: string;
+}
+
+export class DamageList {
+  /** Called once for each new damage. */
+  onDamage: (damage: Damage) => void = () => {};
+  private readonly damages = new Map<string, Damage>();
+
+  get all(): readonly Damage[] {
+    return [...this.damages.values()];
+  }
+
+  note(damage: Damage): void {
+    const name = `${damage.kind} ${damage.key}`;
+    if (this.damages.has(name)) return;
+    this.damages.set(name, damage);
+    this.onDamage(damage);
+  }
+
+  /** What was damaged is out of the database. */
+  clear(): void {
+    this.damages.clear();
+  }
+}
+
+export function isCorrupt(error: unknown): error is PiramidError {
+  return error instanceof PiramidError && error.code === 'CORRUPT';
+}
