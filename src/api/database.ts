@@ -251,10 +251,9 @@ export class Database implements AsyncDisposable {
 
   /** Waits for writes under way, then ends the worker. Other calls still waiting, and later ones, reject with `CLOSED`. */
   close(): Promise<void> {
-    this.closing ??= (async () => {
-      await this.witness?.close();
-      await this.connection.close();
-    })();
+    // Asked before the worker is told to end.
+    const seen = this.closing ? null : this.witness?.close();
+    this.closing ??= Promise.all([this.connection.close(), seen]).then(() => {});
     return this.closing;
   }
 
