@@ -10,6 +10,8 @@ import { crc32 } from '../../src/store/checksum.ts';
 import type { Bitset } from '../../src/structures/bitset.ts';
 import { type SeededRandom, seededRandom } from '../../src/structures/random.ts';
 import {
+  CASES,
+  CASES_TIMEOUT,
   CORPUS_NAMES,
   edgeCases,
   found,
@@ -83,8 +85,10 @@ describe.each(TIERS)('%s', (tier) => {
     }
   });
 
-  test('WASM finds the candidates of JavaScript, bit for bit, in 600 seeded cases', () => {
-    for (let seed = 0; seed < 600; seed++) {
+  test(`WASM finds the candidates of JavaScript, bit for bit, in ${CASES} seeded cases`, {
+    timeout: CASES_TIMEOUT,
+  }, () => {
+    for (let seed = 0; seed < CASES; seed++) {
       const { name, metric, dimension, vectors, query, rowCount, k, mask } = seededCase(seed, 300);
       const coder = createCoder({ tier, dimension, metric });
       const { js, ...builds } = allOf(coder, coder.encode(vectors));

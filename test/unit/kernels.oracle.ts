@@ -5,6 +5,11 @@ import { Bitset } from '../../src/structures/bitset.ts';
 import { type SeededRandom, seededRandom } from '../../src/structures/random.ts';
 import type { Metric } from '../../src/types.ts';
 
+/** How many seeded cases of each kind: `ORACLE_CASES=10000 npx vitest run --project unit test/unit/kernels.test.ts`. */
+export const CASES = Number(globalThis.process?.env.ORACLE_CASES ?? 1000);
+/** For tests with that many, milliseconds. */
+export const CASES_TIMEOUT = 10_000 + CASES * 20;
+
 /** Those of codes and GPUs. */
 export const METRICS: readonly ProductMetric[] = ['cosine', 'dot', 'l2'];
 export const ALL_METRICS: readonly Metric[] = [...METRICS, 'l1', 'hamming', 'jaccard'];

@@ -7,6 +7,8 @@ import { seededRandom } from '../../src/structures/random.ts';
 import type { Metric } from '../../src/types.ts';
 import {
   ALL_METRICS,
+  CASES,
+  CASES_TIMEOUT,
   type Case,
   CORPUS_NAMES,
   edgeCases,
@@ -37,8 +39,8 @@ function answer(create: (options: RowsOptions) => CpuRows, example: Case) {
 }
 
 describe.each(kernels)('%s', (_name, create) => {
-  test('gives the oracle’s rows and score bits in 1000 seeded cases', () => {
-    for (let seed = 0; seed < 1000; seed++) {
+  test(`gives the oracle’s rows and score bits in ${CASES} seeded cases`, { timeout: CASES_TIMEOUT }, () => {
+    for (let seed = 0; seed < CASES; seed++) {
       const example = seededCase(seed, 300, ALL_METRICS);
       expect(answer(create, example), example.name).toEqual(oracle(example));
     }

@@ -29,10 +29,8 @@ interface ScanExports {
   scanHamming: Scan;
   scanJaccard: Scan;
   collect(...args: [metric: number, ...Parameters<Scan>, least: number, out: number]): number;
-  sumCosine: Sum;
-  sumDot: Sum;
-  sumL2: Sum;
-  sumL1: Sum;
+  sumProducts: Sum;
+  sumDifferences(...args: [metric: number, ...Parameters<Sum>]): void;
   sumBits(...args: [metric: number, ...Parameters<Sum>]): void;
 }
 
@@ -58,13 +56,14 @@ export function createWasmRows(module: WebAssembly.Module, { dimension, metric }
   const { memory } = arena;
   const exports = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as ScanExports;
   const number = METRIC_NUMBERS[metric];
-  const { scan, sum }: { scan: Scan; sum?: Sum } = {
-    cosine: { scan: exports.scanCosine, sum: exports.sumCosine },
-    dot: { scan: exports.scanDot, sum: exports.sumDot },
-    l2: { scan: exports.scanL2, sum: exports.sumL2 },
-    l1: { scan: exports.scanL1, sum: exports.sumL1 },
-    hamming: { scan: exports.scanHamming },
-    jaccard: { scan: exports.scanJaccard },
+  const isOfBits = metric === 'hamming' || metric === 'jaccard';
+  const scan = {
+    cosine: exports.scanCosine,
+    dot: exports.scanDot,
+    l2: exports.scanL2,
+    l1: exports.scanL1,
+    hamming: exports.scanHamming,
+    jaccard: exports.scanJaccard,
   }[metric];
 
   // A block: rows, shape (blockRows, strideFloats), zeros after `dimension`; then, for cosine, inverse norms, shape
@@ -192,8 +191,8 @@ export function createWasmRows(module: WebAssembly.Module, { dimension, metric }
   }
 
   function best(query: Float32Array, among: Iterable<number>, k: number): CanonicalHits {
-    if (sum) new Float64Array(memory.buffer, wideQueryAt, dimension).set(query);
-    else floats().set(query, queryAt / 4);
+    if (isOfBits) floats().set(query, queryAt / 4);
+    else new Float64Array(memory.buffer, wideQueryAt, dimension).set(query);
     const queryNorm = vectorNorm(query, 0, dimension);
     const list = new Uint32Array(memory.buffer, listAt, LIST_ROWS);
     const sums = new Float64Array(memory.buffer, sumsAt, LIST_ROWS * 2);
@@ -203,8 +202,10 @@ export function createWasmRows(module: WebAssembly.Module, { dimension, metric }
     function score(): void {
       // The kernel takes four at a time.
       list.fill(list[0]!, count, (count + 3) & ~3);
-      if (sum) sum(listAt, count, wideQueryAt, strideBytes, sumsAt);
-      else exports.sumBits(number, listAt, count, queryAt, strideBytes, sumsAt);
+      if (isOfBits) exports.sumBits(number, listAt, count, queryAt, strideBytes, sumsAt);
+      else if (metric === 'cosine' || metric === 'dot')
+        exports.sumProducts(listAt, count, wideQueryAt, strideBytes, sumsAt);
+      else exports.sumDifferences(number, listAt, count, wideQueryAt, strideBytes, sumsAt);
       for (let i = 0; i < count; i++) {
         const second = sums[i * 2 + 1]!;
         const over = metric === 'cosine' ? queryNorm * Math.sqrt(second) : second;

@@ -44,10 +44,19 @@ export function scanL1(rows: usize, inverse: usize, query: usize, stride: usize,
   scan(L1, rows, inverse, query, stride, count, row, mask);
 }
 export function scanHamming(rows: usize, inverse: usize, query: usize, stride: usize, count: u32, row: u32, mask: usize): void {
-  scan(HAMMING, rows, inverse, query, stride, count, row, mask);
+  scanBits(HAMMING, rows, inverse, query, stride, count, row, mask);
 }
 export function scanJaccard(rows: usize, inverse: usize, query: usize, stride: usize, count: u32, row: u32, mask: usize): void {
-  scan(JACCARD, rows, inverse, query, stride, count, row, mask);
+  scanBits(JACCARD, rows, inverse, query, stride, count, row, mask);
+}
+function scanBits(metric: i32, rows: usize, inverse: usize, query: usize, stride: usize, count: u32, row: u32, mask: usize): void {
+  for (let i: u32 = 0; i < count; i += 32) {
+    for (let word = wordOf(mask, i, count); word; word &= word - 1) {
+      const j = i + ctz(word);
+      const s = similarityOfBits(metric, rows + <usize>j * stride, query, stride);
+      if (s > threshold) keep(s, row + j);
+    }
+  }
 }
 
 // Writes the numbers of the rows that are not below `least` (NaN is not below) to `out`, and returns how many.
@@ -75,19 +84,13 @@ export function collect(metric: i32, rows: usize, inverse: usize, query: usize, 
 
 // The sums of canonical scores (`js.ts`): in float64, first number to last, each row in a lane of its own. Four rows at a time,
 // so that one waits for its sum while another adds. list: addresses of the rows. count: rounded up to four. query: float64, zeros after its end, as rows
-// have: adding a product of zeros changes no sum (but -0, which no score is). out: for each row its sum with the query and,
-// for cosine, its sum of squares.
-export function sumCosine(list: usize, count: u32, query: usize, stride: usize, out: usize): void {
+// have: adding a product of zeros changes no sum (but -0, which no score is). out: for each row its sum with the query and, of
+// products, its sum of squares.
+export function sumProducts(list: usize, count: u32, query: usize, stride: usize, out: usize): void {
   sums(COSINE, list, count, query, stride, out);
 }
-export function sumDot(list: usize, count: u32, query: usize, stride: usize, out: usize): void {
-  sums(DOT, list, count, query, stride, out);
-}
-export function sumL2(list: usize, count: u32, query: usize, stride: usize, out: usize): void {
-  sums(L2, list, count, query, stride, out);
-}
-export function sumL1(list: usize, count: u32, query: usize, stride: usize, out: usize): void {
-  sums(L1, list, count, query, stride, out);
+export function sumDifferences(metric: i32, list: usize, count: u32, query: usize, stride: usize, out: usize): void {
+  sums(metric, list, count, query, stride, out);
 }
 // The same of counted bits. query: float32, as the scans take it. For Jaccard, the second is how many are in either.
 export function sumBits(metric: i32, list: usize, count: u32, query: usize, stride: usize, out: usize): void {
@@ -149,12 +152,9 @@ function add4(sum: v128, a: v128, b: v128, c: v128, d: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function wide(metric: i32, x: v128, y: v128): v128 {
-  if (metric == L2) {
-    const difference = f64x2.sub(y, x);
-    return f64x2.mul(difference, difference);
-  }
-  if (metric == L1) return f64x2.abs(f64x2.sub(y, x));
-  return f64x2.mul(x, y);
+  if (metric == COSINE || metric == DOT) return f64x2.mul(x, y);
+  const difference = f64x2.sub(y, x);
+  return metric == L2 ? f64x2.mul(difference, difference) : f64x2.abs(difference);
 }
 
 // `metric` is a literal at each call, so that its branches fold away once inlined.
@@ -164,8 +164,7 @@ function scan(metric: i32, rows: usize, inverse: usize, query: usize, stride: us
   for (let i: u32 = 0; i < count; i += 32) {
     for (let word = wordOf(mask, i, count); word; word &= word - 1) {
       const j = i + ctz(word);
-      const p = rows + <usize>j * stride;
-      let s = metric >= HAMMING ? similarityOfBits(metric, p, query, stride) : similarity(metric, p, query, stride);
+      let s = similarity(metric, rows + <usize>j * stride, query, stride);
       if (metric == COSINE) s *= load<f32>(inverse + (<usize>j << 2));
       if (s > threshold) keep(s, row + j);
     }
