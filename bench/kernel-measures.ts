@@ -13,6 +13,9 @@ export interface KernelMeasures {
   wasmMs: number;
   /** Of that, the scan with its selection. */
   wasmScanMs: number;
+  /** A whole search for k = 100 and 1000, over one for 10. */
+  k100: number;
+  k1000: number;
   /** n * d * 4 bytes in `wasmScanMs`. */
   wasmGBs: number;
   roofMs: number;
@@ -50,10 +53,12 @@ export async function measureKernels({
   const searchMs: number[] = [];
   const roofMs: number[] = [];
   const jsMs: number[] = [];
+  const moreMs: Record<100 | 1000, number[]> = { 100: [], 1000: [] };
   for (let round = -1; round < rounds; round++) {
     const at = random.below(n) * d;
     const query = vectors.slice(at, at + d).map((x) => x + 0.1 * random.normal());
     const hits = rows.search({ query, k: 10, rowCount: n });
+    const more = ([100, 1000] as const).map((k) => time(() => rows.search({ query, k, rowCount: n })));
     const roofTime = time(roof);
     let best = -1;
     const jsTime = time(() => {
@@ -65,6 +70,8 @@ export async function measureKernels({
     scanMs.push(hits.scanMs);
     searchMs.push(hits.scanMs + hits.rescoreMs);
     roofMs.push(roofTime);
+    moreMs[100].push(more[0]!);
+    moreMs[1000].push(more[1]!);
     jsMs.push(jsTime);
   }
 
@@ -77,6 +84,8 @@ export async function measureKernels({
     wasmMs: median(searchMs),
     wasmScanMs: median(scanMs),
     wasmGBs: perSecond(median(scanMs)),
+    k100: median(moreMs[100].map((ms, round) => ms / searchMs[round]!)),
+    k1000: median(moreMs[1000].map((ms, round) => ms / searchMs[round]!)),
     roofMs: median(roofMs),
     roofGBs: perSecond(median(roofMs)),
     jsMs: median(jsMs),

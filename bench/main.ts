@@ -21,6 +21,8 @@ async function measure(group: Group, n: number, d: number, quick: boolean): Prom
       figure('js.f32.gb_per_s', measured.jsGBs, 'GB/s'),
       figure('wasm.f32.roof_fraction', measured.roofFraction, 'ratio'),
       figure('wasm.f32.vs_js', measured.speedup, 'ratio'),
+      figure('wasm.f32.k100.vs_k10', measured.k100, 'ratio'),
+      figure('wasm.f32.k1000.vs_k10', measured.k1000, 'ratio'),
     ];
   }
   if (group === 'codes') return measureCodes({ n, d }, quick ? 9 : 25);

@@ -17,6 +17,7 @@ const SHAPES = [
   { n: 10_000, d: 384 },
   { n: 100_000, d: 384 },
 ];
+const WIDE = { n: 100_000, d: 768 };
 const MILLION = { n: 1_000_000, d: 384 };
 /** `--only codes` measures that group alone. */
 const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : undefined;
@@ -24,8 +25,9 @@ const MEASURES = (
   process.argv.includes('--kernels')
     ? [
         ...['kernels', 'codes', 'shards', 'tiers'].map((group) => [group, SHAPES[1]]),
+        ...['kernels', 'codes'].map((group) => [group, WIDE]),
         ['real', { n: 0, d: 0 }],
-        ...['codes', 'shards', 'tiers'].map((group) => [group, MILLION]),
+        ...['kernels', 'codes', 'shards', 'tiers'].map((group) => [group, MILLION]),
       ]
     : SHAPES.flatMap((shape) => ['kernels', 'store', 'queries'].map((group) => [group, shape]))
 ).filter(([group]) => only === undefined || group === only);

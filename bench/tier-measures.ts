@@ -5,6 +5,7 @@ import type { Data } from './data.ts';
 import { type Figure, median, timed } from './statistics.ts';
 
 const K = 10;
+const BATCH = 64;
 const NAMES = { int8: 'int8', binary: 'bin' } as const;
 type Tier = keyof typeof NAMES;
 
@@ -51,6 +52,20 @@ export async function measureTier(
     hits += found.filter(({ id }) => ids.has(id)).length;
     wanted += truth.length;
   }
+  // As many queries in one call, in turns with single ones.
+  const batchMs: number[] = [];
+  const batch = Array.from({ length: BATCH }, (_, i) => ({
+    vector: data.queries.slice((i % queryCount) * d, ((i % queryCount) + 1) * d),
+    k: K,
+    select: [] as const,
+  }));
+  for (let round = 0; round < 5; round++) {
+    const together = await timed(() => collection.queryBatch(batch));
+    const alone = await timed(async () => {
+      for (const query of batch) await collection.query(query);
+    });
+    batchMs.push(together / alone);
+  }
   const name = `${NAMES[tier]}${suffix}`;
   const figure = (what: string, value: number, unit: string): Figure => ({
     name: `${name}.${what}`,
@@ -64,6 +79,7 @@ export async function measureTier(
     figure('query.p50_ms', median(tierMs), 'ms'),
     figure('exact.p50_ms', median(exactMs), 'ms'),
     figure('vs_f32', median(tierMs.map((ms, i) => ms / exactMs[i]!)), 'ratio'),
+    figure('batch64.vs_single', median(batchMs), 'ratio'),
     figure('insert.ms', insertMs, 'ms'),
   ];
 }

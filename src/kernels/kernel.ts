@@ -100,6 +100,7 @@ export interface GpuCopy {
 
 /** A copy of a `CpuRows`. */
 export interface GpuRows extends GpuCopy {
+  readonly precision: 'f32' | 'f16';
   readonly dimension: number;
   readonly metric: Metric;
   /**

@@ -5,8 +5,12 @@ import type { Bitset } from '../../structures/bitset.ts';
 import type { Quantization } from '../../types.ts';
 import type { ProductMetric } from '../kernel.ts';
 
-/** A precision below float32. */
-export type Tier = Exclude<Quantization, 'none'>;
+/** What has codes. */
+export type Tier = Extract<Quantization, 'int8' | 'binary'>;
+
+export function isTier(quantization: Quantization): quantization is Tier {
+  return quantization === 'int8' || quantization === 'binary';
+}
 
 /**
  * Turns vectors into records: one or two float32 factors, then the codes. Of a row and a query comes an integer, and

@@ -34,6 +34,9 @@ interface CodesExports {
 
 const BLOCK_BYTES = 1 << 20;
 const GROUP_ROWS = 16;
+/** int8: what of a row lies together. */
+const PIECE_BYTES = 16;
+const ROWS_TOGETHER = 4;
 
 /** One of two builds of the kernels. They give the same bits. */
 export interface CodesModule {
@@ -119,10 +122,19 @@ export function createWasmCodes({ module, relaxed }: CodesModule, coder: Coder):
       for (let byte = 0; byte < 4; byte++) bytes[at + byte] = records[record + factor * 4 + byte]!;
     }
     if (tier === 'int8') {
-      const at = group + lane * codeBytes;
-      bytes.set(records.subarray(codes, codes + codeBytes), at);
-      if (!relaxed) for (let i = at; i < at + codeBytes; i += 2) bytes[i]! ^= 128; // adds 128 to a signed byte
+      const at = int8At(group, lane);
+      for (let i = 0; i < codeBytes; i += PIECE_BYTES)
+        bytes.set(records.subarray(codes + i, codes + i + PIECE_BYTES), at + i * ROWS_TOGETHER);
+      // Adds 128 to signed bytes.
+      if (!relaxed)
+        for (let i = 0; i < codeBytes; i += 2)
+          bytes[at + (i & -PIECE_BYTES) * ROWS_TOGETHER + (i % PIECE_BYTES)]! ^= 128;
     } else for (let i = 0; i < codeBytes; i++) bytes[group + i * GROUP_ROWS + lane] = records[codes + i]!;
+  }
+
+  /** Four rows lie together, a piece of each in turns. */
+  function int8At(group: number, lane: number): number {
+    return group + (lane & -ROWS_TOGETHER) * codeBytes + (lane % ROWS_TOGETHER) * PIECE_BYTES;
   }
 
   /** The way back from `put`. */
@@ -135,8 +147,11 @@ export function createWasmCodes({ module, relaxed }: CodesModule, coder: Coder):
       for (let byte = 0; byte < 4; byte++) records[record + factor * 4 + byte] = bytes[at + byte]!;
     }
     if (tier === 'int8') {
-      const at = group + lane * codeBytes;
-      records.set(bytes.subarray(at, at + codeBytes), codes);
+      const at = int8At(group, lane);
+      for (let i = 0; i < codeBytes; i += PIECE_BYTES) {
+        const piece = at + i * ROWS_TOGETHER;
+        records.set(bytes.subarray(piece, piece + PIECE_BYTES), codes + i);
+      }
       if (!relaxed) for (let i = codes; i < codes + codeBytes; i += 2) records[i]! ^= 128;
     } else for (let i = 0; i < codeBytes; i++) records[codes + i] = bytes[group + i * GROUP_ROWS + lane]!;
   }
@@ -212,7 +227,7 @@ function int8QueryBytes(codeBytes: number): number {
   return Math.ceil(codeBytes / PIECE_CODES) * 16 + codeBytes * 2;
 }
 
-/** Writes a query’s codes as `pair` in `codes.as.ts` wants them. */
+/** Writes a query’s codes as `four` in `codes.as.ts` wants them. */
 function putInt8Query(buffer: ArrayBuffer, at: number, codes: Int8Array): void {
   let to = at;
   for (let piece = 0; piece < codes.length; piece += PIECE_CODES) {
@@ -232,7 +247,7 @@ function putInt8Query(buffer: ArrayBuffer, at: number, codes: Int8Array): void {
   }
 }
 
-/** Writes a query's codes as `relaxedPair` in `codes.as.ts` wants them, and returns its constant. */
+/** Writes a query's codes as `relaxedFour` in `codes.as.ts` wants them, and returns its constant. */
 function putRelaxedQuery(buffer: ArrayBuffer, at: number, codes: Int8Array): number {
   const target = new Int8Array(buffer, at, codes.length * 2);
   let constant = 0;

@@ -57,6 +57,7 @@ export async function createGpuRows(gpu: Gpu, cpu: CpuRows, options: GpuRowsOpti
 
   return {
     device: 'webgpu',
+    precision,
     dimension,
     metric,
     get rowCount() {
