@@ -14,10 +14,10 @@ export type Vector = Float32Array | readonly number[];
 export type Metric = 'cosine' | 'dot' | 'l2' | 'l1' | 'hamming' | 'jaccard';
 
 /**
- * What is scanned to find records: `'none'`: the float32 numbers themselves; `'int8'`: one byte a number; `'binary'`: one
- * bit a number.
+ * What is scanned to find records: `'none'`: the float32 numbers themselves; `'f16'`: their float16 roundings, on a GPU
+ * alone (the CPU scans float32); `'int8'`: one byte a number; `'binary'`: one bit a number.
  */
-export type Quantization = 'none' | 'int8' | 'binary';
+export type Quantization = 'none' | 'f16' | 'int8' | 'binary';
 
 /** What runs the distance kernels. */
 export type Device = 'webgpu' | 'wasm' | 'js';
@@ -178,7 +178,7 @@ export interface Matches<M extends object = Metadata> extends Array<Match<M>> {
 export interface QueryPlan {
   /** What scanned the vectors or their codes; absent where neither was. */
   device?: Device;
-  /** What was scanned: the vectors themselves ('none') or their codes. Absent like `device`. */
+  /** What was scanned: the vectors themselves ('none'), their float16 roundings, or codes. Absent like `device`. */
   tier?: Quantization;
   /** Workers that scanned side by side; absent: one. Without a GPU, vectors above 32 MB are spread over up to 4. */
   workers?: number;
@@ -203,8 +203,8 @@ export interface CollectionOptions {
    */
   embedder?: string | EmbedderOptions | Embedder;
   /**
-   * What queries scan. `'none'`: the vectors, exactly. `'int8'`, `'binary'`: a small copy, then the best candidates' vectors;
-   * faster, but a match may be missed: `recallCheck` measures how often, `exact` and `oversample` of a query avoid it.
+   * What queries scan. `'none'`: the vectors, exactly. `'f16'`: as exactly, in half of a GPU's memory, and without one like
+   * `'none'`. `'int8'`, `'binary'` (for cosine, dot and l2): a small copy, then the best candidates' vectors; faster, but a match may be missed: `recallCheck` measures how often, `exact` and `oversample` of a query avoid it.
    * Scores are exact in each case, and vectors are always kept in full. @default 'none'
    */
   quantization?: Quantization;

@@ -112,7 +112,7 @@ export class Database implements AsyncDisposable {
     checkCall(call);
     if (options?.dimension !== undefined) checkInteger(options.dimension, 1, DIMENSION_MAX, 'dimension');
     checkChoice(options?.metric, ['cosine', 'dot', 'l2', 'l1', 'hamming', 'jaccard'], 'metric');
-    checkChoice(options?.quantization, ['none', 'int8', 'binary'], 'quantization');
+    checkChoice(options?.quantization, ['none', 'f16', 'int8', 'binary'], 'quantization');
     const embedder = options?.embedder;
     const own = isEmbedder(embedder) ? embedder : null;
     const request: CollectionRequest = {

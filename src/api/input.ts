@@ -378,8 +378,9 @@ function checkRange(
 function checkOversample(oversample: unknown, query: Query, rules: PackingRules, searchesVectors: boolean): void {
   if (typeof oversample !== 'number' || !(oversample > 0 && oversample <= OVERSAMPLE_MAX))
     throw invalid(`oversample: expected a number above 0, at most ${OVERSAMPLE_MAX}, got ${describe(oversample)}`);
-  if (rules.quantization === 'none' || query.exact || !searchesVectors)
-    throw invalid('oversample: only for vector queries of quantised collections that are not exact');
+  const hasCodes = rules.quantization === 'int8' || rules.quantization === 'binary';
+  if (!hasCodes || query.exact || !searchesVectors)
+    throw invalid('oversample: only for vector queries of int8 and binary collections that are not exact');
 }
 
 function checkFusion(fusion: Fusion | undefined): Fusion {

@@ -3,14 +3,24 @@
 import { PiramidError } from '../errors.ts';
 import type { Devices } from '../kernels/devices.ts';
 import type { CpuRows, RowSearch } from '../kernels/kernel.ts';
+import type { Gpu } from '../kernels/webgpu/device.ts';
 import { createGpuRows } from '../kernels/webgpu/rows.ts';
 import { createMirror } from './mirror.ts';
 import type { VectorHits, VectorIndex, VectorIndexOptions, VectorSearch } from './vector-index.ts';
 
-export function createFlatIndex(options: VectorIndexOptions, devices: Devices): VectorIndex {
-  const { dimension, metric } = options;
+export interface FlatIndexOptions extends VectorIndexOptions {
+  /** Float16 on a GPU, from the start. Otherwise it is what is tried where float32 does not fit. @default false */
+  isHalf?: boolean;
+}
+
+export function createFlatIndex(options: FlatIndexOptions, devices: Devices): VectorIndex {
+  const { dimension, metric, isHalf = false } = options;
   const cpu = devices.createCpuRows(options);
-  const mirror = createMirror(devices, (gpu) => createGpuRows(gpu, cpu));
+  const precisions = isHalf ? (['f16'] as const) : (['f32', 'f16'] as const);
+  const mirror = createMirror(
+    devices,
+    precisions.map((precision) => (gpu: Gpu) => createGpuRows(gpu, cpu, { precision })),
+  );
   const rowBytes = dimension * 4;
   let inFlight = 0;
   let closed = false;
@@ -34,8 +44,11 @@ export function createFlatIndex(options: VectorIndexOptions, devices: Devices): 
     inFlight++;
     try {
       const looked = mask ? Math.min(rowCount, mask.count()) : rowCount;
-      const hits = await mirror.ask(rowCount, looked * rowBytes, (gpu) => gpu.search(request));
-      if (hits) return { ...hits, device: 'webgpu', tier: 'none' };
+      const onGpu = await mirror.ask(rowCount, looked * rowBytes, async (gpu): Promise<VectorHits | null> => {
+        const hits = await gpu.search(request);
+        return hits && { ...hits, device: 'webgpu', tier: gpu.precision === 'f16' ? 'f16' : 'none' };
+      });
+      if (onGpu) return onGpu;
       return { ...cpu.search(request), device: cpu.device, tier: 'none' };
     } finally {
       inFlight--;

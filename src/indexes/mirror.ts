@@ -24,9 +24,10 @@ export interface Mirror<Copy extends GpuCopy> {
   close(): void;
 }
 
+/** `ways` to copy, the largest first: one that does not fit into the GPU's memory gives way to the next. */
 export function createMirror<Copy extends GpuCopy>(
   devices: Devices,
-  create: (gpu: Gpu) => Promise<Copy>,
+  ways: readonly ((gpu: Gpu) => Promise<Copy>)[],
 ): Mirror<Copy> {
   /** Asked for by name, the GPU is used for little, too, and waited for. */
   const always = devices.wanted === 'webgpu';
@@ -36,6 +37,8 @@ export function createMirror<Copy extends GpuCopy>(
   let failed = false;
   let closed = false;
   let generation = 0;
+  /** Of `ways`. */
+  let way = 0;
   const stopListening = devices.onGpuBack(restart);
 
   function pays(bytes: number): boolean {
@@ -48,6 +51,7 @@ export function createMirror<Copy extends GpuCopy>(
     copy = null;
     starting = null;
     failed = false;
+    way = 0;
     if (wanted) begin();
   }
 
@@ -63,7 +67,7 @@ export function createMirror<Copy extends GpuCopy>(
     if (!gpu) return;
     const started = generation;
     try {
-      const created = await create(gpu);
+      const created = await ways[way]!(gpu);
       // The GPU may have been lost and back, or the index closed, while pipelines compiled.
       if (closed || devices.gpu !== gpu || generation !== started) return created.close();
       copy = created;
@@ -80,7 +84,13 @@ export function createMirror<Copy extends GpuCopy>(
     try {
       await target.sync();
     } catch {
+      if (copy !== target) return;
       drop(target);
+      if (way + 1 === ways.length || closed || devices.gpu === null) return;
+      way++;
+      failed = false;
+      starting = start();
+      await starting;
     }
   }
 
@@ -88,6 +98,7 @@ export function createMirror<Copy extends GpuCopy>(
     begin();
     await starting;
     if (copy) await sync(copy);
+    await starting; // a smaller one, if it had no room
     return copy;
   }
 

@@ -34,7 +34,7 @@ export function createQuantizedIndex(options: QuantizedIndexOptions, devices: De
   const coder = createCoder(options);
   const originals = devices.createCpuRows({ dimension, metric });
   const codes = devices.createCodeRows(coder);
-  const mirror = createMirror(devices, (gpu) => createGpuCodes(gpu, codes));
+  const mirror = createMirror(devices, [(gpu) => createGpuCodes(gpu, codes)]);
   const { recordBytes } = coder;
   let inFlight = 0;
   let closed = false;

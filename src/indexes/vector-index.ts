@@ -40,7 +40,7 @@ export interface VectorHits {
   scores: Float32Array;
   /** What answered (a lost GPU is answered by WASM within the call). */
   device: Device;
-  /** What was scanned. The answer is certain where it is 'none'. */
+  /** What was scanned. The answer is certain where it is 'none' or 'f16'. */
   tier: Quantization;
   /** Workers that scanned, the engine's own included. @default 1 */
   workers?: number;

@@ -7,6 +7,7 @@ import { createFlatIndex } from '../indexes/flat.ts';
 import { createQuantizedIndex } from '../indexes/quantized.ts';
 import { createShardedIndex } from '../indexes/sharded.ts';
 import type { VectorIndex } from '../indexes/vector-index.ts';
+import { isTier } from '../kernels/codes/coder.ts';
 import { createCoder } from '../kernels/codes/js.ts';
 import type { Devices } from '../kernels/devices.ts';
 import { productMetric } from '../kernels/kernel.ts';
@@ -75,9 +76,9 @@ export class CollectionState {
     const { devices } = this;
     const { dimension, metric, quantization: tier = 'none' } = this.stored.config;
     if (dimension === null) return null;
-    if (tier !== 'none') return createQuantizedIndex({ dimension, metric: productMetric(metric), tier }, devices);
+    if (isTier(tier)) return createQuantizedIndex({ dimension, metric: productMetric(metric), tier }, devices);
     if (devices.shards) return createShardedIndex({ dimension, metric }, devices, devices.shards);
-    return createFlatIndex({ dimension, metric }, devices);
+    return createFlatIndex({ dimension, metric, isHalf: tier === 'f16' }, devices);
   }
 
   /** Reads what is kept in memory from the store. */
@@ -454,7 +455,7 @@ export function encodeVectors(
   { dimension, metric, quantization: tier = 'none' }: CollectionConfig,
   vectors: Float32Array,
 ): StoredCodes | null {
-  if (dimension === null || tier === 'none') return null;
+  if (dimension === null || !isTier(tier)) return null;
   const coder = createCoder({ tier, dimension, metric: productMetric(metric) });
   return { scheme: coder.scheme, records: coder.encode(vectors) };
 }

@@ -243,7 +243,7 @@ export function createEngine(
     if (config.quantization !== 'none' && !isProductMetric(config.metric)) {
       throw new PiramidError(
         'INVALID_ARGUMENT',
-        `quantization '${config.quantization}' does not go with metric '${config.metric}': its codes estimate dot products, for cosine, dot and l2`,
+        `quantization '${config.quantization}' does not go with metric '${config.metric}': smaller numbers are for cosine, dot and l2`,
       );
     }
     if (config.dimension === null && config.quantization !== 'none') {

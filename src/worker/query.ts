@@ -2,6 +2,7 @@
 // Plans nothing that it does not report: `explain` returns each phase with its time.
 import { throwIfAborted } from '../errors.ts';
 import type { VectorHits } from '../indexes/vector-index.ts';
+import { isTier } from '../kernels/codes/coder.ts';
 import type { EngineAnswer, EngineQuery } from '../protocol.ts';
 import { type FusedHits, fuse } from '../text/fusion.ts';
 import { searchWords } from '../text/search.ts';
@@ -99,7 +100,7 @@ async function answer(
     scores: hits.scores.slice(query.offset, end),
     rows: selected,
     legs: query.explain ? hits.legs.slice(query.offset, end) : null,
-    exact: vectorHits === null || vectorHits.tier === 'none',
+    exact: vectorHits === null || !isTier(vectorHits.tier),
     took: performance.now() - start,
     plan: query.explain ? plan : null,
   };

@@ -195,6 +195,24 @@ test('a query says what was scanned, and how many candidates were scored', async
   expect((await db.listCollections())[0]).toMatchObject({ quantization: 'int8' });
 });
 
+test('f16 is exact: scanned on a GPU, and without one the float32 numbers are', async () => {
+  const answers = [];
+  for (const device of ['webgpu', 'wasm'] as const) {
+    await using db = await openFresh({ storage: 'memory', device });
+    const c = await db.collection<{ even: boolean }>('c', { dimension: DIMENSION, quantization: 'f16' });
+    const data = seededRandom(11);
+    const vectors = Array.from({ length: 500 }, () => Float32Array.from({ length: DIMENSION }, () => data.normal()));
+    await c.upsert(vectors.map((vector, id) => ({ id, vector })));
+    const found = await c.query({ vector: vectors[3]!, k: 40, select: [], explain: true });
+    expect(found.exact).toBe(true);
+    expect(found.plan).toMatchObject(device === 'webgpu' ? { device, tier: 'f16' } : { device, tier: 'none' });
+    answers.push([...found]);
+    expect(await codeOf(c.query({ vector: vectors[3]!, oversample: 2 }))).toBe('INVALID_ARGUMENT');
+    expect((await db.stats()).collections[0]).toMatchObject({ quantization: 'f16' });
+  }
+  expect(answers[0]).toEqual(answers[1]);
+});
+
 test('options that cannot be followed are refused', async () => {
   await using db = await openFresh({ storage: 'memory' });
   const plain = await db.collection('plain', { dimension: 3 });
