@@ -24,7 +24,7 @@ export interface Mirror<Copy extends GpuCopy> {
   close(): void;
 }
 
-/** `ways` to copy, the largest first: one that does not fit into the GPU's memory gives way to the next. */
+/** `ways` to copy, the largest first: one that does not fit into the GPU's memory gives way to the next. None: the CPU alone. */
 export function createMirror<Copy extends GpuCopy>(
   devices: Devices,
   ways: readonly ((gpu: Gpu) => Promise<Copy>)[],
@@ -42,7 +42,7 @@ export function createMirror<Copy extends GpuCopy>(
   const stopListening = devices.onGpuBack(restart);
 
   function pays(bytes: number): boolean {
-    return bytes > 0 && (always || bytes >= GPU_BYTES_MIN);
+    return ways.length > 0 && bytes > 0 && (always || bytes >= GPU_BYTES_MIN);
   }
 
   function restart(): void {
@@ -128,7 +128,7 @@ export function createMirror<Copy extends GpuCopy>(
       return copy?.bytes ?? 0;
     },
     answers(bytes) {
-      if (always) return devices.gpu !== null && !failed;
+      if (always) return ways.length > 0 && devices.gpu !== null && !failed;
       return copy !== null && pays(bytes);
     },
     follow(bytes) {

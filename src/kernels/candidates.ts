@@ -40,7 +40,10 @@ export function certify(
   const hits = rows.best(search.query, withOdd(rows, search, candidates.rows), search.k);
   // The k-th score found can only be beaten by rows that reach it. Fewer than k found proves nothing.
   const least = hits.rows.length < search.k ? Number.NEGATIVE_INFINITY : approximation.reach(hits.scores.at(-1)!);
-  return { hits, certain: candidates.floor === Number.NEGATIVE_INFINITY || candidates.floor < least, least };
+  // Of a range only the rows that reach it count.
+  const { minScore } = search;
+  const needed = minScore === undefined ? least : Math.max(least, approximation.reach(minScore));
+  return { hits, certain: candidates.floor === Number.NEGATIVE_INFINITY || candidates.floor < needed, least };
 }
 
 /** Candidates with all odd rows, each row once. */

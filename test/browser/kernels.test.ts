@@ -327,6 +327,24 @@ describe('the GPU alone', () => {
     }
   });
 
+  test('asks again for an answer that is late: Firefox looks for one only now and then, and at every submit', async () => {
+    const example = randomCase('dot', 200, 4, 3);
+    const { gpu } = await upload(example);
+    const nudges = vi.spyOn(devices.gpu!.device.queue, 'submit');
+    const map = vi.spyOn(GPUBuffer.prototype, 'mapAsync').mockImplementation(async function (this: GPUBuffer, ...args) {
+      while (nudges.mock.calls.filter(([commands]) => [...commands].length === 0).length < 3) {
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      map.mockRestore();
+      return this.mapAsync(...args);
+    });
+    const hits = await gpu.search(request(example));
+    nudges.mockRestore();
+    expect(hits && found(hits)).toEqual(oracle(example));
+    expect(gpu.counters.submits).toBe(1);
+    gpu.close();
+  });
+
   test('does not take an older answer for this one', async () => {
     const example = randomCase('dot', 200, 4, 3);
     const { gpu } = await upload(example);
@@ -338,6 +356,21 @@ describe('the GPU alone', () => {
     submit.mockRestore();
     await expect(late).rejects.toThrow('did not answer');
     gpu.close();
+  });
+
+  test('answers a range for certain where only rows outside it tie at the border', async () => {
+    for (const precision of ['f32', 'f16'] as const) {
+      const example = randomCase('cosine', 4000, 16, 50);
+      for (let i = 20 * 16; i < example.vectors.length; i++) example.vectors[i] = -example.query[i % 16]!;
+      const { gpu } = await upload(example, { precision });
+      expect(await gpu.search(request(example))).toBeNull();
+      const [score, truth] = [new Float32Array(1), oracle(example)];
+      new Uint32Array(score.buffer)[0] = truth.bits[4]!;
+      const hits = await gpu.search({ ...request(example), minScore: score[0]! });
+      const { rows, bits } = found(hits!);
+      expect([rows.slice(0, 5), bits.slice(0, 5)]).toEqual([truth.rows.slice(0, 5), truth.bits.slice(0, 5)]);
+      gpu.close();
+    }
   });
 
   test('does not claim ties at the border', async () => {
@@ -395,6 +428,29 @@ describe('the flat index', () => {
     // Few rows are left: not worth the way.
     const mask = makeMask(seededRandom(9), rows.rowCount, 0.1);
     expect((await index.search({ query: asked, k: 10, mask })).device).toBe('wasm');
+    index.close();
+  });
+
+  test('keeps float16 rows where float32 rows find no room, and answers as exactly', async () => {
+    const { device } = devices.gpu!;
+    const create = vi.spyOn(device, 'createBuffer').mockImplementation((descriptor) =>
+      GPUDevice.prototype.createBuffer.call(device, {
+        ...descriptor,
+        size: descriptor.label === 'rows' && descriptor.size > 2 ** 20 ? 2 ** 50 : descriptor.size,
+      }),
+    );
+    const index = createFlatIndex({ dimension, metric: 'cosine' }, devices);
+    // 1 MiB holds 16 384 float32 rows, and twice as many of float16.
+    const many = makeVectors('random', seededRandom(7), 20_000, dimension);
+    index.append(many.subarray(0, 1000 * dimension));
+    expect((await index.search({ query, k: 10 })).device).toBe('webgpu');
+    index.append(many.subarray(1000 * dimension));
+    const hits = await index.search({ query, k: 10 });
+    create.mockRestore();
+    expect(hits.device).toBe('webgpu');
+    expect(found(hits)).toEqual(
+      oracle({ name: '', metric: 'cosine', dimension, vectors: many, rowCount: 20_000, query, k: 10 }),
+    );
     index.close();
   });
 
