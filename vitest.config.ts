@@ -51,6 +51,18 @@ export default defineConfig({
         },
       },
       {
+        plugins,
+        resolve: { alias },
+        cacheDir: '.cache/vite',
+        test: {
+          name: 'faults',
+          environment: 'node',
+          include: ['test/faults/**/*.test.ts'],
+          testTimeout: 900_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
         test: {
           name: 'e2e',
           environment: 'node',

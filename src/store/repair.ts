@@ -1,11 +1,11 @@
 // Takes what is damaged out of one collection: every chunk is read, and those that fail their checks are made anew from
 // others (postings from texts, codes from vectors), or replaced by placeholders for what is gone for good.
-import { Bitset } from '../structures/bitset.ts';
+import type { Bitset } from '../structures/bitset.ts';
 import type { RecordId } from '../types.ts';
 import { type ChunkValue, encodeChunks, type RowBatch } from './batch.ts';
 import { decodeIds, decodeText, type Kind } from './format.ts';
 import type { ChunkRef, Segment, StoredCollection } from './manifest.ts';
-import { noVectors, placeholderIds, type RowReader, shiftOf } from './reader.ts';
+import { type DurableRows, noVectors, placeholderIds, type RowReader, shiftOf } from './reader.ts';
 
 /** Makes a postings block of the texts of rows `firstRow`, `firstRow + 1`, ...; null where no row has any. */
 export type BuildPostings = (texts: readonly (string | null)[], firstRow: number) => Uint8Array | null;
@@ -88,22 +88,28 @@ async function replace(
   }
 }
 
-/** Deleted rows as far as ids tell: of several rows of one id, the last is the record. */
-export async function replacedRows(reader: RowReader, stored: StoredCollection, rowCount: number): Promise<Bitset> {
-  const replaced = new Bitset(rowCount);
-  const rowOf = new Map<RecordId, number>();
+/** Deleted rows, as far as ids tell: of several rows of one id that are not known as deleted, all but the last. */
+export async function staleRows(
+  reader: RowReader,
+  { stored, logged, deleted }: DurableRows & { deleted: Bitset },
+): Promise<number[]> {
+  const parts: { firstRow: number; ids: readonly RecordId[] }[] = [...logged];
   for (const segment of stored.segments) {
     for (const chunk of segment.chunks) {
       if (chunk.kind !== 'ids') continue;
       const payload = await reader.readWhole(stored.id, chunk);
-      if (!payload) continue;
-      for (const [i, id] of decodeIds(payload, chunk.rowCount).entries()) {
-        const row = chunk.firstRow - shiftOf(segment) + i;
-        const older = rowOf.get(id);
-        if (older !== undefined) replaced.add(older);
-        rowOf.set(id, row);
-      }
+      if (payload) parts.push({ firstRow: chunk.firstRow - shiftOf(segment), ids: decodeIds(payload, chunk.rowCount) });
     }
   }
-  return replaced;
+  const stale: number[] = [];
+  const rowOf = new Map<RecordId, number>();
+  for (const { firstRow, ids } of parts.sort((a, b) => a.firstRow - b.firstRow)) {
+    for (const [i, id] of ids.entries()) {
+      if (deleted.has(firstRow + i)) continue;
+      const older = rowOf.get(id);
+      if (older !== undefined) stale.push(older);
+      rowOf.set(id, firstRow + i);
+    }
+  }
+  return stale;
 }

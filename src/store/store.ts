@@ -15,7 +15,7 @@ import { decodeBlock, decodeHeader, encodeBlock, type Header, type StoredCodes }
 import { Journal, LOST_MANIFEST, orphanError } from './journal.ts';
 import type { ChunkRef, CollectionConfig, Manifest, StoredCollection } from './manifest.ts';
 import { type LoadedRows, noVectors, placeholderIds, RowReader, readAhead, type StoredMetadata } from './reader.ts';
-import { type BuildPostings, repairSegments, replacedRows } from './repair.ts';
+import { type BuildPostings, repairSegments, staleRows } from './repair.ts';
 import { PAYLOAD_CACHE_BYTES_MAX, SEGMENT_BYTES_MIN } from './schema.ts';
 
 /** How the store has codes made for rows that it moves from the log into a segment; null: the collection has none. */
@@ -275,7 +275,7 @@ export class Store {
       if (!rows.refused) continue;
       rows.refused = null;
       rows.deletedChanged = true;
-      for (const row of await replacedRows(this.reader, rows.stored, rows.rowCount)) rows.deleted.add(row);
+      this.markDeleted(rows, await staleRows(this.reader, rows));
     }
     const damage = this.damage.all;
     if (damage.length === 0) return damage;
@@ -368,7 +368,12 @@ export class Store {
     const keys = await this.journal.logKeys();
     const values = await readAhead(keys, (key) => this.journal.backend.read('log', key));
     for (const [i, key] of keys.entries()) this.replay(key, values[i]);
-    if (this.damage.all.length > 0) for (const rows of this.collectionRows.values()) this.fillGaps(rows);
+    if (!this.damage.all.some(({ kind }) => kind === 'log')) return;
+    for (const rows of this.collectionRows.values()) {
+      this.fillGaps(rows);
+      // Deletions are lost with an entry: of several rows of one id, the last is the record.
+      this.markDeleted(rows, await staleRows(this.reader, rows));
+    }
   }
 
   private replay(key: number, value: ArrayBuffer | undefined): void {

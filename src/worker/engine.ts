@@ -19,6 +19,7 @@ import {
   VECTOR_NONE,
 } from '../protocol.ts';
 import type { Origin } from '../store/answered.ts';
+import type { Backend } from '../store/backend.ts';
 import type { Damage as StoredDamage } from '../store/damage.ts';
 import { openFenced } from '../store/fence.ts';
 import type { Kind } from '../store/format.ts';
@@ -78,13 +79,19 @@ export interface LocalEngine extends Omit<Engine, 'open' | 'becomeShard'> {
   checkFence(): Promise<void>;
 }
 
-/**
- * `originOf`: whose write a call is, where it may be sent again to the next engine. `openShard`: left out, all rows stay.
- */
+/** What is around an engine. */
+export interface Environment {
+  /** Whose write a call is, where it may be sent again to the next engine. @default nobody's */
+  originOf?: (call: CallId) => Origin | null;
+  /** @default all rows stay in this worker */
+  openShard?: OpenShard;
+  /** What the records are stored in. @default as the options of `open` say */
+  openBackend?: (options: EngineOptions) => Promise<Backend>;
+}
+
 export function createEngine(
   createModelLoader: CreateModelLoader,
-  originOf: (call: CallId) => Origin | null = () => null,
-  openShard?: OpenShard,
+  { originOf = () => null, openShard, openBackend = backendOf }: Environment = {},
 ): LocalEngine {
   let database: OpenDatabase | null = null;
   const collections = new Map<number, Promise<CollectionState>>();
@@ -260,7 +267,7 @@ export function createEngine(
     async open(options: EngineOptions, onEvent) {
       if (database) throw new PiramidError('CONFLICT', 'this worker has a database open already');
       const [stored, devices] = await Promise.all([
-        openStore(options),
+        openBackend(options).then(openStore),
         openDevices(options.device, openShard ? { openShard: () => openShard(options.device) } : {}),
       ]);
       database = { name: options.name, ...stored, devices, onEvent, models: createModelLoader(options.models) };
@@ -565,9 +572,11 @@ export function createEngine(
   }
 }
 
-async function openStore(options: EngineOptions) {
-  const backend =
-    options.storage === 'memory' ? new MemoryBackend() : await openIndexedDb(options.name, options.durability);
+async function backendOf({ storage, name, durability }: EngineOptions): Promise<Backend> {
+  return storage === 'memory' ? new MemoryBackend() : openIndexedDb(name, durability);
+}
+
+async function openStore(backend: Backend) {
   try {
     const fenced = await openFenced(backend);
     const store = await Store.open(fenced, mergeBlocks, encodeVectors);

@@ -32,7 +32,10 @@ export class Term {
 
   constructor(createModelLoader: CreateModelLoader, openShard: OpenShard, onNotice: (notice: Notice) => void) {
     this.onNotice = onNotice;
-    this.engine = createEngine(createModelLoader, (call) => this.origins.get(call)?.() ?? null, openShard);
+    this.engine = createEngine(createModelLoader, {
+      originOf: (call) => this.origins.get(call)?.() ?? null,
+      openShard,
+    });
   }
 
   async open(options: EngineOptions): Promise<{ device: Device; uuid: string }> {

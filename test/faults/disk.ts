@@ -1,0 +1,55 @@
+// A disk in memory that tests can look into: what it held after each commit, and calls that fail on demand.
+import { PiramidError } from '../../src/errors.ts';
+import { type Backend, checkExpected, type Expected, type Write } from '../../src/store/backend.ts';
+import { STORES, type StoreName } from '../../src/store/schema.ts';
+
+/** By store, then by key. Values are never changed in place. */
+export type DiskState = ReadonlyMap<StoreName, ReadonlyMap<number, ArrayBuffer>>;
+
+export type Fault = { what: 'quota' } | { what: 'failed' } | { what: 'lost connection'; arrived: boolean };
+
+export class Disk implements Backend {
+  readonly kind = 'memory';
+  state: DiskState;
+  /** Called after each commit that arrived. */
+  onCommit: () => void = () => {};
+  /** Called before each operation, which then fails as it says. */
+  faultOf: (operation: 'read' | 'keys' | 'commit') => Fault | null = () => null;
+
+  constructor(state: DiskState = new Map(STORES.map((store) => [store, new Map()]))) {
+    this.state = state;
+  }
+
+  async read(store: StoreName, key: number): Promise<ArrayBuffer | undefined> {
+    fail(this.faultOf('read'));
+    return this.state.get(store)!.get(key);
+  }
+
+  async keys(store: StoreName): Promise<number[]> {
+    fail(this.faultOf('keys'));
+    return [...this.state.get(store)!.keys()].sort((a, b) => a - b);
+  }
+
+  async commit(writes: readonly Write[], expected?: Expected): Promise<void> {
+    const fault = this.faultOf('commit');
+    if (fault && !(fault.what === 'lost connection' && fault.arrived)) fail(fault);
+    if (expected) checkExpected(expected, this.state.get(expected.store)!.get(expected.key));
+    const stores = new Map([...this.state].map(([name, values]) => [name, new Map(values)]));
+    for (const write of writes) {
+      const store = stores.get(write.store)!;
+      if ('value' in write) store.set(write.key, write.value);
+      else store.delete(write.key);
+    }
+    this.state = stores;
+    this.onCommit();
+    fail(fault);
+  }
+
+  close(): void {}
+}
+
+function fail(fault: Fault | null): void {
+  if (!fault) return;
+  if (fault.what === 'quota') throw new PiramidError('QUOTA_EXCEEDED', 'injected');
+  throw new PiramidError('STORAGE_FAILED', `injected: ${fault.what}`);
+}

@@ -1,0 +1,238 @@
+// Crashes, failing calls and flipped bits on a simulated disk, at every place where they can happen.
+import { expect, test } from 'vitest';
+import { PiramidError } from '../../src/errors.ts';
+import { HEADER_BYTES } from '../../src/store/format.ts';
+import { BALLAST_KEY, FENCE_KEY, type StoreName } from '../../src/store/schema.ts';
+import { seededRandom } from '../../src/structures/random.ts';
+import { Disk, type DiskState, type Fault } from './disk.ts';
+import { checkQueries, contents, drawOperation, EMPTY, fingerprint, type Model, openEngine } from './machine.ts';
+import { report, SEED, trials } from './report.ts';
+
+const POINTS = trials('PIRAMID_CRASH_POINTS', 10_000);
+const OPERATIONS = trials('PIRAMID_FAILING_OPERATIONS', 200);
+const FLIPS = trials('PIRAMID_FLIPS', 2000);
+const RUNS = trials('PIRAMID_MODEL_RUNS', 2000);
+
+const nextTask = () => new Promise((resolve) => setImmediate(resolve));
+
+test('a crash at any moment leaves all that was acknowledged, and nothing of what was not begun', async () => {
+  let count = 0;
+  let lost = 0;
+  let corrupt = 0;
+  for (let seed = SEED; count < POINTS; seed++) {
+    const random = seededRandom(seed);
+    const disk = new Disk();
+    let engine = await openEngine(disk);
+    let model = EMPTY;
+    /** What the database may hold should it crash now. */
+    let possible: Model[] = [model];
+    const points: { state: DiskState; possible: Model[] }[] = [];
+    disk.onCommit = () => points.push({ state: disk.state, possible });
+    for (let i = 0; i < 80; i++) {
+      if (random.below(20) === 0) engine = await openEngine(disk);
+      const operation = drawOperation(random, model);
+      const after = operation.apply(model);
+      possible = [model, after];
+      await operation.run(engine);
+      model = after;
+      possible = [model];
+      points.push({ state: disk.state, possible });
+      await nextTask();
+    }
+    for (const { state, possible: allowed } of points.slice(0, POINTS - count)) {
+      count++;
+      const survivor = new Disk(state);
+      const recovered = await openEngine(survivor);
+      const found = await contents(recovered);
+      if (!allowed.map(fingerprint).includes(fingerprint(found))) {
+        if ([...allowed[0]!.values()].some((records) => records.size > 0)) lost++;
+        else corrupt++;
+        console.log(`seed ${seed}, point ${count}`);
+        continue;
+      }
+      // It goes on: another write, another crash.
+      if (count % 5 !== 0) continue;
+      const operation = drawOperation(random, found);
+      await operation.run(recovered);
+      const again = await contents(await openEngine(new Disk(survivor.state)));
+      if (fingerprint(again) !== fingerprint(operation.apply(found))) lost++;
+    }
+  }
+  report('crash-points', { count, lost, corrupt, hung: 0 });
+}, 900_000);
+
+test.each<{ name: string; fault: Fault }>([
+  { name: 'quota', fault: { what: 'quota' } },
+  { name: 'failed-call', fault: { what: 'failed' } },
+  { name: 'lost-connection', fault: { what: 'lost connection', arrived: false } },
+  { name: 'lost-answer', fault: { what: 'lost connection', arrived: true } },
+])(
+  'a call to the storage that fails ($name), whichever it is, fails its write alone',
+  async ({ name, fault }) => {
+    let count = 0;
+    let lost = 0;
+    let corrupt = 0;
+    let calls = Number.POSITIVE_INFINITY;
+    for (let failAt = 0; failAt < calls; failAt++) {
+      const random = seededRandom(SEED);
+      const disk = new Disk();
+      const engine = await openEngine(disk);
+      let model = EMPTY;
+      let seen = 0;
+      let failed = false;
+      disk.faultOf = (operation) => {
+        if (operation !== 'commit' || seen++ !== failAt) return null;
+        failed = true;
+        return fault;
+      };
+      for (let i = 0; i < OPERATIONS && !failed; i++) {
+        const operation = drawOperation(random, model);
+        const after = operation.apply(model);
+        const error = await operation.run(engine).then(
+          () => null,
+          (reason: unknown) => reason,
+        );
+        if (error !== null && !(error instanceof PiramidError)) corrupt++;
+        // What failed must be undone, in memory at once: unless all that failed was housekeeping behind it.
+        const now = fingerprint(await contents(engine));
+        if (error === null ? now !== fingerprint(after) : now !== fingerprint(model) && now !== fingerprint(after))
+          lost++;
+        if (error !== null && now === fingerprint(model) && operation.name.startsWith('compact')) continue;
+        model = error === null ? after : now === fingerprint(model) ? model : after;
+      }
+      if (!failed) {
+        calls = seen;
+        break;
+      }
+      count++;
+      disk.faultOf = () => null;
+      if (fault.what === 'quota') await engine.retryWrites();
+      // It goes on, and what was said to have failed does not come back beside what is written next.
+      for (let i = 0; i < 3; i++) {
+        const operation = drawOperation(random, model);
+        model = operation.apply(model);
+        await operation.run(engine);
+      }
+      const found = await contents(await openEngine(new Disk(disk.state)));
+      if (fingerprint(found) !== fingerprint(model)) {
+        lost++;
+        console.log(`commit ${failAt}`);
+      }
+    }
+    report(name, { count, lost, corrupt, hung: 0 });
+  },
+  900_000,
+);
+
+test('a flipped bit is found, wherever it is', async () => {
+  const written = new Set<string>();
+  const random = seededRandom(SEED);
+  const disk = new Disk();
+  const engine = await openEngine(disk);
+  let model = EMPTY;
+  for (let i = 0; i < 60; i++) {
+    const operation = drawOperation(random, model);
+    model = operation.apply(model);
+    addTo(written, model);
+    await operation.run(engine);
+  }
+  const values = [...disk.state].flatMap(([store, byKey]) => [...byKey.keys()].map((key) => ({ store, key })));
+  // Two hold nothing of the database's: the reserve, and the fence, which every opener writes anew.
+  const holding = values.filter(
+    ({ store, key }) => !(store === 'chunks' && key === BALLAST_KEY) && !(store === 'manifest' && key === FENCE_KEY),
+  );
+  const flips: { store: StoreName; key: number; byte: number; bit: number }[] = [];
+  for (const place of holding)
+    for (let byte = 0; byte < HEADER_BYTES; byte++) flips.push({ ...place, byte, bit: random.below(8) });
+  for (let i = 0; i < FLIPS; i++) {
+    const place = holding[random.below(holding.length)]!;
+    const { byteLength } = disk.state.get(place.store)!.get(place.key)!;
+    flips.push({ ...place, byte: random.below(byteLength), bit: random.below(8) });
+  }
+  let lost = 0;
+  let corrupt = 0;
+  for (const { store, key, byte, bit } of flips) {
+    const damaged = disk.state.get(store)!.get(key)!.slice(0);
+    new Uint8Array(damaged)[byte]! ^= 1 << bit;
+    const state = new Map([...disk.state].map(([name, byKey]) => [name, new Map(byKey)]));
+    state.get(store)!.set(key, damaged);
+    try {
+      const opened = await openEngine(new Disk(state));
+      const found = await contents(opened);
+      const { damage } = await opened.stats();
+      const isSame = fingerprint(found) === fingerprint(model);
+      // A slot of the manifest that is not the newest one is not needed, and neither is garbage.
+      if (!isSame && damage.length === 0) lost++;
+      if (!isSame && !isOf(written, found)) corrupt++;
+    } catch (error) {
+      if (!(error instanceof PiramidError) || !['CORRUPT', 'NEWER_FORMAT'].includes(error.code)) {
+        corrupt++;
+        console.log(`${store} ${key} byte ${byte} bit ${bit}: ${error}`);
+      }
+    }
+  }
+  report('flipped-bits', { count: flips.length, lost, corrupt, hung: 0 });
+}, 900_000);
+
+/** Every field of every record as it ever was. */
+function addTo(written: Set<string>, model: Model): void {
+  for (const [name, records] of model)
+    for (const [id, record] of records)
+      for (const [field, value] of Object.entries(record))
+        written.add(`${name} ${id} ${field} ${JSON.stringify(value)}`);
+}
+
+/** Whether all that was found was written so: fields may be missing, and older versions be back. */
+function isOf(written: ReadonlySet<string>, found: Model): boolean {
+  return [...found].every(([name, records]) =>
+    [...records].every(([id, record]) =>
+      Object.entries(record).every(
+        ([field, value]) => value === null || written.has(`${name} ${id} ${field} ${JSON.stringify(value)}`),
+      ),
+    ),
+  );
+}
+
+test('any sequence of up to 100 operations, reopenings and second openers gives what a plain model gives', async () => {
+  let count = 0;
+  for (let seed = SEED; count < RUNS; seed++, count++) {
+    const random = seededRandom(1_000_000 + seed);
+    const disk = new Disk();
+    let engine = await openEngine(disk);
+    let model = EMPTY;
+    const steps = 1 + random.below(100);
+    try {
+      for (let i = 0; i < steps; i++) {
+        const chance = random.below(30);
+        if (chance === 0)
+          engine = await openEngine(disk); // a crash, or another tab that takes over
+        else if (chance === 1) {
+          const older = engine;
+          engine = await openEngine(disk);
+          const operation = drawOperation(random, model);
+          const refused = await operation.run(older).then(
+            () => null,
+            (error: PiramidError) => error.code,
+          );
+          // What changes nothing needs no leave; all else belongs to the newer opener.
+          if (refused === null) expect(fingerprint(operation.apply(model))).toBe(fingerprint(model));
+          else expect(refused).toBe('BLOCKED');
+        } else if (chance < 6) await checkQueries(engine, model, random);
+        else {
+          const operation = drawOperation(random, model);
+          model = operation.apply(model);
+          await operation.run(engine);
+        }
+      }
+      expect(fingerprint(await contents(engine))).toBe(fingerprint(model));
+      const reopened = await openEngine(disk);
+      expect(fingerprint(await contents(reopened))).toBe(fingerprint(model));
+      await checkQueries(reopened, model, random);
+    } catch (error) {
+      console.log(`seed ${seed}`);
+      throw error;
+    }
+    if (count % 20 === 0) await nextTask();
+  }
+  report('model', { count, lost: 0, corrupt: 0, hung: 0 });
+}, 900_000);
