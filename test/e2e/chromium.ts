@@ -10,6 +10,6 @@ export function launch(): Promise<Browser> {
 }
 
 /** A browser whose profile lies in `folder`, so that it can be ended and started again. */
-export function launchProfile(folder: string): Promise<BrowserContext> {
-  return chromium.launchPersistentContext(folder, options);
+export function launchProfile(folder: string, args: readonly string[] = []): Promise<BrowserContext> {
+  return chromium.launchPersistentContext(folder, { ...options, args: [...CHROMIUM_ARGS, ...args] });
 }

@@ -1,0 +1,49 @@
+// `npm run test:faults`: the longer suites that continuous integration runs behind `npm test`. Crashes, failing calls, flipped
+// bits, kills of worker, page and browser, tabs and GPU losses, with the counts that docs/ARCHITECTURE.md publishes. Ends with
+// the table of all of them. Counts can be set by the environment variables that the tests name, the seed by PIRAMID_SEED.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { ensureChromium, ensureDependencies, root, say } from './setup.mjs';
+
+ensureDependencies();
+const chromium = ensureChromium();
+if (chromium) process.env.CHROME_PATH = chromium;
+
+/** Suites: vitest's arguments, and counts that are not the tests' own defaults. */
+const SUITES = [
+  ['simulated and killed', ['--project', 'faults'], {}],
+  ['tabs', ['--project', 'e2e', 'test/e2e/tabs.test.ts'], { PIRAMID_TAB_TRIALS: '15' }],
+  ['GPU', ['--project', 'browser', 'test/browser/gpu-loss.test.ts'], { PIRAMID_GPU_LOSSES: '200' }],
+];
+
+const table = [];
+let failed = 0;
+
+function run(args, env) {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, args, {
+      cwd: root,
+      env: { ...env, ...process.env },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let rest = '';
+    child.stdout.on('data', (data) => {
+      process.stdout.write(data);
+      const lines = (rest + data).split('\n');
+      rest = lines.pop();
+      for (const line of lines)
+        table.push(...(line.match(/(?:faults\.\S+ count=\d+ .*hung=\d+|compact\.returned=.*)/g) ?? []));
+    });
+    child.on('close', (code) => resolve(code ?? 1));
+  });
+}
+
+if (!existsSync(`${root}dist/piramid.js`) && (await run(['tools/build.mjs', '--lib'], {})) !== 0) process.exit(1);
+for (const [name, args, env] of SUITES) {
+  say(name);
+  if ((await run(['node_modules/vitest/vitest.mjs', 'run', ...args], env)) !== 0) failed++;
+}
+
+console.log(`\n${table.join('\n')}`);
+console.log(failed === 0 ? 'no fault got through' : `${failed} of ${SUITES.length} suites failed`);
+process.exit(failed === 0 ? 0 : 1);
