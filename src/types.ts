@@ -498,6 +498,11 @@ export interface DatabaseStats {
   device: Device;
   /** The GPU, as its driver names it; absent without one. */
   adapter?: string;
+  /**
+   * With a GPU and `device: 'auto'`: a search through fewer bytes than these is answered on the CPU before a GPU's answer
+   * could be here. Measured when the database is opened.
+   */
+  gpuFromBytes?: number;
   collections: CollectionStats[];
   /** Bytes handed to the browser's storage since the database was opened. */
   bytesWritten: number;

@@ -4,9 +4,6 @@ import type { Devices } from '../kernels/devices.ts';
 import type { GpuCopy } from '../kernels/kernel.ts';
 import type { Gpu } from '../kernels/webgpu/device.ts';
 
-/** Below this, a GPU's answer costs more on its way (0.5 to 1 ms) than one core needs to scan. */
-const GPU_BYTES_MIN = 10_000_000;
-
 export interface Mirror<Copy extends GpuCopy> {
   /** Bytes on the GPU. */
   readonly bytes: number;
@@ -42,7 +39,7 @@ export function createMirror<Copy extends GpuCopy>(
   const stopListening = devices.onGpuBack(restart);
 
   function pays(bytes: number): boolean {
-    return ways.length > 0 && bytes > 0 && (always || bytes >= GPU_BYTES_MIN);
+    return ways.length > 0 && bytes > 0 && (always || bytes >= devices.gpuFromBytes);
   }
 
   function restart(): void {

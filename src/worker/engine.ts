@@ -320,6 +320,7 @@ export function createEngine(
         storage: store.kind,
         device: devices.gpu ? 'webgpu' : devices.cpu,
         ...(devices.adapter && { adapter: devices.adapter }),
+        ...(devices.adapter && devices.wanted === 'auto' && { gpuFromBytes: devices.gpuFromBytes }),
         collections: await Promise.all(states),
         bytesWritten: store.bytesWritten,
         isReadOnly: store.full !== null,

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest'
 import { createFlatIndex } from '../../src/indexes/flat.ts';
 import { type Devices, openDevices } from '../../src/kernels/devices.ts';
 import { createJsRows } from '../../src/kernels/js.ts';
-import type { CpuRows, GpuRows, RowSearch } from '../../src/kernels/kernel.ts';
+import type { CpuRows, GpuRows, RowSearch, RowsOptions } from '../../src/kernels/kernel.ts';
+import { measureRouting } from '../../src/kernels/routing.ts';
 import { createWasmRows, loadWasm } from '../../src/kernels/wasm/rows.ts';
 import { openGpu } from '../../src/kernels/webgpu/device.ts';
 import { halfOf, numberOf } from '../../src/kernels/webgpu/half.ts';
@@ -512,4 +513,15 @@ describe('the flat index', () => {
     index.close();
     own.close();
   });
+});
+
+test('a GPU is asked from the bytes on that the CPU scans while its answer is on its way', async () => {
+  const measured = await measureRouting(devices.gpu!, devices.createCpuRows);
+  expect(measured).toBeGreaterThanOrEqual(1_000_000);
+  expect(measured).toBeLessThanOrEqual(256_000_000);
+  const slow = (options: RowsOptions): CpuRows => {
+    const rows = devices.createCpuRows(options);
+    return { ...rows, search: (wish) => ({ ...rows.search(wish), scanMs: 10_000 }) };
+  };
+  expect(await measureRouting(devices.gpu!, slow)).toBe(1_000_000);
 });
