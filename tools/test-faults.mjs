@@ -14,6 +14,18 @@ const SUITES = [
   ['simulated and killed', ['--project', 'faults'], {}],
   ['tabs', ['--project', 'e2e', 'test/e2e/tabs.test.ts'], { PIRAMID_TAB_TRIALS: '15' }],
   ['GPU', ['--project', 'browser', 'test/browser/gpu-loss.test.ts'], { PIRAMID_GPU_LOSSES: '200' }],
+  [
+    'GPU against the oracle',
+    [
+      '--project',
+      'browser',
+      'test/browser/kernels.test.ts',
+      'test/browser/kernels.codes.test.ts',
+      '-t',
+      'seeded cases',
+    ],
+    { PIRAMID_GPU_CASES: '10000' },
+  ],
 ];
 
 const table = [];
