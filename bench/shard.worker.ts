@@ -1,9 +1,16 @@
-// A worker that holds a part of the rows, as the library's does.
+// A worker that holds a part of the rows, as the library's does, and reads as many bytes for nothing when asked.
 import { openCpu } from '../src/kernels/devices.ts';
 import { serveRows } from '../src/kernels/shards/host.ts';
+import { createRoof } from './kernel-measures.ts';
 
-addEventListener('message', async ({ data }: MessageEvent<MessagePort>) => {
-  const { createCpuRows } = await openCpu('wasm');
-  serveRows(data, createCpuRows, close);
-  postMessage('ready');
+let read = () => {};
+
+addEventListener('message', async ({ data }: MessageEvent<{ port: MessagePort; bytes: number } | 'read'>) => {
+  if (data === 'read') read();
+  else {
+    const { createCpuRows } = await openCpu('wasm');
+    serveRows(data.port, createCpuRows, close);
+    read = await createRoof(data.bytes);
+  }
+  postMessage('done');
 });
