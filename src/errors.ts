@@ -20,6 +20,8 @@ export type ErrorCode =
   | 'STORAGE_FAILED'
   /** Stored bytes fail their checksum or cannot be read. */
   | 'CORRUPT'
+  /** A file to import is damaged, cut off, or not one that Piramid wrote. Nothing was imported. */
+  | 'INVALID_FILE'
   /** Data that was acknowledged is gone. */
   | 'DATA_LOSS'
   /** Another tab has the database: one with an incompatible release, or on plain http one that opened it later. */

@@ -121,6 +121,11 @@ export interface EngineRows {
   vectors: (Float32Array | null)[] | null;
 }
 
+/** A block of an export; null: the one before was the last. With how many rows have been written, of how many. */
+export interface ExportedBlock extends Progress {
+  block: Uint8Array<ArrayBuffer> | null;
+}
+
 /** What a call is told before its answer. */
 export type EngineEvent =
   | { type: 'token'; call: CallId; piece: string }
@@ -176,6 +181,16 @@ export interface Engine {
   facets(id: number, request: { field: string; where: Where | null; limit: number }): Promise<Facet[]>;
   query(id: number, queries: EngineQuery[], call: CallId): Promise<EngineAnswer[]>;
   compact(id: number, call: CallId): Promise<Compacted>;
+  /** Runs as long as the export that it names. `collections`: by name; null: all. */
+  runExport(name: string, collections: readonly string[] | null, call: CallId): Promise<void>;
+  /** Blocks are numbered from 0, and given once. */
+  exportBlock(name: string, number: number): Promise<ExportedBlock>;
+  /** Runs as long as the import that it names. */
+  runImport(name: string, call: CallId): Promise<void>;
+  /** The next bytes of the file, numbered from 0. Says which collections are in it, as far as it is known. */
+  importPiece(name: string, number: number, bytes: Uint8Array): Promise<Progress & { collections: string[] }>;
+  /** After the last piece: makes the collections part of the database. */
+  finishImport(name: string, call: CallId): Promise<void>;
   recallCheck(id: number, request: { sample: number; k: number }, call: CallId): Promise<RecallCheck>;
   loadModel(task: ModelInfo['task'], model: EmbedderOptions, call: CallId): Promise<ModelInfo>;
   embed(

@@ -339,6 +339,27 @@ export interface CompactOptions extends CallOptions {
   onProgress?: (progress: Progress) => void;
 }
 
+/** Options of `export`. */
+export interface ExportOptions extends CallOptions {
+  /** Names of the collections to export. @default all */
+  collections?: readonly string[];
+  /** Called after each block of the file. */
+  onProgress?: (progress: Progress) => void;
+}
+
+/** Options of `import`. */
+export interface ImportOptions extends CallOptions {
+  /** Called after each MiB of the file. */
+  onProgress?: (progress: Progress) => void;
+}
+
+/** What an import brought in. */
+export interface Imported {
+  /** Names of the new collections. */
+  collections: string[];
+  records: number;
+}
+
 /** What a compaction did. */
 export interface Compacted {
   /** Deleted rows that are gone for good. */

@@ -11,6 +11,9 @@ import type {
   Device,
   Embedder,
   EmbedderOptions,
+  ExportOptions,
+  Imported,
+  ImportOptions,
   Metadata,
   ModelInfo,
   ModelProgress,
@@ -30,8 +33,11 @@ import {
   describe,
   embedderOptions,
   invalid,
+  METRICS,
+  QUANTIZATIONS,
   requireChoice,
 } from './input.ts';
+import { exportStream, importStream } from './transfer.ts';
 import { Witness } from './witness.ts';
 
 /** Options of calls that may have to load a model first. */
@@ -111,8 +117,8 @@ export class Database implements AsyncDisposable {
     checkOptions(options, ['dimension', 'metric', 'embedder', 'quantization'], 'collection');
     checkCall(call);
     if (options?.dimension !== undefined) checkInteger(options.dimension, 1, DIMENSION_MAX, 'dimension');
-    checkChoice(options?.metric, ['cosine', 'dot', 'l2', 'l1', 'hamming', 'jaccard'], 'metric');
-    checkChoice(options?.quantization, ['none', 'f16', 'int8', 'binary'], 'quantization');
+    checkChoice(options?.metric, METRICS, 'metric');
+    checkChoice(options?.quantization, QUANTIZATIONS, 'quantization');
     const embedder = options?.embedder;
     const own = isEmbedder(embedder) ? embedder : null;
     const request: CollectionRequest = {
@@ -249,6 +255,39 @@ export class Database implements AsyncDisposable {
     }
   }
 
+  /**
+   * The database, or some of its collections, as a file: what they hold at the moment of the call, whatever is written meanwhile. Read
+   * it at your own pace (nothing is made ahead): pipe it into a file, or make a `Blob` of it by `new Response(stream).blob()`
+   * (which rejects with a `TypeError` of the browser's where the stream fails). The file is not encrypted. Cancelling the stream or
+   * the signal ends the export.
+   *
+   * The stream fails with `NOT_FOUND`, `INVALID_ARGUMENT`, `CORRUPT`, `ABORTED`, and with `WORKER_FAILED` if another tab
+   * takes the database over before its end.
+   */
+  export(options: ExportOptions = {}): ReadableStream<Uint8Array<ArrayBuffer>> {
+    checkOptions(options, ['collections', 'signal', 'onProgress'], 'export');
+    checkTransfer(options);
+    const { collections } = options;
+    if (collections !== undefined && !Array.isArray(collections))
+      throw invalid(`collections: expected an array of names, got ${describe(collections)}`);
+    const names = collections && Array.from(collections as string[], (name, i) => checkName(name, `collections[${i}]`));
+    return exportStream(this.connection, names ? [...new Set(names)] : null, options);
+  }
+
+  /**
+   * Brings in the collections of a file that `export` wrote, all of them or none. They are new ones: `CONFLICT` if one of
+   * that name exists. The file is checked like any input; one that is damaged, cut off or made up is `INVALID_FILE`, and then, as
+   * on any failure, nothing has changed.
+   */
+  async import(source: ReadableStream<Uint8Array> | Blob, options: ImportOptions = {}): Promise<Imported> {
+    checkOptions(options, ['signal', 'onProgress'], 'import');
+    checkTransfer(options);
+    const stream = source instanceof Blob ? source.stream() : source;
+    if (!(stream instanceof ReadableStream))
+      throw invalid(`import: expected a ReadableStream or a Blob, got ${describe(source)}`);
+    return importStream(this.connection, stream, options);
+  }
+
   /** Waits for writes under way, then ends the worker. Other calls still waiting, and later ones, reject with `CLOSED`. */
   close(): Promise<void> {
     // Asked before the worker is told to end.
@@ -260,6 +299,12 @@ export class Database implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+function checkTransfer({ signal, onProgress }: ExportOptions): void {
+  checkSignal(signal);
+  if (onProgress !== undefined && typeof onProgress !== 'function')
+    throw invalid(`onProgress: expected a function, got ${describe(onProgress)}`);
 }
 
 function isEmbedder(value: CollectionOptions['embedder']): value is Embedder {

@@ -49,7 +49,7 @@ export function batchBytes(batch: RowBatch): number {
   return bytes;
 }
 
-const SECTIONS = { ids: 1, vectors: 2, metadata: 3, text: 4, postings: 5, deleted: 6, origin: 7 } as const;
+export const SECTIONS = { ids: 1, vectors: 2, metadata: 3, text: 4, postings: 5, deleted: 6, origin: 7 } as const;
 
 /** One log entry: new rows (or none) and rows that they replace or that are deleted. */
 export function encodeLogEntry(
@@ -181,6 +181,26 @@ export function encodeChunks(
   }
   if (batch.postings) add('postings', 0, batch.rowCount, batch.postings);
   return { chunks, values };
+}
+
+/** Rows start .. end-1 of a batch, counted from its first, as one of its own. Without postings and codes. */
+export function sliceBatch(batch: RowBatch, start: number, end: number): RowBatch {
+  const rowCount = end - start;
+  let vectors: RowBatch['vectors'] = null;
+  if (batch.vectors) {
+    const { dimension, values, present } = batch.vectors;
+    vectors = { dimension, values: values.slice(start * dimension, end * dimension), present: new Bitset(rowCount) };
+    for (let i = 0; i < rowCount; i++) if (present.has(start + i)) vectors.present.add(i);
+  }
+  return {
+    firstRow: batch.firstRow + start,
+    rowCount,
+    ids: batch.ids.slice(start, end),
+    vectors,
+    metadata: batch.metadata.slice(start, end),
+    texts: batch.texts.slice(start, end),
+    postings: null,
+  };
 }
 
 /** Adjacent batches as one. `postings` covers all their rows. Codes have to be made anew. */

@@ -161,8 +161,8 @@ export class Compaction {
   }
 }
 
-/** Reads a segment's rows range by range; each chunk is read once where ranges ascend. */
-class Columns {
+/** Reads a segment's rows range by range, without the dropped ones; each chunk is read once where ranges ascend. */
+export class Columns {
   private readonly reader: RowReader;
   private readonly stored: StoredCollection;
   private readonly segment: Segment;
@@ -303,6 +303,7 @@ function hasDeleted({ firstRow, rowCount }: Segment, deleted: Bitset): boolean {
 
 const KIND_ORDER = ['ids', 'vectors', 'codes', 'metadata', 'text', 'postings'];
 
-function byKindAndRow(chunks: readonly ChunkRef[]): ChunkRef[] {
+/** Chunks in the order in which a segment has them. */
+export function byKindAndRow(chunks: readonly ChunkRef[]): ChunkRef[] {
   return [...chunks].sort((a, b) => KIND_ORDER.indexOf(a.kind) - KIND_ORDER.indexOf(b.kind) || a.firstRow - b.firstRow);
 }

@@ -22,6 +22,9 @@ export const KINDS = {
   codes: 9,
   fence: 10,
   ballast: 11,
+  export: 12,
+  end: 13,
+  key: 14,
 } as const;
 export type Kind = keyof typeof KINDS;
 
@@ -116,6 +119,13 @@ export function decodeHeader(value: unknown, expected: Expected): Header {
     }
   }
   return header;
+}
+
+/** How long a value is, by its header alone; undefined where that is not a whole header. */
+export function announcedBytes(header: Uint8Array<ArrayBuffer>): number | undefined {
+  const view = new DataView(header.buffer, header.byteOffset, HEADER_BYTES);
+  const isWhole = view.getUint32(0, true) === MAGIC && view.getUint32(36, true) === crc32(header.subarray(0, 36));
+  return isWhole ? HEADER_BYTES + view.getUint32(24, true) : undefined;
 }
 
 const encoder = new TextEncoder();

@@ -11,7 +11,9 @@ import { batchBytes, type ChunkValue, decodeLogEntry, encodeSegment, joinBatches
 import { PayloadCache } from './cache.ts';
 import { Compaction, type MergePostings } from './compaction.ts';
 import { type Damage, DamageList, isCorrupt } from './damage.ts';
+import { Export } from './export.ts';
 import { decodeBlock, decodeHeader, encodeBlock, type Header, type StoredCodes } from './format.ts';
+import { Import } from './import.ts';
 import { Journal, LOST_MANIFEST, orphanError } from './journal.ts';
 import type { ChunkRef, CollectionConfig, Manifest, StoredCollection } from './manifest.ts';
 import { type LoadedRows, noVectors, placeholderIds, RowReader, readAhead, type StoredMetadata } from './reader.ts';
@@ -224,6 +226,28 @@ export class Store {
   /** Deletes what the newest manifest calls garbage: after it, the bytes of compacted rows are gone. */
   async sweep(): Promise<void> {
     await this.journal.flip(this.journal.next(), []);
+  }
+
+  /** Collections as they are now, to be written as a file while others go on writing. `close` it. */
+  export(collections: readonly number[]): Export {
+    const snapshots = collections.map((id) => {
+      const { stored, logged, deleted, rowCount, refused } = this.rows(id);
+      if (refused) throw refused;
+      return { stored, logged: [...logged], deleted: deleted.clone(), rowCount };
+    });
+    return new Export(this.journal, this.reader, snapshots);
+  }
+
+  /** An import of new collections, to be carried out step by step and then given to `finishImport`. */
+  import(): Import {
+    return new Import(this.journal, this.mergePostings);
+  }
+
+  /** Makes imported collections part of the database, all of them at once. Throws `CONFLICT`; `abandon` it then. */
+  async finishImport(imported: Import, rowCount: number): Promise<void> {
+    await this.journal.flip(await imported.finish(), [], undefined, rowCount);
+    imported.abandon(); // what it wrote is nobody's garbage now
+    for (const stored of imported.collections) await this.addCollection(stored);
   }
 
   /** A collection's rows in row order, one part after the other. Throws `CORRUPT`. */

@@ -46,6 +46,7 @@ import { type CompactionRequest, compactCollection } from './compaction.ts';
 import { answerQuery } from './query.ts';
 import { Queue } from './queue.ts';
 import { checkRecall } from './recall.ts';
+import { Transfers } from './transfer.ts';
 
 /** How long a batch of queries works before it lets other messages in, milliseconds. */
 const TURN_MS = 16;
@@ -67,6 +68,7 @@ interface OpenDatabase {
   checkFence: () => Promise<void>;
   devices: Devices;
   models: ModelLoader;
+  transfers: Transfers;
   onEvent: OnEvent;
 }
 
@@ -270,8 +272,10 @@ export function createEngine(
         openBackend(options).then(openStore),
         openDevices(options.device, openShard ? { openShard: () => openShard(options.device) } : {}),
       ]);
-      database = { name: options.name, ...stored, devices, onEvent, models: createModelLoader(options.models) };
       const { store } = stored;
+      const models = createModelLoader(options.models);
+      const transfers = new Transfers(store, writes);
+      database = { name: options.name, ...stored, devices, onEvent, models, transfers };
       const tell = (notice: Notice) => void onEvent({ type: 'notice', notice });
       for (const damage of store.damage.all) tell({ name: 'damage', detail: describeDamage(damage, store) });
       store.damage.onDamage = (damage) => tell({ name: 'damage', detail: describeDamage(damage, store) });
@@ -521,6 +525,40 @@ export function createEngine(
         const request = { share: 0, signal: AbortSignal.any([signal, closing.signal]), onProgress };
         return withRows(id, state, (collection) => compact(collection, request));
       });
+    },
+
+    runExport(name, wanted, call) {
+      return cancellable(call, async (signal) => {
+        const { store, transfers } = opened();
+        // The words of deleted records would be missing where the file is read, and with them equal scores.
+        const prepare = async (id: number) => {
+          if (store.deleted(id).count() === 0) return;
+          try {
+            await withRows(id, state, (collection) => compact(collection, { share: 0, signal }));
+          } catch (error) {
+            // Whose disk is full may still take his records elsewhere.
+            const code = error instanceof PiramidError ? error.code : undefined;
+            if (code !== 'QUOTA_EXCEEDED' && code !== 'STORAGE_FULL') throw error;
+          }
+        };
+        return transfers.runExport(name, wanted, prepare, signal);
+      });
+    },
+
+    async exportBlock(name, number) {
+      return opened().transfers.exportBlock(name, number);
+    },
+
+    runImport(name, call) {
+      return cancellable(call, (signal) => opened().transfers.runImport(name, signal));
+    },
+
+    async importPiece(name, number, bytes) {
+      return opened().transfers.importPiece(name, number, bytes);
+    },
+
+    finishImport(name, call) {
+      return write(call, () => opened().transfers.finishImport(name), { again: () => {} });
     },
 
     recallCheck(id, request, call) {
