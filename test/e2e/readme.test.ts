@@ -71,3 +71,7 @@ test('texts are found by meaning', async () => {
 test('a question is answered from documents', async () => {
   expect((await runExample('ask')).join(' ')).toContain('The ship is called the Pequod.');
 });
+
+test('a database goes into a file and out of it', async () => {
+  expect(await runExample('export')).toEqual(['0 records in 0 collections']);
+});
