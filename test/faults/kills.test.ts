@@ -198,6 +198,51 @@ describe.each(['leveldb', 'sqlite'] as const)('IndexedDB on %s', (engine) => {
     report(`browser-kill.${engine}`, { count: KILLS, lost, corrupt, hung: 0 });
   });
 
+  test('a quota that is used up: what is there is found, deletions are written, and writes come back', async () => {
+    const context = await start();
+    const page = await newPage(context);
+    const session = await context.newCDPSession(page);
+    const origin = new URL(site.url).origin;
+    const setQuota = (quotaSize?: number) =>
+      session.send('Storage.overrideQuotaForOrigin', { origin, ...(quotaSize !== undefined && { quotaSize }) });
+    // Before the database is there: what the browser grants an open one, it does not take back.
+    const { usage } = (await session.send('Storage.getUsageAndQuota', { origin })) as { usage: number };
+    await setQuota(usage + 8_000_000);
+    await page.evaluate(`(async () => {
+      const { open } = await import('/dist/piramid.js');
+      globalThis.told = [];
+      globalThis.db = await open('quota', { device: 'js' });
+      db.on('readonly', ({ code }) => told.push(code));
+      db.on('writable', () => told.push('writable'));
+      globalThis.c = await db.collection('c', { dimension: 384 });
+      globalThis.batch = (n) => Array.from({ length: 500 }, (_, i) => ({ id: n * 500 + i, vector: Float32Array.from({ length: 384 }, () => Math.random()) }));
+      await c.upsert(batch(0));
+    })()`);
+    const filled = (await page.evaluate(`(async () => {
+      let written = 1;
+      let code;
+      while (!code && written < 60) await c.upsert(batch(written)).then(() => written++, (error) => { code = error.code; });
+      const refused = await c.upsert({ id: 'x', vector: new Float32Array(384).fill(1) }).catch((error) => error.code);
+      const deleted = await c.delete({ ids: [1, 2, 3] }).catch((error) => error.code);
+      const found = (await c.query({ vector: new Float32Array(384).fill(1), k: 10 })).length;
+      return { written, code, refused, deleted, found, retried: await db.retryWrites(), isReadOnly: (await db.stats()).isReadOnly };
+    })()`)) as { written: number; deleted: number | string };
+    expect(filled).toMatchObject({ code: 'QUOTA_EXCEEDED', refused: 'QUOTA_EXCEEDED', deleted: 3, found: 10 });
+    await setQuota();
+    const after = await page.evaluate(`(async () => {
+      const retried = await db.retryWrites();
+      await c.upsert({ id: 'x', vector: new Float32Array(384).fill(1) });
+      await db.close();
+      const { open } = await import('/dist/piramid.js');
+      const again = await open('quota', { device: 'js' });
+      const count = await (await again.collection('c')).count();
+      return { retried, count, told };
+    })()`);
+    expect(after).toEqual({ retried: true, count: filled.written * 500 - 3 + 1, told: ['QUOTA_EXCEEDED', 'writable'] });
+    await context.close();
+    report(`quota-in-chromium.${engine}`, { count: filled.written, lost: 0, corrupt: 0, hung: 0 });
+  });
+
   test('compaction of a half deleted collection returns the bytes to the disk', async () => {
     const context = await start();
     const page = await newPage(context);
