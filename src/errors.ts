@@ -22,6 +22,8 @@ export type ErrorCode =
   | 'CORRUPT'
   /** A file to import is damaged, cut off, or not one that Piramid wrote. Nothing was imported. */
   | 'INVALID_FILE'
+  /** The database is encrypted with another key, or with one and none was given, or the other way round. */
+  | 'WRONG_KEY'
   /** Data that was acknowledged is gone. */
   | 'DATA_LOSS'
   /** Another tab has the database: one with an incompatible release, or on plain http one that opened it later. */

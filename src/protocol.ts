@@ -41,6 +41,8 @@ export interface EngineOptions {
   durability: NonNullable<OpenOptions['durability']>;
   /** URLs are absolute. */
   models: ModelSource;
+  /** AES-GCM, of an encrypted database. */
+  key?: CryptoKey;
 }
 
 /** What a page asks of a collection when it opens it. */
@@ -164,6 +166,7 @@ export interface Engine {
   testify(): Promise<{ uuid: string; generation: number; log: number; records: number }>;
   repair(call: CallId): Promise<Damage[]>;
   retryWrites(): Promise<boolean>;
+  rotateKey(key: CryptoKey, call: CallId): Promise<void>;
   listCollections(): Promise<CollectionInfo[]>;
   openCollection(name: string, request: CollectionRequest, call: CallId): Promise<OpenedCollection>;
   deleteCollection(name: string, call: CallId): Promise<boolean>;

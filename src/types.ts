@@ -316,6 +316,12 @@ export interface OpenOptions {
   persist?: boolean;
   /** Where models come from. */
   models?: ModelSource;
+  /**
+   * Encrypts what is stored (AES-GCM): 32 random bytes, or a `CryptoKey` of AES-GCM to encrypt and decrypt. A new database is
+   * encrypted from then on and opens with its key alone: another one, none, or one for a database without encryption is
+   * `WRONG_KEY`. Whoever loses the key loses the records. Needs https. @default not encrypted
+   */
+  key?: CryptoKey | Uint8Array;
   /** Milliseconds without a sign of life from the worker after which calls reject with `TIMEOUT`. @default 60000 */
   timeout?: number;
 }

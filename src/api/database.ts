@@ -37,6 +37,7 @@ import {
   QUANTIZATIONS,
   requireChoice,
 } from './input.ts';
+import { importKey } from './key.ts';
 import { exportStream, importStream } from './transfer.ts';
 import { Witness } from './witness.ts';
 
@@ -253,6 +254,15 @@ export class Database implements AsyncDisposable {
     } finally {
       stop.abort();
     }
+  }
+
+  /**
+   * Exchanges the key of an encrypted database, in one small transaction: records are not written anew. From then on the database opens
+   * with `key` alone; tabs that have it open stay. `WRONG_KEY` where the database is not encrypted.
+   */
+  async rotateKey(key: CryptoKey | Uint8Array): Promise<void> {
+    const imported = await importKey(key);
+    return this.connection.call((engine, call) => engine.rotateKey(imported, call), { waits: true });
   }
 
   /**

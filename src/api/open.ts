@@ -3,13 +3,14 @@ import type { OpenOptions } from '../types.ts';
 import { Connection } from './connect.ts';
 import { Database } from './database.ts';
 import { checkChoice, checkInteger, checkName, checkOptions, describe, invalid } from './input.ts';
+import { importKey } from './key.ts';
 
 /**
  * Opens a database, creating it if it does not exist. One database is one IndexedDB database of this origin; any number
  * of tabs and workers share it.
  *
  * Throws `INVALID_ARGUMENT`, `WORKER_FAILED` (blocked, missing), `BLOCKED` (open in a tab with an incompatible release),
- * `UNSUPPORTED` (a named device or storage is missing), `CORRUPT`, `NEWER_FORMAT`, `QUOTA_EXCEEDED`, `STORAGE_FULL`.
+ * `UNSUPPORTED` (a named device or storage is missing; a key without https), `WRONG_KEY`, `CORRUPT`, `NEWER_FORMAT`, `QUOTA_EXCEEDED`, `STORAGE_FULL`.
  *
  * ```ts
  * await using db = await open('notes');
@@ -17,7 +18,7 @@ import { checkChoice, checkInteger, checkName, checkOptions, describe, invalid }
  */
 export async function open(name: string, options: OpenOptions = {}): Promise<Database> {
   checkName(name, 'database');
-  checkOptions(options, ['storage', 'device', 'durability', 'worker', 'persist', 'models', 'timeout'], 'open');
+  checkOptions(options, ['storage', 'device', 'durability', 'worker', 'persist', 'models', 'timeout', 'key'], 'open');
   checkChoice(options.storage, ['indexeddb', 'memory'], 'storage');
   checkChoice(options.device, ['auto', 'webgpu', 'wasm', 'js'], 'device');
   checkChoice(options.durability, ['strict', 'relaxed'], 'durability');
@@ -31,6 +32,8 @@ export async function open(name: string, options: OpenOptions = {}): Promise<Dat
   const { path, remote, runtime } = options.models ?? {};
   if (remote !== undefined && typeof remote !== 'boolean')
     throw invalid(`models.remote: expected true or false, got ${describe(remote)}`);
+
+  const key = options.key === undefined ? undefined : await importKey(options.key);
 
   const connection = await Connection.start(options.worker, options.timeout ?? 60_000);
   try {
@@ -46,6 +49,7 @@ export async function open(name: string, options: OpenOptions = {}): Promise<Dat
             ...(runtime !== undefined && { runtime: absolute(runtime, 'models.runtime') }),
             remote: remote ?? true,
           },
+          ...(key && { key }),
         },
         connection.events(),
       ),

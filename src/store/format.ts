@@ -128,6 +128,49 @@ export function announcedBytes(header: Uint8Array<ArrayBuffer>): number | undefi
   return isWhole ? HEADER_BYTES + view.getUint32(24, true) : undefined;
 }
 
+/** How a value's payload is coded (0: plain), by its header alone; undefined where that is not a whole header. */
+export function codecOf(value: ArrayBuffer): number | undefined {
+  if (value.byteLength < HEADER_BYTES) return undefined;
+  const isWhole = announcedBytes(new Uint8Array(value, 0, HEADER_BYTES)) !== undefined;
+  return isWhole ? new DataView(value).getUint16(6, true) : undefined;
+}
+
+/** A value's header for a payload that is coded in another way and so has another length. Without its checksums. */
+export function recodedHeader(value: ArrayBuffer, codec: number, payloadBytes: number): Uint8Array<ArrayBuffer> {
+  const header = new Uint8Array(value.slice(0, HEADER_BYTES));
+  const view = new DataView(header.buffer);
+  view.setUint16(6, codec, true);
+  view.setUint32(24, payloadBytes, true);
+  return header;
+}
+
+/** The value of such a header and its payload, in parts. */
+export function recodedBlock(header: Uint8Array, ...payload: readonly Uint8Array[]): ArrayBuffer {
+  const parts = [header, ...payload];
+  const block = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    block.set(part, at);
+    at += part.length;
+  }
+  sealChecksums(block.buffer, crc32(block.subarray(HEADER_BYTES)));
+  return block.buffer;
+}
+
+/** A value as one whose payload fails its checksum, while its header can be read. */
+export function spoiledBlock(value: ArrayBuffer): ArrayBuffer {
+  const payload = new Uint8Array(value, HEADER_BYTES);
+  const block = recodedBlock(recodedHeader(value, 0, payload.length), payload);
+  sealChecksums(block, crc32(payload) ^ 1);
+  return block;
+}
+
+function sealChecksums(block: ArrayBuffer, payloadChecksum: number): void {
+  const view = new DataView(block);
+  view.setUint32(28, payloadChecksum, true);
+  view.setUint32(36, crc32(new Uint8Array(block, 0, 36)), true);
+}
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true });
 

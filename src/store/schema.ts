@@ -18,6 +18,8 @@ export const BALLAST_BYTES = 256 << 10;
 
 /** Key of the fence in the `manifest` store; 0 and 1 are the manifest's slots. */
 export const FENCE_KEY = 2;
+/** Key of the encrypted data key, beside it. */
+export const KEY_KEY = 3;
 
 /** Most clients whose last writes are remembered, so that a write sent again is not applied again. */
 export const ANSWERED_CLIENTS_MAX = 64;

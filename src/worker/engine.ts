@@ -21,7 +21,8 @@ import {
 import type { Origin } from '../store/answered.ts';
 import type { Backend } from '../store/backend.ts';
 import type { Damage as StoredDamage } from '../store/damage.ts';
-import { openFenced } from '../store/fence.ts';
+import { type Encryption, openEncryption, type Unlocked } from '../store/encryption.ts';
+import { type FencedBackend, openFenced } from '../store/fence.ts';
 import type { Kind } from '../store/format.ts';
 import { openIndexedDb } from '../store/indexeddb.ts';
 import type { CollectionConfig, StoredCollection } from '../store/manifest.ts';
@@ -65,7 +66,8 @@ type OnEvent = (event: EngineEvent | NoticeEvent) => void | Promise<void>;
 interface OpenDatabase {
   name: string;
   store: Store;
-  checkFence: () => Promise<void>;
+  backend: FencedBackend;
+  encryption: Encryption | null;
   devices: Devices;
   models: ModelLoader;
   transfers: Transfers;
@@ -76,7 +78,10 @@ interface OpenDatabase {
 export type OpenShard = (device: EngineOptions['device']) => Promise<ShardWorker | null>;
 
 export interface LocalEngine extends Omit<Engine, 'open' | 'becomeShard'> {
-  open(options: EngineOptions, onEvent: OnEvent): Promise<{ device: Device; uuid: string }>;
+  /** `known`: opens an encrypted database whose key has been exchanged since the worker proved it. */
+  open(options: EngineOptions, onEvent: OnEvent, known?: Unlocked | null): Promise<{ device: Device; uuid: string }>;
+  /** Null where the database is not encrypted, or not open. */
+  encryption(): Encryption | null;
   /** Throws `BLOCKED` if the database was taken over by another engine since it was opened. */
   checkFence(): Promise<void>;
 }
@@ -264,12 +269,14 @@ export function createEngine(
   return {
     hello: async () => null,
     ping() {},
-    checkFence: () => opened().checkFence(),
+    checkFence: () => opened().backend.checkFence(),
 
-    async open(options: EngineOptions, onEvent) {
+    encryption: () => database?.encryption ?? null,
+
+    async open(options: EngineOptions, onEvent, known = null) {
       if (database) throw new PiramidError('CONFLICT', 'this worker has a database open already');
       const [stored, devices] = await Promise.all([
-        openBackend(options).then(openStore),
+        openBackend(options).then((backend) => openStore(backend, options.key ?? null, known)),
         openDevices(options.device, openShard ? { openShard: () => openShard(options.device) } : {}),
       ]);
       const { store } = stored;
@@ -527,6 +534,15 @@ export function createEngine(
       });
     },
 
+    rotateKey(key, call) {
+      return write(call, async () => {
+        const { encryption, backend } = opened();
+        if (!encryption)
+          throw new PiramidError('WRONG_KEY', 'the database is not encrypted, and has no key to exchange');
+        await encryption.rotate(backend, key);
+      });
+    },
+
     runExport(name, wanted, call) {
       return cancellable(call, async (signal) => {
         const { store, transfers } = opened();
@@ -615,13 +631,15 @@ async function backendOf({ storage, name, durability }: EngineOptions): Promise<
   return storage === 'memory' ? new MemoryBackend() : openIndexedDb(name, durability);
 }
 
-async function openStore(backend: Backend) {
+async function openStore(inner: Backend, key: CryptoKey | null, known: Unlocked | null) {
   try {
-    const fenced = await openFenced(backend);
-    const store = await Store.open(fenced, mergeBlocks, encodeVectors);
-    return { store, checkFence: () => fenced.checkFence() };
+    const encryption = await openEncryption(inner, key, known);
+    const backend = await openFenced(encryption?.backend ?? inner);
+    await encryption?.establish(backend);
+    const store = await Store.open(backend, mergeBlocks, encodeVectors);
+    return { store, backend, encryption };
   } catch (error) {
-    backend.close();
+    inner.close();
     throw toPiramidError(error, 'CORRUPT', 'opening the database');
   }
 }

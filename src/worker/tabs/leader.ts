@@ -35,7 +35,7 @@ export class Leader {
       this.onFenced();
       return;
     }
-    this.post(client, { type: 'welcome', protocol: TABS_PROTOCOL, ...this.term.opened! });
+    this.post(client, { type: 'welcome', protocol: TABS_PROTOCOL, ...this.term.opened!, keyBlock: this.term.keyBlock });
   }
 
   /** Tells every follower. */

@@ -15,6 +15,7 @@ export const METHODS: Record<Method, 'plain' | 'numbered' | 'write'> = {
   testify: 'plain',
   repair: 'numbered',
   retryWrites: 'plain',
+  rotateKey: 'write',
   listCollections: 'plain',
   openCollection: 'write',
   deleteCollection: 'write',
@@ -50,7 +51,7 @@ export type BoardMessage =
 
 /** On a follower's channel, from the leader. */
 export type LeaderMessage = { leader: string } & (
-  | { type: 'welcome'; protocol: number; device: Device; uuid: string }
+  | { type: 'welcome'; protocol: number; device: Device; uuid: string; keyBlock: ArrayBuffer | null }
   | { type: 'answer'; call: CallId; value: unknown }
   | { type: 'error'; call: CallId; error: WireError }
   | { type: 'event'; call: CallId; event: EngineEvent }

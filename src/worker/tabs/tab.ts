@@ -12,6 +12,7 @@ import {
   fromWire,
   type PageEvent,
 } from '../../protocol.ts';
+import { type Unlocked, unlock } from '../../store/encryption.ts';
 import type { DatabaseStats, Device } from '../../types.ts';
 import { createEngine, type LocalEngine } from '../engine.ts';
 import { holdDatabase, holdLifeLock } from '../locks.ts';
@@ -112,6 +113,8 @@ class Tab {
   /** Of the database, known for certain once a collection of it has been opened. */
   private uuid: string | null = null;
   private isUuidStored = false;
+  /** What its encryption needs, once this worker has proven the key: outlasts an exchange of the key by another tab. */
+  private unlocked: Unlocked | null = null;
 
   private board: BroadcastChannel | null = null;
   private channel: BroadcastChannel | null = null;
@@ -141,7 +144,7 @@ class Tab {
     if (options.storage === 'memory' || this.token === null) {
       // Nobody to share with, or nobody who could be asked: then the newest opener has the database.
       const term = this.newTerm();
-      const opened = await term.open(options);
+      const opened = await term.open(options, null);
       this.term = term;
       return opened;
     }
@@ -265,7 +268,8 @@ class Tab {
     });
     this.post({ type: 'busy' });
     try {
-      const opened = await term.open(this.options!);
+      const opened = await term.open(this.options!, this.unlocked);
+      this.unlocked = term.unlocked;
       // Until whoever was in office cannot believe so any longer.
       if (byForce) await new Promise((resolve) => setTimeout(resolve, LEASE_MS));
       if (this.term !== term) return void term.close();
@@ -443,8 +447,8 @@ class Tab {
         );
         return;
       }
-      this.following = message.leader;
-      this.take(message);
+      if (message.keyBlock || this.options?.key) void this.proveKey(message);
+      else this.followLeader(message);
       return;
     }
     if (message.leader !== this.following) return;
@@ -458,6 +462,23 @@ class Tab {
     if (message.type === 'event') this.emit(call, message.event);
     else if (message.type === 'answer') this.answer(call, message.value, 'follower');
     else this.settle(call, () => call.reject(fromWire(message.error)));
+  }
+
+  private followLeader(welcome: LeaderMessage & { type: 'welcome' }): void {
+    this.following = welcome.leader;
+    this.take(welcome);
+  }
+
+  /** Follows only who could open the database himself. */
+  private async proveKey(welcome: LeaderMessage & { type: 'welcome' }): Promise<void> {
+    try {
+      this.unlocked = await unlock(welcome.keyBlock ?? undefined, this.options!.key ?? null, this.unlocked);
+    } catch (error) {
+      this.fail(toPiramidError(error, 'WRONG_KEY', 'the key could not be tried'));
+      return;
+    }
+    // A welcome may come twice, and this worker may have come to lead meanwhile.
+    if (!this.term && welcome.leader !== this.following) this.followLeader(welcome);
   }
 
   /** While an answer is owed, the leader is asked for signs of life. */
@@ -518,7 +539,8 @@ class Tab {
 
   private async openGeneration(options: EngineOptions): Promise<LocalEngine> {
     const engine = createEngine(() => this.sharedModels());
-    await engine.open({ ...options, storage: 'memory', device: 'js' }, this.onEvent);
+    const { key: _, ...rest } = options;
+    await engine.open({ ...rest, storage: 'memory', device: 'js' }, this.onEvent);
     return engine;
   }
 }

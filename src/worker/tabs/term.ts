@@ -4,6 +4,7 @@ import { PiramidError } from '../../errors.ts';
 import type { CreateModelLoader } from '../../models/model.ts';
 import type { CallId, EngineEvent, EngineOptions, Notice } from '../../protocol.ts';
 import type { Origin } from '../../store/answered.ts';
+import type { Unlocked } from '../../store/encryption.ts';
 import type { Device } from '../../types.ts';
 import { createEngine, type LocalEngine, type OpenShard } from '../engine.ts';
 import { METHODS, type Method } from './messages.ts';
@@ -38,10 +39,13 @@ export class Term {
     });
   }
 
-  async open(options: EngineOptions): Promise<{ device: Device; uuid: string }> {
+  /** `known`: what this worker knows of the database's encryption. */
+  async open(options: EngineOptions, known: Unlocked | null): Promise<{ device: Device; uuid: string }> {
     this.provenAt = performance.now();
-    this.opened = await this.engine.open(options, (event) =>
-      event.type === 'notice' ? this.onNotice(event.notice) : this.listeners.get(event.call)?.(event),
+    this.opened = await this.engine.open(
+      options,
+      (event) => (event.type === 'notice' ? this.onNotice(event.notice) : this.listeners.get(event.call)?.(event)),
+      known,
     );
     return this.opened;
   }
@@ -74,6 +78,15 @@ export class Term {
       this.engine.cancel(call);
     };
     return { answer: answer(), cancel };
+  }
+
+  /** Of an encrypted database: the key as it is stored, and what this worker makes of it. */
+  get keyBlock(): ArrayBuffer | null {
+    return this.engine.encryption()?.keyBlock ?? null;
+  }
+
+  get unlocked(): Unlocked | null {
+    return this.engine.encryption()?.unlocked ?? null;
   }
 
   /** Null while the last proof holds. Calls that come meanwhile wait for the same one, and so keep their order. */
