@@ -11,6 +11,7 @@ const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.u
 /** The package's entries as their sources. Patterns, because an alias that is a string misses names with a query (`?worker`). */
 export const alias = [
   { find: /^piramid\/rag-worker(?=\?|$)/, replacement: path('./src/worker/rag-worker.ts') },
+  { find: /^piramid\/import$/, replacement: path('./src/import/index.ts') },
   { find: /^piramid\/rag$/, replacement: path('./src/rag/index.ts') },
   { find: /^piramid$/, replacement: path('./src/index.ts') },
 ];

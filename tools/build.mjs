@@ -15,6 +15,7 @@ const LIBRARIES = [
   ['index.ts', 'piramid.iife.js', 'iife', []],
   ['rag/index.ts', 'rag.js', 'es', ['piramid']],
   ['rag/index.ts', 'rag.iife.js', 'iife', []],
+  ['import/index.ts', 'import.js', 'es', ['piramid']],
   ['worker/worker.ts', 'worker.js', 'es', []],
   ['worker/rag-worker.ts', 'rag-worker.js', 'es', ['@huggingface/transformers']],
 ];

@@ -1,5 +1,6 @@
 // Exports and imports through the public API: in real IndexedDB, from a tab that follows, and where the leader goes away.
 import { type Database, open } from 'piramid';
+import { importFvecs, importJsonl } from 'piramid/import';
 import { describe, expect, test } from 'vitest';
 import { codeOf, freshName, openFresh, records } from './databases.ts';
 
@@ -152,4 +153,21 @@ describe('a database', () => {
     expect((await follower.listCollections()).map((info) => info.name)).toEqual(['d', 'texts']);
     expect((await follower.import(file)).records).toBe(19_999);
   });
+});
+
+test('files of other programs go into a collection', async () => {
+  await using db = await openFresh();
+  const c = await db.collection('c', { dimension: 2 });
+  const lines = ['{"id":"a","vector":[1,0],"text":"first","metadata":{"n":1}}', '{"id":"b","vector":[0,1]}'];
+  expect(await importJsonl(c, new Blob([lines.join('\n')]))).toBe(2);
+  const vectors = new Blob([Int32Array.of(2), Float32Array.of(3, 4), Int32Array.of(2), Float32Array.of(5, 6)]);
+  expect(await importFvecs(c, vectors.stream())).toBe(2);
+  expect(await c.count()).toBe(4);
+  expect((await c.get([1, 'a'])).map(({ vector, text }) => [[...vector!], text])).toEqual([
+    [[5, 6], undefined],
+    [[1, 0], 'first'],
+  ]);
+  await expect(importJsonl(c, new Blob(['{"id":"x","vector":[1]}']))).rejects.toThrow(
+    /^DIMENSION_MISMATCH: line 1 to line 1: record "x"/,
+  );
 });
