@@ -169,11 +169,16 @@ function changed(model: Model, name: string, change: (records: Map<RecordId, Mod
   return new Map([...model].map(([other, values]) => [other, other === name ? records : values]));
 }
 
+export async function openExisting(engine: LocalEngine, name: string): Promise<number> {
+  const request = { dimension: null, metric: null, quantization: null, embedder: null, mustExist: true };
+  return (await engine.openCollection(name, request, ++call)).id;
+}
+
 /** Everything that a database holds, as the public calls give it. */
 export async function contents(engine: LocalEngine): Promise<Model> {
   const model = new Map<string, Map<RecordId, ModelRecord>>();
   for (const { name } of await engine.listCollections()) {
-    const id = await openCollection(engine, name);
+    const id = await openExisting(engine, name);
     const { ids, rows } = await engine.scroll(id, {
       where: null,
       limit: 10_000,
@@ -184,7 +189,7 @@ export async function contents(engine: LocalEngine): Promise<Model> {
     for (const [i, rid] of ids.entries()) {
       if (records.has(rid)) throw new Error(`record ${rid} is there twice`);
       records.set(rid, {
-        vector: rows.vectors![i] ? [...rows.vectors![i]!].map((x) => x + 0) : null,
+        vector: rows.vectors?.[i] ? [...rows.vectors[i]!].map((x) => x + 0) : null,
         text: rows.texts![i] ?? null,
         metadata: (rows.metadata![i] as ModelRecord['metadata']) ?? null,
       });
