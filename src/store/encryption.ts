@@ -102,6 +102,7 @@ class OpenEncryption implements Encryption {
       close: () => inner.close(),
       read: async (store, key) => {
         const value = await inner.read(store, key);
+        if (value) await this.findQuicker();
         return value && !isClear(store, key) ? this.decrypt(store, key, value) : value;
       },
       commit: async (writes, expected) =>
@@ -110,12 +111,20 @@ class OpenEncryption implements Encryption {
   }
 
   async establish(fenced: Backend): Promise<void> {
+    await this.findQuicker();
+    if (!this.fresh) return;
+    await fenced.commit([keyWrite(this.keyBlock)]);
+    this.fresh = null;
+  }
+
+  /** Whether somebody has made the database meanwhile: then it has a key already, or none. */
+  private async findQuicker(): Promise<void> {
     if (!this.fresh) return;
     const other = await openEncryption(this.inner, this.fresh);
-    if (await this.inner.read('manifest', KEY_KEY)) {
-      this.unlocked = other!.unlocked;
-      this.keyBlock = other!.keyBlock;
-    } else await fenced.commit([keyWrite(this.keyBlock)]);
+    const keyBlock = await this.inner.read('manifest', KEY_KEY);
+    if (!keyBlock) return;
+    this.unlocked = other!.unlocked;
+    this.keyBlock = keyBlock;
     this.fresh = null;
   }
 

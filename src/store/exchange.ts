@@ -42,11 +42,14 @@ export interface End {
   chain: number;
 }
 
+/** What is chained of a header: all but its own checksum, behind which a CRC forgets what was before. */
+const CHAINED_BYTES = HEADER_BYTES - 4;
+
 /** Checksum of the headers so far, in their order; 0 before the first. Each holds the checksum of its own payload. */
 export function chainOf(chain: number, block: ArrayBuffer): number {
-  const bytes = new Uint8Array(4 + HEADER_BYTES);
+  const bytes = new Uint8Array(4 + CHAINED_BYTES);
   new DataView(bytes.buffer).setUint32(0, chain, true);
-  bytes.set(new Uint8Array(block, 0, HEADER_BYTES), 4);
+  bytes.set(new Uint8Array(block, 0, CHAINED_BYTES), 4);
   return crc32(bytes);
 }
 

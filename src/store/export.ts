@@ -35,7 +35,7 @@ export class Export {
     this.reader = reader;
     this.collections = snapshots.map((snapshot) => ({
       snapshot,
-      renumbering: new Renumbering(snapshot.deleted.resized(snapshot.rowCount)),
+      renumbering: new Renumbering(snapshot.deleted.resized(snapshot.rowCount)), // a copy
     }));
     this.rowsTotal = this.counts().reduce((sum, count) => sum + count, 0);
     this.keys = snapshots.flatMap(({ stored }) =>

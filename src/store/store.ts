@@ -233,7 +233,7 @@ export class Store {
     const snapshots = collections.map((id) => {
       const { stored, logged, deleted, rowCount, refused } = this.rows(id);
       if (refused) throw refused;
-      return { stored, logged: [...logged], deleted: deleted.clone(), rowCount };
+      return { stored, logged: [...logged], deleted, rowCount };
     });
     return new Export(this.journal, this.reader, snapshots);
   }

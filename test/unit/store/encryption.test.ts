@@ -131,6 +131,34 @@ test('the key is exchanged without touching a value; who knew the database goes 
   await expect(encryption.rotate(backend, first)).rejects.toThrow(/^BLOCKED/);
 });
 
+test('who was slower to make a database finds the key of who was quicker, and writes nothing over it', async () => {
+  const [mine, other] = await Promise.all([newKey(), newKey()]);
+  for (const [quicker, slower] of [
+    [mine, mine],
+    [mine, other],
+    [null, other],
+  ] as const) {
+    for (const isFencedFirst of [false, true]) {
+      const inner = new MemoryBackend();
+      const late = (await openEncryption(inner, slower))!;
+      let backend = isFencedFirst ? await openFenced(late.backend) : late.backend;
+      await fill((await open(inner, quicker)).store);
+      const before = await bytesOf(inner);
+      const opening = async () => {
+        if (!isFencedFirst) backend = await openFenced(backend);
+        await late.establish(backend);
+        return Store.open(backend, (blocks) => blocks[0]!.bytes);
+      };
+      if (quicker === slower) expect((await opening()).collections[0]!.name).toBe(CANARY);
+      else {
+        await expect(opening()).rejects.toThrow(/^WRONG_KEY/);
+        expect(await bytesOf(inner)).toEqual(before);
+      }
+      expect((await open(inner, quicker)).store.collections[0]!.name).toBe(CANARY);
+    }
+  }
+});
+
 test('two that make a database at once end with one key', async () => {
   const [mine, other] = await Promise.all([newKey(), newKey()]);
   for (const keys of [

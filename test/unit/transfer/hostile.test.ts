@@ -3,7 +3,14 @@
 import { describe, expect, test } from 'vitest';
 import { PiramidError } from '../../../src/errors.ts';
 import { crc32 } from '../../../src/store/checksum.ts';
-import { encodeJson, encodeSections, encodeTexts, HEADER_BYTES, KINDS } from '../../../src/store/format.ts';
+import {
+  decodeBlock,
+  encodeJson,
+  encodeSections,
+  encodeTexts,
+  HEADER_BYTES,
+  KINDS,
+} from '../../../src/store/format.ts';
 import { MemoryBackend } from '../../../src/store/memory.ts';
 import { Store } from '../../../src/store/store.ts';
 import { type SeededRandom, seededRandom } from '../../../src/structures/random.ts';
@@ -30,7 +37,7 @@ const MERGE = (blocks: readonly { bytes: Uint8Array; shift: number }[]) =>
   mergePostings(blocks.map(({ bytes, shift }) => Postings.open(bytes, shift)));
 
 /** Two collections, each of several blocks. */
-async function original(): Promise<Uint8Array<ArrayBuffer>[]> {
+async function original(word = 'text'): Promise<Uint8Array<ArrayBuffer>[]> {
   const engine = await openEngine();
   const a = await engine.openCollection('a', request({ dimension: 3 }), newCall());
   const b = await engine.openCollection('b', request({}), newCall());
@@ -38,7 +45,7 @@ async function original(): Promise<Uint8Array<ArrayBuffer>[]> {
     const ids = [0, 1, 2, 3].map((i) => (i % 2 ? batch * 4 + i : `id ${batch * 4 + i}`));
     const metadata = ids.map((_, i) => (i === 0 ? null : `{"n":${i},"when":{"$date":"2024-01-01T00:00:00.000Z"}}`));
     const vectors = Float32Array.from({ length: 12 }, (_, i) => i + batch - 3);
-    const texts = ids.map((id, i) => (i === 2 ? null : `text of ${id}`));
+    const texts = ids.map((id, i) => (i === 2 ? null : `${word} of ${id}`));
     await engine.upsert(a.id, records({ ids, vectors, texts, metadata }), 'upsert', newCall());
     await engine.upsert(b.id, records({ ids, texts: ids.map((id) => `word ${id}`) }), 'upsert', newCall());
   }
@@ -241,6 +248,14 @@ function mutated(random: Random, source: Blocks): { file: Uint8Array<ArrayBuffer
   return { file: file ?? joined(blocks), forged: way > 2 };
 }
 
+/** A section of vectors of three numbers. */
+function vectorsOf(rowCount: number, number: (i: number) => number, presence = 2 ** rowCount - 1): Uint8Array {
+  const payload = new Uint8Array(4 + rowCount * 12);
+  new DataView(payload.buffer).setUint32(0, presence, true);
+  payload.set(new Uint8Array(Float32Array.from({ length: rowCount * 3 }, (_, i) => number(i)).buffer), 4);
+  return payload;
+}
+
 const CODES = ['INVALID_FILE', 'NEWER_FORMAT', 'CONFLICT'];
 
 test(`${FILES} files: refused with a typed error and without a trace, or imported as they are`, async () => {
@@ -324,6 +339,70 @@ describe('an import', () => {
     await expect(target.import(joined(resealed([...blocks.slice(0, at), rows, end])), 1000)).rejects.toThrow(
       `INVALID_FILE: block ${at}: record 1 stands there twice. Nothing was imported.`,
     );
+  });
+
+  test('of a file with a block of another file is refused, though each is whole and the counts are right', async () => {
+    const [mine, other] = await Promise.all([original(), original('note')]);
+    const target = await new Target().open();
+    const before = await target.state();
+    for (let i = 1; i < mine.length - 1; i++) {
+      const mixed = joined(mine.with(i, other[i]!));
+      const isSame = Buffer.compare(mine[i]!, other[i]!) === 0;
+      if (isSame) continue;
+      await expect(target.import(mixed, 1 << 20)).rejects.toThrow(/^INVALID_FILE: .*not those that were written/);
+      expect(await target.state()).toEqual(before);
+    }
+    expect(mine.some((block, i) => i > 0 && Buffer.compare(block, other[i]!) !== 0)).toBe(true);
+  });
+
+  test('takes in nothing that a user could not have written', async () => {
+    const blocks = await original();
+    const at = blocks.findIndex((block) => block[5] === KINDS.log);
+    const { header } = decodeBlock(blocks[at]!.slice().buffer, { kind: 'log' });
+    const n = header.rowCount;
+    const good = {
+      1: encodeJson(Array.from({ length: n }, (_, i) => `good ${i}`)),
+      2: vectorsOf(n, () => 1),
+      3: encodeJson(Array.from({ length: n }, () => null)),
+    };
+    const first = (value: unknown) => encodeJson(Array.from({ length: n }, (_, i) => (i === 0 ? value : null)));
+    const ids = (value: unknown) => encodeJson(Array.from({ length: n }, (_, i) => (i === 0 ? value : i + 100)));
+    const deep = JSON.parse(`${'{"a":'.repeat(40)}1${'}'.repeat(40)}`);
+    const bad: [section: 1 | 2 | 3, bytes: Uint8Array, message: RegExp][] = [
+      ...[null, '', 1.5, 2 ** 53, {}, '\ud800', true].map((id) => [1, ids(id), /expected an id/] as const),
+      [1, encodeJson({ length: n }), /expected \d+ ids/],
+      [1, encodeJson(['a']), /expected \d+ ids, got 1/],
+      [1, Uint8Array.of(0x5b, 0xff, 0x5d), /./],
+      [2, vectorsOf(n, () => 0), /all numbers are zero/],
+      [2, vectorsOf(n, (i) => (i === 4 ? Number.NaN : 1)), /expected a finite float32/],
+      [2, vectorsOf(n, () => Number.POSITIVE_INFINITY), /expected a finite float32/],
+      [2, vectorsOf(n, () => 1, 0), /has numbers but no vector/],
+      [2, vectorsOf(n, () => 1, 0xffffffff), /vectors of rows that do not exist/],
+      ...['text', 1, [], true].map((value) => [3, first(value), /./] as const),
+      ...[{ $x: 1 }, { 'a.b': 1 }, deep].map((value) => [3, first(value), /./] as const),
+      ...[1, 'never', '2024-01-01', '2024-01-01T00:00:00Z', null].map(
+        (date) => [3, first({ when: { $date: date } }), /a date is not a date/] as const,
+      ),
+      [3, first({ when: { $date: '2024-01-01T00:00:00.000Z', more: 1 } }), /a date is not a date/],
+      [3, first({ $date: '2024-01-01T00:00:00.000Z' }), /a date is not a date/],
+    ].map(([section, bytes, message]) => [section, bytes, message] as [1 | 2 | 3, Uint8Array, RegExp]);
+    const target = await new Target().open();
+    const fileOf = (sections: { [id: number]: Uint8Array }) => {
+      const payload = encodeSections(Object.entries(sections).map(([id, bytes]) => ({ id: Number(id), bytes })));
+      return joined(resealed(blocks.with(at, withPayload(blocks[at]!, payload))));
+    };
+    const before = await target.state();
+    for (const [section, bytes, message] of bad) {
+      const importing = target.import(fileOf({ ...good, [section]: bytes }), 1 << 20);
+      await expect(importing, `${section} ${new TextDecoder().decode(bytes)}`).rejects.toThrow(message);
+      await expect(importing).rejects.toThrow(new RegExp(`^INVALID_FILE: block ${at}: `));
+      expect(await target.state()).toEqual(before);
+    }
+    await target.import(
+      fileOf({ ...good, 3: first({ constructor: 1, toString: { $date: '2024-01-01T00:00:00.000Z' } }) }),
+      1 << 20,
+    );
+    expect(target.store.collections).toHaveLength(3);
   });
 
   test('into a database that has a collection of that name is CONFLICT, at its first block or at its last', async () => {

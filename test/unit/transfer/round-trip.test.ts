@@ -158,6 +158,9 @@ describe('an export', () => {
     const { records: before } = (await contents(engine))[0]!;
     const blocks = await exported(engine, {
       async between(number) {
+        // Its head is written; no row has been read yet.
+        const later = records({ ids: ['later'], vectors: new Float32Array(64) });
+        if (number === 1) await engine.upsert(id, later, 'upsert', newCall());
         if (number === 1) await engine.delete(id, { ids: ids.slice(0, 1500) }, newCall());
         if (number === 2) await engine.compact(id, newCall());
         if (number === 2) await engine.upsert(id, records({ ids, vectors: vectors.slice() }), 'upsert', newCall());
