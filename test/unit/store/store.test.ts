@@ -145,7 +145,9 @@ test.each(['plain', 'encrypted'])(
     await fc.assert(
       fc.asyncProperty(fc.array(command, { maxLength: 25 }), async (commands) => {
         const memory = new MemoryBackend();
-        const backend: Backend = kind === 'plain' ? memory : (await openEncryption(memory, key))!.backend;
+        const encryption = kind === 'plain' ? null : await openEncryption(memory, key);
+      await encryption?.establish(memory);
+      const backend: Backend = encryption?.backend ?? memory;
         let store = await Store.open(backend, mergePostings);
         const { id } = await store.createCollection('c', CONFIG);
         let model: ModelRow[] = [];
