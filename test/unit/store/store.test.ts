@@ -146,8 +146,8 @@ test.each(['plain', 'encrypted'])(
       fc.asyncProperty(fc.array(command, { maxLength: 25 }), async (commands) => {
         const memory = new MemoryBackend();
         const encryption = kind === 'plain' ? null : await openEncryption(memory, key);
-      await encryption?.establish(memory);
-      const backend: Backend = encryption?.backend ?? memory;
+        await encryption?.establish(memory);
+        const backend: Backend = encryption?.backend ?? memory;
         let store = await Store.open(backend, mergePostings);
         const { id } = await store.createCollection('c', CONFIG);
         let model: ModelRow[] = [];
