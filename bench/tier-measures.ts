@@ -6,7 +6,7 @@ import { type Figure, median, timed } from './statistics.ts';
 
 const K = 10;
 const BATCH = 64;
-const NAMES = { int8: 'int8', binary: 'bin' } as const;
+const NAMES = { int8: 'int8', binary: 'bin', auto: 'auto' } as const;
 type Tier = keyof typeof NAMES;
 
 /** Clustered vectors. `suffix` tells sizes apart where issue and reader do. */
@@ -91,6 +91,7 @@ export async function measureRealTiers(sample: number): Promise<Figure[]> {
     storage: 'memory',
     device: 'wasm',
     models: { path: '/models/' },
+    scanBudget: 1, // 'auto' takes binary codes
   });
   const figures: Figure[] = [];
   const from = await db.collection('from', { embedder: 'static-en' });
@@ -102,7 +103,7 @@ export async function measureRealTiers(sample: number): Promise<Figure[]> {
     n: sentences.length,
     d: from.dimension!,
   });
-  for (const tier of ['int8', 'binary'] as const) {
+  for (const tier of ['int8', 'binary', 'auto'] as const) {
     const collection = await db.collection(tier, { dimension: from.dimension!, quantization: tier });
     for (let cursor: string | undefined; ; ) {
       const page = await from.scroll({ limit: 10_000, select: ['vector'], ...(cursor && { cursor }) });

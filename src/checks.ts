@@ -5,7 +5,7 @@ import type { EmbedderOptions, Metric, Quantization, RecordId } from './types.ts
 
 /** What options can be, and their bounds. */
 export const METRICS: readonly Metric[] = ['cosine', 'dot', 'l2', 'l1', 'hamming', 'jaccard'];
-export const QUANTIZATIONS: readonly Quantization[] = ['none', 'f16', 'int8', 'binary'];
+export const QUANTIZATIONS: readonly Quantization[] = ['none', 'f16', 'int8', 'binary', 'auto'];
 export const DIMENSION_MAX = 65_536;
 export const NAME_LENGTH_MAX = 512;
 

@@ -39,6 +39,8 @@ export interface EngineOptions {
   storage: NonNullable<OpenOptions['storage']>;
   device: NonNullable<OpenOptions['device']>;
   durability: NonNullable<OpenOptions['durability']>;
+  /** Bytes. @default by the memory of the device */
+  scanBudget?: number;
   /** URLs are absolute. */
   models: ModelSource;
   /** AES-GCM, of an encrypted database. */

@@ -17,7 +17,10 @@ export type Metric = 'cosine' | 'dot' | 'l2' | 'l1' | 'hamming' | 'jaccard';
  * What is scanned to find records: `'none'`: the float32 numbers themselves; `'f16'`: their float16 roundings, on a GPU
  * alone (the CPU scans float32); `'int8'`: one byte a number; `'binary'`: one bit a number.
  */
-export type Quantization = 'none' | 'f16' | 'int8' | 'binary';
+export type Precision = 'none' | 'f16' | 'int8' | 'binary';
+
+/** What a collection's queries scan: always the same, or what its size asks for. */
+export type Quantization = Precision | 'auto';
 
 /** What runs the distance kernels. */
 export type Device = 'webgpu' | 'wasm' | 'js';
@@ -122,7 +125,8 @@ export interface Query {
   exact?: boolean;
   /**
    * Multiplies the number of candidates that a quantised collection scores by their float32 numbers: higher recall, more
-   * time. Above 0, at most 1000. Only for vector queries of quantised collections that are not `exact`. @default 1
+   * time. Above 0, at most 1000. Only for vector queries of quantised collections that are not `exact`; for `'auto'`, on top of
+   * what it picks itself, and without effect while it scans the vectors. @default 1
    */
   oversample?: number;
   /** Return the plan, each phase's time, and each leg's rank and score. @default false */
@@ -179,7 +183,9 @@ export interface QueryPlan {
   /** What scanned the vectors or their codes; absent where neither was. */
   device?: Device;
   /** What was scanned: the vectors themselves ('none'), their float16 roundings, or codes. Absent like `device`. */
-  tier?: Quantization;
+  tier?: Precision;
+  /** With `quantization: 'auto'`: what that was chosen by. Absent where the query was answered otherwise (`exact`). */
+  why?: string;
   /** Workers that scanned side by side; absent: one. Without a GPU, vectors above 32 MB are spread over up to 4. */
   workers?: number;
   /** How many records the scan of codes left to be scored by their float32 numbers. */
@@ -205,7 +211,12 @@ export interface CollectionOptions {
   /**
    * What queries scan. `'none'`: the vectors, exactly. `'f16'`: as exactly, in half of a GPU's memory, and without one like
    * `'none'`. `'int8'`, `'binary'` (for cosine, dot and l2): a small copy, then the best candidates' vectors; faster, but a match may be missed: `recallCheck` measures how often, `exact` and `oversample` of a query avoid it.
-   * Scores are exact in each case, and vectors are always kept in full. @default 'none'
+   * Scores are exact in each case, and vectors are always kept in full.
+   *
+   * `'auto'`: `'none'` as long as the float32 numbers of all rows fit into `OpenOptions.scanBudget`, `'int8'` up to four times
+   * as many, and `'binary'` with twice the candidates above. As records come and, after compaction, go, it changes by itself, in the
+   * background, while queries are answered as before; that takes the memory of the vectors twice. Metrics without codes
+   * are scanned exactly whatever their size. `stats()` and `explain` say what is scanned and why. @default 'none'
    */
   quantization?: Quantization;
 }
@@ -322,6 +333,12 @@ export interface OpenOptions {
    * `WRONG_KEY`. Whoever loses the key loses the records. Needs https. @default not encrypted
    */
   key?: CryptoKey | Uint8Array;
+  /**
+   * How many bytes one query of a collection with `quantization: 'auto'` may scan: what does not fit in float32 is scanned as int8,
+   * and what does not fit as int8 as binary codes. 1 or more. Not stored; with several tabs, that of the tab that
+   * leads counts. @default 1/32 of `navigator.deviceMemory` (4 GiB where a browser does not say): 128 to 256 MiB
+   */
+  scanBudget?: number;
   /** Milliseconds without a sign of life from the worker after which calls reject with `TIMEOUT`. @default 60000 */
   timeout?: number;
 }
@@ -471,6 +488,10 @@ export interface CollectionInfo {
 export interface CollectionStats extends CollectionInfo {
   /** What scans its vectors now. */
   device: Device;
+  /** With `quantization: 'auto'`, once it is loaded: what queries scan now. */
+  tier?: Precision;
+  /** What that was chosen by. */
+  why?: string;
   /** Rows held, deleted ones that await compaction included. */
   rows: number;
   /** Bytes of its vectors and indexes in each place. */

@@ -340,9 +340,9 @@ function checkRange(
 function checkOversample(oversample: unknown, query: Query, rules: PackingRules, searchesVectors: boolean): void {
   if (typeof oversample !== 'number' || !(oversample > 0 && oversample <= OVERSAMPLE_MAX))
     throw invalid(`oversample: expected a number above 0, at most ${OVERSAMPLE_MAX}, got ${describe(oversample)}`);
-  const hasCodes = rules.quantization === 'int8' || rules.quantization === 'binary';
+  const hasCodes = ['int8', 'binary', 'auto'].includes(rules.quantization);
   if (!hasCodes || query.exact || !searchesVectors)
-    throw invalid('oversample: only for vector queries of int8 and binary collections that are not exact');
+    throw invalid('oversample: only for vector queries of int8, binary and auto collections that are not exact');
 }
 
 function checkFusion(fusion: Fusion | undefined): Fusion {

@@ -18,7 +18,11 @@ import { importKey } from './key.ts';
  */
 export async function open(name: string, options: OpenOptions = {}): Promise<Database> {
   checkName(name, 'database');
-  checkOptions(options, ['storage', 'device', 'durability', 'worker', 'persist', 'models', 'timeout', 'key'], 'open');
+  checkOptions(
+    options,
+    ['storage', 'device', 'durability', 'worker', 'persist', 'models', 'scanBudget', 'timeout', 'key'],
+    'open',
+  );
   checkChoice(options.storage, ['indexeddb', 'memory'], 'storage');
   checkChoice(options.device, ['auto', 'webgpu', 'wasm', 'js'], 'device');
   checkChoice(options.durability, ['strict', 'relaxed'], 'durability');
@@ -27,6 +31,7 @@ export async function open(name: string, options: OpenOptions = {}): Promise<Dat
   }
   if (options.persist !== undefined && typeof options.persist !== 'boolean')
     throw invalid(`persist: expected true or false, got ${describe(options.persist)}`);
+  if (options.scanBudget !== undefined) checkInteger(options.scanBudget, 1, Number.MAX_SAFE_INTEGER, 'scanBudget');
   if (options.timeout !== undefined) checkInteger(options.timeout, 100, 86_400_000, 'timeout');
   checkOptions(options.models, ['path', 'remote', 'runtime'], 'models');
   const { path, remote, runtime } = options.models ?? {};
@@ -44,6 +49,7 @@ export async function open(name: string, options: OpenOptions = {}): Promise<Dat
           storage: options.storage ?? 'indexeddb',
           device: options.device ?? 'auto',
           durability: options.durability ?? 'strict',
+          ...(options.scanBudget !== undefined && { scanBudget: options.scanBudget }),
           models: {
             ...(path !== undefined && { path: absolute(path, 'models.path') }),
             ...(runtime !== undefined && { runtime: absolute(runtime, 'models.runtime') }),

@@ -67,6 +67,7 @@ export function createFlatIndex(options: FlatIndexOptions, devices: Devices): Ve
   return {
     dimension,
     metric,
+    tier: isHalf ? 'f16' : 'none',
     get rowCount() {
       return cpu.rowCount;
     },

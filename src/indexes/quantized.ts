@@ -121,6 +121,7 @@ export function createQuantizedIndex(options: QuantizedIndexOptions, devices: De
   return {
     dimension,
     metric,
+    tier,
     get rowCount() {
       return originals.rowCount;
     },

@@ -19,6 +19,7 @@ export function createShardedIndex(options: VectorIndexOptions, devices: Devices
   return {
     dimension,
     metric,
+    tier: 'none',
     device,
     get rowCount() {
       return rows.rowCount;

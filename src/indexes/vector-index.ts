@@ -1,6 +1,6 @@
 // The contract of every index: which rows are near a query. Knows rows and numbers; nothing of ids, records or disk.
 import type { Bitset } from '../structures/bitset.ts';
-import type { Device, Metric, Quantization } from '../types.ts';
+import type { Device, Metric, Precision } from '../types.ts';
 
 export interface VectorIndexOptions {
   dimension: number;
@@ -41,7 +41,7 @@ export interface VectorHits {
   /** What answered (a lost GPU is answered by WASM within the call). */
   device: Device;
   /** What was scanned. The answer is certain where it is 'none' or 'f16'. */
-  tier: Quantization;
+  tier: Precision;
   /** Workers that scanned, the engine's own included. @default 1 */
   workers?: number;
   /** How many rows the scan of codes left for the canonical score. */
@@ -54,6 +54,8 @@ export interface VectorIndex {
   readonly dimension: number;
   readonly metric: Metric;
   readonly rowCount: number;
+  /** What it is made to scan. A GPU that is short of memory may scan less precisely, as exactly. */
+  readonly tier: Precision;
   /** What would answer the next search. */
   readonly device: Device;
   /** Bytes held in each place. */

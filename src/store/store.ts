@@ -20,8 +20,8 @@ import { type LoadedRows, noVectors, placeholderIds, RowReader, readAhead, type 
 import { type BuildPostings, repairSegments, staleRows } from './repair.ts';
 import { PAYLOAD_CACHE_BYTES_MAX, SEGMENT_BYTES_MIN } from './schema.ts';
 
-/** How the store has codes made for rows that it moves from the log into a segment; null: the collection has none. */
-export type EncodeVectors = (config: CollectionConfig, vectors: Float32Array) => StoredCodes | null;
+/** How the store has codes made for rows that it moves from the log into a segment of a collection with `rowCount` rows; null: it has none. */
+export type EncodeVectors = (config: CollectionConfig, vectors: Float32Array, rowCount: number) => StoredCodes | null;
 
 interface CollectionRows {
   stored: StoredCollection;
@@ -349,7 +349,7 @@ export class Store {
     for (const run of adjacentRuns(rows.logged)) {
       const blocks = run.flatMap(({ postings }) => (postings ? { bytes: postings, shift: 0 } : []));
       const batch = joinBatches(run, blocks.length > 0 ? this.mergePostings(blocks, renumbering) : null);
-      batch.codes = batch.vectors && this.encodeVectors(config, batch.vectors.values);
+      batch.codes = batch.vectors && this.encodeVectors(config, batch.vectors.values, rows.rowCount);
       if (renumbering) batch.firstRow = renumbering.row(batch.firstRow);
       const { segment, values } = encodeSegment(collection, batch, () => next.nextChunk++);
       segments.push(segment);

@@ -25,12 +25,14 @@ import type {
   Facet,
   Metadata,
   MetadataValue,
+  Precision,
   RecordId,
   Target,
   UpsertOptions,
   Where,
 } from '../types.ts';
 import { Gate } from './gate.ts';
+import { defaultScanBudget, explainPrecision, oversampleOf, precisionFor } from './tiers.ts';
 
 /** Small postings blocks above this many are merged in memory: each costs every query a dictionary search per word. */
 const SMALL_BLOCKS_MAX = 24;
@@ -47,6 +49,7 @@ export class CollectionState {
   readonly gate = new Gate();
   private readonly store: Store;
   private readonly devices: Devices;
+  private readonly scanBudget: number;
   /** Of every row, deleted ones too. */
   private ids: RecordId[] = [];
   private readonly rowOf = new Map<RecordId, number>();
@@ -62,28 +65,36 @@ export class CollectionState {
   /** How often rows have been renumbered since the collection was created, and the latest of these. */
   private numbering: number;
   private readonly renumberings: Renumbering[] = [];
+  isClosed = false;
 
-  private constructor(stored: StoredCollection, store: Store, devices: Devices) {
+  private constructor(stored: StoredCollection, store: Store, devices: Devices, scanBudget: number) {
     this.stored = stored;
     this.store = store;
     this.devices = devices;
+    this.scanBudget = scanBudget;
     this.numbering = store.numbering(stored.id);
-    this.index = this.createIndex();
+    this.index = this.createIndex(store.rowCount(stored.id));
   }
 
-  /** An empty index as the collection's is. */
-  createIndex(): VectorIndex | null {
+  /** An empty index, as the collection's is to be with so many rows. */
+  createIndex(rowCount: number): VectorIndex | null {
     const { devices } = this;
-    const { dimension, metric, quantization: tier = 'none' } = this.stored.config;
+    const { dimension, metric } = this.stored.config;
     if (dimension === null) return null;
+    const tier = precisionFor(this.stored.config, rowCount, this.scanBudget);
     if (isTier(tier)) return createQuantizedIndex({ dimension, metric: productMetric(metric), tier }, devices);
     if (devices.shards) return createShardedIndex({ dimension, metric }, devices, devices.shards);
     return createFlatIndex({ dimension, metric, isHalf: tier === 'f16' }, devices);
   }
 
   /** Reads what is kept in memory from the store. */
-  static async load(stored: StoredCollection, store: Store, devices: Devices): Promise<CollectionState> {
-    const state = new CollectionState(stored, store, devices);
+  static async load(
+    stored: StoredCollection,
+    store: Store,
+    devices: Devices,
+    scanBudget = defaultScanBudget(),
+  ): Promise<CollectionState> {
+    const state = new CollectionState(stored, store, devices, scanBudget);
     try {
       for await (const rows of store.load(stored.id)) {
         for (const { firstRow, rowCount, values, present, codes } of rows.vectors) {
@@ -99,6 +110,26 @@ export class CollectionState {
       throw error;
     }
     return state;
+  }
+
+  /** Whether its size asks for an index that scans something else. */
+  get wantsOtherPrecision(): boolean {
+    const { config } = this.stored;
+    if (!this.index || config.quantization !== 'auto') return false;
+    return this.index.tier !== precisionFor(config, this.rowCount, this.scanBudget);
+  }
+
+  /** What the candidates of its queries are multiplied by. */
+  get oversample(): number {
+    return this.index ? oversampleOf(this.stored.config, this.index.tier) : 1;
+  }
+
+  /** What `auto` has queries scan, and why; null for other collections. */
+  get choice(): { tier: Precision; why: string } | null {
+    const { config } = this.stored;
+    if (!this.index || config.quantization !== 'auto') return null;
+    const { tier } = this.index;
+    return { tier, why: explainPrecision(config, tier, this.rowCount, this.scanBudget) };
   }
 
   get count(): number {
@@ -329,6 +360,13 @@ export class CollectionState {
     if (this.renumberings.length > RENUMBERINGS_MAX) this.renumberings.shift();
   }
 
+  /** Takes an index of the same rows instead of its own. Alone at the gate, in the write queue. */
+  exchangeIndex(index: VectorIndex | null): void {
+    if (this.isClosed) throw new PiramidError('CLOSED', 'the collection has been closed');
+    this.index?.close();
+    this.index = index;
+  }
+
   /** What was asked for of some rows. */
   async select(rows: ArrayLike<number>, select: Select): Promise<EngineRows> {
     const [texts, metadata, vectors] = await Promise.all([
@@ -356,6 +394,7 @@ export class CollectionState {
       ...(config.embedder && { embedder: config.embedder.fingerprint }),
       count: this.count,
       device: this.index?.device ?? this.devices.cpu,
+      ...this.choice,
       rows: this.rowCount,
       bytes: {
         gpu: this.index?.bytes.gpu ?? 0,
@@ -366,6 +405,7 @@ export class CollectionState {
   }
 
   close(): void {
+    this.isClosed = true;
     this.index?.close();
   }
 
@@ -450,11 +490,15 @@ export function renumberPostings(block: Postings, renumbering: Renumbering): Pos
   return Postings.open(mergePostings([block], renumbering));
 }
 
-/** The codes of vectors whose collection may not be open; null if it has none. */
+/** The codes of vectors whose collection, of so many rows, may not be open; null if it has none. */
 export function encodeVectors(
-  { dimension, metric, quantization: tier = 'none' }: CollectionConfig,
+  config: CollectionConfig,
   vectors: Float32Array,
+  rowCount: number,
+  scanBudget = defaultScanBudget(),
 ): StoredCodes | null {
+  const { dimension, metric } = config;
+  const tier = precisionFor(config, rowCount, scanBudget);
   if (dimension === null || !isTier(tier)) return null;
   const coder = createCoder({ tier, dimension, metric: productMetric(metric) });
   return { scheme: coder.scheme, records: coder.encode(vectors) };

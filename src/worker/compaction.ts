@@ -3,8 +3,8 @@
 import { throwIfAborted } from '../errors.ts';
 import type { VectorIndex } from '../indexes/vector-index.ts';
 import { nextTask } from '../models/turns.ts';
-import type { Compaction } from '../store/compaction.ts';
 import type { Store } from '../store/store.ts';
+import type { Bitset } from '../structures/bitset.ts';
 import type { Postings } from '../text/postings.ts';
 import type { Compacted, Progress } from '../types.ts';
 import { type CollectionState, renumberPostings } from './collection.ts';
@@ -45,16 +45,17 @@ export async function compactCollection(
       onProgress?.({ done: compaction.rowsDone, total: compaction.rowsTotal });
     }
     const { renumbering } = compaction;
-    index = state.createIndex();
+    index = state.createIndex(renumbering.row(state.rowCount));
     await index?.reserve(renumbering.row(state.rowCount));
-    const copied = await copyRows(state, compaction, index, 0, signal);
+    const { dropped } = renumbering;
+    const copied = await copyRows(state, dropped, index, 0, signal);
     const postings = new Map<Postings, Postings>();
     for (const block of state.postings()) {
       postings.set(block, renumberPostings(block, renumbering));
       await nextTask();
     }
     await turn(async () => {
-      await copyRows(state, compaction, index, copied, signal); // those that came meanwhile
+      await copyRows(state, dropped, index, copied, signal); // those that came meanwhile
       await state.gate.alone(() =>
         store.finishCompaction(compaction, () => {
           state.renumber(renumbering, index, postings);
@@ -70,10 +71,10 @@ export async function compactCollection(
   }
 }
 
-/** Appends the kept rows from `first` on to the new index. Returns how far it came: all rows that are durable now. */
-async function copyRows(
+/** Appends the rows from `first` on, but for `dropped` ones, to a new index. Returns how far it came: all rows that are durable now. */
+export async function copyRows(
   state: CollectionState,
-  { renumbering: { dropped } }: Compaction,
+  dropped: Bitset | null,
   index: VectorIndex | null,
   first: number,
   signal: AbortSignal,
@@ -84,7 +85,7 @@ async function copyRows(
   let rows: number[] = [];
   let turnEnds = performance.now() + TURN_MS;
   for (let row = first; row < end; row++) {
-    if (!dropped.has(row)) rows.push(row);
+    if (!dropped?.has(row)) rows.push(row);
     if (rows.length < rowsAtOnce && row < end - 1) continue;
     const vectors = new Float32Array(rows.length * index.dimension);
     for (const [i, vector] of (await state.index.vectors(rows)).entries()) vectors.set(vector, i * index.dimension);

@@ -29,7 +29,7 @@ import type { CollectionConfig, StoredCollection } from '../store/manifest.ts';
 import { MemoryBackend } from '../store/memory.ts';
 import type { StoredPostings } from '../store/reader.ts';
 import { COMPACTION_SHARE } from '../store/schema.ts';
-import { Store } from '../store/store.ts';
+import { type EncodeVectors, Store } from '../store/store.ts';
 import type { Renumbering } from '../structures/renumbering.ts';
 import { buildPostings, mergePostings, Postings } from '../text/postings.ts';
 import type {
@@ -44,9 +44,11 @@ import type {
 } from '../types.ts';
 import { CollectionState, encodeVectors } from './collection.ts';
 import { type CompactionRequest, compactCollection } from './compaction.ts';
+import { changePrecision } from './precision-change.ts';
 import { answerQuery } from './query.ts';
 import { Queue } from './queue.ts';
 import { checkRecall } from './recall.ts';
+import { defaultScanBudget } from './tiers.ts';
 import { Transfers } from './transfer.ts';
 
 /** How long a batch of queries works before it lets other messages in, milliseconds. */
@@ -65,6 +67,7 @@ type OnEvent = (event: EngineEvent | NoticeEvent) => void | Promise<void>;
 
 interface OpenDatabase {
   name: string;
+  scanBudget: number;
   store: Store;
   backend: FencedBackend;
   encryption: Encryption | null;
@@ -103,9 +106,12 @@ export function createEngine(
   let database: OpenDatabase | null = null;
   const collections = new Map<number, Promise<CollectionState>>();
   const writes = new Queue();
-  const compactions = new WeakMap<CollectionState, Queue>();
+  /** What moves rows into another index: one of a collection at a time. */
+  const moves = new WeakMap<CollectionState, Queue>();
   /** Collections that are being compacted unasked, or where that failed or brought nothing. */
   const compacting = new WeakSet<CollectionState>();
+  /** Collections whose precision is changing, or where that failed. */
+  const changing = new WeakSet<CollectionState>();
   const calls = new Map<CallId, AbortController>();
   const closing = new AbortController();
 
@@ -187,15 +193,22 @@ export function createEngine(
 
   // If housekeeping fails (a full disk), everything is as it was, and a later write tries again.
   function reportHousekeeping(error: unknown): void {
-    console.warn('Piramid: the log could not be folded, or a collection compacted, yet:', error);
+    console.warn('Piramid: the log could not be folded, a collection compacted, or its precision changed, yet:', error);
   }
 
-  /** One compaction of a collection at a time. */
+  function reportIfOpen(state: CollectionState, error: unknown): void {
+    if (!closing.signal.aborted && !state.isClosed) reportHousekeeping(error);
+  }
+
+  function move<T>(state: CollectionState, job: () => Promise<T>): Promise<T> {
+    const running = moves.get(state) ?? new Queue();
+    moves.set(state, running);
+    return running.run(job);
+  }
+
   function compact(state: CollectionState, request: CompactionRequest): Promise<Compacted> {
     const { store } = opened();
-    const running = compactions.get(state) ?? new Queue();
-    compactions.set(state, running);
-    return running.run(() => compactCollection(state, store, writes, request));
+    return move(state, () => compactCollection(state, store, writes, request));
   }
 
   /** Compacts a collection in the background once a good part of its rows is deleted. */
@@ -205,7 +218,24 @@ export function createEngine(
     compacting.add(state);
     compact(state, { share: COMPACTION_SHARE, signal: closing.signal })
       .then(({ rows }) => rows > 0 && compacting.delete(state))
-      .catch((error) => !closing.signal.aborted && reportHousekeeping(error));
+      .catch((error) => reportIfOpen(state, error));
+  }
+
+  /** Gives an 'auto' collection that has grown or shrunk the index for its size, in the background. */
+  function changePrecisionIfWanted(state: CollectionState): void {
+    if (!state.wantsOtherPrecision || changing.has(state)) return;
+    changing.add(state);
+    move(state, () => changePrecision(state, writes, closing.signal))
+      .then(() => {
+        changing.delete(state);
+        changePrecisionIfWanted(state); // so much may have come meanwhile
+      })
+      .catch((error) => reportIfOpen(state, error));
+  }
+
+  function keepInShape(state: CollectionState): void {
+    compactIfWorthwhile(state);
+    changePrecisionIfWanted(state);
   }
 
   function loadOptions(call: CallId, signal: AbortSignal): LoadOptions {
@@ -254,7 +284,7 @@ export function createEngine(
       config.dimension = dimension;
       config.embedder = { fingerprint, options };
     }
-    if (config.quantization !== 'none' && !isProductMetric(config.metric)) {
+    if (config.quantization !== 'none' && config.quantization !== 'auto' && !isProductMetric(config.metric)) {
       throw new PiramidError(
         'INVALID_ARGUMENT',
         `quantization '${config.quantization}' does not go with metric '${config.metric}': smaller numbers are for cosine, dot and l2`,
@@ -275,14 +305,16 @@ export function createEngine(
 
     async open(options: EngineOptions, onEvent, known = null) {
       if (database) throw new PiramidError('CONFLICT', 'this worker has a database open already');
+      const { scanBudget = defaultScanBudget() } = options;
+      const encode: EncodeVectors = (config, vectors, rowCount) => encodeVectors(config, vectors, rowCount, scanBudget);
       const [stored, devices] = await Promise.all([
-        openBackend(options).then((backend) => openStore(backend, options.key ?? null, known)),
+        openBackend(options).then((backend) => openStore(backend, options.key ?? null, known, encode)),
         openDevices(options.device, openShard ? { openShard: () => openShard(options.device) } : {}),
       ]);
       const { store } = stored;
       const models = createModelLoader(options.models);
-      const transfers = new Transfers(store, writes);
-      database = { name: options.name, ...stored, devices, onEvent, models, transfers };
+      const transfers = new Transfers(store, writes, encode);
+      database = { name: options.name, scanBudget, ...stored, devices, onEvent, models, transfers };
       const tell = (notice: Notice) => void onEvent({ type: 'notice', notice });
       for (const damage of store.damage.all) tell({ name: 'damage', detail: describeDamage(damage, store) });
       store.damage.onDamage = (damage) => tell({ name: 'damage', detail: describeDamage(damage, store) });
@@ -459,7 +491,7 @@ export function createEngine(
         if (signal.aborted)
           throw new PiramidError('ABORTED', 'the call was cancelled by its signal; nothing was written');
         await collection.upsert(records, mode);
-        compactIfWorthwhile(collection);
+        keepInShape(collection);
       };
       return write(call, upsert, { again: () => {} });
     },
@@ -468,7 +500,7 @@ export function createEngine(
       const update = () =>
         withRows(id, stateForWrite, async (collection) => {
           const count = await collection.update(target, changes);
-          compactIfWorthwhile(collection);
+          keepInShape(collection);
           return count;
         });
       return write(call, update, { again: (count) => count });
@@ -478,7 +510,7 @@ export function createEngine(
       const remove = async () => {
         const collection = await stateForWrite(id);
         const count = await collection.delete(target);
-        compactIfWorthwhile(collection);
+        keepInShape(collection);
         return count;
       };
       return write(call, remove, { again: (count) => count });
@@ -618,8 +650,8 @@ export function createEngine(
   function loaded(stored: StoredCollection): Promise<CollectionState> {
     let loading = collections.get(stored.id);
     if (!loading) {
-      const { store, devices } = opened();
-      loading = CollectionState.load(stored, store, devices);
+      const { store, devices, scanBudget } = opened();
+      loading = CollectionState.load(stored, store, devices, scanBudget);
       collections.set(stored.id, loading);
       loading.catch(() => collections.delete(stored.id));
     }
@@ -631,12 +663,12 @@ async function backendOf({ storage, name, durability }: EngineOptions): Promise<
   return storage === 'memory' ? new MemoryBackend() : openIndexedDb(name, durability);
 }
 
-async function openStore(inner: Backend, key: CryptoKey | null, known: Unlocked | null) {
+async function openStore(inner: Backend, key: CryptoKey | null, known: Unlocked | null, encode: EncodeVectors) {
   try {
     const encryption = await openEncryption(inner, key, known);
     const backend = await openFenced(encryption?.backend ?? inner);
     await encryption?.establish(backend);
-    const store = await Store.open(backend, mergeBlocks, encodeVectors);
+    const store = await Store.open(backend, mergeBlocks, encode);
     return { store, backend, encryption };
   } catch (error) {
     inner.close();

@@ -172,7 +172,9 @@ function checkConfig(value: unknown): CollectionConfig {
     embedder: checkEmbedder(embedder),
     quantization: choiceOf(quantization, QUANTIZATIONS, 'quantization'),
   };
-  const isPossible = checked.quantization === 'none' || (dimension !== null && isProductMetric(checked.metric));
+  const isPossible =
+    checked.quantization === 'none' ||
+    (dimension !== null && (checked.quantization === 'auto' || isProductMetric(checked.metric)));
   if (!isPossible || (checked.embedder && dimension === null))
     throw invalidFile('config: no collection can be like that');
   return checked;

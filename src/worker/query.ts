@@ -70,18 +70,20 @@ async function answer(
   if (vector !== null && state.index) {
     const mask = state.rowsWithVector(live);
     const { exact, oversample, minScore } = query;
+    const { choice } = state;
     const found = await state.index.search({
       query: vector,
       k: depth,
       rowCount: state.rowCount,
       exact,
-      oversample,
+      oversample: oversample * state.oversample,
       ...(mask && { mask }),
       ...(minScore !== null && { minScore }),
     });
     vectorHits = minScore === null ? found : reaching(found, minScore);
     plan.device = vectorHits.device;
     plan.tier = vectorHits.tier;
+    if (choice?.tier === vectorHits.tier && !exact) plan.why = choice.why;
     if (vectorHits.workers !== undefined) plan.workers = vectorHits.workers;
     if (vectorHits.candidates !== undefined) plan.candidates = vectorHits.candidates;
     plan.phases.push({ name: 'scan', ms: vectorHits.scanMs }, { name: 'rescore', ms: vectorHits.rescoreMs });

@@ -8,10 +8,9 @@ import { BlockCutter, invalidFile } from '../store/exchange.ts';
 import type { Export } from '../store/export.ts';
 import type { Import } from '../store/import.ts';
 import { COMPACTION_SLICE_BYTES } from '../store/schema.ts';
-import type { Store } from '../store/store.ts';
+import type { EncodeVectors, Store } from '../store/store.ts';
 import { buildPostings } from '../text/postings.ts';
 import type { Progress } from '../types.ts';
-import { encodeVectors } from './collection.ts';
 import { FileChecker, type ImportedRows } from './imported.ts';
 import type { Queue } from './queue.ts';
 
@@ -19,12 +18,14 @@ import type { Queue } from './queue.ts';
 export class Transfers {
   private readonly store: Store;
   private readonly writes: Queue;
+  private readonly encode: EncodeVectors;
   private readonly exports = new Map<string, ExportSession>();
   private readonly imports = new Map<string, ImportSession>();
 
-  constructor(store: Store, writes: Queue) {
+  constructor(store: Store, writes: Queue, encode: EncodeVectors) {
     this.store = store;
     this.writes = writes;
+    this.encode = encode;
   }
 
   /** Settles when the last block has been fetched. `prepare` runs before what is exported is looked at. */
@@ -59,7 +60,7 @@ export class Transfers {
 
   /** Settles when all is imported; what was written is gone again when it rejects. */
   async runImport(name: string, signal: AbortSignal): Promise<void> {
-    const session = new ImportSession(this.store, this.writes);
+    const session = new ImportSession(this.store, this.writes, this.encode);
     this.imports.set(name, session);
     try {
       await session.settled(signal);
@@ -161,6 +162,7 @@ class ExportSession extends Session {
 class ImportSession extends Session {
   private readonly store: Store;
   private readonly writes: Queue;
+  private readonly encode: EncodeVectors;
   private readonly target: Import;
   private readonly cutter = new BlockCutter();
   private readonly file = new FileChecker();
@@ -171,10 +173,11 @@ class ImportSession extends Session {
   private working: Promise<unknown> = Promise.resolve();
   private state: 'open' | 'finishing' | 'ended' = 'open';
 
-  constructor(store: Store, writes: Queue) {
+  constructor(store: Store, writes: Queue, encode: EncodeVectors) {
     super();
     this.store = store;
     this.writes = writes;
+    this.encode = encode;
     this.target = store.import();
   }
 
@@ -256,11 +259,11 @@ class ImportSession extends Session {
     const { index, batches } = this.waiting;
     this.waiting = { index, batches: [], bytes: 0 };
     if (batches.length === 0) return;
-    const { config } = this.file.head!.collections[index]!;
+    const { config, count } = this.file.head!.collections[index]!;
     const texts = batches.flatMap(({ texts }) => texts.map((text) => text ?? undefined));
     const hasText = texts.some((text) => text !== undefined);
     const rows = joinBatches(batches, hasText ? buildPostings(texts, batches[0]!.firstRow) : null);
-    rows.codes = rows.vectors && encodeVectors(config, rows.vectors.values);
+    rows.codes = rows.vectors && this.encode(config, rows.vectors.values, count);
     await this.target.stage(index, rows);
   }
 

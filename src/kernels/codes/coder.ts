@@ -2,11 +2,11 @@
 // them to find candidates. Codes are made by one piece of JavaScript (`int8.ts`, `binary.ts`); `js.ts` is the truth about
 // scanning them, and `../wasm/codes.ts` gives the same candidates, because integer scores leave nothing to round.
 import type { Bitset } from '../../structures/bitset.ts';
-import type { Quantization } from '../../types.ts';
+import type { Precision, Quantization } from '../../types.ts';
 import type { ProductMetric } from '../kernel.ts';
 
 /** What has codes. */
-export type Tier = Extract<Quantization, 'int8' | 'binary'>;
+export type Tier = Extract<Precision, 'int8' | 'binary'>;
 
 export function isTier(quantization: Quantization): quantization is Tier {
   return quantization === 'int8' || quantization === 'binary';

@@ -195,6 +195,46 @@ test('a query says what was scanned, and how many candidates were scored', async
   expect((await db.listCollections())[0]).toMatchObject({ quantization: 'int8' });
 });
 
+test("'auto' scans vectors while they fit into the budget, then int8, then binary codes, and says why", async () => {
+  const name = freshName();
+  const scanBudget = 500 * DIMENSION * 4;
+  const plan = async (c: Collection<{ even: boolean }>) => {
+    const { tier, why, candidates } = (await c.query({ vector: centres[0]!, select: [], explain: true })).plan!;
+    return { tier, why, candidates };
+  };
+  {
+    await using db = await open(name, { device: 'wasm', scanBudget });
+    const c = await db.collection<{ even: boolean }>('c', { dimension: DIMENSION, quantization: 'auto' });
+    await c.upsert(clustered(500));
+    expect(await plan(c)).toEqual({ tier: 'none', why: '192000 bytes of float32 numbers, scanBudget 192000' });
+    await c.upsert(clustered(500, 500));
+    await expect.poll(() => plan(c)).toMatchObject({ tier: 'int8', candidates: 64 });
+    expect(await recall(c)).toBeGreaterThanOrEqual(0.99);
+    await c.upsert(clustered(2000, 1000));
+    // Twice those of a collection that is binary by its options.
+    await expect.poll(() => plan(c)).toMatchObject({ tier: 'binary', candidates: 600 });
+    expect(await recall(c)).toBeGreaterThanOrEqual(0.97);
+    expect((await c.recallCheck()).recall).toBeGreaterThanOrEqual(0.97);
+    expect(c.quantization).toBe('auto');
+    expect((await db.stats()).collections[0]).toMatchObject({ quantization: 'auto', tier: 'binary' });
+    expect(await codeOf(db.collection('c', { quantization: 'binary' }))).toBe('CONFIG_MISMATCH');
+  }
+  {
+    await using db = await open(name, { device: 'wasm', scanBudget });
+    const c = await db.collection<{ even: boolean }>('c');
+    expect(await plan(c)).toMatchObject({ tier: 'binary' });
+    expect(await recall(c)).toBeGreaterThanOrEqual(0.97);
+  }
+  await using db = await open(name, { device: 'wasm' });
+  const c = await db.collection<{ even: boolean }>('c', { quantization: 'auto' });
+  expect(await plan(c)).toMatchObject({ tier: 'none' });
+  expect((await c.query({ vector: centres[0]!, oversample: 2 })).exact).toBe(true);
+  const exact = await db.collection('l1', { dimension: 3, metric: 'l1', quantization: 'auto' });
+  await exact.upsert([{ id: 1, vector: [1, 2, 3] }]);
+  expect((await exact.stats()).why).toBe("metric 'l1' is scanned over float32 numbers");
+  expect(await codeOf(open(freshName(), { scanBudget: 0 }))).toBe('INVALID_ARGUMENT');
+});
+
 test('f16 is exact: scanned on a GPU, and without one the float32 numbers are', async () => {
   const answers = [];
   for (const device of ['webgpu', 'wasm'] as const) {

@@ -62,7 +62,7 @@ class Target {
   async open(): Promise<this> {
     this.store = await Store.open(this.backend, MERGE, encodeVectors);
     await this.store.createCollection('kept', { dimension: null, metric: 'cosine', embedder: null });
-    this.transfers = new Transfers(this.store, this.writes);
+    this.transfers = new Transfers(this.store, this.writes, encodeVectors);
     return this;
   }
 

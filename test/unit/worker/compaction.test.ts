@@ -15,7 +15,9 @@ async function openEngine(onEvent: (event: EngineEvent | NoticeEvent) => void = 
     generator: () => Promise.reject(new Error('none')),
     close: () => createSharedLoads(async () => {}).close(),
   }));
-  await engine.open({ name: 'x', storage: 'memory', device: 'auto', durability: 'strict', models: {} }, onEvent);
+  const options = { name: 'x', storage: 'memory', device: 'auto', durability: 'strict', models: {} } as const;
+  // With 'auto': float32 up to 300 rows, int8 up to 1200.
+  await engine.open({ ...options, scanBudget: 300 * DIMENSION * 4 }, onEvent);
   return engine;
 }
 
@@ -62,7 +64,7 @@ function nearest(model: Model, vector: Float32Array, k: number, where: (record: 
   return scored.sort((a, b) => b.score - a.score).slice(0, k);
 }
 
-describe.each(['none', 'int8', 'binary'] as const)('quantization %s', (quantization) => {
+describe.each(['none', 'int8', 'binary', 'auto'] as const)('quantization %s', (quantization) => {
   test('answers are those of a plain list before, while and after rows are renumbered', async () => {
     const random = seededRandom(quantization.length);
     const engine = await openEngine();

@@ -1,0 +1,25 @@
+// Gives an 'auto' collection the index that its size asks for: made beside the old one, which answers until the two are exchanged.
+import { throwIfAborted } from '../errors.ts';
+import type { CollectionState } from './collection.ts';
+import { copyRows } from './compaction.ts';
+import type { Queue } from './queue.ts';
+
+/** Whatever ends it early, the collection is as it was. */
+export async function changePrecision(state: CollectionState, writes: Queue, signal: AbortSignal): Promise<void> {
+  if (!state.wantsOtherPrecision) return;
+  let index = state.createIndex(state.rowCount);
+  try {
+    await index?.reserve(state.rowCount);
+    const copied = await copyRows(state, null, index, 0, signal);
+    await writes.run(async () => {
+      throwIfAborted(signal);
+      await copyRows(state, null, index, copied, signal); // those that came meanwhile
+      await state.gate.alone(async () => {
+        state.exchangeIndex(index);
+        index = null;
+      });
+    });
+  } finally {
+    index?.close();
+  }
+}

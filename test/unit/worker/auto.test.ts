@@ -1,0 +1,190 @@
+// 'auto': a collection grows and shrinks through every precision, and is asked all the while: the answers are those of a plain list.
+import { expect, test } from 'vitest';
+import { createSharedLoads } from '../../../src/models/shared-loads.ts';
+import type { EngineQuery } from '../../../src/protocol.ts';
+import { MemoryBackend } from '../../../src/store/memory.ts';
+import { seededRandom } from '../../../src/structures/random.ts';
+import type { Metric, Precision } from '../../../src/types.ts';
+import { createEngine, type LocalEngine } from '../../../src/worker/engine.ts';
+
+const DIMENSION = 8;
+/** Float32 up to 500 rows, int8 up to 2000. */
+const SCAN_BUDGET = 500 * DIMENSION * 4;
+let call = 0;
+
+async function openEngine(backend = new MemoryBackend()): Promise<LocalEngine> {
+  const models = () => ({
+    embedder: () => Promise.reject(new Error('none')),
+    generator: () => Promise.reject(new Error('none')),
+    close: () => createSharedLoads(async () => {}).close(),
+  });
+  const engine = createEngine(models, { openBackend: async () => backend });
+  const options = { name: 'x', storage: 'memory', device: 'auto', durability: 'strict', models: {} } as const;
+  await engine.open({ ...options, scanBudget: SCAN_BUDGET }, () => {});
+  return engine;
+}
+
+async function openCollection(engine: LocalEngine, metric: Metric = 'dot'): Promise<number> {
+  const request = { dimension: DIMENSION, metric, quantization: 'auto', embedder: null, mustExist: false } as const;
+  return (await engine.openCollection('c', request, ++call)).id;
+}
+
+function query(vector: Float32Array, changes: Partial<EngineQuery> = {}): EngineQuery {
+  return {
+    vector,
+    embed: null,
+    words: null,
+    k: 10,
+    offset: 0,
+    minScore: null,
+    where: null,
+    fusion: { rrf: {} },
+    select: ['vector'],
+    exact: false,
+    oversample: 1000, // all rows become candidates, so that codes answer exactly, too
+    explain: true,
+    ...changes,
+  };
+}
+
+/** Whole numbers, so that scores tie often and are exact. */
+class Rows {
+  readonly vectors = new Map<number, Float32Array>();
+  private readonly random = seededRandom(11);
+  private readonly engine: LocalEngine;
+  private readonly id: number;
+
+  constructor(engine: LocalEngine, id: number) {
+    this.engine = engine;
+    this.id = id;
+  }
+
+  vector(): Float32Array {
+    return Float32Array.from({ length: DIMENSION }, () => this.random.below(7) - 3);
+  }
+
+  async write(from: number, count: number): Promise<void> {
+    const ids = Array.from({ length: count }, (_, i) => from + i);
+    const rows = ids.map(() => this.vector());
+    const vectors = Float32Array.from(rows.flatMap((row) => [...row]));
+    await this.engine.upsert(this.id, { ids, vectors, sources: null, texts: null, metadata: null }, 'upsert', ++call);
+    for (const [i, row] of rows.entries()) {
+      this.vectors.delete(from + i);
+      this.vectors.set(from + i, row);
+    }
+  }
+
+  async delete(ids: number[]): Promise<void> {
+    await this.engine.delete(this.id, { ids }, ++call);
+    for (const id of ids) this.vectors.delete(id);
+  }
+
+  /** Asks, and returns what was scanned. */
+  async ask(engine = this.engine): Promise<Precision | undefined> {
+    const vector = this.vector();
+    const [answer] = await engine.query(this.id, [query(vector)], ++call);
+    const expected = [...this.vectors]
+      .map(([id, row]) => ({ id, row, score: row.reduce((sum, x, i) => sum + x * vector[i]!, 0) }))
+      .sort((a, b) => b.score - a.score)
+      .slice(0, 10);
+    expect(answer!.ids).toEqual(expected.map(({ id }) => id));
+    expect([...answer!.scores]).toEqual(expected.map(({ score }) => score + 0));
+    expect(answer!.rows.vectors).toEqual(expected.map(({ row }) => row));
+    const { tier, why } = answer!.plan!;
+    expect(answer!.exact).toBe(tier === 'none');
+    expect(why).toContain(`scanBudget ${SCAN_BUDGET}`);
+    return tier;
+  }
+
+  /** Asks until that is scanned. */
+  async until(tier: Precision): Promise<void> {
+    while ((await this.ask()) !== tier) await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+test('what is scanned follows the size, up by appends and down by compaction, and after it is opened again', async () => {
+  const backend = new MemoryBackend();
+  const engine = await openEngine(backend);
+  const id = await openCollection(engine);
+  const rows = new Rows(engine, id);
+  const tier = async (of = engine) => (await of.collectionStats(id)).tier;
+
+  await rows.write(0, 500);
+  expect(await rows.ask()).toBe('none');
+  await rows.write(500, 1);
+  await rows.until('int8');
+  expect(await tier()).toBe('int8');
+  for (let n = 501; n < 2000; n += 300) {
+    await rows.write(n - 20, 300); // some are replaced, and their old rows count until compaction
+    await rows.ask();
+  }
+  await rows.write(2000, 2000);
+  await rows.until('binary');
+  const { why, quantization } = await engine.collectionStats(id);
+  expect(quantization).toBe('auto');
+  expect(why).toMatch(/^\d+ bytes of float32 numbers, scanBudget 16000$/);
+  const check = await engine.recallCheck(id, { sample: 20, k: 5 }, ++call);
+  expect(check.recall).toBeGreaterThan(0.5);
+  const [exact] = await engine.query(id, [query(rows.vector(), { exact: true })], ++call);
+  expect([exact!.exact, exact!.plan!.tier, exact!.plan!.why]).toEqual([true, 'none', undefined]);
+
+  await rows.delete([...rows.vectors.keys()].filter((key) => key % 4 > 0));
+  await engine.compact(id, ++call);
+  expect(await rows.ask()).toBe('int8');
+  await rows.delete([...rows.vectors.keys()].filter((key) => key % 8 > 0));
+  await engine.compact(id, ++call);
+  expect(await rows.ask()).toBe('none');
+  expect(rows.vectors.size).toBeGreaterThan(400);
+
+  await rows.write(5000, 300);
+  await rows.until('int8');
+  await engine.close();
+  const again = await openEngine(backend);
+  expect(await openCollection(again)).toBe(id);
+  expect(await tier(again)).toBe('int8');
+  expect(await rows.ask(again)).toBe('int8');
+  await again.close();
+});
+
+test('writes and queries go on while the codes are made', async () => {
+  const engine = await openEngine();
+  const rows = new Rows(engine, await openCollection(engine));
+  const seen = new Set<Precision | undefined>();
+  for (let n = 0; n < 4000; n += 150) {
+    const writing = rows.write(n, 150);
+    await writing;
+    for (let i = 0; i < 3; i++) {
+      seen.add(await rows.ask());
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await rows.delete([n + 1, n + 2]);
+  }
+  await rows.until('binary');
+  expect([...seen]).toEqual(['none', 'int8', 'binary']);
+  await engine.close();
+});
+
+test('a metric without codes is scanned exactly, whatever the size', async () => {
+  const engine = await openEngine();
+  const id = await openCollection(engine, 'l1');
+  await new Rows(engine, id).write(0, 3000);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  const { tier, why } = await engine.collectionStats(id);
+  expect(tier).toBe('none');
+  expect(why).toBe("metric 'l1' is scanned over float32 numbers");
+  const [answer] = await engine.query(id, [query(new Float32Array(DIMENSION).fill(1))], ++call);
+  expect([answer!.exact, answer!.plan!.tier]).toEqual([true, 'none']);
+  await engine.close();
+});
+
+test('a collection that is deleted while its codes are made is gone', async () => {
+  const engine = await openEngine();
+  const rows = new Rows(engine, await openCollection(engine));
+  await rows.write(0, 3000);
+  await engine.deleteCollection('c', ++call);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(await engine.listCollections()).toEqual([]);
+  const next = new Rows(engine, await openCollection(engine));
+  expect(await engine.count(await openCollection(engine), null)).toBe(0);
+  await next.write(0, 10).then(() => engine.close());
+});
