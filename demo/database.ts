@@ -11,11 +11,13 @@ export interface Opened {
 /** Where documents come from, as the metadata field `source` says it. */
 export const OWN_FILES = 'Your files';
 
-export async function openDatabase(): Promise<Opened> {
+/** `onOpen`: before anything is read, so that it hears of all that is found damaged. */
+export async function openDatabase(onOpen: (db: Database) => void): Promise<Opened> {
   const db = await open('piramid-demo', {
     worker: () => new RagWorker(),
     models: { path: './models/', remote: false, runtime: './onnx/' },
   });
+  onOpen(db);
   const passages = await db.collection('passages', { embedder: 'static-en' });
   return { db, passages };
 }

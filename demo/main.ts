@@ -9,6 +9,7 @@ import { byId, el, replace } from './dom.ts';
 import { acceptDrops } from './dropped-files.ts';
 import { FiltersPanel } from './filters-panel.ts';
 import { LibraryView } from './library-view.ts';
+import { watchNotices } from './notices.ts';
 import { prepareOffline } from './offline.ts';
 import { sentence, showProblem } from './problems.ts';
 import { runFill, showNewVersion } from './progress-line.ts';
@@ -25,7 +26,9 @@ const PATIENCE_MS = 700;
 
 async function start(): Promise<void> {
   const waiting = setTimeout(() => replace(main, el('p', { class: 'soft', role: 'status' }, 'Opening …')), PATIENCE_MS);
-  const { db, passages } = await openDatabase().finally(() => clearTimeout(waiting));
+  let refreshAll = async () => {};
+  const opening = openDatabase((db) => watchNotices(db, () => refreshAll()));
+  const { db, passages } = await opening.finally(() => clearTimeout(waiting));
   closeOnLeave(db);
   const chip = new DeviceChip(db);
   const filters = new FiltersPanel(passages);
@@ -83,6 +86,7 @@ async function start(): Promise<void> {
     if (view !== 'search' || state().reading) search.outdated();
   }
 
+  refreshAll = refresh;
   adding.onAdded = () => void refresh();
   library.onDeleted = () => void refresh();
   acceptDrops((files) => {

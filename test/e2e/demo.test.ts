@@ -241,6 +241,47 @@ describe('the library', () => {
   });
 });
 
+test('what the browser damaged is said, and repaired at a click', async () => {
+  await page.goto(server.url);
+  await page.locator('.results article').first().waitFor();
+  const damaged = await page.evaluate(async () => {
+    const opening = indexedDB.open('piramid:piramid-demo');
+    await new Promise((resolve) => {
+      opening.onsuccess = resolve;
+    });
+    const chunks = opening.result.transaction('chunks', 'readwrite').objectStore('chunks');
+    let flipped = 0;
+    await new Promise<void>((resolve) => {
+      const cursor = chunks.openCursor();
+      cursor.onsuccess = () => {
+        if (!cursor.result) return resolve();
+        const value = cursor.result.value as ArrayBuffer;
+        // The first index of words (docs/FORMAT.md).
+        if (new Uint8Array(value)[5] === 7 && flipped++ === 0) {
+          new Uint8Array(value)[value.byteLength - 1]! ^= 1;
+          chunks.put(value, cursor.result.key);
+        }
+        cursor.result.continue();
+      };
+    });
+    opening.result.close();
+    return flipped;
+  });
+  expect(damaged).toBeGreaterThan(0);
+  await page.reload();
+  const problem = page.locator('#problem');
+  await expect
+    .poll(() => problem.innerText(), { timeout: 10_000 })
+    .toMatch(/damaged: an index of words\. All else is found/);
+  expect((await titles()).length).toBeGreaterThan(0);
+  await problem.getByRole('button', { name: 'Repair' }).click();
+  await page.waitForFunction(() => document.querySelector<HTMLElement>('#problem')!.hidden);
+  await page.reload();
+  await type('slavery');
+  expect((await titles()).length).toBeGreaterThan(0);
+  expect(await problem.innerText()).toBe('');
+});
+
 describe('for everyone', () => {
   const views = () => [
     server.url,
