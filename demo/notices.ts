@@ -23,7 +23,7 @@ export function watchNotices(db: Database, refresh: () => Promise<void>): void {
   db.on('damage', ({ what }) => {
     showProblem(`Some of what this browser stored has been damaged: ${DAMAGED[what]}. All else is found.`, {
       label: 'Repair',
-      run: () => void db.repair().then(refresh, (error) => showProblem(`It could not be repaired. ${sentence(error)}`)),
+      run: () => void repair(db, refresh),
     });
   });
   db.on('dataloss', ({ recordsBefore }) => {
@@ -36,4 +36,14 @@ export function watchNotices(db: Database, refresh: () => Promise<void>): void {
 async function tryAgain(db: Database): Promise<void> {
   if (!(await db.retryWrites()))
     showProblem('There is still no room.', { label: 'Try again', run: () => void tryAgain(db) });
+}
+
+async function repair(db: Database, refresh: () => Promise<void>): Promise<void> {
+  try {
+    await db.repair();
+    await refresh();
+    showProblem('Repaired: what was damaged has been taken out, and made anew where that was possible.');
+  } catch (error) {
+    showProblem(`It could not be repaired. ${sentence(error)}`);
+  }
 }

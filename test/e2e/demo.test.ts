@@ -273,9 +273,9 @@ test('what the browser damaged is said, and repaired at a click', async () => {
   await expect
     .poll(() => problem.innerText(), { timeout: 10_000 })
     .toMatch(/damaged: an index of words\. All else is found/);
-  expect((await titles()).length).toBeGreaterThan(0);
+  await page.locator('.results article').first().waitFor();
   await problem.getByRole('button', { name: 'Repair' }).click();
-  await page.waitForFunction(() => document.querySelector<HTMLElement>('#problem')!.hidden);
+  await expect.poll(() => problem.innerText(), { timeout: 10_000 }).toMatch(/Repaired/);
   await page.reload();
   await type('slavery');
   expect((await titles()).length).toBeGreaterThan(0);
