@@ -29,6 +29,11 @@ export interface Backend {
   close(): void;
 }
 
+/** Whether there was no room for a commit. */
+export function isFull(error: unknown): error is PiramidError {
+  return error instanceof PiramidError && (error.code === 'QUOTA_EXCEEDED' || error.code === 'STORAGE_FULL');
+}
+
 /** Throws `BLOCKED` if `found` is not what `expected` says. */
 export function checkExpected({ value }: Expected, found: ArrayBuffer | undefined): void {
   if (!sameBytes(value, found)) {

@@ -41,3 +41,9 @@ export class DamageList {
 export function isCorrupt(error: unknown): error is PiramidError {
   return error instanceof PiramidError && error.code === 'CORRUPT';
 }
+
+/** For reads: a storage that says that a value is damaged gives that as the answer; all else is thrown. */
+export function ifCorrupt(error: unknown): PiramidError {
+  if (isCorrupt(error)) return error;
+  throw error;
+}

@@ -2,10 +2,10 @@
 // while another one took over, or an older tab where there are no Web Locks. A random value stands beside the manifest;
 // each opener writes its own before it reads anything, and each of its commits demands, in its own transaction, that it
 // still stands there.
-import { type Backend, checkExpected, type Expected, type Write } from './backend.ts';
+import { type Backend, checkExpected, type Expected, isFull, type Write } from './backend.ts';
 import { encodeBlock } from './format.ts';
 import { readManifest } from './manifest.ts';
-import { FENCE_KEY } from './schema.ts';
+import { BALLAST_KEY, FENCE_KEY } from './schema.ts';
 
 const FENCE_BYTES = 16;
 
@@ -19,7 +19,14 @@ export async function openFenced(inner: Backend): Promise<FencedBackend> {
   await readManifest(inner); // a database that cannot be opened is left as it is
   const slot = { store: 'manifest', key: FENCE_KEY } as const;
   const value = newFence();
-  await inner.commit([{ ...slot, value }]);
+  try {
+    await inner.commit([{ ...slot, value }]);
+  } catch (error) {
+    if (!isFull(error)) throw error;
+    // As for deletions: in a transaction of its own.
+    await inner.commit([{ store: 'chunks', key: BALLAST_KEY, delete: true }]);
+    await inner.commit([{ ...slot, value }]);
+  }
   const expected: Expected = { ...slot, value };
   return {
     kind: inner.kind,

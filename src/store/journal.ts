@@ -2,7 +2,7 @@
 // numbers of chunks and log entries, and what is deleted when. Knows nothing of what rows hold.
 import { PiramidError } from '../errors.ts';
 import { type Answered, countOf, decodeOrigin, encodeOrigin, type Origin, withAnswer } from './answered.ts';
-import type { Backend, Write } from './backend.ts';
+import { type Backend, isFull, type Write } from './backend.ts';
 import { encodeLogEntry, type RowBatch } from './batch.ts';
 import { encodeBlock } from './format.ts';
 import { emptyManifest, type Manifest, manifestWrite, readManifest } from './manifest.ts';
@@ -125,17 +125,17 @@ export class Journal {
   /**
    * Makes `next` the manifest in one commit with `writes`, and deletes what the generation before the last needed.
    * `deletion`: rows of a collection that are deleted in the same commit, by a log entry. `count`: how many records the
-   * write under way changes.
+   * write under way changes; null: this is not yet what makes it durable.
    */
   async flip(
     next: Manifest,
     writes: readonly Write[],
     deletion?: { collection: number; rows: readonly number[] },
-    count = 0,
+    count: number | null = 0,
   ): Promise<void> {
     if (writes.length > 0) this.refuseIfFull();
     else if (this.full) await this.freeBallast();
-    const answered = this.origin ? withAnswer(this.answered, this.origin, count) : this.answered;
+    const answered = this.origin && count !== null ? withAnswer(this.answered, this.origin, count) : this.answered;
     if (answered.length > 0) next.answered = answered;
     const { garbage, logStart } = this.current;
     const deletes: Write[] = [];
@@ -161,6 +161,8 @@ export class Journal {
     await this.flip(
       next,
       values.map(({ key, value }) => ({ store: 'chunks', key, value })),
+      undefined,
+      null,
     );
     this.hold(keys);
   }
@@ -184,11 +186,12 @@ export class Journal {
   }
 
   /**
-   * Whether there is room again: writes what is kept in reserve, so that deletions can be written when there is no room left.
-   * If so, writes are taken again.
+   * Whether there is room again: deletes what is garbage, and writes what is kept in reserve, so that deletions can be
+   * written when there is no room left. If so, writes are taken again.
    */
   async retry(): Promise<boolean> {
     try {
+      if (this.full) await this.flip(this.next(), []);
       await this.backend.commit([ballast()]);
     } catch (error) {
       if (isFull(error)) return false;
@@ -243,10 +246,6 @@ export class Journal {
         : []),
     ];
   }
-}
-
-function isFull(error: unknown): error is PiramidError {
-  return error instanceof PiramidError && (error.code === 'QUOTA_EXCEEDED' || error.code === 'STORAGE_FULL');
 }
 
 function ballast(): Write {

@@ -108,9 +108,9 @@ export async function readManifest(
 }
 
 async function readSlot(backend: Backend, slot: number): Promise<Manifest | PiramidError | undefined> {
-  const value = await backend.read('manifest', slot);
-  if (value === undefined) return undefined;
   try {
+    const value = await backend.read('manifest', slot);
+    if (value === undefined) return undefined;
     const { header, payload } = decodeBlock(value, { kind: 'manifest' });
     const manifest = decodeJson(payload) as Manifest;
     if (manifest.reader > FORMAT_VERSION) {

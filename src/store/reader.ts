@@ -5,7 +5,7 @@ import type { RecordId } from '../types.ts';
 import type { Backend } from './backend.ts';
 import type { RowBatch } from './batch.ts';
 import type { PayloadCache } from './cache.ts';
-import { type DamageList, isCorrupt } from './damage.ts';
+import { type DamageList, ifCorrupt, isCorrupt } from './damage.ts';
 import {
   decodeBlock,
   decodeCodes,
@@ -122,7 +122,11 @@ export class RowReader {
   /** The payload of a chunk; null, and noted, where it is damaged. */
   async readWhole(collection: number, chunk: ChunkRef): Promise<Uint8Array<ArrayBuffer> | null> {
     try {
-      return await this.readChunk(collection, chunk);
+      // Once more where a read fails: browsers say the same of a file that they cannot open now and of one that is gone.
+      return await this.readChunk(collection, chunk).catch((error) => {
+        ifCorrupt(error);
+        return this.readChunk(collection, chunk);
+      });
     } catch (error) {
       if (!isCorrupt(error)) throw error;
       const { kind, key, firstRow, rowCount } = chunk;

@@ -10,7 +10,7 @@ import type { Backend, Write } from './backend.ts';
 import { batchBytes, type ChunkValue, decodeLogEntry, encodeSegment, joinBatches, type RowBatch } from './batch.ts';
 import { PayloadCache } from './cache.ts';
 import { Compaction, type MergePostings } from './compaction.ts';
-import { type Damage, DamageList, isCorrupt } from './damage.ts';
+import { type Damage, DamageList, ifCorrupt, isCorrupt } from './damage.ts';
 import { Export } from './export.ts';
 import { decodeBlock, decodeHeader, encodeBlock, type Header, type StoredCodes } from './format.ts';
 import { Import } from './import.ts';
@@ -223,9 +223,13 @@ export class Store {
     compaction.abandon(); // what it wrote is nobody's garbage now
   }
 
-  /** Deletes what the newest manifest calls garbage: after it, the bytes of compacted rows are gone. */
+  /**
+   * Deletes what the newest manifest calls garbage: after it, the bytes of compacted rows are gone, or of chunks that were
+   * let go. If those filled the storage, it takes writes again.
+   */
   async sweep(): Promise<void> {
-    await this.journal.flip(this.journal.next(), []);
+    if (this.journal.full) await this.journal.retry();
+    else await this.journal.flip(this.journal.next(), []);
   }
 
   /** Collections as they are now, to be written as a file while others go on writing. `close` it. */
@@ -390,7 +394,7 @@ export class Store {
 
   private async replayLog(): Promise<void> {
     const keys = await this.journal.logKeys();
-    const values = await readAhead(keys, (key) => this.journal.backend.read('log', key));
+    const values = await readAhead(keys, (key) => this.journal.backend.read('log', key).catch(ifCorrupt));
     for (const [i, key] of keys.entries()) this.replay(key, values[i]);
     if (!this.damage.all.some(({ kind }) => kind === 'log')) return;
     for (const rows of this.collectionRows.values()) {
@@ -400,9 +404,12 @@ export class Store {
     }
   }
 
-  private replay(key: number, value: ArrayBuffer | undefined): void {
+  private replay(key: number, value: ArrayBuffer | PiramidError | undefined): void {
     let header: Header | undefined;
+    let bytes = 0;
     try {
+      if (value instanceof PiramidError) throw value;
+      bytes = value?.byteLength ?? 0;
       header = decodeHeader(value, { kind: 'log', key });
       const { payload } = decodeBlock(value, { kind: 'log', key });
       if (header.collection >= this.journal.manifest.nextCollection)
@@ -410,7 +417,7 @@ export class Store {
       const rows = this.collectionRows.get(header.collection);
       const dimension = rows?.stored.config.dimension ?? null;
       const { batch, deleted, origin } = decodeLogEntry(payload, header.firstRow, header.rowCount, dimension);
-      this.journal.noteLogEntry(key, value!.byteLength, origin);
+      this.journal.noteLogEntry(key, bytes, origin);
       if (!rows) return; // its collection was deleted afterwards
       if (batch) {
         rows.logged.push(batch);
@@ -419,7 +426,7 @@ export class Store {
       this.markDeleted(rows, deleted);
     } catch (error) {
       if (!isCorrupt(error) || error.message.includes(LOST_MANIFEST)) throw error;
-      this.journal.noteLogEntry(key, value?.byteLength ?? 0);
+      this.journal.noteLogEntry(key, bytes);
       const { collection = null, firstRow = 0, rowCount = 0 } = header ?? {};
       this.damage.note({ kind: 'log', key, collection, firstRow, rowCount, message: error.message });
       const rows = collection === null ? undefined : this.collectionRows.get(collection);

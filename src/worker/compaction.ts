@@ -30,10 +30,15 @@ export async function compactCollection(
   { share, signal, onProgress }: CompactionRequest,
 ): Promise<Compacted> {
   const { id } = state.stored;
-  /** A turn in the write queue, as long as nobody wants it to end. */
+  /** As long as nobody wants it to end, and the rows have not been given to another state, nor deleted. */
+  const goOn = () => {
+    throwIfAborted(signal);
+    state.gate.check();
+  };
+  /** A turn in the write queue. */
   const turn = <T>(job: () => Promise<T>) =>
     writes.run(async () => {
-      throwIfAborted(signal);
+      goOn();
       return job();
     });
   const bytesBefore = store.bytesOnDisk(id);
@@ -44,18 +49,20 @@ export async function compactCollection(
     while (await turn(() => compaction.step())) {
       onProgress?.({ done: compaction.rowsDone, total: compaction.rowsTotal });
     }
+    goOn();
     const { renumbering } = compaction;
     index = state.createIndex(renumbering.row(state.rowCount));
     await index?.reserve(renumbering.row(state.rowCount));
     const { dropped } = renumbering;
-    const copied = await copyRows(state, dropped, index, 0, signal);
+    const copied = await copyRows(state, dropped, index, 0, goOn);
     const postings = new Map<Postings, Postings>();
     for (const block of state.postings()) {
       postings.set(block, renumberPostings(block, renumbering));
       await nextTask();
+      goOn();
     }
     await turn(async () => {
-      await copyRows(state, dropped, index, copied, signal); // those that came meanwhile
+      await copyRows(state, dropped, index, copied, goOn); // those that came meanwhile
       await state.gate.alone(() =>
         store.finishCompaction(compaction, () => {
           state.renumber(renumbering, index, postings);
@@ -65,9 +72,15 @@ export async function compactCollection(
     });
     await writes.run(() => store.sweep());
     return { rows: renumbering.dropped.count(), bytesBefore, bytesAfter: store.bytesOnDisk(id) };
+  } catch (error) {
+    state.gate.check(); // what failed may have failed by that
+    throw error;
   } finally {
     index?.close();
+    const isLeftOver = compaction.staged.size > 0;
     compaction.abandon();
+    // It may be what has filled the storage.
+    if (isLeftOver) await writes.run(() => store.sweep()).catch(() => {}); // else the next writes do
   }
 }
 
@@ -77,7 +90,7 @@ export async function copyRows(
   dropped: Bitset | null,
   index: VectorIndex | null,
   first: number,
-  signal: AbortSignal,
+  goOn: () => void,
 ): Promise<number> {
   const end = state.rowCount;
   if (!index || !state.index) return end;
@@ -94,7 +107,7 @@ export async function copyRows(
     rows = [];
     if (performance.now() > turnEnds) {
       await nextTask();
-      throwIfAborted(signal);
+      goOn();
       turnEnds = performance.now() + TURN_MS;
     }
   }

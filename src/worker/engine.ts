@@ -127,7 +127,7 @@ export function createEngine(
 
   async function stateForWrite(id: number): Promise<CollectionState> {
     const stored = opened().store.collections.find((collection) => collection.id === id);
-    if (!stored) throw new PiramidError('NOT_FOUND', 'the collection has been deleted');
+    if (!stored) throw deletedError();
     return loaded(stored);
   }
 
@@ -145,7 +145,10 @@ export function createEngine(
       if ((await collections.get(id)) === collection) {
         collections.delete(id);
         // After the write that may be under way in it, and before it is loaded again.
-        writes.run(async () => collection.close());
+        writes.run(async () => {
+          await collection.gate.shut(error);
+          collection.close();
+        });
       }
       return run(await find(id));
     }
@@ -444,10 +447,12 @@ export function createEngine(
         const { store } = opened();
         const stored = store.collections.find((collection) => collection.name === name);
         if (!stored) return false;
-        await store.deleteCollection(stored.id);
-        const loading = collections.get(stored.id);
+        const state = await collections.get(stored.id)?.catch(() => null);
+        const gone = () => store.deleteCollection(stored.id);
+        // Who reads it finds its chunks until he is done.
+        await (state ? state.gate.shut(deletedError(), gone) : gone());
         collections.delete(stored.id);
-        (await loading?.catch(() => null))?.close();
+        state?.close();
         return true;
       };
       return write(call, remove, { again: () => true });
@@ -685,6 +690,10 @@ function mergeBlocks(blocks: readonly StoredPostings[], renumbering?: Renumberin
   for (let i = 0; i < opened.length; i += MERGED_AT_ONCE)
     merged.push({ bytes: mergePostings(opened.slice(i, i + MERGED_AT_ONCE), renumbering), shift: 0 });
   return mergeBlocks(merged);
+}
+
+function deletedError(): PiramidError {
+  return new PiramidError('NOT_FOUND', 'the collection has been deleted');
 }
 
 function recordCount(store: Store, id: number): number {

@@ -10,7 +10,7 @@ export class Gate {
   /** Runs `read` at once, unless someone is to be alone. Must not be entered again from within. */
   async read<T>(read: () => Promise<T>): Promise<T> {
     while (this.#closed) await this.#closed;
-    if (this.#shut) throw this.#shut;
+    this.check();
     this.#readers++;
     try {
       return await read();
@@ -19,15 +19,22 @@ export class Gate {
     }
   }
 
-  /** Ends it when all readers have left; later ones get `reason`. */
-  shut(reason: Error): Promise<void> {
+  /** Ends it when all readers have left and `job` has succeeded; whoever comes later gets `reason`. */
+  shut(reason: Error, job: () => Promise<void> = async () => {}): Promise<void> {
     return this.alone(async () => {
+      await job();
       this.#shut = reason;
     });
   }
 
+  /** Throws the reason why it is shut, if it is. */
+  check(): void {
+    if (this.#shut) throw this.#shut;
+  }
+
   /** Runs `job` when all readers have left; new ones wait for its end. One at a time is the callers' business. */
   async alone<T>(job: () => Promise<T>): Promise<T> {
+    this.check();
     let open!: () => void;
     this.#closed = new Promise((resolve) => {
       open = resolve;

@@ -7,13 +7,17 @@ import type { Queue } from './queue.ts';
 /** Whatever ends it early, the collection is as it was. */
 export async function changePrecision(state: CollectionState, writes: Queue, signal: AbortSignal): Promise<void> {
   if (!state.wantsOtherPrecision) return;
+  const goOn = () => {
+    throwIfAborted(signal);
+    state.gate.check();
+  };
   let index = state.createIndex(state.rowCount);
   try {
     await index?.reserve(state.rowCount);
-    const copied = await copyRows(state, null, index, 0, signal);
+    const copied = await copyRows(state, null, index, 0, goOn);
     await writes.run(async () => {
-      throwIfAborted(signal);
-      await copyRows(state, null, index, copied, signal); // those that came meanwhile
+      goOn();
+      await copyRows(state, null, index, copied, goOn); // those that came meanwhile
       await state.gate.alone(async () => {
         state.exchangeIndex(index);
         index = null;
