@@ -406,7 +406,7 @@ describe('a damaged chunk', () => {
       await repaired.sweep();
       expect(await backend.keys('chunks')).toEqual([BALLAST_KEY, ...repaired.chunkKeys()]);
     }
-  });
+  }, 20_000);
 
   test('is found by repair wherever it is, and nothing is written where there is none', async () => {
     const backend = new MemoryBackend();
