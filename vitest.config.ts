@@ -24,7 +24,8 @@ export default defineConfig({
         cacheDir: '.cache/vite',
         plugins,
         resolve: { alias },
-        test: { name: 'unit', environment: 'node', include: ['test/unit/**/*.test.ts'] },
+        // No test here waits for a time, but machines may be busy.
+        test: { name: 'unit', environment: 'node', include: ['test/unit/**/*.test.ts'], testTimeout: 60_000 },
       },
       {
         plugins,
