@@ -1,6 +1,6 @@
 // The engine: one database in one worker. Owns the store, the open collections, the one write queue, the models, and
 // which calls are under way; the work itself is done by the files beside it.
-import { PiramidError, throwIfAborted, toPiramidError } from '../errors.ts';
+import { PiramidError, throwIfAborted } from '../errors.ts';
 import { type Devices, openDevices } from '../kernels/devices.ts';
 import { isProductMetric } from '../kernels/kernel.ts';
 import { LostRows, type ShardWorker } from '../kernels/shards/pool.ts';
@@ -20,30 +20,18 @@ import {
 } from '../protocol.ts';
 import type { Origin } from '../store/answered.ts';
 import type { Backend } from '../store/backend.ts';
-import type { Damage as StoredDamage } from '../store/damage.ts';
-import { type Encryption, openEncryption, type Unlocked } from '../store/encryption.ts';
-import { type FencedBackend, openFenced } from '../store/fence.ts';
-import type { Kind } from '../store/format.ts';
-import { openIndexedDb } from '../store/indexeddb.ts';
+import type { Encryption, Unlocked } from '../store/encryption.ts';
+import type { FencedBackend } from '../store/fence.ts';
 import type { CollectionConfig, StoredCollection } from '../store/manifest.ts';
-import { MemoryBackend } from '../store/memory.ts';
-import type { StoredPostings } from '../store/reader.ts';
 import { COMPACTION_SHARE } from '../store/schema.ts';
-import { type EncodeVectors, Store } from '../store/store.ts';
-import type { Renumbering } from '../structures/renumbering.ts';
-import { buildPostings, mergePostings, Postings } from '../text/postings.ts';
-import type {
-  CollectionInfo,
-  CollectionStats,
-  Compacted,
-  Damage,
-  DatabaseStats,
-  Device,
-  EmbedderOptions,
-  Progress,
-} from '../types.ts';
+import type { EncodeVectors, Store } from '../store/store.ts';
+import { buildPostings } from '../text/postings.ts';
+import type { CollectionInfo, CollectionStats, Compacted, DatabaseStats, Device, Progress } from '../types.ts';
 import { CollectionState, encodeVectors } from './collection.ts';
 import { type CompactionRequest, compactCollection } from './compaction.ts';
+import { compareConfig, mismatch } from './config.ts';
+import { describeDamage, infoOf, recordCount } from './describe.ts';
+import { backendOf, openStore } from './open-store.ts';
 import { changePrecision } from './precision-change.ts';
 import { answerQuery } from './query.ts';
 import { Queue } from './queue.ts';
@@ -56,9 +44,6 @@ const TURN_MS = 16;
 
 /** Queries begun in one turn read the rows on a GPU together. */
 const GPU_BATCH = 64;
-
-/** Postings blocks merged in one go: for each word all of them are looked at, and a log holds up to 2000. */
-const MERGED_AT_ONCE = 16;
 
 /** A collection with fewer deleted rows is not compacted unasked. */
 const COMPACTION_ROWS_MIN = 1000;
@@ -664,100 +649,6 @@ export function createEngine(
   }
 }
 
-async function backendOf({ storage, name, durability }: EngineOptions): Promise<Backend> {
-  return storage === 'memory' ? new MemoryBackend() : openIndexedDb(name, durability);
-}
-
-async function openStore(inner: Backend, key: CryptoKey | null, known: Unlocked | null, encode: EncodeVectors) {
-  try {
-    const encryption = await openEncryption(inner, key, known);
-    const backend = await openFenced(encryption?.backend ?? inner);
-    await encryption?.establish(backend);
-    const store = await Store.open(backend, mergeBlocks, encode);
-    return { store, backend, encryption };
-  } catch (error) {
-    inner.close();
-    throw toPiramidError(error, 'CORRUPT', 'opening the database');
-  }
-}
-
-// Deleted rows stay in when the log is folded: dropping them would change the word statistics, and with them the scores, from
-// one fold to the next. Compaction drops them.
-function mergeBlocks(blocks: readonly StoredPostings[], renumbering?: Renumbering): Uint8Array {
-  const opened = blocks.map(({ bytes, shift }) => Postings.open(bytes, shift));
-  if (opened.length <= MERGED_AT_ONCE) return mergePostings(opened, renumbering);
-  const merged: StoredPostings[] = [];
-  for (let i = 0; i < opened.length; i += MERGED_AT_ONCE)
-    merged.push({ bytes: mergePostings(opened.slice(i, i + MERGED_AT_ONCE), renumbering), shift: 0 });
-  return mergeBlocks(merged);
-}
-
 function deletedError(): PiramidError {
   return new PiramidError('NOT_FOUND', 'the collection has been deleted');
-}
-
-function recordCount(store: Store, id: number): number {
-  return store.rowCount(id) - store.deleted(id).count();
-}
-
-const DAMAGED = {
-  log: 'records',
-  ids: 'records',
-  vectors: 'vectors',
-  text: 'texts',
-  metadata: 'metadata',
-  tombstones: 'deletions',
-} as const satisfies Partial<Record<Kind, Damage['what']>>;
-
-function describeDamage({ kind, collection, rowCount, message }: StoredDamage, store: Store): Damage {
-  const name = store.collections.find(({ id }) => id === collection)?.name;
-  const what = kind in DAMAGED ? DAMAGED[kind as keyof typeof DAMAGED] : 'nothing';
-  return { ...(name !== undefined && { collection: name }), what, records: rowCount, message };
-}
-
-function infoOf({ id, name, config }: StoredCollection, store: Store): CollectionInfo {
-  const { quantization = 'none' } = config;
-  return {
-    name,
-    ...(config.dimension !== null && { dimension: config.dimension }),
-    metric: config.metric,
-    ...(quantization !== 'none' && { quantization }),
-    ...(config.embedder && { embedder: config.embedder.fingerprint }),
-    count: recordCount(store, id),
-  };
-}
-
-/** Throws if what is asked for is not what is stored. What was not asked for is as stored. */
-function compareConfig({ name, config }: StoredCollection, request: CollectionRequest): void {
-  const compare = (field: 'dimension' | 'metric' | 'quantization') => {
-    const storedAs = field === 'quantization' ? (config[field] ?? 'none') : config[field];
-    if (request[field] !== null && request[field] !== storedAs) {
-      throw new PiramidError(
-        'CONFIG_MISMATCH',
-        `collection "${name}" has ${field} ${storedAs}, but was opened with ${request[field]}`,
-      );
-    }
-  };
-  compare('metric');
-  compare('quantization');
-  if (request.embedder) {
-    const asked = 'model' in request.embedder ? describeEmbedder(request.embedder) : request.embedder.fingerprint;
-    const { embedder } = config;
-    if (!embedder) throw mismatch(name, 'none', asked);
-    const storedAs =
-      'model' in request.embedder ? embedder.options && describeEmbedder(embedder.options) : embedder.fingerprint;
-    if (storedAs !== asked) throw mismatch(name, embedder.fingerprint, asked);
-  }
-  compare('dimension');
-}
-
-function describeEmbedder({ model, dtype, pooling, queryPrefix, documentPrefix }: EmbedderOptions): string {
-  return JSON.stringify([model, dtype, pooling, queryPrefix, documentPrefix]);
-}
-
-function mismatch(name: string, storedAs: string, asked: string): PiramidError {
-  return new PiramidError(
-    'MODEL_MISMATCH',
-    `collection "${name}" was embedded by ${storedAs}, but was asked for with ${asked}. Vectors of different models cannot be compared; embed the texts again into another collection.`,
-  );
 }

@@ -1,0 +1,41 @@
+// Whether a collection is what it is opened as.
+import { PiramidError } from '../errors.ts';
+import type { CollectionRequest } from '../protocol.ts';
+import type { StoredCollection } from '../store/manifest.ts';
+import type { EmbedderOptions } from '../types.ts';
+
+/** Throws if what is asked for is not what is stored. What was not asked for is as stored. */
+export function compareConfig({ name, config }: StoredCollection, request: CollectionRequest): void {
+  const compare = (field: 'dimension' | 'metric' | 'quantization') => {
+    const storedAs = field === 'quantization' ? (config[field] ?? 'none') : config[field];
+    if (request[field] !== null && request[field] !== storedAs) {
+      throw new PiramidError(
+        'CONFIG_MISMATCH',
+        `collection "${name}" has ${field} ${storedAs}, but was opened with ${request[field]}`,
+      );
+    }
+  };
+  compare('metric');
+  compare('quantization');
+  if (request.embedder) {
+    const asked = 'model' in request.embedder ? describeEmbedder(request.embedder) : request.embedder.fingerprint;
+    const { embedder } = config;
+    if (!embedder) throw mismatch(name, 'none', asked);
+    const storedAs =
+      'model' in request.embedder ? embedder.options && describeEmbedder(embedder.options) : embedder.fingerprint;
+    if (storedAs !== asked) throw mismatch(name, embedder.fingerprint, asked);
+  }
+  compare('dimension');
+}
+
+function describeEmbedder({ model, dtype, pooling, queryPrefix, documentPrefix }: EmbedderOptions): string {
+  return JSON.stringify([model, dtype, pooling, queryPrefix, documentPrefix]);
+}
+
+/** Vectors of two models that must not be mixed. */
+export function mismatch(name: string, storedAs: string, asked: string): PiramidError {
+  return new PiramidError(
+    'MODEL_MISMATCH',
+    `collection "${name}" was embedded by ${storedAs}, but was asked for with ${asked}. Vectors of different models cannot be compared; embed the texts again into another collection.`,
+  );
+}
