@@ -12,6 +12,12 @@ if (chromium) process.env.CHROME_PATH = chromium;
 /** Suites: vitest's arguments, and counts that are not the tests' own defaults. */
 const SUITES = [
   ['simulated and killed', ['--project', 'faults'], {}],
+  ['malformed files', ['--project', 'unit', 'test/unit/transfer/hostile.test.ts'], { PIRAMID_FUZZ_FILES: '20000' }],
+  [
+    'WASM against the oracle',
+    ['--project', 'unit', 'test/unit/kernels.test.ts', 'test/unit/codes.test.ts', '-t', 'seeded cases'],
+    { ORACLE_CASES: '10000' },
+  ],
   ['tabs', ['--project', 'e2e', 'test/e2e/tabs.test.ts'], { PIRAMID_TAB_TRIALS: '15' }],
   ['GPU', ['--project', 'browser', 'test/browser/gpu-loss.test.ts'], { PIRAMID_GPU_LOSSES: '200' }],
   [
