@@ -1,8 +1,9 @@
 // `npm run test:faults`: the longer suites that continuous integration runs behind `npm test`. Crashes, failing calls, flipped
 // bits, kills of worker, page and browser, tabs and GPU losses, with the counts that docs/ARCHITECTURE.md publishes. Ends with
-// the table of all of them. Counts can be set by the environment variables that the tests name, the seed by PIRAMID_SEED.
+// the table of all of them and a line that counts the tests. Counts can be set by the environment variables that the tests name, the seed by PIRAMID_SEED.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { stripVTControlCharacters } from 'node:util';
 import { ensureChromium, ensureDependencies, root, say } from './setup.mjs';
 
 ensureDependencies();
@@ -35,7 +36,16 @@ const SUITES = [
 ];
 
 const table = [];
+let passed = 0;
 let failed = 0;
+
+/** Takes what counts out of a line: a test's own, or vitest's at the end of a run. */
+function note(line) {
+  table.push(...(line.match(/(?:faults\.\S+ count=\d+ .*hung=\d+|compact\.returned=.*)/g) ?? []));
+  if (!/^\s*Tests\s/.test(line)) return;
+  passed += Number(line.match(/(\d+) passed/)?.[1] ?? 0);
+  failed += Number(line.match(/(\d+) failed/)?.[1] ?? 0);
+}
 
 function run(args, env) {
   return new Promise((resolve) => {
@@ -49,8 +59,7 @@ function run(args, env) {
       process.stdout.write(data);
       const lines = (rest + data).split('\n');
       rest = lines.pop();
-      for (const line of lines)
-        table.push(...(line.match(/(?:faults\.\S+ count=\d+ .*hung=\d+|compact\.returned=.*)/g) ?? []));
+      for (const line of lines) note(stripVTControlCharacters(line));
     });
     child.on('close', (code) => resolve(code ?? 1));
   });
@@ -59,9 +68,11 @@ function run(args, env) {
 if (!existsSync(`${root}dist/piramid.js`) && (await run(['tools/build.mjs', '--lib'], {})) !== 0) process.exit(1);
 for (const [name, args, env] of SUITES) {
   say(name);
-  if ((await run(['node_modules/vitest/vitest.mjs', 'run', ...args], env)) !== 0) failed++;
+  const before = failed;
+  const code = await run(['node_modules/vitest/vitest.mjs', 'run', ...args], env);
+  if (code !== 0 && failed === before) failed++; // it did not come to its tests
 }
 
 console.log(`\n${table.join('\n')}`);
-console.log(failed === 0 ? 'no fault got through' : `${failed} of ${SUITES.length} suites failed`);
+console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);
