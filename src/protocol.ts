@@ -157,6 +157,10 @@ export interface Engine {
   ping(): void;
   /** Makes this worker one that holds rows for another's engine. Its one call after `hello`. */
   becomeShard(device: NonNullable<OpenOptions['device']>, port: MessagePort): Promise<void>;
+  /** The page is about to be frozen: another tab is to lead, and none waits for this one. */
+  rest(): void;
+  /** The page goes on. */
+  wake(): void;
   open(
     options: EngineOptions,
     onEvent: (event: PageEvent) => void | Promise<void>,

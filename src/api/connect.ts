@@ -33,6 +33,7 @@ export class Connection {
   private readonly listeners = new Map<CallId, (event: EngineEvent) => void>();
   private readonly notices: Notice[] = [];
   private noticeListener: ((notice: Notice) => void) | undefined;
+  private readonly ended = new AbortController();
   private lastCall = 0;
   private failure: PiramidError | undefined;
   private closing = false;
@@ -73,6 +74,7 @@ export class Connection {
     }, START_TIMEOUT);
     try {
       const token = await connection.call((engine) => engine.hello());
+      connection.watchFreezing();
       connection.watchLife(token);
     } catch (error) {
       connection.end();
@@ -185,10 +187,19 @@ export class Connection {
   private fail(reason: PiramidError): void {
     if (this.failure) return;
     this.failure = reason;
+    this.ended.abort();
     this.stopHeartbeat();
     for (const reject of [...this.waiting]) reject(reason);
     this.engine[releaseProxy]();
     for (const worker of [this.worker, ...this.shards]) worker.terminate();
+  }
+
+  /** A page that the browser freezes lets go of the database, so that no other tab waits for it (Page Lifecycle). */
+  private watchFreezing(): void {
+    if (typeof document === 'undefined') return;
+    const { signal } = this.ended;
+    document.addEventListener('freeze', () => void this.engine.rest(), { signal });
+    document.addEventListener('resume', () => void this.engine.wake(), { signal });
   }
 
   /** The worker holds a lock while it lives; getting it means that the worker is gone, however it went. */

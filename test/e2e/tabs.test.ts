@@ -211,6 +211,31 @@ test('a process that is stopped is taken over from; when it goes on, it follows,
   await Promise.all([a, b].map((tab) => tab.end('database closed')));
 });
 
+test('a page that the browser freezes hands its leadership over, and follows when it goes on', async () => {
+  const name = 'tabs-frozen';
+  const a = await Tab.open(name);
+  const b = await Tab.open(name);
+  expect([await a.role(), await b.role()]).toEqual(['leader', 'follower']);
+  await a.do('insert', ['before'], 1);
+  // As the browser announces it; a headless one does not really freeze.
+  await a.page.evaluate(`document.dispatchEvent(new Event('freeze'))`);
+  const begun = Date.now();
+  await expect.poll(() => b.role(), { timeout: 20_000 }).toBe('leader');
+  const ms = Date.now() - begun;
+  console.log(`a frozen leader was taken over from after ${ms} ms`);
+  // Without the hand-over, five silent seconds have to pass first.
+  expect(ms).toBeLessThan(5000);
+  expect(await b.do('insert', ['meanwhile'], 2)).toEqual({});
+  await a.page.evaluate(`document.dispatchEvent(new Event('resume'))`);
+  const read = (await a.do('read'))!.value as [string, number][];
+  expect(read.map(([id]) => id).sort()).toEqual(['before', 'meanwhile']);
+  expect(await a.do('insert', ['after'], 3)).toEqual({});
+  expect([await a.role(), await b.role()]).toEqual(['follower', 'leader']);
+  await b.end('page closed');
+  expect((await a.do('read'))!.value).toHaveLength(3);
+  await a.end('database closed');
+});
+
 test('the next tab leads soon after the leader has gone, and the second tab opens soon', async () => {
   const name = 'tabs-times';
   const times: Record<string, number[]> = { 'second open': [] };

@@ -71,6 +71,8 @@ export function createTab(createModelLoader: CreateModelLoader): Engine {
     hello: () => tab.hello(),
     ping() {},
     becomeShard,
+    rest: () => tab.rest(),
+    wake: () => tab.wake(),
     open: (options: EngineOptions, onEvent: OnEvent) => tab.open(options, onEvent),
     close: () => tab.close(),
     cancel: (call: CallId) => tab.cancel(call),
@@ -124,6 +126,8 @@ class Tab {
   private heartbeat: ReturnType<typeof setInterval> | undefined;
   private silentBeats = 0;
   private isClosing = false;
+  /** The page is frozen: neither leads nor stands for it. */
+  private isResting = false;
   /** Why there is nothing more to be had: closed, or the database is another one. */
   private end: PiramidError | null = null;
 
@@ -238,6 +242,20 @@ class Tab {
     this.options = null;
   }
 
+  rest(): void {
+    if (!this.board || this.isClosing || this.isResting) return;
+    this.isResting = true;
+    if (this.term) this.lose();
+    else this.candidacy?.abort();
+  }
+
+  wake(): void {
+    if (!this.isResting) return;
+    this.isResting = false;
+    this.following = null;
+    this.follow();
+  }
+
   // ---- offices
 
   /** Queues for the lock, and looks for whoever has it. */
@@ -296,7 +314,7 @@ class Tab {
     this.candidacy?.abort();
     // Calls that run in it settle by that, and are sent to the new leader.
     term.close().catch(() => {});
-    if (!this.isClosing || this.calls.size > 0) this.follow();
+    if (!this.isResting && (!this.isClosing || this.calls.size > 0)) this.follow();
   }
 
   /** Somebody leads: sends what has no answer. */
