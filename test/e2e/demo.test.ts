@@ -1,5 +1,5 @@
 // The built demo in a real Chromium, as a person uses it, on a slice of the real addresses. One page walks through it all,
-// because a database is open in one tab at a time; each test begins at a URL of its own.
+// as one person would; each test begins at a URL of its own.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
