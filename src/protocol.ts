@@ -157,10 +157,6 @@ export interface Engine {
   ping(): void;
   /** Makes this worker one that holds rows for another's engine. Its one call after `hello`. */
   becomeShard(device: NonNullable<OpenOptions['device']>, port: MessagePort): Promise<void>;
-  /** The page is about to be frozen: another tab is to lead, and none waits for this one. */
-  rest(): void;
-  /** The page goes on. */
-  wake(): void;
   open(
     options: EngineOptions,
     onEvent: (event: PageEvent) => void | Promise<void>,
@@ -215,6 +211,11 @@ export interface Engine {
 /** Name of the Web Lock that a worker holds as long as it lives. */
 export function lifeLockName(token: string): string {
   return `piramid-worker:${token}`;
+}
+
+/** Name of the Web Lock that the page of that worker holds as long as it is not frozen: its worker is frozen with it. */
+export function awakeLockName(token: string): string {
+  return `piramid-awake:${token}`;
 }
 
 /** An error as it crosses threads and tabs. */

@@ -3,6 +3,7 @@
 import { proxy, type Remote, releaseProxy, transfer, wrap } from 'comlink';
 import { PiramidError, toPiramidError } from '../errors.ts';
 import {
+  awakeLockName,
   type CallId,
   type Engine,
   type EngineEvent,
@@ -74,7 +75,7 @@ export class Connection {
     }, START_TIMEOUT);
     try {
       const token = await connection.call((engine) => engine.hello());
-      connection.watchFreezing();
+      await connection.holdAwake(token);
       connection.watchLife(token);
     } catch (error) {
       connection.end();
@@ -194,12 +195,36 @@ export class Connection {
     for (const worker of [this.worker, ...this.shards]) worker.terminate();
   }
 
-  /** A page that the browser freezes lets go of the database, so that no other tab waits for it (Page Lifecycle). */
-  private watchFreezing(): void {
-    if (typeof document === 'undefined') return;
+  /**
+   * Holds a lock while the page is not frozen (Page Lifecycle). The worker is frozen in the same moment as the page and can let go of nothing;
+   * the page still can, and who finds its lock free takes the database from the worker.
+   */
+  private async holdAwake(token: string | null): Promise<void> {
+    const locks = globalThis.navigator?.locks;
+    if (token === null || !locks) return;
+    let sleep = () => {};
+    const wake = () => {
+      const nap = new AbortController();
+      sleep = () => nap.abort();
+      return new Promise<void>((awake) => {
+        locks
+          .request(awakeLockName(token), { signal: nap.signal }, () => {
+            awake();
+            return new Promise<void>((resolve) => {
+              nap.signal.addEventListener('abort', () => resolve());
+              if (nap.signal.aborted) resolve();
+            });
+          })
+          .catch(() => awake());
+      });
+    };
     const { signal } = this.ended;
-    document.addEventListener('freeze', () => void this.engine.rest(), { signal });
-    document.addEventListener('resume', () => void this.engine.wake(), { signal });
+    signal.addEventListener('abort', () => sleep());
+    if (typeof document !== 'undefined') {
+      document.addEventListener('freeze', () => sleep(), { signal });
+      document.addEventListener('resume', () => void wake(), { signal });
+    }
+    await wake();
   }
 
   /** The worker holds a lock while it lives; getting it means that the worker is gone, however it went. */

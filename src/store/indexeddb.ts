@@ -75,12 +75,25 @@ class IndexedDbBackend implements Backend {
     }
   }
 
+  // A transaction that waits for its worker blocks the writes of all others, and a frozen worker lets it wait: Chromium gives
+  // up after a minute. So each is told to commit as soon as nothing can follow.
+
   async read(store: StoreName, key: number): Promise<ArrayBuffer | undefined> {
-    return this.withConnection('reading', async (db) => (await db.get(store, key)) as ArrayBuffer | undefined);
+    return this.withConnection('reading', async (db) => {
+      const transaction = db.transaction(store);
+      const value = transaction.store.get(key);
+      transaction.commit();
+      return (await value) as ArrayBuffer | undefined;
+    });
   }
 
   async keys(store: StoreName): Promise<number[]> {
-    return this.withConnection('reading keys', async (db) => (await db.getAllKeys(store)) as number[]);
+    return this.withConnection('reading keys', async (db) => {
+      const transaction = db.transaction(store);
+      const keys = transaction.store.getAllKeys();
+      transaction.commit();
+      return (await keys) as number[];
+    });
   }
 
   async commit(writes: readonly Write[], expected?: Expected): Promise<void> {
@@ -97,6 +110,7 @@ class IndexedDbBackend implements Backend {
           const store = transaction.objectStore(write.store);
           requests.push('value' in write ? store.put(write.value, write.key) : store.delete(write.key));
         }
+        if (!expected) transaction.commit();
       } catch (error) {
         // A put that throws would leave the ones before it to be committed.
         transaction.abort();
@@ -106,6 +120,7 @@ class IndexedDbBackend implements Backend {
       function check(found: ArrayBuffer | undefined): void {
         try {
           checkExpected(expected!, found);
+          transaction.commit();
         } catch (error) {
           transaction.abort();
           throw error;

@@ -65,7 +65,7 @@ interface OpenDatabase {
 /** Starts another worker for rows; null where there is none. */
 export type OpenShard = (device: EngineOptions['device']) => Promise<ShardWorker | null>;
 
-export interface LocalEngine extends Omit<Engine, 'open' | 'becomeShard' | 'rest' | 'wake'> {
+export interface LocalEngine extends Omit<Engine, 'open' | 'becomeShard'> {
   /** `known`: opens an encrypted database whose key has been exchanged since the worker proved it. */
   open(options: EngineOptions, onEvent: OnEvent, known?: Unlocked | null): Promise<{ device: Device; uuid: string }>;
   /** Null where the database is not encrypted, or not open. */

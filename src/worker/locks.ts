@@ -1,14 +1,15 @@
 // Web Locks of the worker: one says that the worker lives, one that it leads a database. Where the browser or the context
 // has no locks (plain http), there is no token, and nobody asks for the other one.
-import { lifeLockName } from '../protocol.ts';
+import { awakeLockName, lifeLockName } from '../protocol.ts';
+import type { Locks, Platform } from './platform.ts';
 
 /** Holds a lock until the worker ends, and returns the token that names it; null without Web Locks. */
-export async function holdLifeLock(): Promise<string | null> {
-  if (!globalThis.navigator?.locks) return null;
-  const token = crypto.randomUUID();
+export async function holdLifeLock({ locks, newId }: Platform): Promise<string | null> {
+  if (!locks) return null;
+  const token = newId();
   return new Promise((resolve) => {
-    navigator.locks
-      .request(lifeLockName(token), () => {
+    locks
+      .request(lifeLockName(token), {}, () => {
         resolve(token);
         return new Promise(() => {});
       })
@@ -21,9 +22,39 @@ export async function holdLifeLock(): Promise<string | null> {
  * the signal fires first, and when another worker takes the database away. `steal`: takes it from whoever has it.
  */
 export async function holdDatabase(
+  locks: Locks,
   name: string,
   { steal, signal }: { steal: boolean; signal: AbortSignal },
   hold: () => Promise<void>,
 ): Promise<void> {
-  await navigator.locks.request(`piramid:${name}`, steal ? { steal } : { signal }, hold);
+  await locks.request(databaseLockName(name), steal ? { steal } : { signal }, hold);
+}
+
+/** The token of the worker that holds the database; null where nobody does. */
+export async function holderOf(locks: Locks, name: string): Promise<string | null> {
+  const { held = [] } = await locks.query();
+  const client = held.find((lock) => lock.name === databaseLockName(name))?.clientId;
+  // Shared is what another worker's lock is asked for when that one is gone.
+  const life = held.find(
+    (lock) => lock.clientId === client && lock.mode === 'exclusive' && lock.name?.startsWith(lifeLockName('')),
+  );
+  return client === undefined ? null : (life?.name?.slice(lifeLockName('').length) ?? null);
+}
+
+/** Resolves once the page of that worker is frozen or gone, or the worker itself. Rejects when the signal fires first. */
+export async function asleep(locks: Locks, token: string, signal: AbortSignal): Promise<void> {
+  const either = new AbortController();
+  try {
+    await Promise.race(
+      [awakeLockName(token), lifeLockName(token)].map((name) =>
+        locks.request(name, { mode: 'shared', signal: AbortSignal.any([signal, either.signal]) }, () => {}),
+      ),
+    );
+  } finally {
+    either.abort();
+  }
+}
+
+function databaseLockName(name: string): string {
+  return `piramid:${name}`;
 }

@@ -8,6 +8,7 @@ import type { ShardWorker } from '../kernels/shards/pool.ts';
 import { lifeLockName, type PageEvent } from '../protocol.ts';
 import type { Device } from '../types.ts';
 import { holdLifeLock } from './locks.ts';
+import { browser } from './platform.ts';
 
 /** Asks the page for one; null where the browser cannot tell when a worker ends. */
 export function openShard(
@@ -29,7 +30,7 @@ export function openShard(
 
 /** Makes this worker one. It says so with the token of its life lock. */
 export async function becomeShard(device: 'auto' | Device, port: MessagePort): Promise<void> {
-  const [token, { createCpuRows }] = await Promise.all([holdLifeLock(), openCpu(device)]);
+  const [token, { createCpuRows }] = await Promise.all([holdLifeLock(browser), openCpu(device)]);
   if (token === null) return;
   serveRows(port, createCpuRows, close);
   port.postMessage(token);

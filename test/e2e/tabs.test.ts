@@ -11,37 +11,13 @@ import { type SeededRandom, seededRandom } from '../../src/structures/random.ts'
 import { serve } from '../../tools/serve.mjs';
 import { launch } from './chromium.ts';
 import { Model } from './tabs.model.ts';
+import { PAGE } from './tabs.page.ts';
 
 const dist = fileURLToPath(new URL('../../dist', import.meta.url));
 const TRIALS = Number(process.env.PIRAMID_TAB_TRIALS ?? 2);
 const SEED = Number(process.env.PIRAMID_SEED ?? Date.now() % 1_000_000);
 /** How long a trial kills tabs, milliseconds. */
 const TRIAL_MS = 3000;
-
-const PAGE = `<!doctype html><meta charset="utf-8"><script type="module">
-  import { open } from '/dist/piramid.js';
-  let worker, db, c;
-  const NativeWorker = Worker;
-  globalThis.Worker = class extends NativeWorker { constructor(...args) { super(...args); worker = this; } };
-  const settled = (promise) => promise.then((value) => ({ value }), (error) => ({ code: error.code, message: error.message }));
-  globalThis.tab = {
-    open: async (name) => {
-      const begun = performance.now();
-      db = await open(name, { device: 'wasm' });
-      c = await db.collection('c', { dimension: 2 });
-      return performance.now() - begun;
-    },
-    insert: (ids, v) => settled(c.upsert(ids.map((id) => ({ id, vector: [1, 0], metadata: { v } })), { mode: 'insert' })),
-    update: (id, v) => settled(c.update({ ids: [id] }, { set: { v } })),
-    remove: (id) => settled(c.delete({ ids: [id] })),
-    read: () => settled(c.scroll({ limit: 10000, select: ['metadata'] }).then(({ records }) => records.map(({ id, metadata }) => [id, metadata.v]))),
-    near: () => settled(c.query({ vector: [1, 0], k: 10000, select: ['metadata'] }).then((found) => found.map(({ id, metadata }) => [id, metadata.v]))),
-    role: () => settled(db.stats().then(({ role }) => role)),
-    close: () => db.close(),
-    endWorker: () => worker.terminate(),
-    spin: (ms) => { for (const end = performance.now() + ms; performance.now() < end;); },
-  };
-</script>`;
 
 let browser: Browser;
 let context: BrowserContext;
@@ -209,31 +185,6 @@ test('a process that is stopped is taken over from; when it goes on, it follows,
   expect(ids).toEqual(['before', 'late', 'meanwhile']);
   expect([await a.role(), await b.role()]).toEqual(['follower', 'leader']);
   await Promise.all([a, b].map((tab) => tab.end('database closed')));
-});
-
-test('a page that the browser freezes hands its leadership over, and follows when it goes on', async () => {
-  const name = 'tabs-frozen';
-  const a = await Tab.open(name);
-  const b = await Tab.open(name);
-  expect([await a.role(), await b.role()]).toEqual(['leader', 'follower']);
-  await a.do('insert', ['before'], 1);
-  // As the browser announces it; a headless one does not really freeze.
-  await a.page.evaluate(`document.dispatchEvent(new Event('freeze'))`);
-  const begun = Date.now();
-  await expect.poll(() => b.role(), { timeout: 20_000 }).toBe('leader');
-  const ms = Date.now() - begun;
-  console.log(`a frozen leader was taken over from after ${ms} ms`);
-  // Without the hand-over, five silent seconds have to pass first.
-  expect(ms).toBeLessThan(5000);
-  expect(await b.do('insert', ['meanwhile'], 2)).toEqual({});
-  await a.page.evaluate(`document.dispatchEvent(new Event('resume'))`);
-  const read = (await a.do('read'))!.value as [string, number][];
-  expect(read.map(([id]) => id).sort()).toEqual(['before', 'meanwhile']);
-  expect(await a.do('insert', ['after'], 3)).toEqual({});
-  expect([await a.role(), await b.role()]).toEqual(['follower', 'leader']);
-  await b.end('page closed');
-  expect((await a.do('read'))!.value).toHaveLength(3);
-  await a.end('database closed');
 });
 
 test('the next tab leads soon after the leader has gone, and the second tab opens soon', async () => {

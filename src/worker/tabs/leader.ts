@@ -1,11 +1,12 @@
 // The leader's side: takes the calls of followers to the engine and their answers back, and forgets followers that die.
 import { PiramidError } from '../../errors.ts';
 import { type CallId, lifeLockName, type Notice, toWire } from '../../protocol.ts';
+import type { Channel, Platform } from '../platform.ts';
 import { type FollowerMessage, followerChannelName, type LeaderMessage, METHODS, TABS_PROTOCOL } from './messages.ts';
 import { isFenced, type Running, type Term } from './term.ts';
 
 interface Client {
-  channel: BroadcastChannel;
+  channel: Channel;
   running: Map<CallId, Running>;
   /** Ends the wait for its death. */
   watch: AbortController;
@@ -15,13 +16,16 @@ interface Client {
 type Outgoing<M = LeaderMessage> = M extends unknown ? Omit<M, 'leader'> : never;
 
 export class Leader {
-  readonly id = crypto.randomUUID();
+  readonly id: string;
+  private readonly platform: Platform;
   private readonly term: Term;
   private readonly onFenced: () => void;
   private readonly clients = new Map<string, Client>();
   private closing = false;
 
-  constructor(term: Term, onFenced: () => void) {
+  constructor(platform: Platform, term: Term, onFenced: () => void) {
+    this.id = platform.newId();
+    this.platform = platform;
     this.term = term;
     this.onFenced = onFenced;
   }
@@ -54,12 +58,13 @@ export class Leader {
   }
 
   private add(id: string): Client {
-    const channel = new BroadcastChannel(followerChannelName(id));
+    const channel = this.platform.openChannel(followerChannelName(id), (message: FollowerMessage) =>
+      this.receive(id, client, message),
+    );
     const client: Client = { channel, running: new Map(), watch: new AbortController() };
-    channel.onmessage = ({ data }: MessageEvent<FollowerMessage>) => this.receive(id, client, data);
     this.clients.set(id, client);
-    navigator.locks
-      .request(lifeLockName(id), { mode: 'shared', signal: client.watch.signal }, () => this.drop(id))
+    this.platform
+      .locks!.request(lifeLockName(id), { mode: 'shared', signal: client.watch.signal }, () => this.drop(id))
       .catch(() => {}); // no longer watched
     return client;
   }
@@ -99,6 +104,6 @@ export class Leader {
   }
 
   private post(client: Client, message: Outgoing): void {
-    if (!client.watch.signal.aborted) client.channel.postMessage({ ...message, leader: this.id });
+    if (!client.watch.signal.aborted) client.channel.post({ ...message, leader: this.id });
   }
 }

@@ -7,10 +7,7 @@ import type { Device } from '../../types.ts';
 export const TABS_PROTOCOL = 1;
 
 /** Calls that are about the records, and so belong to the one engine. */
-export type Method = Exclude<
-  keyof Engine,
-  'hello' | 'ping' | 'becomeShard' | 'rest' | 'wake' | 'open' | 'close' | 'cancel' | 'generate'
->;
+export type Method = Exclude<keyof Engine, 'hello' | 'ping' | 'becomeShard' | 'open' | 'close' | 'cancel' | 'generate'>;
 
 /** `write`, `numbered`: the last argument is the call's number. `write`: must not be applied twice. */
 export const METHODS: Record<Method, 'plain' | 'numbered' | 'write'> = {

@@ -15,7 +15,8 @@ import {
 import { type Unlocked, unlock } from '../../store/encryption.ts';
 import type { DatabaseStats, Device } from '../../types.ts';
 import { createEngine, type LocalEngine } from '../engine.ts';
-import { holdDatabase, holdLifeLock } from '../locks.ts';
+import { asleep, holdDatabase, holderOf, holdLifeLock } from '../locks.ts';
+import { browser, type Channel, type Platform } from '../platform.ts';
 import { becomeShard, openShard } from '../shards.ts';
 import { Leader } from './leader.ts';
 import {
@@ -37,6 +38,9 @@ const BEAT_MS = 1000;
  * by that, but its memory; a frozen one holds everybody up for as long.
  */
 const SILENT_BEATS_MAX = 5;
+/** What a lock takes to come from a worker that died, and how much later than the first the last of many workers takes one by force. */
+const GRACE_MS_MIN = 20;
+const GRACE_MS_SPREAD = 60;
 /** Writes on their way to the leader at a time: what a new leader has to know of each follower is bounded by it. */
 const WRITES_SENT_MAX = 64;
 
@@ -65,14 +69,12 @@ interface Opened {
 type OnEvent = (event: PageEvent) => void | Promise<void>;
 
 /** The method table that a worker exposes. */
-export function createTab(createModelLoader: CreateModelLoader): Engine {
-  const tab = new Tab(createModelLoader);
+export function createTab(createModelLoader: CreateModelLoader, platform: Platform = browser): Engine {
+  const tab = new Tab(createModelLoader, platform);
   const table: Record<string, (...args: never[]) => unknown> = {
     hello: () => tab.hello(),
     ping() {},
     becomeShard,
-    rest: () => tab.rest(),
-    wake: () => tab.wake(),
     open: (options: EngineOptions, onEvent: OnEvent) => tab.open(options, onEvent),
     close: () => tab.close(),
     cancel: (call: CallId) => tab.cancel(call),
@@ -92,6 +94,7 @@ export function createTab(createModelLoader: CreateModelLoader): Engine {
 
 class Tab {
   private readonly createModelLoader: CreateModelLoader;
+  private readonly platform: Platform;
   /** Names this worker to the others; null without Web Locks, and then it is alone. */
   private token: string | null = null;
   private options: EngineOptions | null = null;
@@ -118,25 +121,26 @@ class Tab {
   /** What its encryption needs, once this worker has proven the key: outlasts an exchange of the key by another tab. */
   private unlocked: Unlocked | null = null;
 
-  private board: BroadcastChannel | null = null;
-  private channel: BroadcastChannel | null = null;
+  private board: Channel | null = null;
+  private channel: Channel | null = null;
   /** The wait for the lock, or the lock. */
   private candidacy: AbortController | null = null;
   private leave: () => void = () => {};
-  private heartbeat: ReturnType<typeof setInterval> | undefined;
+  /** The wait for whoever has the lock to fall asleep. */
+  private holderWatch: AbortController | null = null;
+  private stopHeartbeat: (() => void) | null = null;
   private silentBeats = 0;
   private isClosing = false;
-  /** The page is frozen: neither leads nor stands for it. */
-  private isResting = false;
   /** Why there is nothing more to be had: closed, or the database is another one. */
   private end: PiramidError | null = null;
 
-  constructor(createModelLoader: CreateModelLoader) {
+  constructor(createModelLoader: CreateModelLoader, platform: Platform) {
     this.createModelLoader = createModelLoader;
+    this.platform = platform;
   }
 
   async hello(): Promise<string | null> {
-    this.token = await holdLifeLock();
+    this.token = await holdLifeLock(this.platform);
     return this.token;
   }
 
@@ -152,10 +156,10 @@ class Tab {
       this.term = term;
       return opened;
     }
-    this.board = new BroadcastChannel(boardName(options.name));
-    this.board.onmessage = ({ data }: MessageEvent<BoardMessage>) => this.onBoard(data);
-    this.channel = new BroadcastChannel(followerChannelName(this.token));
-    this.channel.onmessage = ({ data }: MessageEvent<LeaderMessage>) => this.onLeader(data);
+    this.board = this.platform.openChannel(boardName(options.name), (message: BoardMessage) => this.onBoard(message));
+    this.channel = this.platform.openChannel(followerChannelName(this.token), (message: LeaderMessage) =>
+      this.onLeader(message),
+    );
     return new Promise((resolve, reject) => {
       this.opened = { resolve, reject };
       this.follow();
@@ -235,25 +239,13 @@ class Tab {
     await this.models?.close();
     this.leader?.close();
     this.candidacy?.abort();
+    this.holderWatch?.abort();
+    this.stopWatching();
     this.leave();
     this.tell({ type: 'bye' });
     this.channel?.close();
     this.board?.close();
     this.options = null;
-  }
-
-  rest(): void {
-    if (!this.board || this.isClosing || this.isResting) return;
-    this.isResting = true;
-    if (this.term) this.lose();
-    else this.candidacy?.abort();
-  }
-
-  wake(): void {
-    if (!this.isResting) return;
-    this.isResting = false;
-    this.following = null;
-    this.follow();
   }
 
   // ---- offices
@@ -269,10 +261,39 @@ class Tab {
     const candidacy = new AbortController();
     this.candidacy = candidacy;
     const { signal } = candidacy;
-    holdDatabase(this.options!.name, { steal, signal }, () => this.lead(candidacy, steal)).catch(() => {
+    const { name } = this.options!;
+    holdDatabase(this.platform.locks!, name, { steal, signal }, () => this.lead(candidacy, steal)).catch(() => {
       // Given up, or taken away by another worker.
       if (!signal.aborted) this.lose();
     });
+    void this.watchHolder();
+  }
+
+  private stealOffice(): void {
+    this.candidacy?.abort();
+    this.stand(true);
+  }
+
+  /** Takes the database from a worker that is frozen, with its page, and so neither answers nor lets go. */
+  private async watchHolder(): Promise<void> {
+    this.holderWatch?.abort();
+    const watch = new AbortController();
+    this.holderWatch = watch;
+    const locks = this.platform.locks!;
+    const { name } = this.options!;
+    try {
+      for (;;) {
+        const holder = await holderOf(locks, name);
+        if (holder === null || holder === this.token) return;
+        await asleep(locks, holder, watch.signal);
+        // One that died leaves the lock to the next in the queue, who is asked for nothing then.
+        await this.platform.wait(graceOf(this.token!));
+        if (watch.signal.aborted || this.term) return;
+        if ((await holderOf(locks, name)) !== holder) continue;
+        if (watch.signal.aborted || this.term) return;
+        return this.stealOffice();
+      }
+    } catch {} // aborted, or there are no locks any more
   }
 
   /** Leads until the result settles. */
@@ -289,9 +310,9 @@ class Tab {
       const opened = await term.open(this.options!, this.unlocked);
       this.unlocked = term.unlocked;
       // Until whoever was in office cannot believe so any longer.
-      if (byForce) await new Promise((resolve) => setTimeout(resolve, LEASE_MS));
+      if (byForce) await this.platform.wait(LEASE_MS);
       if (this.term !== term) return void term.close();
-      this.leader = new Leader(term, () => this.lose(term));
+      this.leader = new Leader(this.platform, term, () => this.lose(term));
       this.post({ type: 'leader', leader: this.leader.id });
       this.take(opened);
     } catch (error) {
@@ -314,7 +335,7 @@ class Tab {
     this.candidacy?.abort();
     // Calls that run in it settle by that, and are sent to the new leader.
     term.close().catch(() => {});
-    if (!this.isResting && (!this.isClosing || this.calls.size > 0)) this.follow();
+    if (!this.isClosing || this.calls.size > 0) this.follow();
   }
 
   /** Somebody leads: sends what has no answer. */
@@ -446,7 +467,9 @@ class Tab {
   private onBoard(message: BoardMessage): void {
     if (message.type !== 'hello') {
       this.silentBeats = 0;
-      if (message.type === 'leader' && !this.term && message.leader !== this.following) this.sayHello();
+      if (this.term) return;
+      void this.watchHolder(); // it may be another one
+      if (message.type === 'leader' && message.leader !== this.following) this.sayHello();
     } else if (this.leader && !this.isClosing) void this.leader.welcome(message.client);
     else if (this.term) this.post({ type: 'busy' });
   }
@@ -501,23 +524,21 @@ class Tab {
 
   /** While an answer is owed, the leader is asked for signs of life. */
   private watchLeader(): void {
-    if (this.heartbeat !== undefined || !this.isOwed()) return;
+    if (this.stopHeartbeat || !this.isOwed()) return;
     this.silentBeats = 0;
-    this.heartbeat = setInterval(() => {
-      if (!this.isOwed()) {
-        this.stopWatching();
-      } else if (++this.silentBeats < SILENT_BEATS_MAX) this.sayHello();
+    this.stopHeartbeat = this.platform.every(BEAT_MS, () => {
+      if (!this.isOwed()) this.stopWatching();
+      else if (++this.silentBeats < SILENT_BEATS_MAX) this.sayHello();
       else {
         this.silentBeats = 0;
-        this.candidacy?.abort();
-        this.stand(true);
+        this.stealOffice();
       }
-    }, BEAT_MS);
+    });
   }
 
   private stopWatching(): void {
-    clearInterval(this.heartbeat);
-    this.heartbeat = undefined;
+    this.stopHeartbeat?.();
+    this.stopHeartbeat = null;
   }
 
   private isOwed(): boolean {
@@ -529,17 +550,18 @@ class Tab {
   }
 
   private post(message: BoardMessage): void {
-    this.board?.postMessage(message);
+    this.board?.post(message);
   }
 
   private tell(message: FollowerMessage): void {
-    this.channel?.postMessage(message);
+    this.channel?.post(message);
   }
 
   // ---- models
 
   private newTerm(): Term {
     return new Term(
+      this.platform,
       () => this.sharedModels(),
       (device) => openShard(device, this.onEvent),
       (notice) => {
@@ -561,4 +583,9 @@ class Tab {
     await engine.open({ ...rest, storage: 'memory', device: 'js' }, this.onEvent);
     return engine;
   }
+}
+
+/** How long a worker leaves a sleeping holder's lock to others, milliseconds: each another time, so that not all take it at once. */
+function graceOf(token: string): number {
+  return GRACE_MS_MIN + (Number.parseInt(token.slice(0, 2), 16) / 256) * GRACE_MS_SPREAD;
 }

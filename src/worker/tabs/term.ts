@@ -7,13 +7,15 @@ import type { Origin } from '../../store/answered.ts';
 import type { Unlocked } from '../../store/encryption.ts';
 import type { Device } from '../../types.ts';
 import { createEngine, type LocalEngine, type OpenShard } from '../engine.ts';
+import type { Platform } from '../platform.ts';
 import { METHODS, type Method } from './messages.ts';
 
 /**
  * A worker that was frozen may wake up to find another one in office. So a proof that it is not so, a look at the fence,
- * holds for this long, milliseconds; who takes over by force waits as long before it answers anything.
+ * holds for this long, milliseconds; who takes over by force waits as long before it answers anything. A look costs about as
+ * much as an empty call.
  */
-export const LEASE_MS = 1000;
+export const LEASE_MS = 200;
 
 export interface Running {
   answer: Promise<unknown>;
@@ -24,6 +26,7 @@ export class Term {
   /** What `open` said. */
   opened: { device: Device; uuid: string } | null = null;
   private readonly engine: LocalEngine;
+  private readonly now: Platform['now'];
   private readonly origins = new Map<CallId, () => Origin>();
   private readonly listeners = new Map<CallId, (event: EngineEvent) => void>();
   private readonly onNotice: (notice: Notice) => void;
@@ -31,17 +34,24 @@ export class Term {
   private provenAt = 0;
   private proving: Promise<void> | null = null;
 
-  constructor(createModelLoader: CreateModelLoader, openShard: OpenShard, onNotice: (notice: Notice) => void) {
+  constructor(
+    { now, openBackend }: Platform,
+    createModelLoader: CreateModelLoader,
+    openShard: OpenShard,
+    onNotice: (notice: Notice) => void,
+  ) {
+    this.now = now;
     this.onNotice = onNotice;
     this.engine = createEngine(createModelLoader, {
       originOf: (call) => this.origins.get(call)?.() ?? null,
       openShard,
+      openBackend,
     });
   }
 
   /** `known`: what this worker knows of the database's encryption. */
   async open(options: EngineOptions, known: Unlocked | null): Promise<{ device: Device; uuid: string }> {
-    this.provenAt = performance.now();
+    this.provenAt = this.now();
     this.opened = await this.engine.open(
       options,
       (event) => (event.type === 'notice' ? this.onNotice(event.notice) : this.listeners.get(event.call)?.(event)),
@@ -91,7 +101,7 @@ export class Term {
 
   /** Null while the last proof holds. Calls that come meanwhile wait for the same one, and so keep their order. */
   prove(): Promise<void> | null {
-    if (performance.now() - this.provenAt < LEASE_MS) return null;
+    if (this.now() - this.provenAt < LEASE_MS) return null;
     this.proving ??= this.checkFence().finally(() => {
       this.proving = null;
     });
@@ -104,7 +114,7 @@ export class Term {
   }
 
   private async checkFence(): Promise<void> {
-    const begun = performance.now();
+    const begun = this.now();
     try {
       await this.engine.checkFence();
     } catch (error) {
