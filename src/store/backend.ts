@@ -26,6 +26,8 @@ export interface Backend {
    * `expected` is given and another value stands there, which is found out in the same transaction.
    */
   commit(writes: readonly Write[], expected?: Expected): Promise<void>;
+  /** Much has been deleted: what the storage keeps of it only while somebody is connected is to be given back. */
+  release(): void;
   close(): void;
 }
 

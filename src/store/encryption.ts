@@ -99,6 +99,7 @@ class OpenEncryption implements Encryption {
     this.backend = {
       kind: inner.kind,
       keys: (store) => inner.keys(store),
+      release: () => inner.release(),
       close: () => inner.close(),
       read: async (store, key) => {
         const value = await inner.read(store, key);

@@ -33,6 +33,7 @@ export async function openFenced(inner: Backend): Promise<FencedBackend> {
     read: (store, key) => inner.read(store, key),
     keys: (store) => inner.keys(store),
     commit: (writes: readonly Write[]) => inner.commit(writes, expected),
+    release: () => inner.release(),
     close: () => inner.close(),
     async checkFence() {
       checkExpected(expected, await inner.read(slot.store, slot.key));

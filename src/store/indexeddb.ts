@@ -5,6 +5,11 @@ import { PiramidError, toPiramidError } from '../errors.ts';
 import { type Backend, checkExpected, type Expected, type Write } from './backend.ts';
 import { INDEXEDDB_VERSION, STORES, type StoreName } from './schema.ts';
 
+/** Without calls for so long, a connection may rest, milliseconds. */
+const IDLE_MS = 500;
+/** How long it rests for what was deleted to be given back: Chromium keeps a database open for two seconds after its last connection. */
+const REST_MS = 3000;
+
 /** Names of Piramid's databases begin with this, so that they meet nobody else's. */
 const PREFIX = 'piramid:';
 
@@ -23,6 +28,8 @@ class IndexedDbBackend implements Backend {
   /** What `connection` resolved with: where it is open, requests are made at once and not a microtask later. */
   private database: IDBPDatabase | undefined;
   private closed = false;
+  private isReleasing = false;
+  private timer: ReturnType<typeof setTimeout> | undefined;
   /** Whether it has been open: if it has to be made anew after that, someone deleted it. */
   private known = false;
   private readonly name: string;
@@ -137,6 +144,7 @@ class IndexedDbBackend implements Backend {
   // Every operation is idempotent (values are put under keys that the caller chose), so one lost connection is one retry.
   private async withConnection<T>(what: string, operation: (db: IDBPDatabase) => Promise<T>): Promise<T> {
     const connection = this.connect();
+    if (this.isReleasing) this.restWhenIdle();
     try {
       return await operation(this.database ?? (await connection));
     } catch (error) {
@@ -150,6 +158,24 @@ class IndexedDbBackend implements Backend {
     }
   }
 
+  /** Chromium's SQLite engine writes to a log beside the database's file, and shrinks both when nobody has been connected for a while. */
+  release(): void {
+    this.isReleasing = true;
+    this.restWhenIdle();
+  }
+
+  /** What comes next connects anew, and the rest begins again. */
+  private restWhenIdle(): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      this.database?.close(); // after what is under way
+      this.forget();
+      this.timer = setTimeout(() => {
+        this.isReleasing = false;
+      }, REST_MS);
+    }, IDLE_MS);
+  }
+
   private forget(): void {
     this.connection = undefined;
     this.database = undefined;
@@ -157,6 +183,7 @@ class IndexedDbBackend implements Backend {
 
   close(): void {
     this.closed = true;
+    clearTimeout(this.timer);
     this.connection?.then(
       (db) => db.close(),
       () => {},

@@ -23,5 +23,7 @@ export class MemoryBackend implements Backend {
     }
   }
 
+  release(): void {}
+
   close(): void {}
 }

@@ -230,6 +230,7 @@ export class Store {
   async sweep(): Promise<void> {
     if (this.journal.full) await this.journal.retry();
     else await this.journal.flip(this.journal.next(), []);
+    this.journal.backend.release();
   }
 
   /** Collections as they are now, to be written as a file while others go on writing. `close` it. */

@@ -9,8 +9,8 @@ import type { Browser, BrowserContext, Page } from 'playwright';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type SeededRandom, seededRandom } from '../../src/structures/random.ts';
 import { serve } from '../../tools/serve.mjs';
+import { Model } from '../tabs.model.ts';
 import { launch } from './chromium.ts';
-import { Model } from './tabs.model.ts';
 import { PAGE } from './tabs.page.ts';
 
 const dist = fileURLToPath(new URL('../../dist', import.meta.url));

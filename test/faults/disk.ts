@@ -45,6 +45,8 @@ export class Disk implements Backend {
     fail(fault);
   }
 
+  release(): void {}
+
   close(): void {}
 }
 

@@ -271,8 +271,7 @@ describe.each(['leveldb', 'sqlite'] as const)('IndexedDB on %s', (engine) => {
     const returned = 1 - (after - before) / other;
     console.log(`compact.returned=${returned.toFixed(2)} engine=${engine}`);
     await context.close();
-    // SQLite keeps freed pages for what comes next; the file shrinks when it is vacuumed.
-    if (engine === 'leveldb') expect(returned).toBeGreaterThanOrEqual(0.45);
+    expect(returned).toBeGreaterThanOrEqual(0.45);
   });
 });
 

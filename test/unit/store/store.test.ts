@@ -438,6 +438,7 @@ describe('a full storage', () => {
         if (puts > 0 && (await bytes()) + puts > room) throw new PiramidError('QUOTA_EXCEEDED', 'no room');
         await memory.commit(writes);
       },
+      release() {},
       close() {},
     };
     const store = await Store.open(backend, mergePostings);
@@ -487,6 +488,7 @@ test('a chunk is read once a call, however many rows are wanted of it and in wha
       },
       keys: (name) => memory.keys(name),
       commit: (writes) => memory.commit(writes),
+      release() {},
       close() {},
     },
     mergePostings,
@@ -526,6 +528,7 @@ function recording(backend: Backend): Backend & { writes: Write[] } {
       writes.push(...list);
       return backend.commit(list);
     },
+    release() {},
     close() {},
   };
 }
@@ -543,6 +546,7 @@ function failing(backend: Backend): Backend & { fail: boolean; failAfter: boolea
       await backend.commit(list);
       if (this.failAfter) throw new Error('disk out of reach');
     },
+    release() {},
     close() {},
   };
 }

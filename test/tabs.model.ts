@@ -1,6 +1,6 @@
 // What a database that several tabs use must show: an oracle that knows of each record what was begun and what was
 // acknowledged. A record belongs to one owner, which does one thing with it at a time.
-import type { SeededRandom } from '../../src/structures/random.ts';
+import type { SeededRandom } from '../src/structures/random.ts';
 
 interface Known {
   /** Value of the last acknowledged write; undefined: none yet. */
