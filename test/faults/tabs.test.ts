@@ -214,7 +214,9 @@ async function live(seed: number) {
       else if (what === 'close') {
         victim.isEnding = true;
         void victim.close();
-      } else if (what === 'freeze') rest(victim, random.next() ** 3 * 8000, 'freeze');
+      } else if (what === 'freeze')
+        // Long enough to be taken over from, or so short that it answers again meanwhile.
+        rest(victim, random.next() * (random.below(2) ? 400 : 8000), 'freeze');
       else if (what === 'stand') rest(victim, random.next() * 9000, 'stand');
       else rest(victim, random.next() * 300, 'stand');
     }
@@ -307,3 +309,40 @@ test.each(['crash', 'close', 'freeze', 'frozen next'] as const)(
     expect(longest).toBeLessThan(500);
   },
 );
+
+test('a leader that was frozen for a moment does not answer from what it remembers', async () => {
+  let replaced = 0;
+  for (let seed = SEED; seed < SEED + 100; seed++) {
+    const world = new World(seed);
+    const pages: Page[] = [];
+    let isOpen = false;
+    void (async () => {
+      for (let i = 0; i < 3; i++) pages.push(await Page.open(world));
+      isOpen = true;
+    })();
+    expect(await world.run(() => isOpen, 10_000)).toBe(true);
+    const [leader, next] = pages as [Page, Page, Page];
+    let isWritten = false;
+    let reads = 0;
+    let stale = 0;
+    // Its page reads on, as far as it can.
+    void (async () => {
+      for (; reads < 40; reads++) {
+        const wasWritten = isWritten;
+        const { value } = (await leader.read())!;
+        if (wasWritten && (value as unknown[]).length === 0) stale++;
+        await leader.pause(world.random.next() * 20);
+      }
+    })();
+    await world.run(() => false, world.now + world.random.next() * 100);
+    leader.freeze();
+    world.later(40 + world.random.next() * 400, 'go on', () => leader.unfreeze());
+    void next.insert(['x'], 1).then(() => {
+      isWritten = true;
+      replaced += world.holder(`piramid:${NAME}`) === leader.tab ? 0 : 1;
+    });
+    expect(await world.run(() => reads === 40 && isWritten, 30_000)).toBe(true);
+    expect({ seed, stale }).toEqual({ seed, stale: 0 });
+  }
+  expect(replaced).toBeGreaterThan(30);
+});

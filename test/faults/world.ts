@@ -11,9 +11,12 @@ const HOP_MS = 1;
 const SLOW_HOP_MS = 15;
 
 interface Happening {
-  at: number;
   label: string;
   run: () => void;
+}
+
+interface Planned extends Happening {
+  at: number;
 }
 
 interface LockRequest {
@@ -37,7 +40,7 @@ export class World {
   readonly random: SeededRandom;
   /** Sums up everything that happened, and when. */
   trace = 0;
-  private readonly events: Happening[] = [];
+  private readonly events: Planned[] = [];
   /** What left one end arrives at another in this order. */
   private readonly arrivals = new Map<string, number>();
   readonly held = new Map<string, LockRequest[]>();
@@ -249,7 +252,7 @@ export class Tab {
   later(ms: number, label: string, run: () => void, order?: string): void {
     const happen = () => {
       if (this.isDead) return;
-      if (this.waiting) this.waiting.push({ at: 0, label, run });
+      if (this.waiting) this.waiting.push({ label, run });
       else run();
     };
     this.world.later(ms, `${label} ${this.id}`, happen, order);
@@ -263,13 +266,15 @@ export class Tab {
     this.waiting ??= [];
   }
 
-  /** What has waited happens one after the other, and before what comes. */
+  /** What has waited happens before what comes, in its order where it came by one way, and in any where not. */
   goOn(): void {
     const waiting = this.waiting ?? [];
     const drain = () => {
       if (this.isDead) return;
-      const next = waiting.shift();
-      if (!next) {
+      const firsts = waiting.filter(({ label }, i) => waiting.findIndex((other) => other.label === label) === i);
+      const next = firsts[this.world.random.below(firsts.length)];
+      if (next) waiting.splice(waiting.indexOf(next), 1);
+      else {
         this.waiting = null;
         return;
       }
