@@ -20,6 +20,7 @@ import {
 } from '../protocol.ts';
 import type { Origin } from '../store/answered.ts';
 import type { Backend } from '../store/backend.ts';
+import type { Damage } from '../store/damage.ts';
 import type { Encryption, Unlocked } from '../store/encryption.ts';
 import type { FencedBackend } from '../store/fence.ts';
 import type { CollectionConfig, StoredCollection } from '../store/manifest.ts';
@@ -68,6 +69,8 @@ export type OpenShard = (device: EngineOptions['device']) => Promise<ShardWorker
 export interface LocalEngine extends Omit<Engine, 'open' | 'becomeShard'> {
   /** `known`: opens an encrypted database whose key has been exchanged since the worker proved it. */
   open(options: EngineOptions, onEvent: OnEvent, known?: Unlocked | null): Promise<{ device: Device; uuid: string }>;
+  /** What is to be told to a tab that comes now: what is damaged, and that the storage is full. */
+  notices(): Notice[];
   /** Null where the database is not encrypted, or not open. */
   encryption(): Encryption | null;
   /** Throws `BLOCKED` if the database was taken over by another engine since it was opened. */
@@ -103,6 +106,13 @@ export function createEngine(
   function opened(): OpenDatabase {
     if (!database) throw new PiramidError('CLOSED', 'the database is not open');
     return database;
+  }
+
+  function notices(): Notice[] {
+    if (!database) return [];
+    const { store } = database;
+    const damages = store.damage.all.map((damage) => damageNotice(damage, store));
+    return store.full ? [...damages, readonlyNotice(store.full)] : damages;
   }
 
   /** Loads in the write queue, where nothing moves what it reads: whoever opened the collection may have used another engine. */
@@ -289,6 +299,8 @@ export function createEngine(
     ping() {},
     checkFence: () => opened().backend.checkFence(),
 
+    notices,
+
     encryption: () => database?.encryption ?? null,
 
     async open(options: EngineOptions, onEvent, known = null) {
@@ -304,15 +316,9 @@ export function createEngine(
       const transfers = new Transfers(store, writes, encode);
       database = { name: options.name, scanBudget, ...stored, devices, onEvent, models, transfers };
       const tell = (notice: Notice) => void onEvent({ type: 'notice', notice });
-      for (const damage of store.damage.all) tell({ name: 'damage', detail: describeDamage(damage, store) });
-      store.damage.onDamage = (damage) => tell({ name: 'damage', detail: describeDamage(damage, store) });
-      store.onFull((reason) =>
-        tell(
-          reason
-            ? { name: 'readonly', detail: { code: reason.code, message: reason.message } }
-            : { name: 'writable', detail: null },
-        ),
-      );
+      for (const notice of notices()) tell(notice);
+      store.damage.onDamage = (damage) => tell(damageNotice(damage, store));
+      store.onFull((reason) => tell(reason ? readonlyNotice(reason) : { name: 'writable', detail: null }));
       return { device: devices.gpu ? 'webgpu' : devices.cpu, uuid: stored.store.uuid };
     },
 
@@ -647,6 +653,14 @@ export function createEngine(
     }
     return loading;
   }
+}
+
+function damageNotice(damage: Damage, store: Store): Notice {
+  return { name: 'damage', detail: describeDamage(damage, store) };
+}
+
+function readonlyNotice({ code, message }: PiramidError): Notice {
+  return { name: 'readonly', detail: { code, message } };
 }
 
 function deletedError(): PiramidError {

@@ -39,7 +39,8 @@ export class Leader {
       this.onFenced();
       return;
     }
-    this.post(client, { type: 'welcome', protocol: TABS_PROTOCOL, ...this.term.opened!, keyBlock: this.term.keyBlock });
+    const { opened, keyBlock, notices } = this.term;
+    this.post(client, { type: 'welcome', protocol: TABS_PROTOCOL, ...opened!, keyBlock, notices });
   }
 
   /** Tells every follower. */

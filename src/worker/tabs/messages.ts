@@ -50,8 +50,15 @@ export type BoardMessage =
   | { type: 'busy' };
 
 /** On a follower's channel, from the leader. */
-export type LeaderMessage = { leader: string } & (
-  | { type: 'welcome'; protocol: number; device: Device; uuid: string; keyBlock: ArrayBuffer | null }
+export type LeaderMessage = { leader: string } /** `notices`: what was told before the follower came. */ & (
+  | {
+      type: 'welcome';
+      protocol: number;
+      device: Device;
+      uuid: string;
+      keyBlock: ArrayBuffer | null;
+      notices: Notice[];
+    }
   | { type: 'answer'; call: CallId; value: unknown }
   | { type: 'error'; call: CallId; error: WireError }
   | { type: 'event'; call: CallId; event: EngineEvent }

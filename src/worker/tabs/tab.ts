@@ -15,7 +15,7 @@ import {
 import { type Unlocked, unlock } from '../../store/encryption.ts';
 import type { DatabaseStats, Device } from '../../types.ts';
 import { createEngine, type LocalEngine } from '../engine.ts';
-import { asleep, holdDatabase, holderOf, holdLifeLock } from '../locks.ts';
+import { holdLifeLock } from '../locks.ts';
 import { browser, type Channel, type Platform } from '../platform.ts';
 import { becomeShard, openShard } from '../shards.ts';
 import { Leader } from './leader.ts';
@@ -29,6 +29,7 @@ import {
   type Method,
   TABS_PROTOCOL,
 } from './messages.ts';
+import { Office } from './office.ts';
 import { isFenced, LEASE_MS, type Running, Term } from './term.ts';
 
 /** How often a leader that owes an answer is asked for a sign of life, milliseconds. */
@@ -38,9 +39,6 @@ const BEAT_MS = 1000;
  * by that, but its memory; a frozen one holds everybody up for as long.
  */
 const SILENT_BEATS_MAX = 5;
-/** What a lock takes to come from a worker that died, and how much later than the first the last of many workers takes one by force. */
-const GRACE_MS_MIN = 20;
-const GRACE_MS_SPREAD = 60;
 /** Writes on their way to the leader at a time: what a new leader has to know of each follower is bounded by it. */
 const WRITES_SENT_MAX = 64;
 
@@ -123,11 +121,8 @@ class Tab {
 
   private board: Channel | null = null;
   private channel: Channel | null = null;
-  /** The wait for the lock, or the lock. */
-  private candidacy: AbortController | null = null;
-  private leave: () => void = () => {};
-  /** The wait for whoever has the lock to fall asleep. */
-  private holderWatch: AbortController | null = null;
+  /** Null where there is nobody to share with. */
+  private office: Office | null = null;
   private stopHeartbeat: (() => void) | null = null;
   private silentBeats = 0;
   private isClosing = false;
@@ -156,6 +151,10 @@ class Tab {
       this.term = term;
       return opened;
     }
+    this.office = new Office(this.platform, options.name, this.token, {
+      takeOffice: (byForce) => this.takeOffice(byForce),
+      onLost: () => this.lose(),
+    });
     this.board = this.platform.openChannel(boardName(options.name), (message: BoardMessage) => this.onBoard(message));
     this.channel = this.platform.openChannel(followerChannelName(this.token), (message: LeaderMessage) =>
       this.onLeader(message),
@@ -238,10 +237,8 @@ class Tab {
     );
     await this.models?.close();
     this.leader?.close();
-    this.candidacy?.abort();
-    this.holderWatch?.abort();
+    this.office?.leave();
     this.stopWatching();
-    this.leave();
     this.tell({ type: 'bye' });
     this.channel?.close();
     this.board?.close();
@@ -252,77 +249,38 @@ class Tab {
 
   /** Queues for the lock, and looks for whoever has it. */
   private follow(): void {
-    this.stand(false);
+    this.office!.seek();
     this.sayHello();
     this.watchLeader();
   }
 
-  private stand(steal: boolean): void {
-    const candidacy = new AbortController();
-    this.candidacy = candidacy;
-    const { signal } = candidacy;
-    const { name } = this.options!;
-    holdDatabase(this.platform.locks!, name, { steal, signal }, () => this.lead(candidacy, steal)).catch(() => {
-      // Given up, or taken away by another worker.
-      if (!signal.aborted) this.lose();
-    });
-    void this.watchHolder();
-  }
-
-  private stealOffice(): void {
-    this.candidacy?.abort();
-    this.stand(true);
-  }
-
-  /** Takes the database from a worker that is frozen, with its page, and so neither answers nor lets go. */
-  private async watchHolder(): Promise<void> {
-    this.holderWatch?.abort();
-    const watch = new AbortController();
-    this.holderWatch = watch;
-    const locks = this.platform.locks!;
-    const { name } = this.options!;
-    try {
-      for (;;) {
-        const holder = await holderOf(locks, name);
-        if (holder === null || holder === this.token) return;
-        await asleep(locks, holder, watch.signal);
-        // One that died leaves the lock to the next in the queue, who is asked for nothing then.
-        await this.platform.wait(graceOf(this.token!));
-        if (watch.signal.aborted || this.term) return;
-        if ((await holderOf(locks, name)) !== holder) continue;
-        if (watch.signal.aborted || this.term) return;
-        return this.stealOffice();
-      }
-    } catch {} // aborted, or there are no locks any more
-  }
-
-  /** Leads until the result settles. */
-  private async lead(candidacy: AbortController, byForce: boolean): Promise<void> {
-    if (candidacy.signal.aborted) return;
+  /** Says whether it leads now. */
+  private async takeOffice(byForce: boolean): Promise<boolean> {
     const term = this.newTerm();
     this.term = term;
     this.following = null;
-    const left = new Promise<void>((resolve) => {
-      this.leave = resolve;
-    });
     this.post({ type: 'busy' });
     try {
       const opened = await term.open(this.options!, this.unlocked);
       this.unlocked = term.unlocked;
       // Until whoever was in office cannot believe so any longer.
       if (byForce) await this.platform.wait(LEASE_MS);
-      if (this.term !== term) return void term.close();
+      if (this.term !== term) {
+        void term.close();
+        return false;
+      }
       this.leader = new Leader(this.platform, term, () => this.lose(term));
       this.post({ type: 'leader', leader: this.leader.id });
       this.take(opened);
+      return true;
     } catch (error) {
-      if (this.term !== term) return;
-      this.term = null;
-      this.candidacy = null;
-      this.fail(toPiramidError(error, 'WORKER_FAILED', 'the database could not be taken over'));
-      return;
+      if (this.term === term) {
+        this.term = null;
+        this.office?.giveUp();
+        this.fail(toPiramidError(error, 'WORKER_FAILED', 'the database could not be taken over'));
+      }
+      return false;
     }
-    await left;
   }
 
   /** Another worker has taken the database away: goes on as a follower. */
@@ -331,8 +289,7 @@ class Tab {
     this.term = null;
     this.leader?.close();
     this.leader = null;
-    this.leave();
-    this.candidacy?.abort();
+    this.office?.leave();
     // Calls that run in it settle by that, and are sent to the new leader.
     term.close().catch(() => {});
     if (!this.isClosing || this.calls.size > 0) this.follow();
@@ -373,7 +330,7 @@ class Tab {
   private dispatch(call: Call): void {
     if (this.leader || (this.term && !this.board)) this.runHere(call, this.term!);
     else if (this.following !== null) this.send(call, this.following);
-    else if (!this.candidacy) this.follow(); // the last try to lead failed
+    else if (!this.office!.isSought) this.follow(); // the last try to lead failed
   }
 
   private runHere(call: Call, term: Term): void {
@@ -468,7 +425,7 @@ class Tab {
     if (message.type !== 'hello') {
       this.silentBeats = 0;
       if (this.term) return;
-      void this.watchHolder(); // it may be another one
+      void this.office?.watchHolder(); // it may be another one
       if (message.type === 'leader' && message.leader !== this.following) this.sayHello();
     } else if (this.leader && !this.isClosing) void this.leader.welcome(message.client);
     else if (this.term) this.post({ type: 'busy' });
@@ -507,6 +464,7 @@ class Tab {
 
   private followLeader(welcome: LeaderMessage & { type: 'welcome' }): void {
     this.following = welcome.leader;
+    for (const notice of welcome.notices) void this.onEvent({ type: 'notice', notice });
     this.take(welcome);
   }
 
@@ -531,7 +489,7 @@ class Tab {
       else if (++this.silentBeats < SILENT_BEATS_MAX) this.sayHello();
       else {
         this.silentBeats = 0;
-        this.stealOffice();
+        this.office!.seize();
       }
     });
   }
@@ -583,9 +541,4 @@ class Tab {
     await engine.open({ ...rest, storage: 'memory', device: 'js' }, this.onEvent);
     return engine;
   }
-}
-
-/** How long a worker leaves a sleeping holder's lock to others, milliseconds: each another time, so that not all take it at once. */
-function graceOf(token: string): number {
-  return GRACE_MS_MIN + (Number.parseInt(token.slice(0, 2), 16) / 256) * GRACE_MS_SPREAD;
 }

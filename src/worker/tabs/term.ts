@@ -90,6 +90,11 @@ export class Term {
     return { answer: answer(), cancel };
   }
 
+  /** What is to be told to a tab that comes now. */
+  get notices(): Notice[] {
+    return this.engine.notices();
+  }
+
   /** Of an encrypted database: the key as it is stored, and what this worker makes of it. */
   get keyBlock(): ArrayBuffer | null {
     return this.engine.encryption()?.keyBlock ?? null;

@@ -83,6 +83,10 @@ test('a damaged part is told, and left out; the rest is found, and repair ends i
     await expect.poll(() => damages.map(({ what }) => what).sort()).toEqual(['nothing', 'texts']);
     expect(damages.find(({ what }) => what === 'texts')).toMatchObject({ collection: 'c', records: silent });
     expect((await db.stats()).damage).toHaveLength(2);
+    // A tab that comes later hears of it, too.
+    await using other = await open(name, DEVICE);
+    const told = eventsOf(other).damages;
+    await expect.poll(() => told.map(({ what }) => what).sort()).toEqual(['nothing', 'texts']);
     expect(await c.query({ keywords: 'number' })).toHaveLength(0);
     expect(await (await db.collection('d')).query({ keywords: 'number' })).toHaveLength(3);
     await c.upsert({ id: 'new', vector: [0, 0, 1], text: 'new number' });
