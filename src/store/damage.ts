@@ -6,7 +6,7 @@ import type { Kind } from './format.ts';
 /** A stored value that fails its checks. */
 export interface Damage {
   kind: Kind;
-  /** In `chunks`, or in `log`. */
+  /** In the store that has values of that kind. */
   key: number;
   /** Number of the collection; null where not even that can be read. */
   collection: number | null;
@@ -32,6 +32,11 @@ export class DamageList {
     this.onDamage(damage);
   }
 
+  /** Values of that kind have been written anew. */
+  forget(kind: Kind): void {
+    for (const [name, damage] of this.damages) if (damage.kind === kind) this.damages.delete(name);
+  }
+
   /** What was damaged is out of the database. */
   clear(): void {
     this.damages.clear();
@@ -46,4 +51,12 @@ export function isCorrupt(error: unknown): error is PiramidError {
 export function ifCorrupt(error: unknown): PiramidError {
   if (isCorrupt(error)) return error;
   throw error;
+}
+
+/** Reads a value, and once more where it is damaged: browsers say the same of a file that they cannot open now and of one that is gone. */
+export function readTwice<T>(read: () => Promise<T>): Promise<T> {
+  return read().catch((error) => {
+    ifCorrupt(error);
+    return read();
+  });
 }

@@ -3,6 +3,7 @@
 // beside the manifest, and can be exchanged without touching a value. Which value stands where is authenticated.
 import { PiramidError } from '../errors.ts';
 import type { Backend, Write } from './backend.ts';
+import { readTwice } from './damage.ts';
 import {
   codecOf,
   decodeBlock,
@@ -13,7 +14,7 @@ import {
   spoiledBlock,
 } from './format.ts';
 import { readManifest } from './manifest.ts';
-import { KEY_KEY, STORES, type StoreName } from './schema.ts';
+import { FENCE_KEY, KEY_KEY, STORES, type StoreName } from './schema.ts';
 
 const CODEC = 1;
 const SALT_BYTES = 16;
@@ -48,7 +49,7 @@ export async function openEncryption(
   key: CryptoKey | null,
   known: Unlocked | null = null,
 ): Promise<Encryption | null> {
-  const stored = await inner.read('manifest', KEY_KEY);
+  const stored = await readTwice(() => inner.read('manifest', KEY_KEY));
   if (stored || !key) {
     const unlocked = await unlock(stored, key, known);
     return unlocked && new OpenEncryption(inner, unlocked, stored!, null);
@@ -180,9 +181,9 @@ class OpenEncryption implements Encryption {
   }
 }
 
-/** The fence and the key block itself, beside the manifest's two slots. */
+/** The fence and the key block itself, beside the manifest. */
 function isClear(store: StoreName, key: number): boolean {
-  return store === 'manifest' && key > 1;
+  return store === 'manifest' && (key === FENCE_KEY || key === KEY_KEY);
 }
 
 function keyWrite(value: ArrayBuffer): Write {

@@ -4,12 +4,22 @@ import { PiramidError } from '../errors.ts';
 import { type Answered, countOf, decodeOrigin, encodeOrigin, type Origin, withAnswer } from './answered.ts';
 import { type Backend, isFull, type Write } from './backend.ts';
 import { encodeLogEntry, type RowBatch } from './batch.ts';
+import type { DamageList } from './damage.ts';
 import { encodeBlock } from './format.ts';
-import { emptyManifest, type Manifest, manifestWrite, readManifest } from './manifest.ts';
-import { BALLAST_BYTES, BALLAST_KEY, LOG_BYTES_MAX, LOG_ENTRIES_MAX, type StoreName } from './schema.ts';
+import { emptyManifest, type Manifest, manifestWrites, readManifest, type StoredManifest } from './manifest.ts';
+import {
+  BALLAST_BYTES,
+  BALLAST_KEY,
+  FORMAT_READER,
+  FORMAT_VERSION,
+  LOG_BYTES_MAX,
+  LOG_ENTRIES_MAX,
+  type StoreName,
+} from './schema.ts';
 
 export class Journal {
   readonly backend: Backend;
+  private readonly damage: DamageList;
   private current: Manifest;
   private nextLogKey: number;
   private logBytes = 0;
@@ -26,18 +36,32 @@ export class Journal {
   /** Of the write under way. */
   private origin: Origin | null = null;
 
-  private constructor(backend: Backend, manifest: Manifest) {
+  private constructor(backend: Backend, damage: DamageList, manifest: Manifest) {
     this.backend = backend;
+    this.damage = damage;
     this.current = manifest;
     this.answered = manifest.answered ?? [];
     this.nextLogKey = manifest.logStart;
   }
 
   /** Reads the manifest. Throws `CORRUPT`, `NEWER_FORMAT`; changes nothing then. */
-  static async open(backend: Backend): Promise<Journal> {
-    const { manifest, otherSlotDamaged } = await readManifest(backend);
-    if (!manifest || otherSlotDamaged) await refuseOrphans(backend, manifest);
-    return new Journal(backend, manifest ?? emptyManifest());
+  static async open(backend: Backend, damage: DamageList): Promise<Journal> {
+    const { manifest, damaged } = await readManifest(backend);
+    if (!manifest || damaged) await refuseOrphans(backend, manifest);
+    const journal = new Journal(backend, damage, manifest ?? emptyManifest());
+    journal.note(damaged);
+    return journal;
+  }
+
+  /** Reads the manifest again, to see whether both of its copies are whole. Throws `CORRUPT` where neither is. */
+  async check(): Promise<void> {
+    this.note((await readManifest(this.backend)).damaged);
+  }
+
+  private note(damaged: StoredManifest['damaged']): void {
+    if (!damaged) return;
+    const { slot: key, why: message } = damaged;
+    this.damage.note({ kind: 'manifest', key, collection: null, firstRow: 0, rowCount: 0, message });
   }
 
   get manifest(): Manifest {
@@ -108,6 +132,8 @@ export class Journal {
     const { generation, collections, garbage, logStart } = this.current;
     return {
       ...this.current,
+      version: FORMAT_VERSION,
+      reader: FORMAT_READER,
       generation: generation + 1,
       collections: [...collections],
       garbage: {
@@ -137,15 +163,18 @@ export class Journal {
     else if (this.full) await this.freeBallast();
     const answered = this.origin && count !== null ? withAnswer(this.answered, this.origin, count) : this.answered;
     if (answered.length > 0) next.answered = answered;
-    const { garbage, logStart } = this.current;
-    const deletes: Write[] = [];
-    for (const key of garbage.chunks) if (!this.held.has(key)) deletes.push({ store: 'chunks', key, delete: true });
-    for (let key = garbage.logFrom; key < logStart; key++) deletes.push({ store: 'log', key, delete: true });
     const entry = deletion && deletion.rows.length > 0 && this.logWrite(deletion.collection, null, deletion.rows, null);
     // The first one lays by what there is to free when the storage is full.
     const reserve = this.current.generation === 0 ? [ballast()] : [];
-    await this.commit([...writes, ...deletes, ...(entry ? [entry] : []), ...reserve, manifestWrite(next)]);
+    await this.commit([
+      ...writes,
+      ...this.garbageDeletes(),
+      ...(entry ? [entry] : []),
+      ...reserve,
+      ...manifestWrites(next),
+    ]);
     this.current = next;
+    this.damage.forget('manifest');
     this.answered = answered;
     if (next.logStart === this.nextLogKey) this.logBytes = 0;
     if (entry) this.noteLogEntry(entry.key, entry.value.byteLength);
@@ -191,7 +220,9 @@ export class Journal {
    */
   async retry(): Promise<boolean> {
     try {
-      if (this.full) await this.flip(this.next(), []);
+      const deletes = this.garbageDeletes();
+      // By themselves, because a manifest might find no room.
+      if (this.full && deletes.length > 0) await this.commit(deletes);
       await this.backend.commit([ballast()]);
     } catch (error) {
       if (isFull(error)) return false;
@@ -200,6 +231,14 @@ export class Journal {
     if (this.full) this.onFull(null);
     this.full = null;
     return true;
+  }
+
+  private garbageDeletes(): Write[] {
+    const { garbage, logStart } = this.current;
+    const deletes: Write[] = [];
+    for (const key of garbage.chunks) if (!this.held.has(key)) deletes.push({ store: 'chunks', key, delete: true });
+    for (let key = garbage.logFrom; key < logStart; key++) deletes.push({ store: 'log', key, delete: true });
+    return deletes;
   }
 
   /** In a transaction of its own: what one frees, it cannot use itself. */
@@ -238,12 +277,11 @@ export class Journal {
       (await this.backend.keys(store)).filter((key) => key >= first).map((key) => ({ store, key, delete: true }));
     const { generation, nextChunk } = this.current;
     const { manifest } = await readManifest(this.backend);
+    const isNewer = manifest !== undefined && manifest.generation > generation;
     return [
       ...(await from('chunks', nextChunk)),
       ...(await from('log', this.nextLogKey)),
-      ...(manifest && manifest.generation > generation
-        ? [{ store: 'manifest', key: manifest.generation % 2, delete: true } as const]
-        : []),
+      ...(isNewer ? manifestWrites(this.current) : []),
     ];
   }
 }

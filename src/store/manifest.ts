@@ -1,11 +1,15 @@
-// The manifest: which values make up the database. Two slots take turns, so that the older one stays readable if the
-// newer is damaged; what a generation no longer needs is deleted only by the generation after it.
+// The manifest: which values make up the database. It is written twice in one transaction, so that a damaged value costs
+// nothing; what a generation no longer needs is deleted only by the generation after it.
 import { PiramidError } from '../errors.ts';
 import type { EmbedderOptions, Metric, Quantization } from '../types.ts';
 import type { Answered } from './answered.ts';
 import type { Backend, Write } from './backend.ts';
+import { ifCorrupt, readTwice } from './damage.ts';
 import { decodeBlock, decodeJson, encodeBlock, encodeJson, type Kind } from './format.ts';
-import { FORMAT_READER, FORMAT_VERSION } from './schema.ts';
+import { FORMAT_READER, FORMAT_VERSION, MANIFEST_KEYS } from './schema.ts';
+
+/** Format from which on both slots hold the newest manifest. */
+const TWICE_VERSION = 3;
 
 /** What a collection is, as stored. */
 export interface CollectionConfig {
@@ -55,7 +59,7 @@ export interface Manifest {
   reader: number;
   /** Identity of the database, made once. */
   uuid: string;
-  /** Counts manifests. Slot = generation modulo 2. */
+  /** Counts manifests. */
   generation: number;
   /** Next unused chunk key, collection number. */
   nextChunk: number;
@@ -92,45 +96,56 @@ function randomUuid(): string {
   return hex.replace(/(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }
 
-/**
- * The newest whole manifest, undefined for a database without one, and whether the other slot is damaged: then it may
- * have been the newer. Throws `CORRUPT` where no slot is whole, `NEWER_FORMAT`.
- */
-export async function readManifest(
-  backend: Backend,
-): Promise<{ manifest: Manifest | undefined; otherSlotDamaged: boolean }> {
-  const slots = await Promise.all([0, 1].map((slot) => readSlot(backend, slot)));
-  const whole = slots.filter((slot) => slot !== undefined && !(slot instanceof PiramidError)) as Manifest[];
-  const damaged = slots.find((slot) => slot instanceof PiramidError);
-  whole.sort((a, b) => b.generation - a.generation);
-  if (!whole[0] && damaged) throw damaged;
-  return { manifest: whole[0], otherSlotDamaged: damaged !== undefined };
+/** What the manifest's two slots hold. */
+export interface StoredManifest {
+  /** The newest whole one; undefined for a database without one. */
+  manifest: Manifest | undefined;
+  /** A slot that holds none, though it should. Up to format 2 it may have held a newer one: slots took turns. */
+  damaged: { slot: number; why: string } | null;
 }
 
-async function readSlot(backend: Backend, slot: number): Promise<Manifest | PiramidError | undefined> {
+/** Throws `CORRUPT` where no slot is whole, `NEWER_FORMAT`. */
+export async function readManifest(backend: Backend): Promise<StoredManifest> {
+  const slots = await Promise.all(MANIFEST_KEYS.map((slot) => readSlot(backend, slot)));
+  const whole = slots.filter((slot) => slot !== null && !(slot instanceof PiramidError)) as Manifest[];
+  const [manifest] = whole.sort((a, b) => b.generation - a.generation);
+  for (const [slot, found] of slots.entries()) {
+    if (found instanceof PiramidError) {
+      if (!manifest) throw found;
+      return { manifest, damaged: { slot, why: found.message } };
+    }
+    if (found === null && manifest && manifest.version >= TWICE_VERSION)
+      return { manifest, damaged: { slot, why: `CORRUPT: manifest: slot ${slot} is empty` } };
+  }
+  return { manifest, damaged: null };
+}
+
+/** Null where the slot is empty. */
+async function readSlot(backend: Backend, slot: number): Promise<Manifest | PiramidError | null> {
   try {
-    const value = await backend.read('manifest', slot);
-    if (value === undefined) return undefined;
-    const { header, payload } = decodeBlock(value, { kind: 'manifest' });
-    const manifest = decodeJson(payload) as Manifest;
-    if (manifest.reader > FORMAT_VERSION) {
-      throw new PiramidError(
-        'NEWER_FORMAT',
-        `the database was written by format ${manifest.version}, which needs a reader of ${manifest.reader}; this release reads ${FORMAT_VERSION}. Update Piramid. Nothing was changed.`,
-      );
-    }
-    if (manifest.generation !== header.key || manifest.generation % 2 !== slot) {
-      throw new PiramidError('CORRUPT', `manifest slot ${slot} holds generation ${manifest.generation}`);
-    }
-    return manifest;
+    return await readTwice(async () => {
+      const value = await backend.read('manifest', slot);
+      if (value === undefined) return null;
+      const { header, payload } = decodeBlock(value, { kind: 'manifest' });
+      const manifest = decodeJson(payload) as Manifest;
+      if (manifest.reader > FORMAT_VERSION) {
+        throw new PiramidError(
+          'NEWER_FORMAT',
+          `the database was written by format ${manifest.version}, which needs a reader of ${manifest.reader}; this release reads ${FORMAT_VERSION}. Update Piramid. Nothing was changed.`,
+        );
+      }
+      if (manifest.generation !== header.key)
+        throw new PiramidError('CORRUPT', `manifest slot ${slot} holds generation ${manifest.generation}`);
+      return manifest;
+    });
   } catch (error) {
-    if (error instanceof PiramidError && error.code === 'CORRUPT') return error;
-    throw error;
+    return ifCorrupt(error);
   }
 }
 
-/** The write that makes `manifest` the current one. */
-export function manifestWrite(manifest: Manifest): Write {
+/** The writes that make `manifest` the current one. */
+export function manifestWrites(manifest: Manifest): Write[] {
   const header = { kind: 'manifest', collection: 0, key: manifest.generation, firstRow: 0, rowCount: 0 } as const;
-  return { store: 'manifest', key: manifest.generation % 2, value: encodeBlock(header, encodeJson(manifest)) };
+  const value = encodeBlock(header, encodeJson(manifest));
+  return MANIFEST_KEYS.map((key) => ({ store: 'manifest', key, value }));
 }

@@ -5,7 +5,7 @@ import type { RecordId } from '../types.ts';
 import type { Backend } from './backend.ts';
 import type { RowBatch } from './batch.ts';
 import type { PayloadCache } from './cache.ts';
-import { type DamageList, ifCorrupt, isCorrupt } from './damage.ts';
+import { type DamageList, isCorrupt, readTwice } from './damage.ts';
 import {
   decodeBlock,
   decodeCodes,
@@ -114,19 +114,16 @@ export class RowReader {
 
   /** The payload of a chunk. Throws `CORRUPT`. */
   async readChunk(collection: number, chunk: ChunkRef): Promise<Uint8Array<ArrayBuffer>> {
-    const value = await this.backend.read('chunks', chunk.key);
     const { kind, key, firstRow, rowCount } = chunk;
-    return decodeBlock(value, { kind, key, firstRow, rowCount, collection }).payload;
+    const read = async () =>
+      decodeBlock(await this.backend.read('chunks', key), { kind, key, firstRow, rowCount, collection }).payload;
+    return readTwice(read);
   }
 
   /** The payload of a chunk; null, and noted, where it is damaged. */
   async readWhole(collection: number, chunk: ChunkRef): Promise<Uint8Array<ArrayBuffer> | null> {
     try {
-      // Once more where a read fails: browsers say the same of a file that they cannot open now and of one that is gone.
-      return await this.readChunk(collection, chunk).catch((error) => {
-        ifCorrupt(error);
-        return this.readChunk(collection, chunk);
-      });
+      return await this.readChunk(collection, chunk);
     } catch (error) {
       if (!isCorrupt(error)) throw error;
       const { kind, key, firstRow, rowCount } = chunk;

@@ -4,7 +4,7 @@
 export const INDEXEDDB_VERSION = 1;
 
 /** Format that this release writes. A reader refuses a database whose `reader` is above its own version. */
-export const FORMAT_VERSION = 2;
+export const FORMAT_VERSION = 3;
 /** Oldest format version whose reader understands what this release writes. */
 export const FORMAT_READER = 2;
 
@@ -16,9 +16,11 @@ export type StoreName = (typeof STORES)[number];
 export const BALLAST_KEY = 0;
 export const BALLAST_BYTES = 256 << 10;
 
-/** Key of the fence in the `manifest` store; 0 and 1 are the manifest's slots. */
+/** Keys of the manifest and its copy in the store of that name. */
+export const MANIFEST_KEYS = [0, 1] as const;
+/** Key of the fence, beside them. */
 export const FENCE_KEY = 2;
-/** Key of the encrypted data key, beside it. */
+/** Key of the encrypted data key. */
 export const KEY_KEY = 3;
 
 /** Most clients whose last writes are remembered, so that a write sent again is not applied again. */

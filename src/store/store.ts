@@ -10,7 +10,7 @@ import type { Backend, Write } from './backend.ts';
 import { batchBytes, type ChunkValue, decodeLogEntry, encodeSegment, joinBatches, type RowBatch } from './batch.ts';
 import { PayloadCache } from './cache.ts';
 import { Compaction, type MergePostings } from './compaction.ts';
-import { type Damage, DamageList, ifCorrupt, isCorrupt } from './damage.ts';
+import { type Damage, DamageList, ifCorrupt, isCorrupt, readTwice } from './damage.ts';
 import { Export } from './export.ts';
 import { decodeBlock, decodeHeader, encodeBlock, type Header, type StoredCodes } from './format.ts';
 import { Import } from './import.ts';
@@ -43,11 +43,17 @@ export class Store {
   private readonly collectionRows = new Map<number, CollectionRows>();
   private readonly cache = new PayloadCache(PAYLOAD_CACHE_BYTES_MAX);
   /** What was found damaged since the store was opened. */
-  readonly damage = new DamageList();
+  readonly damage: DamageList;
 
-  private constructor(journal: Journal, mergePostings: MergePostings, encodeVectors: EncodeVectors) {
+  private constructor(
+    journal: Journal,
+    damage: DamageList,
+    mergePostings: MergePostings,
+    encodeVectors: EncodeVectors,
+  ) {
     this.journal = journal;
-    this.reader = new RowReader(journal.backend, this.cache, this.damage);
+    this.damage = damage;
+    this.reader = new RowReader(journal.backend, this.cache, damage);
     this.mergePostings = mergePostings;
     this.encodeVectors = encodeVectors;
   }
@@ -58,7 +64,8 @@ export class Store {
     mergePostings: MergePostings,
     encodeVectors: EncodeVectors = () => null,
   ): Promise<Store> {
-    const store = new Store(await Journal.open(backend), mergePostings, encodeVectors);
+    const damage = new DamageList();
+    const store = new Store(await Journal.open(backend, damage), damage, mergePostings, encodeVectors);
     for (const stored of store.collections) await store.addCollection(stored);
     await store.replayLog();
     return store;
@@ -290,6 +297,7 @@ export class Store {
    * rest is gone. Returns what was damaged. Loaded rows are to be loaded again.
    */
   async repair(buildPostings: BuildPostings): Promise<readonly Damage[]> {
+    await this.journal.check();
     const next = this.journal.next();
     const writes: Write[] = [];
     const before = [...this.collectionRows.values()].map((rows) => ({ rows, was: { ...rows } }));
@@ -395,7 +403,9 @@ export class Store {
 
   private async replayLog(): Promise<void> {
     const keys = await this.journal.logKeys();
-    const values = await readAhead(keys, (key) => this.journal.backend.read('log', key).catch(ifCorrupt));
+    const values = await readAhead(keys, (key) =>
+      readTwice(() => this.journal.backend.read('log', key)).catch(ifCorrupt),
+    );
     for (const [i, key] of keys.entries()) this.replay(key, values[i]);
     if (!this.damage.all.some(({ kind }) => kind === 'log')) return;
     for (const rows of this.collectionRows.values()) {

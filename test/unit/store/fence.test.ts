@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { countOf, decodeOrigin, encodeOrigin, type Origin, withAnswer } from '../../../src/store/answered.ts';
 import { openFenced } from '../../../src/store/fence.ts';
-import { emptyManifest, manifestWrite } from '../../../src/store/manifest.ts';
+import { emptyManifest, manifestWrites } from '../../../src/store/manifest.ts';
 import { MemoryBackend } from '../../../src/store/memory.ts';
 import { ANSWERED_CLIENTS_MAX, FORMAT_VERSION, STORES } from '../../../src/store/schema.ts';
 import { Store } from '../../../src/store/store.ts';
@@ -67,7 +67,7 @@ test('whoever opens has the database alone: who opened it before writes nothing 
 test('a database that cannot be opened is left as it is', async () => {
   const backend = new MemoryBackend();
   const manifest = { ...emptyManifest(), generation: 2, reader: FORMAT_VERSION + 1 };
-  await backend.commit([manifestWrite(manifest)]);
+  await backend.commit(manifestWrites(manifest));
   const before = await contents(backend);
   await expect(openFenced(backend)).rejects.toThrow(/^NEWER_FORMAT/);
   expect(await contents(backend)).toEqual(before);

@@ -322,25 +322,93 @@ describe('a failed commit', () => {
 });
 
 describe('the manifest', () => {
-  test('is read from the older slot where the newer is damaged and nothing hangs on it', async () => {
-    const backend = new MemoryBackend();
+  const run = batch(0, 4, SEGMENT_BYTES_MIN);
+  /** A segment, which the manifest alone knows of. */
+  async function written(backend: Backend) {
     const store = await Store.open(backend, mergePostings);
     const { id } = await store.createCollection('c', CONFIG);
-    await store.append(id, batch(0, 4), []);
-    await store.renameCollection(id, 'renamed');
-    await damage(backend, 'manifest', 0);
-    const reopened = await Store.open(backend, mergePostings);
-    expect(reopened.collections.map((collection) => collection.name)).toEqual(['c']);
-    expect(await contents(reopened, id)).toEqual(expected([batch(0, 4)], new Set()));
+    await store.append(id, run, []);
+    return { store, id };
+  }
+
+  describe.each([0, 1])('with slot %i damaged', (slot) => {
+    test.each([
+      ['in its payload', -1],
+      ['in its header', 20],
+      ['by being gone', null],
+    ] as const)('%s, costs nothing, is told, and is whole again after the next manifest', async (_, at) => {
+      const backend = new MemoryBackend();
+      const { id } = await written(backend);
+      if (at === null) await backend.commit([{ store: 'manifest', key: slot, delete: true }]);
+      else await damage(backend, 'manifest', slot, at < 0 ? undefined : at);
+      const reopened = await Store.open(backend, mergePostings);
+      expect(await contents(reopened, id)).toEqual(expected([run], new Set()));
+      expect(reopened.damage.all).toMatchObject([{ kind: 'manifest', key: slot, collection: null }]);
+      await reopened.renameCollection(id, 'd');
+      expect(reopened.damage.all).toEqual([]);
+      const healed = await Store.open(backend, mergePostings);
+      expect(healed.damage.all).toEqual([]);
+      await damage(backend, 'manifest', 1 - slot);
+      const again = await Store.open(backend, mergePostings);
+      expect(again.collections.map(({ name }) => name)).toEqual(['d']);
+      expect(await contents(again, id)).toEqual(expected([run], new Set()));
+    });
+
+    test('while it is open, is found by repair', async () => {
+      const backend = new MemoryBackend();
+      const { store, id } = await written(backend);
+      await damage(backend, 'manifest', slot);
+      const found = await store.repair(() => null);
+      expect(found).toMatchObject([{ kind: 'manifest', key: slot }]);
+      await damage(backend, 'manifest', 1 - slot);
+      expect(await contents(await Store.open(backend, mergePostings), id)).toEqual(expected([run], new Set()));
+    });
   });
 
-  test('is not replaced by an older one that would lose rows in silence', async () => {
-    const backend = new MemoryBackend();
-    const store = await Store.open(backend, mergePostings);
-    const { id } = await store.createCollection('c', CONFIG);
-    await store.append(id, batch(0, 4, SEGMENT_BYTES_MIN), []);
+  test('is refused where both are damaged, and nothing is changed', async () => {
+    const backend = recording(new MemoryBackend());
+    await written(backend);
     await damage(backend, 'manifest', 0);
-    await expect(Store.open(backend, mergePostings)).rejects.toThrow(/CORRUPT: the newest manifest is lost/);
+    await damage(backend, 'manifest', 1);
+    backend.writes.length = 0;
+    await expect(Store.open(backend, mergePostings)).rejects.toThrow(/^CORRUPT: manifest/);
+    expect(backend.writes).toEqual([]);
+  });
+
+  // Up to format 2, slots took turns, and an older release may do so still.
+  describe('where slots take turns', () => {
+    const takingTurns = (backend: Backend): Backend => ({
+      kind: backend.kind,
+      read: (name, key) => backend.read(name, key),
+      keys: (name) => backend.keys(name),
+      release() {},
+      close() {},
+      commit: (writes) =>
+        backend.commit(
+          writes.filter(
+            (write) =>
+              write.store !== 'manifest' ||
+              ('value' in write && new DataView(write.value).getUint32(12, true) % 2 === write.key),
+          ),
+        ),
+    });
+
+    test('is read from the older slot where the newer is damaged and nothing hangs on it', async () => {
+      const backend = new MemoryBackend();
+      const { store, id } = await written(takingTurns(backend));
+      await store.renameCollection(id, 'renamed');
+      await damage(backend, 'manifest', 1);
+      const reopened = await Store.open(backend, mergePostings);
+      expect(reopened.collections.map((collection) => collection.name)).toEqual(['c']);
+      expect(await contents(reopened, id)).toEqual(expected([run], new Set()));
+    });
+
+    test('is not replaced by an older one that would lose rows in silence', async () => {
+      const backend = new MemoryBackend();
+      await written(takingTurns(backend));
+      await damage(backend, 'manifest', 0);
+      await expect(Store.open(backend, mergePostings)).rejects.toThrow(/CORRUPT: the newest manifest is lost/);
+    });
   });
 
   test('that is gone while there is data is not taken for a first run', async () => {

@@ -227,15 +227,16 @@ describe('a value that the storage cannot give', () => {
     expect((await reopened.stats()).damage).toMatchObject([{ what: 'records' }]);
   });
 
-  test('of a manifest leaves the other one, where nothing hangs on it', async () => {
-    const disk = new HoledDisk();
-    const engine = await openEngine(disk);
-    const id = await open(engine);
-    await write(engine, id, [0]);
-    await engine.renameCollection('c', 'd', ++call);
-    disk.isGone = (store, key) => store === 'manifest' && key === 0;
-    const reopened = await openEngine(disk);
-    expect(await contents(reopened, await open(reopened))).toEqual(expected([0]));
+  test('of a manifest leaves its copy, and is told', async () => {
+    for (const slot of [0, 1]) {
+      const disk = new HoledDisk();
+      const engine = await openEngine(disk);
+      await write(engine, await open(engine), [0]);
+      disk.isGone = (store, key) => store === 'manifest' && key === slot;
+      const reopened = await openEngine(disk);
+      expect(await contents(reopened, await open(reopened))).toEqual(expected([0]));
+      expect((await reopened.stats()).damage).toMatchObject([{ what: 'nothing' }]);
+    }
   });
 
   test('for a moment is not gone', async () => {
@@ -243,11 +244,15 @@ describe('a value that the storage cannot give', () => {
     const engine = await openEngine(disk);
     const id = await open(engine);
     for (let i = 0; i < 3; i++) await write(engine, id, numbers(i * 20, i * 20 + 20), 60_000);
+    await write(engine, id, [60]);
     await engine.close();
-    const failed = new Set<number>();
-    disk.isGone = (store, key) => store === 'chunks' && !failed.has(key) && !!failed.add(key);
+    const failed = new Set<string>();
+    disk.isGone = (store, key) => !failed.has(`${store} ${key}`) && !!failed.add(`${store} ${key}`);
     const reopened = await openEngine(disk);
-    expect(await contents(reopened, await open(reopened))).toEqual(expected(numbers(0, 60)));
+    expect(await contents(reopened, await open(reopened))).toEqual(expected(numbers(0, 61)));
     expect((await reopened.stats()).damage).toEqual([]);
+    expect([...failed].map((name) => name.split(' ')[0])).toEqual(
+      expect.arrayContaining(['manifest', 'log', 'chunks']),
+    );
   });
 });
