@@ -150,34 +150,31 @@ export class Journal {
 
   /**
    * Makes `next` the manifest in one commit with `writes`, and deletes what the generation before the last needed.
-   * `deletion`: rows of a collection that are deleted in the same commit, by a log entry. `count`: how many records the
+   * `deletions`: rows of collections that are deleted in the same commit, by log entries. `count`: how many records the
    * write under way changes; null: this is not yet what makes it durable.
    */
   async flip(
     next: Manifest,
     writes: readonly Write[],
-    deletion?: { collection: number; rows: readonly number[] },
+    deletions: readonly { collection: number; rows: readonly number[] }[] = [],
     count: number | null = 0,
   ): Promise<void> {
     if (writes.length > 0) this.refuseIfFull();
     else if (this.full) await this.freeBallast();
     const answered = this.origin && count !== null ? withAnswer(this.answered, this.origin, count) : this.answered;
     if (answered.length > 0) next.answered = answered;
-    const entry = deletion && deletion.rows.length > 0 && this.logWrite(deletion.collection, null, deletion.rows, null);
+    const isTrimmed = next.logStart === this.nextLogKey;
+    const entries = deletions
+      .filter(({ rows }) => rows.length > 0)
+      .map(({ collection, rows }, i) => this.logWrite(collection, null, rows, null, this.nextLogKey + i));
     // The first one lays by what there is to free when the storage is full.
     const reserve = this.current.generation === 0 ? [ballast()] : [];
-    await this.commit([
-      ...writes,
-      ...this.garbageDeletes(),
-      ...(entry ? [entry] : []),
-      ...reserve,
-      ...manifestWrites(next),
-    ]);
+    await this.commit([...writes, ...this.garbageDeletes(), ...entries, ...reserve, ...manifestWrites(next)]);
     this.current = next;
     this.damage.forget('manifest');
     this.answered = answered;
-    if (next.logStart === this.nextLogKey) this.logBytes = 0;
-    if (entry) this.noteLogEntry(entry.key, entry.value.byteLength);
+    for (const { key, value } of entries) this.noteLogEntry(key, value.byteLength);
+    if (isTrimmed) this.logBytes = 0; // what is left of it cannot be folded
   }
 
   /**
@@ -190,7 +187,7 @@ export class Journal {
     await this.flip(
       next,
       values.map(({ key, value }) => ({ store: 'chunks', key, value })),
-      undefined,
+      [],
       null,
     );
     this.hold(keys);
@@ -209,8 +206,13 @@ export class Journal {
     }
   }
 
-  private logWrite(collection: number, batch: RowBatch | null, deleted: readonly number[], origin: Uint8Array | null) {
-    const key = this.nextLogKey;
+  private logWrite(
+    collection: number,
+    batch: RowBatch | null,
+    deleted: readonly number[],
+    origin: Uint8Array | null,
+    key = this.nextLogKey,
+  ) {
     return { store: 'log', key, value: encodeLogEntry(collection, key, batch, deleted, origin) } as const;
   }
 

@@ -186,7 +186,7 @@ export class Store {
       const { segment, values } = encodeSegment(collection, batch, () => next.nextChunk++);
       const stored = { ...rows.stored, segments: [...rows.stored.segments, segment] };
       replaceCollection(next, stored);
-      await this.journal.flip(next, puts(values), { collection, rows: replaced }, batch.rowCount);
+      await this.journal.flip(next, puts(values), [{ collection, rows: replaced }], batch.rowCount);
       rows.stored = stored;
     }
     this.grow(rows, batch.firstRow + batch.rowCount);
@@ -215,7 +215,9 @@ export class Store {
    * is nothing to do. `share`: of a segment's rows, how many must be deleted for it to be rewritten.
    */
   async planCompaction(collection: number, share: number): Promise<Compaction | null> {
-    if (this.rows(collection).logged.length > 0) await this.fold();
+    const { logged, refused } = this.rows(collection);
+    if (refused) throw refused;
+    if (logged.length > 0) await this.fold();
     const { stored, deleted } = this.rows(collection);
     return Compaction.plan(this.journal, this.reader, this.mergePostings, stored, deleted, share);
   }
@@ -257,7 +259,7 @@ export class Store {
 
   /** Makes imported collections part of the database, all of them at once. Throws `CONFLICT`; `abandon` it then. */
   async finishImport(imported: Import, rowCount: number): Promise<void> {
-    await this.journal.flip(await imported.finish(), [], undefined, rowCount);
+    await this.journal.flip(await imported.finish(), [], [], rowCount);
     imported.abandon(); // what it wrote is nobody's garbage now
     for (const stored of imported.collections) await this.addCollection(stored);
   }
@@ -336,15 +338,17 @@ export class Store {
     writes: Write[] = [],
   ): Promise<void> {
     const folded = new Map<CollectionRows, CollectionRows>();
+    const deletions: { collection: number; rows: number[] }[] = [];
     for (const rows of this.collectionRows.values()) {
       const compacted = compaction?.collection === rows.stored.id ? compaction : null;
       if (rows.logged.length === 0 && !rows.deletedChanged && !compacted) continue;
-      if (rows.refused) throw rows.refused; // its damaged deletions must not be replaced by those of the log alone
+      // Its damaged deletions must not be replaced by those of the log alone: these stay in the log.
+      if (rows.refused) deletions.push({ collection: rows.stored.id, rows: [...rows.deleted] });
       folded.set(rows, this.foldRows(rows, compacted, next, writes));
     }
     for (const { stored } of folded.values()) replaceCollection(next, stored);
     this.journal.trimLog(next);
-    await this.journal.flip(next, writes);
+    await this.journal.flip(next, writes, deletions);
     for (const [rows, now] of folded) Object.assign(rows, now);
     onDurable();
   }
@@ -356,6 +360,7 @@ export class Store {
     writes: Write[],
   ): CollectionRows {
     const { config, id: collection } = rows.stored;
+    const { refused } = rows;
     const renumbering = compaction?.renumbering;
     const segments = compaction ? compaction.apply(rows.stored.segments) : [...rows.stored.segments];
     if (compaction) next.garbage.chunks.push(...compaction.garbage());
@@ -372,13 +377,13 @@ export class Store {
     const rowCount = renumbering ? renumbering.row(rows.rowCount) : rows.rowCount;
     const deleted = renumbering ? renumbering.apply(rows.deleted, Math.max(rowCount, 1024)) : rows.deleted;
     let { tombstones } = rows.stored;
-    if (rows.deletedChanged || renumbering) {
+    if (!refused && (rows.deletedChanged || renumbering)) {
       if (tombstones) next.garbage.chunks.push(tombstones.key);
       tombstones = encodeTombstones(collection, deleted, rowCount, () => next.nextChunk++, writes);
     }
     const stored: StoredCollection = { ...rows.stored, segments, tombstones };
     if (compaction) stored.compactions = (stored.compactions ?? 0) + 1;
-    return { stored, logged: [], deleted, deletedChanged: false, rowCount, refused: null };
+    return { stored, logged: [], deleted, deletedChanged: refused !== null, rowCount, refused };
   }
 
   private async addCollection(stored: StoredCollection): Promise<void> {

@@ -476,6 +476,35 @@ describe('a damaged chunk', () => {
     }
   }, 20_000);
 
+  test('of deletions, with entries in the log, keeps no other collection from being folded and compacted', async () => {
+    const backend = new MemoryBackend();
+    const { id, chunks } = await written(backend);
+    const store = await Store.open(backend, mergePostings);
+    const { id: other } = await store.createCollection('other', CONFIG);
+    const late = batch(50, 3);
+    await store.append(id, late, [9]);
+    await store.delete(id, [51]);
+    await store.append(other, batch(0, 4), []);
+    await damage(backend, 'chunks', chunks.at(-1)!.key);
+
+    let opened = await Store.open(backend, mergePostings);
+    for (let round = 0; round < 3; round++) {
+      const rowCount = opened.rowCount(other);
+      await opened.append(other, batch(rowCount, 2), []);
+      await opened.fold();
+      await opened.delete(other, [rowCount]);
+      expect(await compact(opened, other, 0)).not.toBeNull();
+      // Of the log, the deletions of the damaged collection are left, which only repair can bring together with the others.
+      expect(await backend.keys('log')).toHaveLength(1);
+      await expect(contents(opened, id)).rejects.toThrow(/^CORRUPT: collection "c"/);
+      await expect(opened.planCompaction(id, 0)).rejects.toThrow(/^CORRUPT: collection "c"/);
+      opened = await Store.open(backend, mergePostings);
+    }
+    await opened.repair(buildPostings);
+    const repaired = await contents(await Store.open(backend, mergePostings), id);
+    expect(repaired.rows).toEqual(expected([run, late], new Set([9, 51])).rows);
+  });
+
   test('is found by repair wherever it is, and nothing is written where there is none', async () => {
     const backend = new MemoryBackend();
     await written(backend);
