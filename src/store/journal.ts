@@ -29,6 +29,8 @@ export class Journal {
   /** The error of the write that found the storage full: from then on nothing but deletions is written. */
   full: PiramidError | null = null;
   onFull: (reason: PiramidError | null) => void = () => {};
+  /** Of the reserve that a full storage uses up. 'unknown' until records have been written: it may have been used up before. */
+  private ballast: 'unknown' | 'there' | 'missing' = 'unknown';
   /** Garbage that somebody needs still, by chunk key: how many do. */
   private readonly held = new Map<number, number>();
 
@@ -122,6 +124,7 @@ export class Journal {
     else if (this.full) await this.freeBallast();
     await this.commit([write]);
     this.noteLogEntry(write.key, write.value.byteLength, origin ?? undefined);
+    if (batch && this.ballast === 'unknown') await this.layBallast();
   }
 
   /**
@@ -168,13 +171,16 @@ export class Journal {
       .filter(({ rows }) => rows.length > 0)
       .map(({ collection, rows }, i) => this.logWrite(collection, null, rows, null, this.nextLogKey + i));
     // The first one lays by what there is to free when the storage is full.
-    const reserve = this.current.generation === 0 ? [ballast()] : [];
+    const isFirst = this.current.generation === 0;
+    const reserve = isFirst ? [ballast()] : [];
     await this.commit([...writes, ...this.garbageDeletes(), ...entries, ...reserve, ...manifestWrites(next)]);
     this.current = next;
     this.damage.forget('manifest');
     this.answered = answered;
     for (const { key, value } of entries) this.noteLogEntry(key, value.byteLength);
     if (isTrimmed) this.logBytes = 0; // what is left of it cannot be folded
+    if (isFirst) this.ballast = 'there';
+    else if (this.ballast !== 'there') await this.layBallast();
   }
 
   /**
@@ -230,6 +236,7 @@ export class Journal {
       if (isFull(error)) return false;
       throw error;
     }
+    this.ballast = 'there';
     if (this.full) this.onFull(null);
     this.full = null;
     return true;
@@ -244,8 +251,22 @@ export class Journal {
   }
 
   /** In a transaction of its own: what one frees, it cannot use itself. */
-  private freeBallast(): Promise<void> {
-    return this.backend.commit([{ store: 'chunks', key: BALLAST_KEY, delete: true }]);
+  private async freeBallast(): Promise<void> {
+    await this.backend.commit([{ store: 'chunks', key: BALLAST_KEY, delete: true }]);
+    this.ballast = 'missing';
+  }
+
+  /** Where there was room for what has just been written, and it is not there. What was written stands, whatever comes of it. */
+  private async layBallast(): Promise<void> {
+    if (this.full) return;
+    try {
+      this.ballast = (await this.backend.read('chunks', BALLAST_KEY)) ? 'there' : 'missing';
+      if (this.ballast === 'there') return;
+      await this.backend.commit([ballast()]);
+      this.ballast = 'there';
+    } catch {
+      this.ballast = 'missing'; // the next manifest tries again
+    }
   }
 
   private refuseIfFull(): void {

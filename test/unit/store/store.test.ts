@@ -516,47 +516,110 @@ describe('a damaged chunk', () => {
 });
 
 describe('a full storage', () => {
-  test('takes deletions still, and records again when there is room', async () => {
-    const memory = new MemoryBackend();
-    let room = Number.POSITIVE_INFINITY;
-    const bytes = async () => {
+  /** A memory with bounded room. Counts as browsers do: what a transaction frees is there for the next one. */
+  class BoundedMemory extends MemoryBackend {
+    room = Number.POSITIVE_INFINITY;
+    readonly reads: string[] = [];
+
+    async bytes(): Promise<number> {
       let sum = 0;
       for (const name of ['manifest', 'chunks', 'log'] as const)
-        for (const key of await memory.keys(name)) sum += (await memory.read(name, key))!.byteLength;
+        for (const key of await this.keys(name)) sum += (await super.read(name, key))!.byteLength;
       return sum;
-    };
-    const backend: Backend = {
-      kind: memory.kind,
-      read: (name, key) => memory.read(name, key),
-      keys: (name) => memory.keys(name),
-      // As browsers count: what a transaction frees is there for the next one.
-      commit: async (writes) => {
-        const puts = writes.reduce((sum, write) => sum + ('value' in write ? write.value.byteLength : 0), 0);
-        if (puts > 0 && (await bytes()) + puts > room) throw new PiramidError('QUOTA_EXCEEDED', 'no room');
-        await memory.commit(writes);
-      },
-      release() {},
-      close() {},
-    };
+    }
+
+    override read(name: StoreName, key: number): Promise<ArrayBuffer | undefined> {
+      this.reads.push(`${name} ${key}`);
+      return super.read(name, key);
+    }
+
+    override async commit(writes: readonly Write[]): Promise<void> {
+      const puts = writes.reduce((sum, write) => sum + ('value' in write ? write.value.byteLength : 0), 0);
+      if (puts > 0 && (await this.bytes()) + puts > this.room) throw new PiramidError('QUOTA_EXCEEDED', 'no room');
+      await super.commit(writes);
+    }
+  }
+
+  const hasBallast = async (backend: Backend) => (await backend.keys('chunks')).includes(BALLAST_KEY);
+
+  /** Full, with a deletion written into the room of the ballast, and then closed. */
+  async function usedUp() {
+    const backend = new BoundedMemory();
+    const store = await Store.open(backend, mergePostings);
+    const { id } = await store.createCollection('c', CONFIG);
+    await store.append(id, batch(0, 10), []);
+    backend.room = await backend.bytes();
+    await expect(store.append(id, batch(10, 10), [])).rejects.toThrow(/^QUOTA_EXCEEDED/);
+    await store.delete(id, [3]);
+    expect(await hasBallast(backend)).toBe(false);
+    return { backend, id };
+  }
+
+  test.each([
+    ['an entry of the log', (store: Store, id: number) => store.append(id, batch(10, 1), [])],
+    ['a segment', (store: Store, id: number) => store.append(id, batch(10, 1, SEGMENT_BYTES_MIN), [])],
+    ['a manifest', (store: Store, id: number) => store.renameCollection(id, 'd')],
+  ])('has its reserve again after a reopening, with the first write for which there is room: %s', async (_, write) => {
+    const { backend, id } = await usedUp();
+    backend.room = Number.POSITIVE_INFINITY;
+    const store = await Store.open(backend, mergePostings);
+    expect(await hasBallast(backend)).toBe(false);
+    await write(store, id);
+    expect(await hasBallast(backend)).toBe(true);
+  });
+
+  test('that has room for a write, but not for the reserve, takes the write, and the reserve with a later manifest', async () => {
+    const { backend, id } = await usedUp();
+    backend.room = (await backend.bytes()) + 20_000;
+    const store = await Store.open(backend, mergePostings);
+    await store.append(id, batch(10, 1), []);
+    await store.renameCollection(id, 'd');
+    expect(store.full).toBeNull();
+    expect(await hasBallast(backend)).toBe(false);
+    backend.room = Number.POSITIVE_INFINITY;
+    await store.append(id, batch(11, 1), []);
+    expect(await hasBallast(backend)).toBe(false);
+    await store.renameCollection(id, 'e');
+    expect(await hasBallast(backend)).toBe(true);
+  });
+
+  test('is asked for its reserve once, by the first write', async () => {
+    const { backend, id } = await usedUp();
+    backend.room = Number.POSITIVE_INFINITY;
+    await (await Store.open(backend, mergePostings)).retryWrites();
+    const store = await Store.open(backend, mergePostings);
+    const asked = () => backend.reads.splice(0).filter((name) => name === `chunks ${BALLAST_KEY}`).length;
+    expect(asked()).toBe(0);
+    await store.delete(id, [4]);
+    expect(asked()).toBe(0);
+    await store.append(id, batch(10, 1), []);
+    expect(asked()).toBe(1);
+    await store.append(id, batch(11, 1), []);
+    await store.renameCollection(id, 'd');
+    expect(asked()).toBe(0);
+  });
+
+  test('takes deletions still, and records again when there is room', async () => {
+    const backend = new BoundedMemory();
     const store = await Store.open(backend, mergePostings);
     const told: unknown[] = [];
     store.onFull((reason) => told.push(reason?.code ?? null));
     const { id } = await store.createCollection('c', CONFIG);
     await store.append(id, batch(0, 10), []);
-    room = (await bytes()) + 100;
+    backend.room = (await backend.bytes()) + 100;
     await expect(store.append(id, batch(10, 10), [])).rejects.toThrow(/^QUOTA_EXCEEDED: no room/);
     await expect(store.append(id, batch(10, 1), [])).rejects.toThrow(/^QUOTA_EXCEEDED: .*retryWrites/);
     expect(told).toEqual(['QUOTA_EXCEEDED']);
     expect(await store.retryWrites()).toBe(false);
-    room -= 100;
+    backend.room -= 100;
     await store.delete(id, [3, 4]);
     expect(store.deleted(id).count()).toBe(2);
     expect(store.full?.code).toBe('QUOTA_EXCEEDED');
-    room = Number.POSITIVE_INFINITY;
+    backend.room = Number.POSITIVE_INFINITY;
     expect(await store.retryWrites()).toBe(true);
     expect(told).toEqual(['QUOTA_EXCEEDED', null]);
     await store.append(id, batch(10, 10), []);
-    const reopened = await Store.open(memory, mergePostings);
+    const reopened = await Store.open(backend, mergePostings);
     expect(await contents(reopened, id)).toEqual(expected([batch(0, 10), batch(10, 10)], new Set([3, 4])));
   });
 });
