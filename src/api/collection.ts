@@ -128,7 +128,10 @@ export class Collection<M extends object = Metadata> {
     );
   }
 
-  /** Changes metadata of records. Returns how many there were; ids that do not exist are left out. */
+  /**
+   * Changes metadata of records, all of them or none. Returns how many there were; ids that do not exist are left out. `CORRUPT`
+   * where something of one of them is damaged: it would be written again without.
+   */
   async update(target: Target, changes: Changes, options: CallOptions = {}): Promise<number> {
     checkOptions(options, ['signal'], 'update');
     const checkedTarget = checkTarget(target);

@@ -25,9 +25,14 @@ export class DamageList {
     return [...this.damages.values()];
   }
 
+  /** What is known to be wrong with a value. */
+  of({ kind, key }: Pick<Damage, 'kind' | 'key'>): Damage | undefined {
+    return this.damages.get(`${kind} ${key}`);
+  }
+
   note(damage: Damage): void {
     const name = `${damage.kind} ${damage.key}`;
-    if (this.damages.has(name)) return;
+    if (this.of(damage)) return;
     this.damages.set(name, damage);
     this.onDamage(damage);
   }

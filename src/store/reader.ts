@@ -5,13 +5,14 @@ import type { RecordId } from '../types.ts';
 import type { Backend } from './backend.ts';
 import type { RowBatch } from './batch.ts';
 import type { PayloadCache } from './cache.ts';
-import { type DamageList, isCorrupt, readTwice } from './damage.ts';
+import { type Damage, type DamageList, isCorrupt, readTwice } from './damage.ts';
 import {
   decodeBlock,
   decodeCodes,
   decodeIds,
   decodeJson,
   decodeText,
+  type Kind,
   readVectors,
   type StoredCodes,
 } from './format.ts';
@@ -112,6 +113,18 @@ export class RowReader {
     );
   }
 
+  /** What of a row's vector, text and metadata is damaged, as far as it has been read. */
+  damageOf({ stored }: DurableRows, row: number): Damage | undefined {
+    const segment = findByRow(stored.segments, row);
+    if (!segment) return undefined;
+    for (const kind of ['vectors', 'text', 'metadata'] as const) {
+      const chunk = chunkOf(segment, kind, row);
+      const damage = chunk && this.damage.of(chunk);
+      if (damage) return damage;
+    }
+    return undefined;
+  }
+
   /** The payload of a chunk. Throws `CORRUPT`. */
   async readChunk(collection: number, chunk: ChunkRef): Promise<Uint8Array<ArrayBuffer>> {
     const { kind, key, firstRow, rowCount } = chunk;
@@ -148,10 +161,7 @@ export class RowReader {
         if (batch) return fromBatch(batch, row - batch.firstRow);
         const segment = findByRow(stored.segments, row);
         if (!segment) return null;
-        const written = row + shiftOf(segment);
-        const chunk = segment.chunks.find(
-          (ref) => ref.kind === kind && written >= ref.firstRow && written < ref.firstRow + ref.rowCount,
-        );
+        const chunk = chunkOf(segment, kind, row);
         if (!chunk) return null;
         let read = reads.get(chunk);
         if (!read) {
@@ -162,7 +172,7 @@ export class RowReader {
           reads.set(chunk, read);
         }
         const decoded = await read;
-        return decoded && fromChunk(decoded, written - chunk.firstRow, chunk);
+        return decoded && fromChunk(decoded, row + shiftOf(segment) - chunk.firstRow, chunk);
       }),
     );
   }
@@ -264,6 +274,13 @@ function findByRow<T extends { firstRow: number; rowCount: number }>(parts: read
     else return part;
   }
   return undefined;
+}
+
+function chunkOf(segment: Segment, kind: Kind, row: number): ChunkRef | undefined {
+  const written = row + shiftOf(segment);
+  return segment.chunks.find(
+    (chunk) => chunk.kind === kind && written >= chunk.firstRow && written < chunk.firstRow + chunk.rowCount,
+  );
 }
 
 function parseOrNull(json: string | null): unknown {

@@ -289,6 +289,11 @@ export class Store {
     return this.reader.readTexts(this.rows(collection), wanted);
   }
 
+  /** What of a row's vector, text and metadata is damaged, as far as it has been read. */
+  damageOf(collection: number, row: number): Damage | undefined {
+    return this.reader.damageOf(this.rows(collection), row);
+  }
+
   close(): void {
     this.journal.backend.close();
     this.cache.clear();

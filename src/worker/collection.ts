@@ -242,6 +242,7 @@ export class CollectionState {
       this.store.readMetadata(this.stored.id, rows),
       this.store.readTexts(this.stored.id, rows),
     ]);
+    for (const row of rows) this.refuseDamaged(row);
     const { dimension } = this.stored.config;
     let vectors: Float32Array<ArrayBuffer> | null = null;
     let sources: Uint8Array<ArrayBuffer> | null = null;
@@ -259,6 +260,17 @@ export class CollectionState {
     const someText = texts.some((text) => text !== null);
     await this.upsert({ ids, vectors, sources, texts: someText ? texts : null, metadata: changed }, 'update');
     return rows.length;
+  }
+
+  /** What is written again without the part that cannot be read now would be without it for good. */
+  private refuseDamaged(row: number): void {
+    const damage = this.store.damageOf(this.stored.id, row);
+    if (!damage) return;
+    const part = damage.kind === 'vectors' ? 'vector' : damage.kind;
+    throw new PiramidError(
+      'CORRUPT',
+      `record ${JSON.stringify(this.ids[row])}: its ${part} is damaged (${damage.message}), and an update would write the record again without. Nothing was changed; upsert the whole record, or give its ${part} up with db.repair() and update it then.`,
+    );
   }
 
   /** Deletes records. Runs in the write queue. */
