@@ -168,7 +168,9 @@ export class Database implements AsyncDisposable {
 
   /**
    * Reads everything that is stored, and takes out what is damaged: what can be made from other parts is made anew, and what
-   * was lost is lost for good. Returns what was damaged; none of it is in `stats` any more.
+   * was lost is lost for good. Returns what was damaged; none of it is in `stats` any more. If the tab that runs it dies before its
+   * answer, the next one goes over everything again and returns what it found: what had been repaired by then was told by
+   * `damage` events alone.
    */
   async repair(options: CallOptions = {}): Promise<Damage[]> {
     checkOptions(options, ['signal'], 'repair');
