@@ -6,7 +6,11 @@ import { STORES, type StoreName } from '../../src/store/schema.ts';
 /** By store, then by key. Values are never changed in place. */
 export type DiskState = ReadonlyMap<StoreName, ReadonlyMap<number, ArrayBuffer>>;
 
-export type Fault = { what: 'quota' } | { what: 'failed' } | { what: 'lost connection'; arrived: boolean };
+export type Fault =
+  | { what: 'quota' }
+  | { what: 'failed' }
+  | { what: 'unreadable' }
+  | { what: 'lost connection'; arrived: boolean };
 
 export class Disk implements Backend {
   readonly kind = 'memory';
@@ -53,5 +57,6 @@ export class Disk implements Backend {
 function fail(fault: Fault | null): void {
   if (!fault) return;
   if (fault.what === 'quota') throw new PiramidError('QUOTA_EXCEEDED', 'injected');
+  if (fault.what === 'unreadable') throw new PiramidError('CORRUPT', 'injected: Failed to read large IndexedDB value');
   throw new PiramidError('STORAGE_FAILED', `injected: ${fault.what}`);
 }
