@@ -69,11 +69,12 @@ export class Database implements AsyncDisposable {
   }
 
   /** @internal Looks for what may have been lost; events reach listeners that are added as soon as `open` has resolved. */
-  async begin(): Promise<void> {
-    const loss = await this.witness?.examine();
-    setTimeout(() => {
-      if (loss) this.tell('dataloss', loss);
+  begin(): void {
+    const examined = this.witness?.examine();
+    setTimeout(async () => {
       this.connection.onNotice(({ name, detail }) => this.tell(name, detail));
+      const loss = await examined;
+      if (loss) this.tell('dataloss', loss);
     });
   }
 

@@ -61,7 +61,7 @@ export async function open(name: string, options: OpenOptions = {}): Promise<Dat
       ),
     );
     const database = new Database(connection, name, opened.device, options);
-    await database.begin();
+    database.begin();
     return database;
   } catch (error) {
     connection.end();

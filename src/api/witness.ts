@@ -1,5 +1,6 @@
-// A witness outside IndexedDB: what a database held when it was last seen, in localStorage. Browsers delete a database whose
-// files they cannot read and go on with an empty one; without a witness, that looks like a first visit.
+// A witness outside IndexedDB: what a database held when it was last seen, in localStorage and in a file of the origin's own
+// (OPFS). Browsers delete a database whose files they cannot read and go on with an empty one; without a witness, that looks
+// like a first visit. Workers and sandboxed frames have no localStorage, older browsers no files: what is there counts.
 import type { DataLoss } from '../types.ts';
 
 /** How far a database is. Neither number ever goes back. */
@@ -11,24 +12,51 @@ export interface Testimony {
   records: number;
 }
 
+/** Where testimonies are kept. Neither call ever rejects; null where there is none, or nobody can tell. */
+interface Place {
+  read(): Promise<Testimony | null>;
+  write(testimony: Testimony): Promise<void>;
+}
+
 /** How often it is brought up to date while the database is written to, milliseconds. */
 const INTERVAL_MS = 2000;
+/** How long anybody waits for a place, milliseconds. */
+const PATIENCE_MS = 1000;
 
 export class Witness {
-  private readonly key: string;
+  private readonly places: readonly Place[];
   private readonly ask: () => Promise<Testimony>;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  /** What is being looked at, or written. */
+  private busy: Promise<unknown> = Promise.resolve();
 
   constructor(database: string, ask: () => Promise<Testimony>) {
-    this.key = `piramid:${database}`;
+    this.places = [inLocalStorage(`piramid:${database}`), inFile(`piramid-${encodeURIComponent(database)}.json`)];
     this.ask = ask;
   }
 
   /** Compares what there is with what there was, and takes note of it. Null where nothing is missing, or nobody knows. */
-  async examine(): Promise<DataLoss | null> {
-    const before = this.read();
-    const now = await this.ask();
-    this.write(now);
+  examine(): Promise<DataLoss | null> {
+    const examined = this.compare().catch(() => null); // closed, or the worker is gone: the next opening asks
+    this.keepBusy(examined);
+    return examined;
+  }
+
+  /** A write has been made. */
+  note(): void {
+    this.timer ??= setTimeout(() => this.update(), INTERVAL_MS);
+  }
+
+  /** Before the database is closed. */
+  async close(): Promise<void> {
+    if (this.timer !== undefined) this.update();
+    await atMost(this.busy);
+  }
+
+  private async compare(): Promise<DataLoss | null> {
+    const [now, ...seen] = await Promise.all([this.ask(), ...this.places.map((place) => atMost(place.read()))]);
+    this.keepBusy(this.write(now));
+    const before = furthest(seen, now.uuid);
     if (!before) return null;
     const isSame = before.uuid === now.uuid;
     if (isSame && now.generation >= before.generation && now.log >= before.log) return null;
@@ -36,38 +64,81 @@ export class Witness {
     return { what: isSame ? 'writes' : 'everything', recordsBefore: before.records, recordsNow: now.records };
   }
 
-  /** A write has been made. */
-  note(): void {
-    this.timer ??= setTimeout(() => {
-      this.timer = undefined;
-      this.update();
-    }, INTERVAL_MS);
-  }
-
-  /** Before the database is closed. */
-  async close(): Promise<void> {
-    if (this.timer === undefined) return;
+  private update(): void {
     clearTimeout(this.timer);
-    await this.update();
+    this.timer = undefined;
+    this.keepBusy(
+      this.ask().then(
+        (now) => this.write(now),
+        () => {}, // as above
+      ),
+    );
   }
 
-  private async update(): Promise<void> {
-    try {
-      this.write(await this.ask());
-    } catch {} // closed, or the worker is gone: the next opening asks
+  private keepBusy(work: Promise<unknown>): void {
+    this.busy = Promise.all([this.busy, work]);
   }
 
-  private read(): Testimony | null {
-    try {
-      return JSON.parse(localStorage.getItem(this.key) ?? 'null') as Testimony | null;
-    } catch {
-      return null; // no localStorage here (a worker, a sandboxed frame), or not ours
-    }
+  private write(testimony: Testimony): Promise<unknown> {
+    return Promise.all(this.places.map((place) => place.write(testimony)));
   }
+}
 
-  private write(testimony: Testimony): void {
-    try {
-      localStorage.setItem(this.key, JSON.stringify(testimony));
-    } catch {}
-  }
+/**
+ * The one that knows most. A place that could not be written to for a while may speak of a database that was there before
+ * this one, and whose loss has been told.
+ */
+function furthest(testimonies: readonly (Testimony | null)[], uuid: string): Testimony | undefined {
+  const all = testimonies.filter((testimony) => testimony !== null);
+  const same = all.filter((testimony) => testimony.uuid === uuid);
+  return (same.length > 0 ? same : all).sort((a, b) => b.generation - a.generation || b.log - a.log)[0];
+}
+
+function inLocalStorage(key: string): Place {
+  return {
+    async read() {
+      try {
+        return JSON.parse(localStorage.getItem(key) ?? 'null') as Testimony | null;
+      } catch {
+        return null; // none here, or not ours
+      }
+    },
+    async write(testimony) {
+      try {
+        localStorage.setItem(key, JSON.stringify(testimony));
+      } catch {}
+    },
+  };
+}
+
+function inFile(name: string): Place {
+  /** One after the other, so that the latest stays. */
+  let written = Promise.resolve();
+  const open = async (options?: FileSystemGetFileOptions) =>
+    (await navigator.storage.getDirectory()).getFileHandle(name, options);
+  return {
+    async read() {
+      try {
+        return JSON.parse(await (await (await open()).getFile()).text()) as Testimony;
+      } catch {
+        return null; // no files here, or none of that name
+      }
+    },
+    write(testimony) {
+      written = written.then(async () => {
+        try {
+          // Takes the place of the old one when it is closed, as a whole.
+          const stream = await (await open({ create: true })).createWritable();
+          await stream.write(JSON.stringify(testimony));
+          await stream.close();
+        } catch {}
+      });
+      return written;
+    },
+  };
+}
+
+/** Null where it takes longer than anybody waits. */
+function atMost<T>(promise: Promise<T>): Promise<T | null> {
+  return Promise.race([promise, new Promise<null>((resolve) => setTimeout(resolve, PATIENCE_MS, null))]);
 }

@@ -102,27 +102,106 @@ test('a damaged part is told, and left out; the rest is found, and repair ends i
   expect(damages).toEqual([]);
 });
 
-test('a database that the browser lost is not taken for a first visit', async () => {
-  const name = freshName();
-  {
-    await using db = await open(name, DEVICE);
-    const { losses } = eventsOf(db);
-    await (await db.collection('c', { dimension: 3 })).upsert(records(20));
-    expect(losses).toEqual([]);
-  }
-  {
-    await using db = await open(name, DEVICE);
-    const { losses } = eventsOf(db);
-    expect(await (await db.collection('c')).count()).toBe(20);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(losses).toEqual([]);
-  }
+async function deleteDatabase(name: string): Promise<void> {
   await new Promise((resolve) => {
     indexedDB.deleteDatabase(`piramid:${name}`).onsuccess = resolve;
   });
+}
+
+const FORGET = {
+  nothing: async () => {},
+  localStorage: async () => localStorage.clear(),
+  'the file': async () => {
+    const directory = await navigator.storage.getDirectory();
+    for await (const name of directory.keys()) await directory.removeEntry(name);
+  },
+};
+
+test.each(Object.entries(FORGET))(
+  'a database that the browser lost is not taken for a first visit, where %s is lost with it',
+  async (_, forget) => {
+    const name = freshName();
+    {
+      await using db = await open(name, DEVICE);
+      const { losses } = eventsOf(db);
+      await (await db.collection('c', { dimension: 3 })).upsert(records(20));
+      expect(losses).toEqual([]);
+    }
+    await forget();
+    {
+      await using db = await open(name, DEVICE);
+      const { losses } = eventsOf(db);
+      expect(await (await db.collection('c')).count()).toBe(20);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      expect(losses).toEqual([]);
+    }
+    await forget();
+    await deleteDatabase(name);
+    {
+      await using db = await open(name, DEVICE);
+      const { losses } = eventsOf(db);
+      await expect.poll(() => losses).toEqual([{ what: 'everything', recordsBefore: 20, recordsNow: 0 }]);
+    }
+    // Told once: from now on, the new one counts.
+    await using db = await open(name, DEVICE);
+    const { losses } = eventsOf(db);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(losses).toEqual([]);
+  },
+);
+
+test('a worker that opens a database notices its loss too', async () => {
+  const name = freshName();
+  const openedByWorker = async () => {
+    const worker = new Worker(new URL('./opener.worker.ts', import.meta.url), { type: 'module' });
+    const losses = await new Promise((resolve) => {
+      worker.onmessage = ({ data }) => resolve(data);
+      worker.postMessage(name);
+    });
+    worker.terminate();
+    return losses;
+  };
+  expect(await openedByWorker()).toEqual([]);
+  expect(await openedByWorker()).toEqual([]);
+  await deleteDatabase(name);
+  expect(await openedByWorker()).toEqual([{ what: 'everything', recordsBefore: 5, recordsNow: 0 }]);
+});
+
+test('where nothing remembers a database, or nothing can, a lost one opens as a new one', async () => {
+  const getDirectory = vi
+    .spyOn(navigator.storage, 'getDirectory')
+    .mockRejectedValue(new DOMException('no', 'SecurityError'));
+  const getItem = vi.spyOn(Storage.prototype, 'getItem').mockImplementation(() => {
+    throw new DOMException('no', 'SecurityError');
+  });
+  const name = freshName();
+  for (let round = 0; round < 2; round++) {
+    await using db = await open(name, DEVICE);
+    const { losses } = eventsOf(db);
+    await (await db.collection('c', { dimension: 3 })).upsert(records(2));
+    expect(losses).toEqual([]);
+    await db.close();
+    await deleteDatabase(name);
+  }
+  expect(getDirectory).toHaveBeenCalled();
+  getDirectory.mockRestore();
+  getItem.mockRestore();
+});
+
+test('a file that never comes delays no opening, and what localStorage says is told', async () => {
+  const name = freshName();
+  {
+    await using db = await open(name, DEVICE);
+    await (await db.collection('c', { dimension: 3 })).upsert(records(5));
+  }
+  await deleteDatabase(name);
+  const getDirectory = vi.spyOn(navigator.storage, 'getDirectory').mockReturnValue(new Promise(() => {}));
   await using db = await open(name, DEVICE);
   const { losses } = eventsOf(db);
-  await expect.poll(() => losses).toEqual([{ what: 'everything', recordsBefore: 20, recordsNow: 0 }]);
+  await (await db.collection('c', { dimension: 3 })).upsert(records(2));
+  await expect.poll(() => losses, { timeout: 3000 }).toEqual([{ what: 'everything', recordsBefore: 5, recordsNow: 0 }]);
+  await db.close();
+  getDirectory.mockRestore();
 });
 
 test('the browser is asked once to keep the storage, at the first write', async () => {
