@@ -56,11 +56,15 @@ export class Witness {
   private async compare(): Promise<DataLoss | null> {
     const [now, ...seen] = await Promise.all([this.ask(), ...this.places.map((place) => atMost(place.read()))]);
     this.keepBusy(this.write(now));
-    const before = furthest(seen, now.uuid);
+    // The one that knows most. A place that could not be written to for a while may speak of a database that was there before
+    // this one, and whose loss has been told.
+    const all = seen.filter((testimony) => testimony !== null).sort((a, b) => b.generation - a.generation);
+    const same = all.filter(({ uuid }) => uuid === now.uuid);
+    const isSame = same.length > 0;
+    const before = isSame
+      ? same.find(({ generation, log }) => generation > now.generation || log > now.log)
+      : all.find(({ records }) => records > 0);
     if (!before) return null;
-    const isSame = before.uuid === now.uuid;
-    if (isSame && now.generation >= before.generation && now.log >= before.log) return null;
-    if (!isSame && before.records === 0) return null;
     return { what: isSame ? 'writes' : 'everything', recordsBefore: before.records, recordsNow: now.records };
   }
 
@@ -82,16 +86,6 @@ export class Witness {
   private write(testimony: Testimony): Promise<unknown> {
     return Promise.all(this.places.map((place) => place.write(testimony)));
   }
-}
-
-/**
- * The one that knows most. A place that could not be written to for a while may speak of a database that was there before
- * this one, and whose loss has been told.
- */
-function furthest(testimonies: readonly (Testimony | null)[], uuid: string): Testimony | undefined {
-  const all = testimonies.filter((testimony) => testimony !== null);
-  const same = all.filter((testimony) => testimony.uuid === uuid);
-  return (same.length > 0 ? same : all).sort((a, b) => b.generation - a.generation || b.log - a.log)[0];
 }
 
 function inLocalStorage(key: string): Place {

@@ -269,7 +269,7 @@ export class CollectionState {
     const part = damage.kind === 'vectors' ? 'vector' : damage.kind;
     throw new PiramidError(
       'CORRUPT',
-      `record ${JSON.stringify(this.ids[row])}: its ${part} is damaged (${damage.message}), and an update would write the record again without. Nothing was changed; upsert the whole record, or give its ${part} up with db.repair() and update it then.`,
+      `record ${JSON.stringify(this.ids[row])}: its ${part} is damaged (${damage.message}), and an update would write it without. Nothing was changed; upsert the whole record, or give its ${part} up with db.repair() first.`,
     );
   }
 
