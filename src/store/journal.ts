@@ -4,7 +4,7 @@ import { PiramidError } from '../errors.ts';
 import { type Answered, countOf, decodeOrigin, encodeOrigin, type Origin, withAnswer } from './answered.ts';
 import { type Backend, isFull, type Write } from './backend.ts';
 import { encodeLogEntry, type RowBatch } from './batch.ts';
-import type { DamageList } from './damage.ts';
+import { type DamageList, ifCorrupt } from './damage.ts';
 import { encodeBlock } from './format.ts';
 import { emptyManifest, type Manifest, manifestWrites, readManifest, type StoredManifest } from './manifest.ts';
 import {
@@ -55,9 +55,10 @@ export class Journal {
     return journal;
   }
 
-  /** Reads the manifest again, to see whether both of its copies are whole. Throws `CORRUPT` where neither is. */
+  /** Reads the manifest again, to see whether both of its copies are whole. The next one mends even both. */
   async check(): Promise<void> {
-    this.note((await readManifest(this.backend)).damaged);
+    const noneIsWhole = (error: unknown) => ({ damaged: { slot: 0, why: ifCorrupt(error).message } });
+    this.note((await readManifest(this.backend).catch(noneIsWhole)).damaged);
   }
 
   private note(damaged: StoredManifest['damaged']): void {

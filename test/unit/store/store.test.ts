@@ -365,6 +365,16 @@ describe('the manifest', () => {
     });
   });
 
+  test('with both damaged while it is open, is made whole by repair', async () => {
+    const backend = new MemoryBackend();
+    const { store, id } = await written(backend);
+    for (const slot of [0, 1]) await damage(backend, 'manifest', slot);
+    expect(await store.repair(() => null)).toMatchObject([{ kind: 'manifest' }]);
+    const repaired = await Store.open(backend, mergePostings);
+    expect(repaired.damage.all).toEqual([]);
+    expect(await contents(repaired, id)).toEqual(expected([run], new Set()));
+  });
+
   test('is refused where both are damaged, and nothing is changed', async () => {
     const backend = recording(new MemoryBackend());
     await written(backend);
