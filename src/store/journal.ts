@@ -6,7 +6,7 @@ import { type Backend, isFull, type Write } from './backend.ts';
 import { encodeLogEntry, type RowBatch } from './batch.ts';
 import { type DamageList, ifCorrupt } from './damage.ts';
 import { encodeBlock } from './format.ts';
-import { emptyManifest, type Manifest, manifestWrites, readManifest, type StoredManifest } from './manifest.ts';
+import { damageOf, emptyManifest, type Manifest, manifestWrites, readManifest } from './manifest.ts';
 import {
   BALLAST_BYTES,
   BALLAST_KEY,
@@ -29,8 +29,8 @@ export class Journal {
   /** The error of the write that found the storage full: from then on nothing but deletions is written. */
   full: PiramidError | null = null;
   onFull: (reason: PiramidError | null) => void = () => {};
-  /** Of the reserve that a full storage uses up. 'unknown' until records have been written: it may have been used up before. */
-  private ballast: 'unknown' | 'there' | 'missing' = 'unknown';
+  /** Whether the reserve is there that a full storage uses up. Null until something has been written: it may have been used up before. */
+  private hasBallast: boolean | null = null;
   /** Garbage that somebody needs still, by chunk key: how many do. */
   private readonly held = new Map<number, number>();
 
@@ -50,21 +50,15 @@ export class Journal {
   static async open(backend: Backend, damage: DamageList): Promise<Journal> {
     const { manifest, damaged } = await readManifest(backend);
     if (!manifest || damaged) await refuseOrphans(backend, manifest);
-    const journal = new Journal(backend, damage, manifest ?? emptyManifest());
-    journal.note(damaged);
-    return journal;
+    if (damaged) damage.note(damaged);
+    return new Journal(backend, damage, manifest ?? emptyManifest());
   }
 
   /** Reads the manifest again, to see whether both of its copies are whole. The next one mends even both. */
   async check(): Promise<void> {
-    const noneIsWhole = (error: unknown) => ({ damaged: { slot: 0, why: ifCorrupt(error).message } });
-    this.note((await readManifest(this.backend).catch(noneIsWhole)).damaged);
-  }
-
-  private note(damaged: StoredManifest['damaged']): void {
-    if (!damaged) return;
-    const { slot: key, why: message } = damaged;
-    this.damage.note({ kind: 'manifest', key, collection: null, firstRow: 0, rowCount: 0, message });
+    const noneIsWhole = (error: unknown) => ({ damaged: damageOf(0, ifCorrupt(error).message) });
+    const { damaged } = await readManifest(this.backend).catch(noneIsWhole);
+    if (damaged) this.damage.note(damaged);
   }
 
   get manifest(): Manifest {
@@ -125,7 +119,7 @@ export class Journal {
     else if (this.full) await this.freeBallast();
     await this.commit([write]);
     this.noteLogEntry(write.key, write.value.byteLength, origin ?? undefined);
-    if (batch && this.ballast === 'unknown') await this.layBallast();
+    if (batch && this.hasBallast === null) await this.layBallast();
   }
 
   /**
@@ -180,8 +174,8 @@ export class Journal {
     this.answered = answered;
     for (const { key, value } of entries) this.noteLogEntry(key, value.byteLength);
     if (isTrimmed) this.logBytes = 0; // what is left of it cannot be folded
-    if (isFirst) this.ballast = 'there';
-    else if (this.ballast !== 'there') await this.layBallast();
+    if (isFirst) this.hasBallast = true;
+    else if (!this.hasBallast) await this.layBallast();
   }
 
   /**
@@ -237,7 +231,7 @@ export class Journal {
       if (isFull(error)) return false;
       throw error;
     }
-    this.ballast = 'there';
+    this.hasBallast = true;
     if (this.full) this.onFull(null);
     this.full = null;
     return true;
@@ -254,20 +248,17 @@ export class Journal {
   /** In a transaction of its own: what one frees, it cannot use itself. */
   private async freeBallast(): Promise<void> {
     await this.backend.commit([{ store: 'chunks', key: BALLAST_KEY, delete: true }]);
-    this.ballast = 'missing';
+    this.hasBallast = false;
   }
 
   /** Where there was room for what has just been written, and it is not there. What was written stands, whatever comes of it. */
   private async layBallast(): Promise<void> {
     if (this.full) return;
+    this.hasBallast = false;
     try {
-      this.ballast = (await this.backend.read('chunks', BALLAST_KEY)) ? 'there' : 'missing';
-      if (this.ballast === 'there') return;
-      await this.backend.commit([ballast()]);
-      this.ballast = 'there';
-    } catch {
-      this.ballast = 'missing'; // the next manifest tries again
-    }
+      if (!(await this.backend.read('chunks', BALLAST_KEY))) await this.backend.commit([ballast()]);
+      this.hasBallast = true;
+    } catch {} // the next manifest tries again
   }
 
   private refuseIfFull(): void {

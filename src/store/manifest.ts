@@ -4,7 +4,7 @@ import { PiramidError } from '../errors.ts';
 import type { EmbedderOptions, Metric, Quantization } from '../types.ts';
 import type { Answered } from './answered.ts';
 import type { Backend, Write } from './backend.ts';
-import { ifCorrupt, readTwice } from './damage.ts';
+import { type Damage, ifCorrupt, readTwice } from './damage.ts';
 import { decodeBlock, decodeJson, encodeBlock, encodeJson, type Kind } from './format.ts';
 import { FORMAT_READER, FORMAT_VERSION, MANIFEST_KEYS } from './schema.ts';
 
@@ -101,7 +101,7 @@ export interface StoredManifest {
   /** The newest whole one; undefined for a database without one. */
   manifest: Manifest | undefined;
   /** A slot that holds none, though it should. Up to format 2 it may have held a newer one: slots took turns. */
-  damaged: { slot: number; why: string } | null;
+  damaged: Damage | null;
 }
 
 /** Throws `CORRUPT` where no slot is whole, `NEWER_FORMAT`. */
@@ -112,12 +112,16 @@ export async function readManifest(backend: Backend): Promise<StoredManifest> {
   for (const [slot, found] of slots.entries()) {
     if (found instanceof PiramidError) {
       if (!manifest) throw found;
-      return { manifest, damaged: { slot, why: found.message } };
+      return { manifest, damaged: damageOf(slot, found.message) };
     }
     if (found === null && manifest && manifest.version >= TWICE_VERSION)
-      return { manifest, damaged: { slot, why: `CORRUPT: manifest: slot ${slot} is empty` } };
+      return { manifest, damaged: damageOf(slot, `CORRUPT: manifest: slot ${slot} is empty`) };
   }
   return { manifest, damaged: null };
+}
+
+export function damageOf(slot: number, message: string): Damage {
+  return { kind: 'manifest', key: slot, collection: null, firstRow: 0, rowCount: 0, message };
 }
 
 /** Null where the slot is empty. */

@@ -269,7 +269,7 @@ export class CollectionState {
     const part = damage.kind === 'vectors' ? 'vector' : damage.kind;
     throw new PiramidError(
       'CORRUPT',
-      `record ${JSON.stringify(this.ids[row])}: its ${part} is damaged (${damage.message}), and an update would write it without. Nothing was changed; upsert the whole record, or give its ${part} up with db.repair() first.`,
+      `record ${JSON.stringify(this.ids[row])}: its ${part} is damaged (${damage.message}), and would be gone for good. Nothing was changed; upsert the whole record, or call db.repair() first.`,
     );
   }
 
