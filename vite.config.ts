@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig, type InlineConfig, type LibraryFormats } from 'vite';
 import { assemblyscript } from './tools/assemblyscript.ts';
 import { demoFiles } from './tools/demo-files.ts';
+import { release } from './tools/release.ts';
 import { wgsl } from './tools/wgsl.ts';
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
@@ -17,7 +18,7 @@ export const alias = [
 ];
 
 /** What turns sources into modules. */
-export const sources = () => [assemblyscript(), wgsl()];
+export const sources = () => [assemblyscript(), wgsl(), release()];
 
 /** No report of how long each plugin took. */
 const checks = { bundlerTimings: false };

@@ -10,3 +10,5 @@ declare module '*.as.ts?wasm-relaxed' {
   const base64: string;
   export default base64;
 }
+/** The package's version. */
+declare const PIRAMID_RELEASE: string;

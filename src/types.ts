@@ -25,6 +25,12 @@ export type Quantization = Precision | 'auto';
 /** What runs the distance kernels. */
 export type Device = 'webgpu' | 'wasm' | 'js';
 
+/**
+ * How rows lie on a GPU: `'interleaved'`, 64 side by side in pieces of 16 bytes, each read by a thread; `'row-major'`, one after
+ * the other, each read by a subgroup. Whichever an adapter scans faster, as measured once; the answers are the same.
+ */
+export type Layout = 'interleaved' | 'row-major';
+
 /** A value that metadata can hold: JSON, and `Date`. */
 export type MetadataValue =
   | string
@@ -184,6 +190,8 @@ export interface QueryPlan {
   device?: Device;
   /** What was scanned: the vectors themselves ('none'), their float16 roundings, or codes. Absent like `device`. */
   tier?: Precision;
+  /** How the rows that a GPU scanned lie there. */
+  layout?: Layout;
   /** With `quantization: 'auto'`: what that was chosen by. Absent where the query was answered otherwise (`exact`). */
   why?: string;
   /** Workers that scanned side by side; absent: one. Without a GPU, vectors above 32 MB are spread over up to 4. */
@@ -488,6 +496,8 @@ export interface CollectionInfo {
 export interface CollectionStats extends CollectionInfo {
   /** What scans its vectors now. */
   device: Device;
+  /** How its rows lie on the GPU; absent where none are there. */
+  layout?: Layout;
   /** With `quantization: 'auto'`, once it is loaded: what queries scan now. */
   tier?: Precision;
   /** What that was chosen by. */

@@ -44,7 +44,8 @@ export function createFlatIndex(options: FlatIndexOptions, devices: Devices): Ve
       const looked = mask ? Math.min(rowCount, mask.count()) : rowCount;
       const onGpu = await mirror.ask(rowCount, looked * rowBytes, async (gpu): Promise<VectorHits | null> => {
         const hits = await gpu.search(request);
-        return hits && { ...hits, device: 'webgpu', tier: gpu.precision === 'f16' ? 'f16' : 'none' };
+        const tier = gpu.precision === 'f16' ? 'f16' : 'none';
+        return hits && { ...hits, device: 'webgpu', tier, layout: gpu.layout };
       });
       if (onGpu) return onGpu;
       return { ...cpu.search(request), device: cpu.device, tier: 'none' };
@@ -73,6 +74,9 @@ export function createFlatIndex(options: FlatIndexOptions, devices: Devices): Ve
     },
     get device() {
       return mirror.answers(cpu.rowCount * rowBytes) ? 'webgpu' : cpu.device;
+    },
+    get layout() {
+      return mirror.layout;
     },
     get bytes() {
       return { gpu: mirror.bytes, memory: cpu.bytes };

@@ -3,10 +3,13 @@
 import type { Devices } from '../kernels/devices.ts';
 import type { GpuCopy } from '../kernels/kernel.ts';
 import type { Gpu } from '../kernels/webgpu/device.ts';
+import type { Layout } from '../types.ts';
 
 export interface Mirror<Copy extends GpuCopy> {
   /** Bytes on the GPU. */
   readonly bytes: number;
+  /** How the copy's rows lie; null where there is no copy. */
+  readonly layout: Layout | null;
   /** The GPU would answer a search through so many bytes, now or (asked for by name) once the copy is there. */
   answers(bytes: number): boolean;
   /** Rows were appended: begins to copy, or goes on, if so many bytes are worth it. */
@@ -123,6 +126,9 @@ export function createMirror<Copy extends GpuCopy>(
   return {
     get bytes() {
       return copy?.bytes ?? 0;
+    },
+    get layout() {
+      return copy?.layout ?? null;
     },
     answers(bytes) {
       if (always) return ways.length > 0 && devices.gpu !== null && !failed;

@@ -91,7 +91,10 @@ export function createQuantizedIndex(options: QuantizedIndexOptions, devices: De
     const coded = coder.encodeQuery(query, norm);
     const wish = { rowCount, wanted, ...(mask && { mask }) };
     const looked = mask ? Math.min(rowCount, mask.count()) : rowCount;
-    const onGpu = await mirror.ask(rowCount, looked * recordBytes, (gpu) => gpu.candidates(coded, wish));
+    const onGpu = await mirror.ask(rowCount, looked * recordBytes, async (gpu) => {
+      const hits = await gpu.candidates(coded, wish);
+      return hits && { ...hits, layout: gpu.layout };
+    });
     const found = onGpu ?? codes.candidates(coded, wish);
     // Rows whose magnitude no float32 kernel can be trusted with are always looked at.
     const among = Array.from(withOdd(originals, { rowCount, ...(mask && { mask }) }, found.rows));
@@ -101,6 +104,7 @@ export function createQuantizedIndex(options: QuantizedIndexOptions, devices: De
       ...hits,
       device: onGpu ? 'webgpu' : codes.device,
       tier,
+      ...(onGpu && { layout: onGpu.layout }),
       candidates: among.length,
       scanMs: scanned - start,
       rescoreMs: performance.now() - scanned,
@@ -127,6 +131,9 @@ export function createQuantizedIndex(options: QuantizedIndexOptions, devices: De
     },
     get device() {
       return mirror.answers(codes.rowCount * recordBytes) ? 'webgpu' : codes.device;
+    },
+    get layout() {
+      return mirror.layout;
     },
     get bytes() {
       return { gpu: mirror.bytes, memory: originals.bytes + codes.bytes };

@@ -1,6 +1,6 @@
 // The contract of every index: which rows are near a query. Knows rows and numbers; nothing of ids, records or disk.
 import type { Bitset } from '../structures/bitset.ts';
-import type { Device, Metric, Precision } from '../types.ts';
+import type { Device, Layout, Metric, Precision } from '../types.ts';
 
 export interface VectorIndexOptions {
   dimension: number;
@@ -42,6 +42,8 @@ export interface VectorHits {
   device: Device;
   /** What was scanned. The answer is certain where it is 'none' or 'f16'. */
   tier: Precision;
+  /** How the rows that a GPU scanned lie there. */
+  layout?: Layout;
   /** Workers that scanned, the engine's own included. @default 1 */
   workers?: number;
   /** How many rows the scan of codes left for the canonical score. */
@@ -58,6 +60,8 @@ export interface VectorIndex {
   readonly tier: Precision;
   /** What would answer the next search. */
   readonly device: Device;
+  /** How its rows lie on the GPU; null where none are there. @default null */
+  readonly layout?: Layout | null;
   /** Bytes held in each place. */
   readonly bytes: { gpu: number; memory: number };
   /** Workers that hold rows, the engine's own included. @default 1 */

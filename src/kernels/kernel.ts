@@ -2,7 +2,7 @@
 // js.ts is the truth; wasm/ and webgpu/ give the same rows in the same order with the same score bits, faster.
 import { PiramidError } from '../errors.ts';
 import type { Bitset } from '../structures/bitset.ts';
-import type { Device, Metric } from '../types.ts';
+import type { Device, Layout, Metric } from '../types.ts';
 import type { Norms } from './bounds.ts';
 import type { CandidateSearch, CodedQuery, CodeHits } from './codes/coder.ts';
 
@@ -87,6 +87,8 @@ export interface CpuRows extends ResidentRows, Originals {
 /** A copy in GPU buffers of what is in memory. */
 export interface GpuCopy {
   readonly device: 'webgpu';
+  /** How the rows lie there, see `CollectionStats.layout`. */
+  readonly layout: Layout;
   /** Rows that are there. */
   readonly rowCount: number;
   readonly bytes: number;

@@ -406,6 +406,7 @@ export class CollectionState {
       ...(config.embedder && { embedder: config.embedder.fingerprint }),
       count: this.count,
       device: this.index?.device ?? this.devices.cpu,
+      ...(this.index?.layout && { layout: this.index.layout }),
       ...this.choice,
       rows: this.rowCount,
       bytes: {

@@ -83,6 +83,7 @@ async function answer(
     vectorHits = minScore === null ? found : reaching(found, minScore);
     plan.device = vectorHits.device;
     plan.tier = vectorHits.tier;
+    if (vectorHits.layout) plan.layout = vectorHits.layout;
     if (choice?.tier === vectorHits.tier && !exact) plan.why = choice.why;
     if (vectorHits.workers !== undefined) plan.workers = vectorHits.workers;
     if (vectorHits.candidates !== undefined) plan.candidates = vectorHits.candidates;

@@ -5,10 +5,12 @@ import { createCoder, createJsCodes } from '../../src/kernels/codes/js.ts';
 import { type Devices, openDevices } from '../../src/kernels/devices.ts';
 import { vectorNorm } from '../../src/kernels/js.ts';
 import type { GpuCodes } from '../../src/kernels/kernel.ts';
-import { createGpuCodes } from '../../src/kernels/webgpu/codes.ts';
-import type { ScannerOptions } from '../../src/kernels/webgpu/scanner.ts';
+import { createGpuCodes, type GpuCodesOptions } from '../../src/kernels/webgpu/codes.ts';
 import { seededRandom } from '../../src/structures/random.ts';
+import type { Layout } from '../../src/types.ts';
 import { type Case, edgeCases, found, METRICS, makeMask, makeVectors, seededCase } from '../unit/kernels.oracle.ts';
+
+const LAYOUTS: readonly Layout[] = ['interleaved', 'row-major'];
 
 let devices: Devices;
 const errors: string[] = [];
@@ -29,7 +31,7 @@ function listed({ rows, similarities }: CodeHits): number[][] {
   return Array.from(rows, (row, i) => [row, bits[i]!]).sort((a, b) => a[0]! - b[0]!);
 }
 
-async function upload(coder: Coder, records: Uint8Array, options?: ScannerOptions, gpu = devices.gpu!) {
+async function upload(coder: Coder, records: Uint8Array, options?: GpuCodesOptions, gpu = devices.gpu!) {
   const js = createJsCodes(coder);
   js.append(records);
   const onGpu = await createGpuCodes(gpu, js, options);
@@ -51,9 +53,12 @@ describe.each<Tier>(['int8', 'binary'])('%s', (tier) => {
     async function check(seed: number): Promise<void> {
       const example = seededCase(seed, 200);
       const coder = createCoder({ tier, ...example });
-      const { js, gpu } = await upload(coder, coder.encode(example.vectors));
-      await compare(example, js, gpu, coder);
-      gpu.close();
+      const records = coder.encode(example.vectors);
+      for (const layout of LAYOUTS) {
+        const { js, gpu } = await upload(coder, records, { layout });
+        await compare(example, js, gpu, coder);
+        gpu.close();
+      }
     }
     for (let seed = 0; seed < cases; seed += 20) {
       await Promise.all(Array.from({ length: 20 }, (_, i) => check(seed + i)));
@@ -104,36 +109,39 @@ describe.each<Tier>(['int8', 'binary'])('%s', (tier) => {
     }
   });
 
-  test('the same without the packed dot product, over shards, slices and few workgroups', async () => {
-    const random = seededRandom(3);
-    const [rowCount, dimension] = [3000, 200];
-    for (const metric of METRICS) {
-      const vectors = makeVectors('random', random, rowCount, dimension);
-      const coder = createCoder({ tier, dimension, metric });
-      const { js, gpu } = await upload(
-        coder,
-        coder.encode(vectors),
-        { shardBytesMax: 64 * 224 * 10, workgroupsMax: 2 },
-        { ...devices.gpu!, hasPackedDot: false },
-      );
-      for (const share of [1, 0.3, 0.01]) {
-        const query = makeVectors('random', random, 1, dimension);
-        const mask = share < 1 ? { mask: makeMask(random, rowCount, share) } : {};
-        const example: Case = {
-          name: `${metric} ${share}`,
-          metric,
-          dimension,
-          vectors,
-          rowCount,
-          query,
-          k: 40,
-          ...mask,
-        };
-        await compare(example, js, gpu, coder);
+  test.each(LAYOUTS)(
+    'the same without the packed dot product, %s, over shards, slices and few workgroups',
+    async (layout) => {
+      const random = seededRandom(3);
+      const [rowCount, dimension] = [3000, 200];
+      for (const metric of METRICS) {
+        const vectors = makeVectors('random', random, rowCount, dimension);
+        const coder = createCoder({ tier, dimension, metric });
+        const { js, gpu } = await upload(
+          coder,
+          coder.encode(vectors),
+          { layout, shardBytesMax: 64 * 224 * 10, workgroupsMax: 2 },
+          { ...devices.gpu!, hasPackedDot: false },
+        );
+        for (const share of [1, 0.3, 0.01]) {
+          const query = makeVectors('random', random, 1, dimension);
+          const mask = share < 1 ? { mask: makeMask(random, rowCount, share) } : {};
+          const example: Case = {
+            name: `${metric} ${share}`,
+            metric,
+            dimension,
+            vectors,
+            rowCount,
+            query,
+            k: 40,
+            ...mask,
+          };
+          await compare(example, js, gpu, coder);
+        }
+        gpu.close();
       }
-      gpu.close();
-    }
-  });
+    },
+  );
 
   test('where its loops begin and end, and longer than its tile', async () => {
     const cases = edgeCases([10]).filter(({ rowCount }) => rowCount > 1);
@@ -145,18 +153,21 @@ describe.each<Tier>(['int8', 'binary'])('%s', (tier) => {
     }
     for (const example of cases) {
       const coder = createCoder({ tier, ...example });
-      const { js, gpu } = await upload(coder, coder.encode(example.vectors));
-      await compare(example, js, gpu, coder);
-      gpu.close();
+      const records = coder.encode(example.vectors);
+      for (const layout of LAYOUTS) {
+        const { js, gpu } = await upload(coder, records, { layout });
+        await compare(example, js, gpu, coder);
+        gpu.close();
+      }
     }
   });
 
-  test('many queries in one submit, each with its own answer', async () => {
+  test.each(LAYOUTS)('many queries in one submit, %s, each with its own answer', async (layout) => {
     const random = seededRandom(6);
     const [rowCount, dimension] = [2000, 48];
     const vectors = makeVectors('random', random, rowCount, dimension);
     const coder = createCoder({ tier, dimension, metric: 'l2' });
-    const { js, gpu } = await upload(coder, coder.encode(vectors));
+    const { js, gpu } = await upload(coder, coder.encode(vectors), { layout });
     const examples = Array.from({ length: 19 }, (_, i): Case => {
       const mask = i % 3 === 0 ? { mask: makeMask(random, rowCount, 0.4) } : {};
       const query = makeVectors('random', random, 1, dimension);

@@ -12,6 +12,7 @@ import { createScanner, PAIRS_MAX, similarityOf } from '../../src/kernels/webgpu
 import type { RowSource } from '../../src/kernels/webgpu/shards.ts';
 import { Bitset } from '../../src/structures/bitset.ts';
 import { seededRandom } from '../../src/structures/random.ts';
+import type { Layout } from '../../src/types.ts';
 import {
   type Case,
   edgeCases,
@@ -22,6 +23,9 @@ import {
   oracle,
   seededCase,
 } from '../unit/kernels.oracle.ts';
+
+/** The software adapter has subgroups, of 4 threads. */
+const LAYOUTS: readonly Layout[] = ['interleaved', 'row-major'];
 
 let devices: Devices;
 const errors: string[] = [];
@@ -63,9 +67,11 @@ test('three ways, one answer, in seeded cases', async () => {
   async function check(seed: number): Promise<void> {
     const example = seededCase(seed, 200);
     const expected = oracle(example);
-    const gpu = await answer(example);
-    proved += Number(gpu.proved);
-    expect(gpu.found, `webgpu, ${example.name}`).toEqual(expected);
+    for (const layout of LAYOUTS) {
+      const gpu = await answer(example, { layout });
+      proved += Number(gpu.proved) / LAYOUTS.length;
+      expect(gpu.found, `webgpu, ${layout}, ${example.name}`).toEqual(expected);
+    }
     for (const cpu of [createJsRows(example), createWasmRows(wasm, example)]) {
       cpu.append(example.vectors);
       expect(found(cpu.search(request(example))), `${cpu.device}, ${example.name}`).toEqual(expected);
@@ -84,9 +90,11 @@ test('float16 rows give the same answers, in seeded cases', async () => {
   let proved = 0;
   async function check(seed: number): Promise<void> {
     const example = seededCase(seed, 200);
-    const gpu = await answer(example, { precision: 'f16' });
-    proved += Number(gpu.proved);
-    expect(gpu.found, example.name).toEqual(oracle(example));
+    for (const layout of LAYOUTS) {
+      const gpu = await answer(example, { precision: 'f16', layout });
+      proved += Number(gpu.proved) / LAYOUTS.length;
+      expect(gpu.found, `${layout}, ${example.name}`).toEqual(oracle(example));
+    }
   }
   for (let seed = 0; seed < cases; seed += 20) {
     await Promise.all(Array.from({ length: 20 }, (_, i) => check(seed + i)));
@@ -108,11 +116,16 @@ test('float16 numbers are those of the language, subnormal ones aside', () => {
 
 test('the GPU agrees with the oracle where its loops begin and end', async () => {
   for (const example of edgeCases([10])) {
-    expect((await answer(example)).found, example.name).toEqual(oracle(example));
+    const truth = oracle(example);
+    for (const layout of LAYOUTS) {
+      expect((await answer(example, { layout })).found, `${layout}, ${example.name}`).toEqual(truth);
+    }
   }
 });
 
-describe('the GPU alone', () => {
+describe.each(LAYOUTS)('the GPU alone, %s', (layout) => {
+  const uploadIn = (example: Case, options?: GpuRowsOptions) => upload(example, { layout, ...options });
+
   function randomCase(metric: Case['metric'], rowCount: number, dimension: number, k: number, seed = 1): Case {
     const random = seededRandom(seed);
     const vectors = makeVectors('random', random, rowCount, dimension);
@@ -123,7 +136,7 @@ describe('the GPU alone', () => {
   test('answers with one submit, one map, five dispatches and k pairs read back', async () => {
     for (const metric of METRICS) {
       const example = randomCase(metric, 3000, 20, 10);
-      const { gpu } = await upload(example);
+      const { gpu } = await uploadIn(example);
       const hits = await gpu.search(request(example));
       expect(hits && found(hits)).toEqual(oracle(example));
       expect(gpu.counters).toEqual({ dispatches: 5, submits: 1, maps: 1, bytesRead: 16 + (10 + 16) * 8 });
@@ -133,12 +146,12 @@ describe('the GPU alone', () => {
 
   test('finds the best 10 000, and leaves more than it reads back to the CPU', async () => {
     const example = randomCase('dot', 12_000, 8, 10_000);
-    const { gpu } = await upload(example);
+    const { gpu } = await uploadIn(example);
     const hits = await gpu.search(request(example));
     expect(hits && found(hits)).toEqual(oracle(example));
     gpu.close();
     const many = randomCase('dot', PAIRS_MAX + 100, 1, PAIRS_MAX);
-    const { gpu: large } = await upload(many);
+    const { gpu: large } = await uploadIn(many);
     expect(await large.search(request(many))).toBeNull();
     large.close();
   });
@@ -146,7 +159,7 @@ describe('the GPU alone', () => {
   test('goes through queries longer than its tile', async () => {
     for (const metric of METRICS) {
       const example = randomCase(metric, 300, 2051, 5);
-      const { gpu } = await upload(example);
+      const { gpu } = await uploadIn(example);
       const hits = await gpu.search(request(example));
       expect(hits && found(hits), metric).toEqual(oracle(example));
       gpu.close();
@@ -157,7 +170,7 @@ describe('the GPU alone', () => {
     const example = randomCase('cosine', 5000, 40, 20);
     // 64 rows are 10 240 bytes: a shard holds 20 groups.
     const cpu = devices.createCpuRows(example);
-    const gpu = await createGpuRows(devices.gpu!, cpu, { shardBytesMax: 20 * 10_240 });
+    const gpu = await createGpuRows(devices.gpu!, cpu, { layout, shardBytesMax: 20 * 10_240 });
     const random = seededRandom(9);
     for (let from = 0; from < 5000; ) {
       const end = Math.min(5000, from + 1 + random.below(700));
@@ -175,7 +188,7 @@ describe('the GPU alone', () => {
   test('float16 rows take half the memory, and prove what they answer', async () => {
     for (const metric of METRICS) {
       const example = randomCase(metric, 4000, 256, 10);
-      const [full, half] = await Promise.all([upload(example), upload(example, { precision: 'f16' })]);
+      const [full, half] = await Promise.all([uploadIn(example), uploadIn(example, { precision: 'f16' })]);
       const hits = await half.gpu.search(request(example));
       expect(hits && found(hits), metric).toEqual(oracle(example));
       expect(half.gpu.bytes / full.gpu.bytes).toBeLessThan(0.6);
@@ -190,7 +203,7 @@ describe('the GPU alone', () => {
     const slow = { ...devices.gpu!, bytesPerMs: 150_000 };
     const cpu = devices.createCpuRows(example);
     cpu.append(example.vectors);
-    const gpu = await createGpuRows(slow, cpu, { submitMs: 1, workgroupsMax: 1 });
+    const gpu = await createGpuRows(slow, cpu, { layout, submitMs: 1, workgroupsMax: 1 });
     await gpu.sync();
     for (const mask of [undefined, makeMask(seededRandom(3), 6000, 0.3), makeMask(seededRandom(3), 6000, 0.01)]) {
       slow.bytesPerMs = 150_000;
@@ -206,7 +219,7 @@ describe('the GPU alone', () => {
     const random = seededRandom(12);
     for (const metric of METRICS) {
       const example = randomCase(metric, 3000, 500, 10);
-      const { gpu } = await upload(example, { submitMs: 1e6 });
+      const { gpu } = await uploadIn(example, { submitMs: 1e6 });
       const examples = Array.from({ length: 11 }, (_, i) => {
         const mask = i % 4 === 1 ? { mask: makeMask(random, 3000, 0.3) } : {};
         return { ...example, k: 3 + i, query: makeVectors('random', random, 1, 500), rowCount: 3000 - i, ...mask };
@@ -227,7 +240,7 @@ describe('the GPU alone', () => {
       // Those that look at few rows go their own way.
       await ask(examples.map((one, i) => (i % 2 ? one : { ...one, mask: makeMask(random, 3000, 0.01) })));
       gpu.close();
-      const tight = await upload(example, { submitMs: 1e6, keysBytesMax: 3000 * 4 * 3 });
+      const tight = await uploadIn(example, { submitMs: 1e6, keysBytesMax: 3000 * 4 * 3 });
       const answers = await Promise.all(examples.map((one) => tight.gpu.search(request(one))));
       answers.forEach((hits, i) => {
         expect(hits && found(hits), metric).toEqual(oracle(examples[i]!));
@@ -240,7 +253,7 @@ describe('the GPU alone', () => {
     // 1 MiB, the first shard, holds 16 groups of 256 numbers a row.
     const example = randomCase('l2', 3000, 256, 10);
     const cpu = devices.createCpuRows(example);
-    const gpu = await createGpuRows(devices.gpu!, cpu);
+    const gpu = await createGpuRows(devices.gpu!, cpu, { layout });
     for (const [from, end] of [
       [0, 100],
       [100, 1100],
@@ -256,7 +269,7 @@ describe('the GPU alone', () => {
 
   test('looks only at the rows in the mask', async () => {
     const example = randomCase('cosine', 4000, 20, 10);
-    const { gpu } = await upload(example);
+    const { gpu } = await uploadIn(example);
     for (const share of [0.5, 0.02, 0.001, 0]) {
       const masked = { ...example, mask: makeMask(seededRandom(2), 4000, share) };
       const hits = await gpu.search(request(masked));
@@ -273,7 +286,7 @@ describe('the GPU alone', () => {
 
   test('answers searches that run at the same time', async () => {
     const example = randomCase('cosine', 2000, 20, 10);
-    const { gpu } = await upload(example);
+    const { gpu } = await uploadIn(example);
     const examples = Array.from({ length: 8 }, (_, seed) => ({
       ...example,
       k: 1 + seed * 7,
@@ -300,6 +313,7 @@ describe('the GPU alone', () => {
       const vectors = Float32Array.from({ length: rowCount }, (_, row) => value(row));
       const source: RowSource = {
         precision: 'f32',
+        layout,
         metric: 'dot',
         pieces: 1,
         factorCount: 0,
@@ -330,7 +344,7 @@ describe('the GPU alone', () => {
 
   test('asks again for an answer that is late: Firefox looks for one only now and then, and at every submit', async () => {
     const example = randomCase('dot', 200, 4, 3);
-    const { gpu } = await upload(example);
+    const { gpu } = await uploadIn(example);
     const nudges = vi.spyOn(devices.gpu!.device.queue, 'submit');
     const map = vi.spyOn(GPUBuffer.prototype, 'mapAsync').mockImplementation(async function (this: GPUBuffer, ...args) {
       while (nudges.mock.calls.filter(([commands]) => [...commands].length === 0).length < 3) {
@@ -348,7 +362,7 @@ describe('the GPU alone', () => {
 
   test('does not take an older answer for this one', async () => {
     const example = randomCase('dot', 200, 4, 3);
-    const { gpu } = await upload(example);
+    const { gpu } = await uploadIn(example);
     expect(await gpu.search(request(example))).not.toBeNull();
     // As when commands fail validation: they do nothing, and the read-back succeeds.
     const submit = vi.spyOn(devices.gpu!.device.queue, 'submit').mockImplementation(() => undefined);
@@ -363,7 +377,7 @@ describe('the GPU alone', () => {
     for (const precision of ['f32', 'f16'] as const) {
       const example = randomCase('cosine', 4000, 16, 50);
       for (let i = 20 * 16; i < example.vectors.length; i++) example.vectors[i] = -example.query[i % 16]!;
-      const { gpu } = await upload(example, { precision });
+      const { gpu } = await uploadIn(example, { precision });
       expect(await gpu.search(request(example))).toBeNull();
       const [score, truth] = [new Float32Array(1), oracle(example)];
       new Uint32Array(score.buffer)[0] = truth.bits[4]!;
@@ -385,7 +399,7 @@ describe('the GPU alone', () => {
       query: Float32Array.of(1, 2, 3, 4),
       k: 5,
     };
-    const { gpu } = await upload(example);
+    const { gpu } = await uploadIn(example);
     expect(await gpu.search(request(example))).toBeNull();
     gpu.close();
   });

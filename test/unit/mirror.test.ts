@@ -14,6 +14,7 @@ function copyOf(name: string, room: number, rows: { count: number }) {
   const copy: GpuCopy & { name: string; readonly isClosed: boolean } = {
     name,
     device: 'webgpu',
+    layout: 'interleaved',
     get rowCount() {
       return rowCount;
     },

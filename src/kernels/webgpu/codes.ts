@@ -1,10 +1,13 @@
 // Coded rows on the GPU: the same candidates as on the CPU, because everything until the key is done in integers.
+import type { Layout } from '../../types.ts';
 import { eligibleCount } from '../candidates.ts';
 import type { CandidateSearch, CodedQuery, CodeHits, CodeRows } from '../codes/coder.ts';
 import type { GpuCodes } from '../kernel.ts';
+import { layoutFor } from './calibration.ts';
 import type { Gpu } from './device.ts';
+import type { RowFormat } from './pipelines.ts';
 import { createScanner, PAIRS_MAX, type ScannerOptions, similarityOf } from './scanner.ts';
-import { GROUP_ROWS, type RowSource } from './shards.ts';
+import { GROUP_ROWS, type RowSource, stridesOf } from './shards.ts';
 
 /** Bits of a binary query's level. */
 const LEVEL_BITS = 4;
@@ -13,10 +16,17 @@ const LEVEL_MAX = 15;
 /** The key of a row that is asked for and has no similarity. */
 const KEY_NONE = 1;
 
+export interface GpuCodesOptions extends ScannerOptions {
+  /** @default the one that was measured to be faster on this adapter */
+  layout?: Layout;
+}
+
 /** Resolves when the pipelines are compiled; the codes come with `sync`. */
-export async function createGpuCodes(gpu: Gpu, codes: CodeRows, options: ScannerOptions = {}): Promise<GpuCodes> {
+export async function createGpuCodes(gpu: Gpu, codes: CodeRows, options: GpuCodesOptions = {}): Promise<GpuCodes> {
   const { coder } = codes;
-  const source = createCodeSource(codes);
+  const pieces = Math.ceil(coder.codeBytes / 16);
+  const layout = options.layout ?? (await layoutFor(gpu, coder.tier, pieces));
+  const source = createCodeSource(codes, layout);
   const scanner = await createScanner(gpu, source, options);
 
   async function candidates(query: CodedQuery, search: CandidateSearch): Promise<CodeHits | null> {
@@ -46,6 +56,7 @@ export async function createGpuCodes(gpu: Gpu, codes: CodeRows, options: Scanner
 
   return {
     device: 'webgpu',
+    layout,
     get rowCount() {
       return scanner.rowCount;
     },
@@ -61,15 +72,14 @@ export async function createGpuCodes(gpu: Gpu, codes: CodeRows, options: Scanner
   };
 }
 
-function createCodeSource(codes: CodeRows): RowSource {
+function createCodeSource(codes: CodeRows, layout: Layout): RowSource {
   const { tier, metric, codeBytes, recordBytes, factorCount } = codes.coder;
   const recordWords = recordBytes / 4;
   const codeWords = codeBytes / 4;
+  const format: RowFormat = { precision: tier, layout, metric, pieces: Math.ceil(codeBytes / 16), factorCount };
+  const strides = stridesOf(format);
   return {
-    precision: tier,
-    metric,
-    pieces: Math.ceil(codeBytes / 16),
-    factorCount,
+    ...format,
     get rowCount() {
       return codes.rowCount;
     },
@@ -82,7 +92,7 @@ function createCodeSource(codes: CodeRows): RowSource {
           factorWords[factor * GROUP_ROWS + lane] = from[at + factor]!;
         }
         for (let i = 0; i < codeWords; i++) {
-          words[((i >>> 2) * GROUP_ROWS + lane) * 4 + (i & 3)] = from[at + factorCount + i]!;
+          words[(i >>> 2) * strides.piece + lane * strides.row + (i & 3)] = from[at + factorCount + i]!;
         }
       }
     },

@@ -6,6 +6,7 @@ const INFINITY = 0x7f800000u;
 const NAN = 0x7fc00000u;
 
 alias Sum = i32;
+alias Total = i32;
 
 fn add(sum: Sum, x: vec4u, at: u32) -> Sum {
   if (BINARY) {
@@ -18,7 +19,11 @@ fn add(sum: Sum, x: vec4u, at: u32) -> Sum {
   return sum + dot4(x.x, q.x) + dot4(x.y, q.y) + dot4(x.z, q.z) + dot4(x.w, q.w);
 }
 
-fn keyOf(sum: Sum, at: u32, search: Search) -> u32 {
+fn folded(sum: Sum) -> Total {
+  return sum;
+}
+
+fn keyOf(sum: Total, at: u32, search: Search) -> u32 {
   var integer = sum;
   if (BINARY) { integer = search.constant - 2 * sum; }
   let magnitude = u32(abs(integer));

@@ -1,12 +1,17 @@
 // Opens the one GPUDevice of a worker: for the search kernels here, and for the models (give it to ONNX Runtime).
 // Owns which features and limits are asked for, and which adapters are good enough.
+import { createMeasurements, type Measurements } from './measurements.ts';
 
 export interface Gpu {
   readonly device: GPUDevice;
   /** The adapter as its driver names it. */
   readonly description: string;
+  readonly isSoftware: boolean;
+  readonly measurements: Measurements;
   /** Resolves once when the device is gone, for whatever reason. Nothing else tells: `submit` does not throw. */
   readonly lost: Promise<GPUDeviceLostInfo>;
+  /** How many threads a subgroup has, at least and at most; null where WGSL has no subgroups. */
+  readonly subgroupSize: { min: number; max: number } | null;
   /** WGSL has `dot4I8Packed`. */
   readonly hasPackedDot: boolean;
   /** How much it scans in a millisecond, as far as it has been seen; so that no dispatch holds up the screen. */
@@ -16,7 +21,7 @@ export interface Gpu {
 /** Before anything was measured: what a slow integrated GPU reads. */
 const BYTES_PER_MS = 20e6;
 
-/** Wanted where present; nothing here depends on one. The models do better with the first two. */
+/** Wanted where present; nothing here depends on one. The models do better with the first two, the scans with the second. */
 const FEATURES: readonly GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query'];
 
 /** Asked for at the adapter's maximum; the defaults would end at 128 MB. Higher ones cost nothing. */
@@ -53,7 +58,10 @@ export async function openGpu({ software }: { software: boolean }): Promise<Gpu 
     return {
       device,
       description: describe(adapter.info),
+      isSoftware: isSoftware(adapter),
+      measurements: createMeasurements(nameOf(adapter.info)),
       lost: device.lost,
+      subgroupSize: device.features.has('subgroups') ? subgroupSizeOf(adapter.info) : null,
       hasPackedDot: gpu.wgslLanguageFeatures?.has('packed_4x8_integer_dot_product') ?? false,
       bytesPerMs: BYTES_PER_MS,
     };
@@ -63,9 +71,18 @@ export async function openGpu({ software }: { software: boolean }): Promise<Gpu 
   }
 }
 
+function subgroupSizeOf({ subgroupMinSize, subgroupMaxSize }: GPUAdapterInfo): { min: number; max: number } {
+  // What WGSL allows, where the adapter does not say.
+  return { min: subgroupMinSize || 4, max: subgroupMaxSize || 128 };
+}
+
 function isSoftware(adapter: GPUAdapter): boolean {
   // Chrome moved the flag from the adapter to its info.
   return adapter.info.isFallbackAdapter || (adapter as { isFallbackAdapter?: boolean }).isFallbackAdapter === true;
+}
+
+function nameOf({ vendor, architecture, device, description }: GPUAdapterInfo): string {
+  return [vendor, architecture, device, description].join('|');
 }
 
 function describe({ description, vendor, architecture }: GPUAdapterInfo): string {

@@ -2,6 +2,7 @@
 // bounds.ts. Halves are read by a function that every device has, so that no feature is needed and only the memory is halved.
 
 alias Sum = vec4f;
+alias Total = f32;
 
 fn add(sum: Sum, x: vec4u, at: u32) -> Sum {
   let q = bitcast<vec4f>(tile[at]);
@@ -19,8 +20,12 @@ fn add(sum: Sum, x: vec4u, at: u32) -> Sum {
   return fma(a, q, sum);
 }
 
-fn keyOf(sum: Sum, at: u32, search: Search) -> u32 {
-  var similarity = (sum.x + sum.y) + (sum.z + sum.w);
+fn folded(sum: Sum) -> Total {
+  return (sum.x + sum.y) + (sum.z + sum.w);
+}
+
+fn keyOf(sum: Total, at: u32, search: Search) -> u32 {
+  var similarity = sum;
   if (METRIC == L2 && !HALVES) { similarity = -similarity; }
   if (FACTORS > 0u) { similarity *= bitcast<f32>(factors[at]); }
   if (FACTORS > 1u) { similarity -= bitcast<f32>(factors[at + GROUP]); }

@@ -1,10 +1,13 @@
 // The compute pipelines of a search and the layouts they share. Puts the WGSL together, compiles it asynchronously, once
 // per device and kind of rows.
+import type { Layout } from '../../types.ts';
 import type { ProductMetric } from '../kernel.ts';
 import codesSource from './codes.wgsl?raw';
 import type { Gpu } from './device.ts';
 import dot4Source from './dot4.wgsl?raw';
 import floatsSource from './floats.wgsl?raw';
+import interleavedSource from './interleaved.wgsl?raw';
+import rowMajorSource from './row-major.wgsl?raw';
 import scanSource from './scan.wgsl?raw';
 import searchSource from './search.wgsl?raw';
 import selectSource from './select.wgsl?raw';
@@ -15,6 +18,7 @@ export type Precision = 'f32' | 'f16' | 'int8' | 'binary';
 /** What a scan is compiled for. */
 export interface RowFormat {
   readonly precision: Precision;
+  readonly layout: Layout;
   readonly metric: ProductMetric;
   /** Pieces of 16 bytes a row. */
   readonly pieces: number;
@@ -45,12 +49,15 @@ interface Layouts {
 
 /** Queries that share one reading of the rows. More would not fit a thread's registers. */
 export const BLOCK_QUERIES = 8;
+/** Rows that a subgroup reads at a time, so that their loads are under way at once: as many as registers have room for. */
+const SUBGROUP_ROWS = { single: 4, block: 1 };
 /** For each 16 bytes of a row, as many pieces of 16 bytes of the query. */
 export const QUERY_PIECES: Record<Precision, number> = { f32: 1, f16: 2, int8: 1, binary: 4 };
 /** Bins of a histogram. */
 const COUNTS = 2048;
 /** Workgroup memory that every adapter has is 16 kB; the counters take 8 of them. */
 const TILE_BYTES = { single: 4096, block: 12_288 };
+const LANES = '@builtin(subgroup_invocation_id) lane: u32, @builtin(subgroup_size) lanes: u32';
 const METRIC_NUMBERS = { cosine: 0, dot: 1, l2: 2 } as const satisfies Record<ProductMetric, number>;
 const SELECT_STEPS = ['countTop', 'refineMiddle', 'refineLast', 'compact', 'takeTies'] as const;
 
@@ -75,7 +82,12 @@ export async function getPipelines(gpu: Gpu, format: RowFormat): Promise<Pipelin
     const code = scanCode(format, queries, gpu.hasPackedDot);
     let scan = scans.get(code);
     if (!scan) {
-      scan = compileScan(device, layouts, code, `scan ${format.precision} ${format.metric} x ${queries}`);
+      scan = compileScan(
+        device,
+        layouts,
+        code,
+        `scan ${format.precision} ${format.metric} ${format.layout} x ${queries}`,
+      );
       scans.set(code, scan);
     }
     return scan;
@@ -112,10 +124,14 @@ export function tilePieces(precision: Precision, queries: number): number {
 
 function scanCode(format: RowFormat, queries: number, hasPackedDot: boolean): string {
   const { precision, metric, factorCount } = format;
+  const isRowMajor = format.layout === 'row-major';
+  const rowCount = queries === 1 ? SUBGROUP_ROWS.single : SUBGROUP_ROWS.block;
   const isCoded = precision === 'int8' || precision === 'binary';
   const constants = {
     METRIC: `${METRIC_NUMBERS[metric]}u`,
     L2: '2u',
+    ROW_MAJOR: isRowMajor,
+    ROWS: `${rowCount}u`,
     HALVES: precision === 'f16',
     BINARY: precision === 'binary',
     QUERY_PIECES: `${QUERY_PIECES[precision]}u`,
@@ -126,18 +142,23 @@ function scanCode(format: RowFormat, queries: number, hasPackedDot: boolean): st
     COUNTS: `${queries === 1 ? COUNTS : 1}u`,
   };
   const dot4 = hasPackedDot ? 'fn dot4(a: u32, b: u32) -> i32 { return dot4I8Packed(a, b); }' : dot4Source;
+  const scan = scanSource
+    .replace('LANES', isRowMajor ? LANES : '')
+    .replace('SUM_TILE', isRowMajor ? rowMajorSource : interleavedSource);
   return [
+    // The branches around a subgroup's operations depend on what its threads have told each other.
+    ...(isRowMajor ? ['enable subgroups;', 'diagnostic(off, subgroup_uniformity);'] : []),
     ...Object.entries(constants).map(([name, value]) => `const ${name} = ${value};`),
     ...(isCoded ? [dot4, codesSource] : [floatsSource]),
     searchSource,
-    forEachQuery(scanSource, queries),
+    repeated(repeated(scan, 'EACH', '$', queries), 'ROW', '#', rowCount),
   ].join('\n');
 }
 
-/** Repeats each line that begins with EACH, with 0 .. queries-1 for `$`. */
-function forEachQuery(source: string, queries: number): string {
-  return source.replaceAll(/^ *EACH (.*)$/gm, (_line, statement: string) =>
-    Array.from({ length: queries }, (_, query) => statement.replaceAll('$', String(query))).join('\n'),
+/** Repeats each line that begins with `word`, with 0 .. count-1 for `mark`. */
+function repeated(source: string, word: string, mark: string, count: number): string {
+  return source.replaceAll(new RegExp(`^ *${word} (.*)$`, 'gm'), (_line, statement: string) =>
+    Array.from({ length: count }, (_, i) => statement.replaceAll(mark, String(i))).join('\n'),
   );
 }
 

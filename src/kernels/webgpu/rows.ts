@@ -1,32 +1,39 @@
 // Rows as numbers on the GPU, float32 or float16: finds candidates there, and leaves the canonical score to the CPU. Owns the
 // proof that no better row was left out.
+import type { Layout } from '../../types.ts';
 import { approximate, inverseOf } from '../bounds.ts';
 import { candidateCount, certify, eligibleCount } from '../candidates.ts';
 import { vectorNorm } from '../js.ts';
 import { type CpuRows, type GpuRows, productMetric, type RowHits, type RowSearch } from '../kernel.ts';
+import { layoutFor } from './calibration.ts';
 import type { Gpu } from './device.ts';
 import { halfOf, numberOf } from './half.ts';
-import { BLOCK_QUERIES, QUERY_PIECES, tilePieces } from './pipelines.ts';
+import { BLOCK_QUERIES, QUERY_PIECES, type RowFormat, tilePieces } from './pipelines.ts';
 import { createScanner, PAIRS_MAX, type ScannerOptions, similarityOf } from './scanner.ts';
-import { GROUP_ROWS, type RowSource } from './shards.ts';
+import { GROUP_ROWS, type RowSource, stridesOf } from './shards.ts';
 
 export interface GpuRowsOptions extends ScannerOptions {
   /** `'f16'` takes half the memory and time. Answers are as exact: where its rounding leaves doubt, more rows are looked at. @default 'f32' */
   precision?: 'f32' | 'f16';
+  /** @default the one that was measured to be faster on this adapter */
+  layout?: Layout;
 }
 
 /** Resolves when the pipelines are compiled; the rows come with `sync`. */
 export async function createGpuRows(gpu: Gpu, cpu: CpuRows, options: GpuRowsOptions = {}): Promise<GpuRows> {
   const { precision = 'f32' } = options;
   const { dimension } = cpu;
+  const layout = options.layout ?? (await layoutFor(gpu, precision, piecesOf(precision, dimension)));
   const metric = productMetric(cpu.metric);
-  const source = precision === 'f32' ? createFloatSource(cpu) : createHalfSource(cpu);
+  const source = precision === 'f32' ? createFloatSource(cpu, layout) : createHalfSource(cpu, layout);
   const scanner = await createScanner(gpu, source, options);
   const queryWords = source.pieces * QUERY_PIECES[precision] * 4;
-  // A sum a tile, one after the other, and then a sum of these sums; f16 has two roundings a piece.
+  // A sum a tile, one after the other, and then a sum of these sums; f16 has two roundings a piece. The threads of a subgroup share
+  // a tile, and sum their sums in whatever order.
+  const { min, max } = layout === 'row-major' ? gpu.subgroupSize! : { min: 1, max: 0 };
   const depths = [1, BLOCK_QUERIES].map((queries) => {
     const tile = Math.min(source.pieces, tilePieces(precision, queries));
-    return tile * QUERY_PIECES[precision] + Math.ceil(source.pieces / tile);
+    return Math.ceil(tile / min) * QUERY_PIECES[precision] + max + Math.ceil(source.pieces / tile);
   });
   const depth = Math.max(...depths);
 
@@ -58,6 +65,7 @@ export async function createGpuRows(gpu: Gpu, cpu: CpuRows, options: GpuRowsOpti
   return {
     device: 'webgpu',
     precision,
+    layout,
     dimension,
     metric,
     get rowCount() {
@@ -75,17 +83,26 @@ export async function createGpuRows(gpu: Gpu, cpu: CpuRows, options: GpuRowsOpti
   };
 }
 
+function piecesOf(precision: 'f32' | 'f16', dimension: number): number {
+  return Math.ceil(dimension / (precision === 'f32' ? 4 : 8));
+}
+
 type FloatSource = RowSource & { readonly stored: number };
 
 /** Odd rows stay zero: their candidates come from the list of odd rows, and here they could overflow. */
-function createFloatSource(cpu: CpuRows): FloatSource {
+function createFloatSource(cpu: CpuRows, layout: Layout): FloatSource {
   const { dimension, norms } = cpu;
   const metric = productMetric(cpu.metric);
-  return {
+  const format: RowFormat = {
     precision: 'f32',
+    layout,
     metric,
-    pieces: Math.ceil(dimension / 4),
+    pieces: piecesOf('f32', dimension),
     factorCount: metric === 'cosine' ? 1 : 0,
+  };
+  const strides = stridesOf(format);
+  return {
+    ...format,
     stored: 0,
     get rowCount() {
       return cpu.rowCount;
@@ -97,8 +114,8 @@ function createFloatSource(cpu: CpuRows): FloatSource {
         const lane = row - first;
         const values = cpu.values(row);
         const offset = cpu.offset(row);
-        let to = lane * 4;
-        for (let i = 0; i < dimension; i += 4, to += GROUP_ROWS * 4) {
+        let to = lane * strides.row;
+        for (let i = 0; i < dimension; i += 4, to += strides.piece) {
           const last = Math.min(4, dimension - i);
           for (let j = 0; j < last; j++) floats[to + j] = values[offset + i + j]!;
         }
@@ -109,15 +126,20 @@ function createFloatSource(cpu: CpuRows): FloatSource {
 }
 
 /** Each row times a power of two of its own, which lifts its largest number to 2 ** 14 or above: float16 ends at 2 ** 16. */
-function createHalfSource(cpu: CpuRows): FloatSource {
+function createHalfSource(cpu: CpuRows, layout: Layout): FloatSource {
   const { dimension, norms } = cpu;
   const metric = productMetric(cpu.metric);
+  const format: RowFormat = {
+    precision: 'f16',
+    layout,
+    metric,
+    pieces: piecesOf('f16', dimension),
+    factorCount: metric === 'l2' ? 2 : 1,
+  };
+  const strides = stridesOf(format);
   let stored = 0;
   return {
-    precision: 'f16',
-    metric,
-    pieces: Math.ceil(dimension / 8),
-    factorCount: metric === 'l2' ? 2 : 1,
+    ...format,
     get stored() {
       return stored;
     },
@@ -136,7 +158,7 @@ function createHalfSource(cpu: CpuRows): FloatSource {
         for (let i = 0; i < dimension; i++) {
           const x = values[offset + i]!;
           const half = halfOf(x * scale);
-          halves[((i >>> 3) * GROUP_ROWS + lane) * 8 + (i & 7)] = half;
+          halves[((i >>> 3) * strides.piece + lane * strides.row) * 2 + (i & 7)] = half;
           rest += (x - numberOf(half) / scale) ** 2;
         }
         const norm = vectorNorm(values, offset, dimension);

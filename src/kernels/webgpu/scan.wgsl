@@ -1,6 +1,7 @@
-// The frame of every scan: one thread a row, 256 rows a workgroup, a block of queries in workgroup memory, no barrier in
-// the loop over a row and no subgroups (Firefox has none). pipelines.ts puts the constants and a tier's `Sum`, `add` and
-// `keyOf` before it, and repeats each line that begins with EACH for every query of a block, with its number for `$`.
+// The frame of every scan: each thread has a row, each workgroup 256 of them and a block of queries in its memory, and there is
+// no barrier in the loop over a row. pipelines.ts puts the constants and a tier's `Sum`, `add`, `folded` and `keyOf` before it,
+// a layout's way to sum a tile of the rows in place of SUM_TILE and what that needs to know in place of LANES, and repeats
+// each line that begins with EACH for every query of a block, with its number for `$`.
 // Writes a key a row and query. Keys order as similarities do; 0 is below them all: a row that is not asked for.
 
 const GROUP = 64u;
@@ -15,14 +16,19 @@ struct Range { firstGroup: u32, groupCount: u32, offset: u32, pieces: u32 }
 @group(0) @binding(3) var<storage, read_write> keys: array<u32>;
 @group(0) @binding(4) var<storage, read_write> histogram: array<atomic<u32>>; // (queries, 3, 2048)
 @group(1) @binding(0) var<uniform> range: Range;
-@group(1) @binding(1) var<storage, read> rows: array<vec4u>;             // (groups, pieces, 64): piece by piece, 64 rows side by side
+@group(1) @binding(1) var<storage, read> rows: array<vec4u>;             // interleaved (groups, pieces, 64): piece by piece, 64 rows side by side; row-major (groups, 64, pieces)
 @group(1) @binding(2) var<storage, read> factors: array<u32>;            // (groups, FACTORS, 64)
 
 var<workgroup> tile: array<vec4u, TILE * QUERIES * QUERY_PIECES>;
 var<workgroup> counts: array<atomic<u32>, COUNTS>;
 
 @compute @workgroup_size(256)
-fn scan(@builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) workgroups: vec3u, @builtin(local_invocation_index) thread: u32) {
+fn scan(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) thread: u32,
+  LANES
+) {
   let query = workgroup.y * QUERIES;
   if (COUNTED) { for (var i = thread; i < COUNTS; i += THREADS) { atomicStore(&counts[i], 0u); } }
   if (range.pieces <= TILE) { loadTile(query, 0u, thread); }
@@ -47,36 +53,17 @@ fn scan(@builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) workgr
     EACH reads = reads || asked$;
 
     let group = row / GROUP - range.firstGroup + range.offset;
-    let start = group * range.pieces * GROUP + row % GROUP;
-    EACH var sum$ = Sum();
+    let start = group * range.pieces * GROUP + row % GROUP * select(1u, range.pieces, ROW_MAJOR);
+    EACH var sum$ = Total();
     for (var done = 0u; done < range.pieces; done += TILE) {
       if (range.pieces > TILE) {
         workgroupBarrier();
         loadTile(query, done, thread);
         workgroupBarrier();
       }
-      if (reads) {
-        // A sum a tile, so that no number goes through more than TILE roundings: part of the bound in floats.ts.
-        EACH var part$ = Sum();
-        let count = min(TILE, range.pieces - done);
-        var at = start + done * GROUP;
-        var i = 0u;
-        // Four loads under way at once.
-        for (; i + 4u <= count; i += 4u) {
-          let x = rows[at];
-          let y = rows[at + GROUP];
-          let z = rows[at + 2u * GROUP];
-          let w = rows[at + 3u * GROUP];
-          EACH part$ = add(add(add(add(part$, x, tileAt($u, i)), y, tileAt($u, i + 1u)), z, tileAt($u, i + 2u)), w, tileAt($u, i + 3u));
-          at += 4u * GROUP;
-        }
-        for (; i < count; i++) {
-          let x = rows[at];
-          EACH part$ = add(part$, x, tileAt($u, i));
-          at += GROUP;
-        }
-        EACH sum$ += part$;
-      }
+      let count = min(TILE, range.pieces - done);
+      // A sum a tile, so that no number goes through more than TILE roundings: part of the bound in rows.ts.
+      SUM_TILE
     }
     let factorsAt = group * FACTORS * GROUP + row % GROUP;
     EACH if (here) { finish(query + $u, position, sum$, factorsAt, asked$); }
@@ -100,7 +87,7 @@ fn isAsked(query: u32, row: u32, listed: bool) -> bool {
 }
 
 // Writes the key, and counts its top 11 bits.
-fn finish(query: u32, position: u32, sum: Sum, factorsAt: u32, asked: bool) {
+fn finish(query: u32, position: u32, sum: Total, factorsAt: u32, asked: bool) {
   let search = searches[query];
   if (position >= search.count) { return; }
   var key = 0u;

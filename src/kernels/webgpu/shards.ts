@@ -1,4 +1,4 @@
-// The rows as the scan reads them: groups of 64 rows, interleaved in 16-byte pieces, in buffers of bounded size. Owns
+// The rows as the scan reads them: groups of 64 rows, in pieces of 16 bytes that lie as its layout wants, in buffers of bounded size. Owns
 // those buffers and their growth: the last shard doubles by a copy on the device, full shards are never touched again.
 import type { RowFormat } from './pipelines.ts';
 
@@ -12,10 +12,15 @@ const UPLOAD_BYTES = 8 << 20;
 export interface RowSource extends RowFormat {
   readonly rowCount: number;
   /**
-   * Writes rows first .. end-1, the first of a group and at most all 64 of it. `words` has shape (pieces, 64, 4), `factors`
-   * (factorCount, 64); both are zero.
+   * Writes rows first .. end-1, the first of a group and at most all 64 of it. `words` has shape (pieces, 64, 4), or (64, pieces,
+   * 4) where rows lie one after the other; `factors` (factorCount, 64); both are zero.
    */
   write(first: number, end: number, words: Uint32Array<ArrayBuffer>, factors: Float32Array<ArrayBuffer>): void;
+}
+
+/** In the words of a group: how far it is from one piece of a row to the next, and from a row to the next. */
+export function stridesOf({ layout, pieces }: RowFormat): { piece: number; row: number } {
+  return layout === 'row-major' ? { piece: 4, row: pieces * 4 } : { piece: GROUP_ROWS * 4, row: 4 };
 }
 
 /** A part of a shard that one dispatch scans. */
@@ -30,7 +35,7 @@ interface Shard {
   firstGroup: number;
   groupCount: number;
   groupCapacity: number;
-  /** (groups, pieces, 64, 4 words) */
+  /** (groups, pieces, 64, 4 words), or (groups, 64, pieces, 4 words) */
   rows: GPUBuffer;
   /** (groups, factorCount, 64) */
   factors: GPUBuffer;

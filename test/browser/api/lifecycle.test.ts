@@ -249,6 +249,8 @@ describe('one database', () => {
       const found = await c.query({ vector: [1, 0.5, 0], k: 3, explain: true });
       expect(found.map((match) => match.id)).toEqual(['r5', 'r6', 'r4']);
       expect(found.plan!.device).toBe(device);
+      const layout = device === 'webgpu' ? 'interleaved' : undefined; // a software GPU is not measured
+      expect([found.plan!.layout, (await c.stats()).layout]).toEqual([layout, layout]);
     }
     await using db = await open(freshName(), { storage: 'memory' });
     expect(db.device).toBe('wasm'); // the test browser's GPU is software, which 'auto' refuses
