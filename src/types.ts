@@ -188,6 +188,8 @@ export interface Matches<M extends object = Metadata> extends Array<Match<M>> {
 export interface QueryPlan {
   /** What scanned the vectors or their codes; absent where neither was. */
   device?: Device;
+  /** Why that device: what was to be scanned and from where on a GPU pays, or why there was no asking one. Absent like `device`. */
+  route?: string;
   /** What was scanned: the vectors themselves ('none'), their float16 roundings, or codes. Absent like `device`. */
   tier?: Precision;
   /** How the rows that a GPU scanned lie there. */
@@ -557,8 +559,8 @@ export interface DatabaseStats {
   /** The GPU, as its driver names it; absent without one. */
   adapter?: string;
   /**
-   * With a GPU and `device: 'auto'`: a search through fewer bytes than these is answered on the CPU before a GPU's answer
-   * could be here. Measured when the database is opened.
+   * With a GPU and `device: 'auto'`: a single search through fewer bytes than these is answered on the CPU before a GPU's
+   * answer could be here; one of a batch pays sooner. Measured at the first visit with this GPU and release, and once a month.
    */
   gpuFromBytes?: number;
   collections: CollectionStats[];

@@ -30,8 +30,9 @@ export function createFlatIndex(options: FlatIndexOptions, devices: Devices): Ve
     mirror.follow(cpu.rowCount * rowBytes);
   }
 
-  async function search({ query, k, rowCount = cpu.rowCount, mask, minScore }: VectorSearch): Promise<VectorHits> {
+  async function search(wish: VectorSearch): Promise<VectorHits> {
     checkOpen();
+    const { query, k, rowCount = cpu.rowCount, mask, minScore, batch = 1 } = wish;
     const request: RowSearch = {
       query,
       k,
@@ -42,13 +43,15 @@ export function createFlatIndex(options: FlatIndexOptions, devices: Devices): Ve
     inFlight++;
     try {
       const looked = mask ? Math.min(rowCount, mask.count()) : rowCount;
-      const onGpu = await mirror.ask(rowCount, looked * rowBytes, async (gpu): Promise<VectorHits | null> => {
+      const { answer, route } = await mirror.ask({ rowCount, bytes: looked * rowBytes, batch }, async (gpu) => {
         const hits = await gpu.search(request);
-        const tier = gpu.precision === 'f16' ? 'f16' : 'none';
-        return hits && { ...hits, device: 'webgpu', tier, layout: gpu.layout };
+        return (
+          hits && { hits, tier: gpu.precision === 'f16' ? ('f16' as const) : ('none' as const), layout: gpu.layout }
+        );
       });
-      if (onGpu) return onGpu;
-      return { ...cpu.search(request), device: cpu.device, tier: 'none' };
+      if (!answer) return { ...cpu.search(request), device: cpu.device, route, tier: 'none' };
+      const { hits, tier, layout } = answer;
+      return { ...hits, device: 'webgpu', route, tier, layout };
     } finally {
       inFlight--;
       free();
@@ -72,9 +75,7 @@ export function createFlatIndex(options: FlatIndexOptions, devices: Devices): Ve
     get rowCount() {
       return cpu.rowCount;
     },
-    get device() {
-      return mirror.answers(cpu.rowCount * rowBytes) ? 'webgpu' : cpu.device;
-    },
+    deviceFor: (batch) => (mirror.answers(cpu.rowCount * rowBytes, batch) ? 'webgpu' : cpu.device),
     get layout() {
       return mirror.layout;
     },

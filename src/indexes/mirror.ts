@@ -10,18 +10,37 @@ export interface Mirror<Copy extends GpuCopy> {
   readonly bytes: number;
   /** How the copy's rows lie; null where there is no copy. */
   readonly layout: Layout | null;
-  /** The GPU would answer a search through so many bytes, now or (asked for by name) once the copy is there. */
-  answers(bytes: number): boolean;
+  /** The GPU would answer so many searches of one turn through so many bytes, now or (asked for by name) once the copy is there. */
+  answers(bytes: number, batch: number): boolean;
   /** Rows were appended: begins to copy, or goes on, if so many bytes are worth it. */
   follow(bytes: number): void;
   /** Lets go of the copy and, if there was to be one, makes it anew: rows that it may have were taken back. */
   restart(): void;
-  /**
-   * The copy's answer to a search among the first `rowCount` rows, of which so many bytes are looked at. Null where the CPU is to
-   * answer: it does not pay, the copy is not ready, it failed (and is used no more), or it has no answer.
-   */
-  ask<T>(rowCount: number, bytes: number, question: (copy: Copy) => Promise<T | null>): Promise<T | null>;
+  /** The copy's answer, if the GPU is to answer. */
+  ask<T>(search: AskedSearch, question: (copy: Copy) => Promise<T | null>): Promise<Asked<T>>;
   close(): void;
+}
+
+export interface AskedSearch {
+  /** Only rows before this one. */
+  rowCount: number;
+  /** What is looked at. */
+  bytes: number;
+  /** Searches of this turn. */
+  batch: number;
+}
+
+export interface Asked<T> {
+  /** Null where the CPU is to answer: it does not pay, the copy is not ready, it failed (and is used no more), or it has no answer. */
+  answer: T | null;
+  /** Why, see `QueryPlan.route`. */
+  route: string;
+}
+
+/** Why no GPU is asked, where there is none. */
+export function routeWithout({ wanted, adapter }: Pick<Devices, 'wanted' | 'adapter'>): string {
+  if (adapter) return 'the GPU was lost';
+  return wanted === 'auto' ? 'no GPU' : `device '${wanted}'`;
 }
 
 /** `ways` to copy, the largest first: one that does not fit into the GPU's memory gives way to the next. None: the CPU alone. */
@@ -41,8 +60,8 @@ export function createMirror<Copy extends GpuCopy>(
   let way = 0;
   const stopListening = devices.onGpuBack(restart);
 
-  function pays(bytes: number): boolean {
-    return ways.length > 0 && bytes > 0 && (always || bytes >= devices.gpuFromBytes);
+  function pays(bytes: number, batch: number): boolean {
+    return ways.length > 0 && bytes > 0 && (always || bytes >= devices.gpuFromBytes(batch));
   }
 
   function restart(): void {
@@ -110,17 +129,35 @@ export function createMirror<Copy extends GpuCopy>(
     target.close();
   }
 
-  async function ask<T>(rowCount: number, bytes: number, question: (copy: Copy) => Promise<T | null>) {
-    if (!pays(bytes)) return null;
+  async function ask<T>(search: AskedSearch, question: (copy: Copy) => Promise<T | null>): Promise<Asked<T>> {
+    const { rowCount, bytes, batch } = search;
+    if (ways.length === 0) return { answer: null, route: 'its metric is the CPU’s' };
+    const route = routeOf(bytes, batch);
+    if (!pays(bytes, batch)) return { answer: null, route };
+    // A batch may pay where no single search did.
+    if (!copy) begin();
     const isComplete = copy !== null && copy.rowCount >= rowCount;
     const asked = isComplete || !always ? copy : await ready();
-    if (!asked || asked.rowCount < rowCount) return null;
+    if (!asked || asked.rowCount < rowCount) return { answer: null, route: missing() };
     try {
-      return await question(asked);
+      const answer = await question(asked);
+      return { answer, route: answer === null ? 'the GPU could not prove its answer' : route };
     } catch {
       drop(asked);
-      return null;
+      return { answer: null, route: 'the GPU failed' };
     }
+  }
+
+  function routeOf(bytes: number, batch: number): string {
+    if (always) return "device 'webgpu'";
+    if (!devices.adapter) return routeWithout(devices);
+    const many = batch > 1 ? ` for each of ${batch}` : '';
+    return `${bytes} bytes to scan${many}, the GPU pays from ${devices.gpuFromBytes(batch)}`;
+  }
+
+  function missing(): string {
+    if (!devices.gpu) return routeWithout(devices);
+    return failed ? 'the GPU has no room, or failed' : 'the rows are on their way to the GPU';
   }
 
   return {
@@ -130,12 +167,12 @@ export function createMirror<Copy extends GpuCopy>(
     get layout() {
       return copy?.layout ?? null;
     },
-    answers(bytes) {
+    answers(bytes, batch) {
       if (always) return ways.length > 0 && devices.gpu !== null && !failed;
-      return copy !== null && pays(bytes);
+      return copy !== null && pays(bytes, batch);
     },
     follow(bytes) {
-      if (pays(bytes)) begin();
+      if (pays(bytes, 1)) begin();
     },
     restart,
     ask,

@@ -73,7 +73,7 @@ export function createQuantizedIndex(options: QuantizedIndexOptions, devices: De
   }
 
   async function find(request: VectorSearch): Promise<VectorHits> {
-    const { query, k, rowCount = originals.rowCount, mask, minScore, oversample = 1 } = request;
+    const { query, k, rowCount = originals.rowCount, mask, minScore, oversample = 1, batch = 1 } = request;
     const norm = vectorNorm(query, 0, dimension);
     // A query without direction has nothing to estimate.
     if (request.exact || norm === 0 || norm > QUERY_NORM_MAX) {
@@ -84,17 +84,21 @@ export function createQuantizedIndex(options: QuantizedIndexOptions, devices: De
         ...(mask && { mask }),
         ...(minScore !== undefined && { minScore }),
       });
-      return { ...hits, device: originals.device, tier: 'none' };
+      const route = request.exact
+        ? 'float32 numbers of a quantised collection are in memory alone'
+        : 'the query has no codes';
+      return { ...hits, device: originals.device, route, tier: 'none' };
     }
     const start = performance.now();
     const wanted = Math.max(k, Math.ceil(CANDIDATES[tier](k, rowCount) * oversample));
     const coded = coder.encodeQuery(query, norm);
     const wish = { rowCount, wanted, ...(mask && { mask }) };
     const looked = mask ? Math.min(rowCount, mask.count()) : rowCount;
-    const onGpu = await mirror.ask(rowCount, looked * recordBytes, async (gpu) => {
+    const asked = await mirror.ask({ rowCount, bytes: looked * recordBytes, batch }, async (gpu) => {
       const hits = await gpu.candidates(coded, wish);
       return hits && { ...hits, layout: gpu.layout };
     });
+    const onGpu = asked.answer;
     const found = onGpu ?? codes.candidates(coded, wish);
     // Rows whose magnitude no float32 kernel can be trusted with are always looked at.
     const among = Array.from(withOdd(originals, { rowCount, ...(mask && { mask }) }, found.rows));
@@ -103,6 +107,7 @@ export function createQuantizedIndex(options: QuantizedIndexOptions, devices: De
     return {
       ...hits,
       device: onGpu ? 'webgpu' : codes.device,
+      route: asked.route,
       tier,
       ...(onGpu && { layout: onGpu.layout }),
       candidates: among.length,
@@ -129,9 +134,7 @@ export function createQuantizedIndex(options: QuantizedIndexOptions, devices: De
     get rowCount() {
       return originals.rowCount;
     },
-    get device() {
-      return mirror.answers(codes.rowCount * recordBytes) ? 'webgpu' : codes.device;
-    },
+    deviceFor: (batch) => (mirror.answers(codes.rowCount * recordBytes, batch) ? 'webgpu' : codes.device),
     get layout() {
       return mirror.layout;
     },

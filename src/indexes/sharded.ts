@@ -4,6 +4,7 @@ import type { Devices } from '../kernels/devices.ts';
 import type { ShardPool } from '../kernels/shards/pool.ts';
 import { createShardedRows } from '../kernels/shards/rows.ts';
 import { checkRows } from './flat.ts';
+import { routeWithout } from './mirror.ts';
 import type { VectorHits, VectorIndex, VectorIndexOptions, VectorSearch } from './vector-index.ts';
 
 export function createShardedIndex(options: VectorIndexOptions, devices: Devices, pool: ShardPool): VectorIndex {
@@ -20,7 +21,7 @@ export function createShardedIndex(options: VectorIndexOptions, devices: Devices
     dimension,
     metric,
     tier: 'none',
-    device,
+    deviceFor: () => device,
     get rowCount() {
       return rows.rowCount;
     },
@@ -54,7 +55,7 @@ export function createShardedIndex(options: VectorIndexOptions, devices: Devices
         ...(mask && { mask }),
         ...(minScore !== undefined && { minScore }),
       });
-      return { ...hits, device, tier: 'none', workers: rows.workers };
+      return { ...hits, device, route: routeWithout(devices), tier: 'none', workers: rows.workers };
     },
     close() {
       if (closed) return;

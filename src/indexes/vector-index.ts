@@ -19,6 +19,8 @@ export interface VectorSearch {
   mask?: Bitset;
   /** Rows that score less may be left out of the answer. A float32. @default none */
   minScore?: number;
+  /** How many searches begin in this turn, this one among them. A GPU reads the rows once for several. @default 1 */
+  batch?: number;
   /** Look at the float32 numbers of every row, whatever the index scans otherwise. @default false */
   exact?: boolean;
   /** Multiplies the number of candidates of a quantised index. @default 1 */
@@ -40,6 +42,8 @@ export interface VectorHits {
   scores: Float32Array;
   /** What answered (a lost GPU is answered by WASM within the call). */
   device: Device;
+  /** Why that one, see `QueryPlan.route`. */
+  route: string;
   /** What was scanned. The answer is certain where it is 'none' or 'f16'. */
   tier: Precision;
   /** How the rows that a GPU scanned lie there. */
@@ -58,8 +62,8 @@ export interface VectorIndex {
   readonly rowCount: number;
   /** What it is made to scan. A GPU that is short of memory may scan less precisely, as exactly. */
   readonly tier: Precision;
-  /** What would answer the next search. */
-  readonly device: Device;
+  /** What would answer so many searches of one turn. */
+  deviceFor(batch: number): Device;
   /** How its rows lie on the GPU; null where none are there. @default null */
   readonly layout?: Layout | null;
   /** Bytes held in each place. */

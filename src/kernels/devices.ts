@@ -5,7 +5,7 @@ import type { CodeRows, Coder } from './codes/coder.ts';
 import { createJsCodes } from './codes/js.ts';
 import { createJsRows } from './js.ts';
 import type { CpuRows, RowsOptions } from './kernel.ts';
-import { GPU_BYTES_UNMEASURED, measureRouting } from './routing.ts';
+import { gpuFromBytes, measuredRoute, type Route } from './routing.ts';
 import { createShardPool, type ShardPool, type ShardWorker } from './shards/pool.ts';
 import { createWasmCodes, loadWasmCodes } from './wasm/codes.ts';
 import { createWasmRows, loadWasm } from './wasm/rows.ts';
@@ -24,8 +24,8 @@ export interface Devices {
   readonly shards: ShardPool | null;
   createCpuRows(options: RowsOptions): CpuRows;
   createCodeRows(coder: Coder): CodeRows;
-  /** A search through so many bytes is the GPU's. Measured once the GPU is open; until then a guess. */
-  readonly gpuFromBytes: number;
+  /** Each of so many searches of one turn through so many bytes is the GPU's. A guess until it is measured, soon after opening. */
+  gpuFromBytes(batch: number): number;
   /** Calls `listener` when the GPU is back after a loss. Returns how to stop that. */
   onGpuBack(listener: (gpu: Gpu) => void): () => void;
   /** Destroys the GPU device, with all that is on it. */
@@ -90,13 +90,13 @@ export async function openDevices(wanted: 'auto' | Device, options: OpenDevicesO
     }, wait);
   }
 
-  let gpuFromBytes = GPU_BYTES_UNMEASURED;
+  let route: Route | null = null;
   if (gpu) watch(gpu);
   if (gpu && wanted === 'auto') {
     // Nobody waits for it. A GPU that is lost meanwhile leaves the guess.
-    measureRouting(gpu, createCpuRows).then(
-      (bytes) => {
-        gpuFromBytes = bytes;
+    measuredRoute(gpu, createCpuRows).then(
+      (measured) => {
+        route = measured;
       },
       () => {},
     );
@@ -105,9 +105,7 @@ export async function openDevices(wanted: 'auto' | Device, options: OpenDevicesO
     wanted,
     cpu,
     shards,
-    get gpuFromBytes() {
-      return gpuFromBytes;
-    },
+    gpuFromBytes: (batch) => gpuFromBytes(route, batch),
     get gpu() {
       return gpu;
     },

@@ -1,37 +1,60 @@
-// Which device answers a search: both are measured once, by how long a GPU's answer is on its way and how much the CPU scans
-// in that time. Above that many bytes a GPU is asked.
+// Which device answers a search. Measured once per adapter and kept: how long a GPU's answer is on its way, and how much each
+// device scans in a millisecond. A GPU is asked from the bytes on that the CPU would still be scanning when it answers.
 import { seededRandom } from '../structures/random.ts';
 import type { CpuRows, RowsOptions } from './kernel.ts';
+import { measuredScan } from './webgpu/calibration.ts';
 import type { Gpu } from './webgpu/device.ts';
+import { BLOCK_QUERIES } from './webgpu/pipelines.ts';
 
-/** Until both are measured: what one core of most machines scans in half a millisecond. */
-export const GPU_BYTES_UNMEASURED = 10_000_000;
-/** Whatever was measured: less never pays, and more always does. */
-const GPU_BYTES_MIN = 1_000_000;
-const GPU_BYTES_MAX = 256_000_000;
+export interface Route {
+  /** From a query in memory, where it is even if its text was embedded here, to its answer, next to nothing to scan. */
+  wayMs: number;
+  cpuBytesPerMs: number;
+  gpuBytesPerMs: number;
+}
+
+/** Until they are measured: what one core of most machines scans in half a millisecond. */
+const BYTES_UNMEASURED = 10_000_000;
+/** Whatever was measured: less never pays, and more always does, if only because the thread is free meanwhile. */
+const BYTES_MIN = 1_000_000;
+const BYTES_MAX = 256_000_000;
 
 const DIMENSION = 256;
 const ROWS = 4096;
 const CPU_ROUNDS = 8;
 const GPU_ROUNDS = 5;
 
-/** Bytes from which the GPU answers first. Takes the thread for a few milliseconds, and about ten in all. */
-export async function measureRouting(gpu: Gpu, createCpuRows: (options: RowsOptions) => CpuRows): Promise<number> {
-  const wayMs = await measureWay(gpu.device);
-  const bytes = wayMs * measureScan(createCpuRows);
-  return Math.max(GPU_BYTES_MIN, Math.min(GPU_BYTES_MAX, Math.round(bytes)));
+/** Bytes to be scanned for each of `batch` searches of one turn, from which a GPU answers them first. */
+export function gpuFromBytes(route: Route | null, batch: number): number {
+  if (!route) return Math.round(BYTES_UNMEASURED / batch);
+  // The CPU reads the rows for each of them, the GPU for several together.
+  const gain = batch / route.cpuBytesPerMs - Math.ceil(batch / BLOCK_QUERIES) / route.gpuBytesPerMs;
+  const bytes = gain > 0 ? route.wayMs / gain : BYTES_MAX;
+  return Math.round(Math.max(BYTES_MIN / batch, Math.min(BYTES_MAX, bytes)));
 }
 
-/** Milliseconds from a submit to its bytes here, when there is next to nothing to do: the median. */
+/** What was measured now or before. Now: takes the thread for a few milliseconds, and some 40 in all. */
+export function measuredRoute(gpu: Gpu, createCpuRows: (options: RowsOptions) => CpuRows): Promise<Route> {
+  return gpu.measurements.once('route', ['wayMs', 'cpuBytesPerMs', 'gpuBytesPerMs'], async () => {
+    const { bytesPerMs: gpuBytesPerMs } = await measuredScan(gpu, 'f32');
+    const wayMs = await measureWay(gpu.device);
+    return { wayMs, cpuBytesPerMs: measureScan(createCpuRows), gpuBytesPerMs };
+  });
+}
+
+/** The median. */
 async function measureWay(device: GPUDevice): Promise<number> {
-  const source = device.createBuffer({ size: 256, usage: GPUBufferUsage.COPY_SRC });
-  const target = device.createBuffer({ size: 256, usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ });
+  const query = new Float32Array(DIMENSION);
+  const { COPY_SRC, COPY_DST, MAP_READ } = GPUBufferUsage;
+  const source = device.createBuffer({ size: query.byteLength, usage: COPY_SRC | COPY_DST });
+  const target = device.createBuffer({ size: query.byteLength, usage: COPY_DST | MAP_READ });
   const times: number[] = [];
   try {
     for (let round = 0; round < GPU_ROUNDS; round++) {
       const start = performance.now();
+      device.queue.writeBuffer(source, 0, query);
       const encoder = device.createCommandEncoder();
-      encoder.copyBufferToBuffer(source, 0, target, 0, 256);
+      encoder.copyBufferToBuffer(source, 0, target, 0, query.byteLength);
       device.queue.submit([encoder.finish()]);
       await target.mapAsync(GPUMapMode.READ);
       target.unmap();
@@ -41,7 +64,8 @@ async function measureWay(device: GPUDevice): Promise<number> {
     source.destroy();
     target.destroy();
   }
-  return times.sort((a, b) => a - b)[GPU_ROUNDS >> 1]!;
+  // A clock of 0.1 ms may see none at all.
+  return Math.max(0.05, times.sort((a, b) => a - b)[GPU_ROUNDS >> 1]!);
 }
 
 /** Bytes that are scanned in a millisecond: the best of a few, since the first are not optimised yet. */
@@ -56,6 +80,5 @@ function measureScan(createCpuRows: (options: RowsOptions) => CpuRows): number {
     best = Math.min(best, scanMs);
   }
   rows.close();
-  // A clock of 0.1 ms may see none at all.
   return (ROWS * DIMENSION * 4) / Math.max(best, 0.05);
 }

@@ -405,7 +405,7 @@ export class CollectionState {
       ...(quantization !== 'none' && { quantization }),
       ...(config.embedder && { embedder: config.embedder.fingerprint }),
       count: this.count,
-      device: this.index?.device ?? this.devices.cpu,
+      device: this.index?.deviceFor(1) ?? this.devices.cpu,
       ...(this.index?.layout && { layout: this.index.layout }),
       ...this.choice,
       rows: this.rowCount,

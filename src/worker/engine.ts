@@ -12,6 +12,7 @@ import {
   type Engine,
   type EngineEvent,
   type EngineOptions,
+  type EngineQuery,
   type Notice,
   type NoticeEvent,
   type OpenedCollection,
@@ -357,7 +358,7 @@ export function createEngine(
         storage: store.kind,
         device: devices.gpu ? 'webgpu' : devices.cpu,
         ...(devices.adapter && { adapter: devices.adapter }),
-        ...(devices.adapter && devices.wanted === 'auto' && { gpuFromBytes: devices.gpuFromBytes }),
+        ...(devices.adapter && devices.wanted === 'auto' && { gpuFromBytes: devices.gpuFromBytes(1) }),
         collections: await Promise.all(states),
         bytesWritten: store.bytesWritten,
         isReadOnly: store.full !== null,
@@ -536,19 +537,22 @@ export function createEngine(
           return (await embedder.embed([text], { kind: 'query', signal }))[0] ?? null;
         };
         const answers = [];
-        const together = index?.device === 'webgpu' ? GPU_BATCH : 1;
+        // Those with a text begin when it is embedded, each by itself.
+        const batch = Math.max(1, Math.min(GPU_BATCH, queries.filter((query) => query.embed === null).length));
         let turnEnds = performance.now() + TURN_MS;
-        for (let first = 0; first < queries.length; first += together) {
+        for (let first = 0; first < queries.length; ) {
           // What is in memory is answered without letting go of the thread, and a batch may be long.
           if (performance.now() > turnEnds) {
             await nextTask();
             throwIfAborted(signal);
             turnEnds = performance.now() + TURN_MS;
           }
-          const batch = queries
-            .slice(first, first + together)
-            .map((query) => withRows(id, state, (collection) => answerQuery(collection, query, embed, signal)));
-          answers.push(...(await Promise.all(batch)));
+          const together = index?.deviceFor(batch) === 'webgpu' ? GPU_BATCH : 1;
+          const some = queries.slice(first, first + together);
+          first += together;
+          const ask = (query: EngineQuery) =>
+            withRows(id, state, (collection) => answerQuery(collection, query, embed, signal, batch));
+          answers.push(...(await Promise.all(some.map(ask))));
         }
         return answers;
       });

@@ -15,11 +15,13 @@ const FUSION_DEPTH_MIN = 100;
 /** Embeds the query's text; null for one without direction. */
 export type EmbedQuery = (text: string) => Promise<Float32Array | null>;
 
+/** `batch`: how many such queries are asked together, this one among them. */
 export async function answerQuery(
   state: CollectionState,
   query: EngineQuery,
   embed: EmbedQuery,
   signal: AbortSignal,
+  batch = 1,
 ): Promise<EngineAnswer> {
   const start = performance.now();
   let { vector } = query;
@@ -28,13 +30,14 @@ export async function answerQuery(
     vector = await embed(query.embed);
     throwIfAborted(signal);
   }
-  return state.gate.read(() => answer(state, query, vector, start, signal));
+  return state.gate.read(() => answer(state, query, vector, batch, start, signal));
 }
 
 async function answer(
   state: CollectionState,
   query: EngineQuery,
   vector: Float32Array | null,
+  batch: number,
   start: number,
   signal: AbortSignal,
 ): Promise<EngineAnswer> {
@@ -74,6 +77,7 @@ async function answer(
     const found = await state.index.search({
       query: vector,
       k: depth,
+      batch: query.embed === null ? batch : 1,
       rowCount: state.rowCount,
       exact,
       oversample: oversample * state.oversample,
@@ -82,6 +86,7 @@ async function answer(
     });
     vectorHits = minScore === null ? found : reaching(found, minScore);
     plan.device = vectorHits.device;
+    plan.route = vectorHits.route;
     plan.tier = vectorHits.tier;
     if (vectorHits.layout) plan.layout = vectorHits.layout;
     if (choice?.tier === vectorHits.tier && !exact) plan.why = choice.why;

@@ -193,7 +193,7 @@ describe.each<Tier>(['int8', 'binary'])('%s', (tier) => {
         index.append(vectors.subarray(1000 * dimension));
         index.truncate(2500);
       }
-      expect(onGpu.device).toBe('webgpu');
+      expect(onGpu.deviceFor(1)).toBe('webgpu');
       for (const mask of [undefined, makeMask(random, 2500, 0.3)]) {
         const query = makeVectors('random', random, 1, dimension);
         const search = { query, k: 10, ...(mask && { mask }) };

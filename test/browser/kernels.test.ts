@@ -2,8 +2,7 @@ import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest'
 import { createFlatIndex } from '../../src/indexes/flat.ts';
 import { type Devices, openDevices } from '../../src/kernels/devices.ts';
 import { createJsRows } from '../../src/kernels/js.ts';
-import type { CpuRows, GpuRows, RowSearch, RowsOptions } from '../../src/kernels/kernel.ts';
-import { measureRouting } from '../../src/kernels/routing.ts';
+import type { CpuRows, GpuRows, RowSearch } from '../../src/kernels/kernel.ts';
 import { createWasmRows, loadWasm } from '../../src/kernels/wasm/rows.ts';
 import { openGpu } from '../../src/kernels/webgpu/device.ts';
 import { halfOf, numberOf } from '../../src/kernels/webgpu/half.ts';
@@ -413,13 +412,13 @@ describe('the flat index', () => {
 
   test('answers from the GPU that was asked for by name', async () => {
     const index = createFlatIndex({ dimension, metric: 'cosine' }, devices);
-    expect(index.device).toBe('webgpu');
+    expect(index.deviceFor(1)).toBe('webgpu');
     index.append(vectors.subarray(0, 1600));
     index.append(vectors.subarray(1600));
     const hits = await index.search({ query, k: 10 });
     expect(found(hits)).toEqual(expected);
     expect(hits.device).toBe('webgpu');
-    expect(index.device).toBe('webgpu');
+    expect(index.deviceFor(1)).toBe('webgpu');
     expect(index.bytes.gpu).toBeGreaterThan(vectors.byteLength);
     index.close();
   });
@@ -483,7 +482,7 @@ describe('the flat index', () => {
     const hits = await index.search({ query, k: 10 });
     create.mockRestore();
     expect(found(hits)).toEqual(expected);
-    expect([hits.device, index.device, index.bytes.gpu]).toEqual(['wasm', 'wasm', 0]);
+    expect([hits.device, index.deviceFor(1), index.bytes.gpu]).toEqual(['wasm', 'wasm', 0]);
     index.close();
   });
 
@@ -517,7 +516,7 @@ describe('the flat index', () => {
     const lost = await index.search({ query, k: 10 });
     expect(found(lost)).toEqual(expected);
     expect(lost.device).toBe('wasm');
-    expect(index.device).toBe('wasm');
+    expect(index.deviceFor(1)).toBe('wasm');
 
     const back = new Promise((resolve) => own.onGpuBack(resolve));
     await back;
@@ -527,15 +526,4 @@ describe('the flat index', () => {
     index.close();
     own.close();
   });
-});
-
-test('a GPU is asked from the bytes on that the CPU scans while its answer is on its way', async () => {
-  const measured = await measureRouting(devices.gpu!, devices.createCpuRows);
-  expect(measured).toBeGreaterThanOrEqual(1_000_000);
-  expect(measured).toBeLessThanOrEqual(256_000_000);
-  const slow = (options: RowsOptions): CpuRows => {
-    const rows = devices.createCpuRows(options);
-    return { ...rows, search: (wish) => ({ ...rows.search(wish), scanMs: 10_000 }) };
-  };
-  expect(await measureRouting(devices.gpu!, slow)).toBe(1_000_000);
 });

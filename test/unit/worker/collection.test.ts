@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { openDevices } from '../../../src/kernels/devices.ts';
 import type { EngineQuery } from '../../../src/protocol.ts';
 import { MemoryBackend } from '../../../src/store/memory.ts';
@@ -63,6 +63,20 @@ test('whoever reads while rows are renumbered gets the records that were asked f
   expect((await compacting).rows).toBe(150);
   const after = await answerQuery(state, wordsQuery('w151'), async () => null, signal);
   expect([after.ids, after.rows.texts]).toEqual([[151], [texts[151]]]);
+});
+
+test('how many are asked together is told to the index, but for a text, which is embedded before', async () => {
+  const store = await Store.open(new MemoryBackend(), (blocks) => blocks[0]!.bytes);
+  const stored = await store.createCollection('c', { dimension: 1, metric: 'dot', embedder: null });
+  const state = await CollectionState.load(stored, store, await openDevices('js'));
+  const search = vi.spyOn(state.index!, 'search');
+  const { signal } = new AbortController();
+  const query: EngineQuery = { ...wordsQuery(''), words: null, explain: true };
+  const embed = async () => Float32Array.of(1);
+  const byVector = await answerQuery(state, { ...query, vector: Float32Array.of(1) }, embed, signal, 7);
+  await answerQuery(state, { ...query, embed: 'text' }, embed, signal, 7);
+  expect(search.mock.calls.map(([wish]) => wish.batch)).toEqual([7, 1]);
+  expect(byVector.plan!.route).toBe("device 'js'");
 });
 
 function nextTurn(): Promise<void> {
