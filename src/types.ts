@@ -563,6 +563,13 @@ export interface DatabaseStats {
    * answer could be here; one of a batch pays sooner. Measured at the first visit with this GPU and release, and once a month.
    */
   gpuFromBytes?: number;
+  /** Bytes of all collections on the GPU; absent without one. */
+  gpuBytes?: number;
+  /**
+   * What these may be at most: half of the machine's memory as far as the browser says, or less where the GPU could not hold so much. Where
+   * it is used up, float32 copies become float16 ones, and copies that no query used for a minute are given up.
+   */
+  gpuBudget?: number;
   collections: CollectionStats[];
   /** Bytes handed to the browser's storage since the database was opened. */
   bytesWritten: number;

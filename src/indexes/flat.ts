@@ -3,6 +3,7 @@
 import { PiramidError } from '../errors.ts';
 import type { Devices } from '../kernels/devices.ts';
 import { type CpuRows, isProductMetric, type RowSearch } from '../kernels/kernel.ts';
+import type { Room } from '../kernels/webgpu/budget.ts';
 import type { Gpu } from '../kernels/webgpu/device.ts';
 import { createGpuRows } from '../kernels/webgpu/rows.ts';
 import { createMirror } from './mirror.ts';
@@ -17,7 +18,10 @@ export function createFlatIndex(options: FlatIndexOptions, devices: Devices): Ve
   const { dimension, metric, isHalf = false } = options;
   const cpu = devices.createCpuRows(options);
   const precisions = isHalf ? (['f16'] as const) : (['f32', 'f16'] as const);
-  const ways = precisions.map((precision) => (gpu: Gpu) => createGpuRows(gpu, cpu, { precision }));
+  const ways = precisions.map((precision) => ({
+    precision,
+    create: (gpu: Gpu, room: Room) => createGpuRows(gpu, cpu, { precision, room }),
+  }));
   const mirror = createMirror(devices, isProductMetric(metric) ? ways : []);
   const rowBytes = dimension * 4;
   let inFlight = 0;

@@ -1,8 +1,12 @@
 // Keeps a copy of an index's rows or codes on whatever GPU there is: makes it when it pays, follows appends, lets go of it
-// when the GPU is lost or full, and makes it anew when the GPU is back. Never fails: without a copy, the CPU answers.
+// when the GPU is lost, makes room for others' when the budget says so, and makes it anew when the GPU or the room is back.
+// Never fails: without a copy, the CPU answers.
 import type { Devices } from '../kernels/devices.ts';
 import type { GpuCopy } from '../kernels/kernel.ts';
+import type { Room } from '../kernels/webgpu/budget.ts';
 import type { Gpu } from '../kernels/webgpu/device.ts';
+import type { Precision } from '../kernels/webgpu/pipelines.ts';
+import { NoRoom } from '../kernels/webgpu/shards.ts';
 import type { Layout } from '../types.ts';
 
 export interface Mirror<Copy extends GpuCopy> {
@@ -43,41 +47,96 @@ export function routeWithout({ wanted, adapter }: Pick<Devices, 'wanted' | 'adap
   return wanted === 'auto' ? 'no GPU' : `device '${wanted}'`;
 }
 
+/** A way to copy the rows. */
+export interface Way<Copy extends GpuCopy> {
+  precision: Precision;
+  create(gpu: Gpu, room: Room): Promise<Copy>;
+}
+
 /** `ways` to copy, the largest first: one that does not fit into the GPU's memory gives way to the next. None: the CPU alone. */
-export function createMirror<Copy extends GpuCopy>(
-  devices: Devices,
-  ways: readonly ((gpu: Gpu) => Promise<Copy>)[],
-): Mirror<Copy> {
+export function createMirror<Copy extends GpuCopy>(devices: Devices, ways: readonly Way<Copy>[]): Mirror<Copy> {
   /** Asked for by name, the GPU is used for little, too, and waited for. */
   const always = devices.wanted === 'webgpu';
   let copy: Copy | null = null;
   let starting: Promise<void> | null = null;
   let wanted = false;
-  let failed = false;
+  /** Why there is no copy, and none is being made. A full GPU is asked again when there is room. */
+  let without: 'failed' | 'full' | null = null;
   let closed = false;
   let generation = 0;
   /** Of `ways`. */
   let way = 0;
+  /** Kept for the smaller copy that is to take the place of the one that gave way. */
+  let promised = 0;
+  /** What there was no room for. */
+  let missing = 0;
+  const seat = devices.gpuBudget.join({
+    holdings: () =>
+      copy || promised > 0 ? ways.slice(way).map(({ precision }, i) => ({ precision, bytes: held() / 2 ** i })) : [],
+    giveWay,
+  });
   const stopListening = devices.onGpuBack(restart);
 
   function pays(bytes: number, batch: number): boolean {
     return ways.length > 0 && bytes > 0 && (always || bytes >= devices.gpuFromBytes(batch));
   }
 
+  function held(): number {
+    return Math.max(promised, copy?.bytes ?? 0);
+  }
+
+  /** Notes what is refused, so that it is known when to ask again. */
+  function roomFor(precision: Precision): Room {
+    const room = seat.room(precision);
+    const note = (bytes: number, granted: boolean) => {
+      if (!granted) missing = bytes + (copy?.bytes ?? 0);
+      return granted;
+    };
+    return {
+      hasFree: room.hasFree,
+      take(bytes) {
+        promised = 0;
+        return note(bytes, room.take(bytes));
+      },
+      refused: (bytes) => note(bytes, room.refused(bytes)),
+    };
+  }
+
   function restart(): void {
+    release();
+    if (wanted) begin();
+  }
+
+  /** As it was before there was a copy. What is being made will be thrown away. */
+  function release(): void {
     generation++;
     copy?.close();
     copy = null;
     starting = null;
-    failed = false;
+    without = null;
     way = 0;
-    if (wanted) begin();
+    promised = 0;
+  }
+
+  function giveWay(): void {
+    const bytes = held();
+    const next = way + 1;
+    release();
+    if (next === ways.length) {
+      without = 'full';
+      missing = bytes;
+    } else {
+      way = next;
+      promised = bytes / 2;
+      starting = start();
+    }
   }
 
   function begin(): void {
     wanted = true;
     if (closed) return;
-    starting ??= start();
+    if (without === 'full' && seat.fits(ways.at(-1)!.precision, missing)) release();
+    if (without === null) starting ??= start();
     if (copy) void sync(copy);
   }
 
@@ -86,15 +145,16 @@ export function createMirror<Copy extends GpuCopy>(
     if (!gpu) return;
     const started = generation;
     try {
-      const created = await ways[way]!(gpu);
+      const { precision, create } = ways[way]!;
+      const created = await create(gpu, roomFor(precision));
       // The GPU may have been lost and back, or the index closed, while pipelines compiled.
       if (closed || devices.gpu !== gpu || generation !== started) return created.close();
       copy = created;
       gpu.lost.then(() => drop(created));
       await sync(created);
     } catch {
-      // No pipelines on this driver, or no room: the CPU goes on alone.
-      if (generation === started) failed = true;
+      // No pipelines on this driver: the CPU goes on alone.
+      if (generation === started) without = 'failed';
     }
   }
 
@@ -102,12 +162,16 @@ export function createMirror<Copy extends GpuCopy>(
   async function sync(target: Copy): Promise<void> {
     try {
       await target.sync();
-    } catch {
+    } catch (error) {
       if (copy !== target) return;
       drop(target);
-      if (way + 1 === ways.length || closed || devices.gpu === null) return;
+      if (!(error instanceof NoRoom) || closed || devices.gpu === null) return;
+      if (way + 1 === ways.length) {
+        without = 'full';
+        return;
+      }
       way++;
-      failed = false;
+      without = null;
       starting = start();
       await starting;
     }
@@ -125,7 +189,7 @@ export function createMirror<Copy extends GpuCopy>(
     if (copy !== target) return;
     copy = null;
     // Until another device is there: what failed once would fail again, and each time cost a search its time.
-    failed = true;
+    without = 'failed';
     target.close();
   }
 
@@ -134,17 +198,18 @@ export function createMirror<Copy extends GpuCopy>(
     if (ways.length === 0) return { answer: null, route: 'its metric is the CPU’s' };
     const route = routeOf(bytes, batch);
     if (!pays(bytes, batch)) return { answer: null, route };
-    // A batch may pay where no single search did.
+    seat.used();
+    // A batch may pay where no single search did, and there may be room again.
     if (!copy) begin();
     const isComplete = copy !== null && copy.rowCount >= rowCount;
     const asked = isComplete || !always ? copy : await ready();
-    if (!asked || asked.rowCount < rowCount) return { answer: null, route: missing() };
+    if (!asked || asked.rowCount < rowCount) return { answer: null, route: routeBeside() };
     try {
       const answer = await question(asked);
       return { answer, route: answer === null ? 'the GPU could not prove its answer' : route };
     } catch {
       drop(asked);
-      return { answer: null, route: 'the GPU failed' };
+      return { answer: null, route: routeBeside() };
     }
   }
 
@@ -155,9 +220,12 @@ export function createMirror<Copy extends GpuCopy>(
     return `${bytes} bytes to scan${many}, the GPU pays from ${devices.gpuFromBytes(batch)}`;
   }
 
-  function missing(): string {
+  /** Why the CPU answers what the GPU should. */
+  function routeBeside(): string {
     if (!devices.gpu) return routeWithout(devices);
-    return failed ? 'the GPU has no room, or failed' : 'the rows are on their way to the GPU';
+    if (without === 'failed') return 'the GPU failed';
+    if (without === 'full') return `the GPU is full, its budget ${devices.gpuBudget.limit} bytes`;
+    return 'the rows are on their way to the GPU';
   }
 
   return {
@@ -168,7 +236,7 @@ export function createMirror<Copy extends GpuCopy>(
       return copy?.layout ?? null;
     },
     answers(bytes, batch) {
-      if (always) return ways.length > 0 && devices.gpu !== null && !failed;
+      if (always) return ways.length > 0 && devices.gpu !== null && without === null;
       return copy !== null && pays(bytes, batch);
     },
     follow(bytes) {
@@ -179,7 +247,8 @@ export function createMirror<Copy extends GpuCopy>(
     close() {
       closed = true;
       stopListening();
-      if (copy) drop(copy);
+      release();
+      seat.leave();
     },
   };
 }

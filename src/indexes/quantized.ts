@@ -34,7 +34,9 @@ export function createQuantizedIndex(options: QuantizedIndexOptions, devices: De
   const coder = createCoder(options);
   const originals = devices.createCpuRows({ dimension, metric });
   const codes = devices.createCodeRows(coder);
-  const mirror = createMirror(devices, [(gpu) => createGpuCodes(gpu, codes)]);
+  const mirror = createMirror(devices, [
+    { precision: tier, create: (gpu, room) => createGpuCodes(gpu, codes, { room }) },
+  ]);
   const { recordBytes } = coder;
   let inFlight = 0;
   let closed = false;

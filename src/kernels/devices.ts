@@ -9,6 +9,7 @@ import { gpuFromBytes, measuredRoute, type Route } from './routing.ts';
 import { createShardPool, type ShardPool, type ShardWorker } from './shards/pool.ts';
 import { createWasmCodes, loadWasmCodes } from './wasm/codes.ts';
 import { createWasmRows, loadWasm } from './wasm/rows.ts';
+import { createGpuBudget, type GpuBudget } from './webgpu/budget.ts';
 import { type Gpu, openGpu } from './webgpu/device.ts';
 
 export interface Devices {
@@ -20,6 +21,8 @@ export interface Devices {
   readonly gpu: Gpu | null;
   /** The GPU as its driver names it, also while it is lost; absent where there never was one. */
   readonly adapter?: string;
+  /** Who may have how much of the GPU's memory. */
+  readonly gpuBudget: GpuBudget;
   /** Other workers for rows; null where a GPU scans them, or none can be had. */
   readonly shards: ShardPool | null;
   createCpuRows(options: RowsOptions): CpuRows;
@@ -35,8 +38,19 @@ export interface Devices {
 export interface OpenDevicesOptions {
   /** How long to wait before each attempt to get a lost GPU back. @default [1000, 4000, 16000, 64000, 256000] */
   retryMs?: readonly number[];
+  /** What all copies on the GPU may take, unless it has less. WebGPU does not say how much there is. @default half of `memoryBytes()` */
+  gpuBytesMax?: number;
   /** Starts a worker that serves rows. Left out: there are none. */
   openShard?: () => Promise<ShardWorker | null>;
+}
+
+/** Where the browser does not say, GiB. */
+const MEMORY_DEFAULT = 4;
+
+/** The machine's memory, as far as the browser says: browsers round it, and end at 8 GiB or 32. */
+export function memoryBytes(): number {
+  const { deviceMemory = MEMORY_DEFAULT } = (globalThis.navigator ?? {}) as { deviceMemory?: number };
+  return deviceMemory * 2 ** 30;
 }
 
 /** What makes rows on this thread's processor: WASM, or JavaScript where there is no WASM SIMD or `js` is asked for. */
@@ -50,7 +64,7 @@ export async function openCpu(wanted: 'auto' | Device): Promise<Pick<Devices, 'c
 
 /** `UNSUPPORTED` if a device asked for by name is missing. `auto` takes a real GPU beside WASM, or else JavaScript. */
 export async function openDevices(wanted: 'auto' | Device, options: OpenDevicesOptions = {}): Promise<Devices> {
-  const { retryMs = [1000, 4000, 16_000, 64_000, 256_000], openShard } = options;
+  const { retryMs = [1000, 4000, 16_000, 64_000, 256_000], gpuBytesMax = memoryBytes() / 2, openShard } = options;
   const software = wanted === 'webgpu';
   const [{ cpu, createCpuRows }, wasmCodes] = await Promise.all([
     openCpu(wanted),
@@ -64,6 +78,7 @@ export async function openDevices(wanted: 'auto' | Device, options: OpenDevicesO
   }
 
   const adapter = gpu?.description;
+  const gpuBudget = createGpuBudget(gpuBytesMax);
   const shards = openShard && !gpu ? createShardPool(openShard) : null;
   const listeners = new Set<(gpu: Gpu) => void>();
   let closed = false;
@@ -104,6 +119,7 @@ export async function openDevices(wanted: 'auto' | Device, options: OpenDevicesO
   return {
     wanted,
     cpu,
+    gpuBudget,
     shards,
     gpuFromBytes: (batch) => gpuFromBytes(route, batch),
     get gpu() {

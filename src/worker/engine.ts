@@ -359,6 +359,7 @@ export function createEngine(
         device: devices.gpu ? 'webgpu' : devices.cpu,
         ...(devices.adapter && { adapter: devices.adapter }),
         ...(devices.adapter && devices.wanted === 'auto' && { gpuFromBytes: devices.gpuFromBytes(1) }),
+        ...(devices.adapter && { gpuBytes: devices.gpuBudget.bytes, gpuBudget: devices.gpuBudget.limit }),
         collections: await Promise.all(states),
         bytesWritten: store.bytesWritten,
         isReadOnly: store.full !== null,

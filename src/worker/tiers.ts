@@ -1,10 +1,9 @@
 // What queries of a collection scan: what its options say or, with 'auto', the finest precision that the scan budget allows.
+import { memoryBytes } from '../kernels/devices.ts';
 import { isProductMetric } from '../kernels/kernel.ts';
 import type { CollectionConfig } from '../store/manifest.ts';
 import type { Precision } from '../types.ts';
 
-/** Where the browser does not say how much memory there is, GiB. */
-const DEVICE_MEMORY_DEFAULT = 4;
 /** Of the memory, this share is scanned for one query: at 10 GB/s, 13 ms for 4 GiB. */
 const BUDGET_SHARE = 1 / 32;
 /** Numbers that fit where a float32 does. */
@@ -15,8 +14,7 @@ const OVERSAMPLE: Record<Precision, number> = { none: 1, f16: 1, int8: 1, binary
 
 /** Bytes that a query of an 'auto' collection may scan, if nobody says. */
 export function defaultScanBudget(): number {
-  const { deviceMemory = DEVICE_MEMORY_DEFAULT } = (globalThis.navigator ?? {}) as { deviceMemory?: number };
-  return deviceMemory * 2 ** 30 * BUDGET_SHARE;
+  return memoryBytes() * BUDGET_SHARE;
 }
 
 /** What queries of a collection with so many rows are to scan. */

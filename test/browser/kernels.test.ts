@@ -446,14 +446,16 @@ describe('the flat index', () => {
   });
 
   test('keeps float16 rows where float32 rows find no room, and answers as exactly', async () => {
-    const { device } = devices.gpu!;
+    // Of its own: what a GPU could not allocate once, it is not asked for again.
+    const own = await openDevices('webgpu');
+    const { device } = own.gpu!;
     const create = vi.spyOn(device, 'createBuffer').mockImplementation((descriptor) =>
       GPUDevice.prototype.createBuffer.call(device, {
         ...descriptor,
         size: descriptor.label === 'rows' && descriptor.size > 2 ** 20 ? 2 ** 50 : descriptor.size,
       }),
     );
-    const index = createFlatIndex({ dimension, metric: 'cosine' }, devices);
+    const index = createFlatIndex({ dimension, metric: 'cosine' }, own);
     // 1 MiB holds 16 384 float32 rows, and twice as many of float16.
     const many = makeVectors('random', seededRandom(7), 20_000, dimension);
     index.append(many.subarray(0, 1000 * dimension));
@@ -466,10 +468,13 @@ describe('the flat index', () => {
       oracle({ name: '', metric: 'cosine', dimension, vectors: many, rowCount: 20_000, query, k: 10 }),
     );
     index.close();
+    own.close();
   });
 
   test('goes on without a GPU that has no room', async () => {
-    const { device } = devices.gpu!;
+    // Of its own: what a GPU could not allocate once, it is not asked for again.
+    const own = await openDevices('webgpu');
+    const { device } = own.gpu!;
     // Stands for an allocation that fails: an error in the scope, and an invalid buffer.
     const create = vi.spyOn(device, 'createBuffer').mockImplementation((descriptor) =>
       GPUDevice.prototype.createBuffer.call(device, {
@@ -477,13 +482,14 @@ describe('the flat index', () => {
         size: descriptor.label === 'rows' ? 2 ** 50 : descriptor.size,
       }),
     );
-    const index = createFlatIndex({ dimension, metric: 'cosine' }, devices);
+    const index = createFlatIndex({ dimension, metric: 'cosine' }, own);
     index.append(vectors);
     const hits = await index.search({ query, k: 10 });
     create.mockRestore();
     expect(found(hits)).toEqual(expected);
     expect([hits.device, index.deviceFor(1), index.bytes.gpu]).toEqual(['wasm', 'wasm', 0]);
     index.close();
+    own.close();
   });
 
   test('does not take a software adapter unless it was asked for', async () => {

@@ -2,6 +2,7 @@
 // asked for together. Owns the buffers of a search and the copy of the rows. Any failure rejects: the caller has a CPU.
 import type { Bitset } from '../../structures/bitset.ts';
 import type { GpuCounters } from '../kernel.ts';
+import type { Room } from './budget.ts';
 import type { Gpu } from './device.ts';
 import { BLOCK_QUERIES, getPipelines, QUERY_PIECES } from './pipelines.ts';
 import { createShards, GROUP_ROWS, type RowSource, type Slice } from './shards.ts';
@@ -52,6 +53,8 @@ export interface ScannerOptions {
   submitMs?: number;
   /** @default 64 MiB */
   keysBytesMax?: number;
+  /** Asked before rows take memory. @default all that the GPU has */
+  room?: Room;
 }
 
 /** No GPU is slower; a busy machine may look like it. */
@@ -91,7 +94,7 @@ export async function createScanner(gpu: Gpu, source: RowSource, options: Scanne
   const { workgroupsMax = 1024, submitMs = 50, keysBytesMax = 2 ** 26 } = options;
   const pipelines = await getPipelines(gpu, source);
   const { layouts } = pipelines;
-  const shards = createShards(device, source, layouts.shard, options.shardBytesMax);
+  const shards = createShards(device, source, layouts.shard, options);
   const queryWords = source.pieces * QUERY_PIECES[source.precision] * 4;
   const buffers = new Map<Name, GPUBuffer>();
   let bound: { scan: GPUBindGroup; select: GPUBindGroup } | null = null;
@@ -163,8 +166,10 @@ export async function createScanner(gpu: Gpu, source: RowSource, options: Scanne
 
   async function run(batch: Waiting[]): Promise<void> {
     const bytes = batch.reduce((sum, { scan: { wanted } }) => sum + HEADER_BYTES + wanted * PAIR_BYTES, 0);
-    const target = takeStaging(bytes);
+    let target: GPUBuffer | null = null;
     try {
+      if (closed) throw new Error('the rows have left the GPU');
+      target = takeStaging(bytes);
       const firstToken = token + 1;
       token += batch.length;
       const start = performance.now();
@@ -185,7 +190,7 @@ export async function createScanner(gpu: Gpu, source: RowSource, options: Scanne
       if (!closed && staging.length < STAGING_KEPT_MAX) staging.push(target);
       else target.destroy();
     } catch (error) {
-      target.destroy();
+      target?.destroy();
       for (const { reject } of batch) reject(error);
     }
   }

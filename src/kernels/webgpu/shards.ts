@@ -1,5 +1,6 @@
 // The rows as the scan reads them: groups of 64 rows, in pieces of 16 bytes that lie as its layout wants, in buffers of bounded size. Owns
 // those buffers and their growth: the last shard doubles by a copy on the device, full shards are never touched again.
+import type { Room } from './budget.ts';
 import type { RowFormat } from './pipelines.ts';
 
 export const GROUP_ROWS = 64;
@@ -7,6 +8,15 @@ export const GROUP_ROWS = 64;
 const SHARD_BYTES_MAX = 2 ** 30;
 const SHARD_BYTES_MIN = 2 ** 20;
 const UPLOAD_BYTES = 8 << 20;
+
+/** There is no memory for the rows: the budget's end, or the GPU's. */
+export class NoRoom extends Error {}
+
+export interface ShardsOptions {
+  /** @default 2 ** 30 */
+  shardBytesMax?: number;
+  room?: Room;
+}
 
 /** Where the rows come from. */
 export interface RowSource extends RowFormat {
@@ -56,7 +66,7 @@ export function createShards(
   device: GPUDevice,
   source: RowSource,
   layout: GPUBindGroupLayout,
-  shardBytesMax = SHARD_BYTES_MAX,
+  { shardBytesMax = SHARD_BYTES_MAX, room }: ShardsOptions = {},
 ): Shards {
   const { pieces, factorCount } = source;
   const groupWords = pieces * 4 * GROUP_ROWS;
@@ -67,6 +77,8 @@ export function createShards(
   if (groupsMax === 0) throw new Error(`64 rows of ${pieces * 16} bytes exceed this GPU's buffers`);
   const uploadGroups = Math.max(1, Math.floor(UPLOAD_BYTES / rowsBytes));
   const list: Shard[] = [];
+  /** Bytes of a shard that is being allocated: others must not count on them. */
+  let allocating = 0;
   let ranges: GPUBuffer | null = null;
   let closed = false;
   let sliced: { groupsMax: number; slices: readonly Slice[] } | null = null;
@@ -74,6 +86,11 @@ export function createShards(
   async function upload(first: number, end: number): Promise<void> {
     // A group that was not full is written again, with its old rows.
     const endGroup = Math.ceil(end / GROUP_ROWS);
+    const last = list.at(-1);
+    const more = endGroup - (last ? last.firstGroup + last.groupCapacity : 0);
+    // Before the first of several shards is filled in vain.
+    if (more > 0 && room?.take(more * (rowsBytes + factorsBytes)) === false)
+      throw noRoom(more, 'the budget is used up');
     for (let group = Math.floor(first / GROUP_ROWS); group < endGroup; ) {
       const shard = await shardFor(group, endGroup);
       const inShard = group - shard.firstGroup;
@@ -96,30 +113,45 @@ export function createShards(
     const firstGroup = isFull ? group : last.firstGroup;
     const needed = endGroup - firstGroup;
     const doubled = isFull ? Math.ceil(SHARD_BYTES_MIN / rowsBytes) : last.groupCapacity * 2;
-    const shard = await createShard(firstGroup, Math.min(groupsMax, Math.max(needed, doubled)));
+    // Nobody gives way for what is not needed yet.
+    const isFree = room?.hasFree(doubled * (rowsBytes + factorsBytes)) !== false;
+    const shard = await createShard(firstGroup, Math.min(groupsMax, Math.max(needed, isFree ? doubled : 0)));
+    if (closed) {
+      destroy(shard);
+      throw noRoom(shard.groupCapacity, 'closed');
+    }
     if (isFull) list.push(shard);
     else {
       copyShard(last, shard);
       list[list.length - 1] = shard;
     }
+    allocating = 0;
     return shard;
   }
 
   async function createShard(firstGroup: number, groupCapacity: number): Promise<Shard> {
-    const { STORAGE, COPY_DST, COPY_SRC } = GPUBufferUsage;
-    device.pushErrorScope('out-of-memory');
-    device.pushErrorScope('validation');
-    const usage = STORAGE | COPY_DST | COPY_SRC;
-    const rows = device.createBuffer({ label: 'rows', size: groupCapacity * rowsBytes, usage });
     // Not empty, also where no metric looks at it.
-    const factors = device.createBuffer({ label: 'factors', size: Math.max(16, groupCapacity * factorsBytes), usage });
-    const errors = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
-    const error = errors.find((one) => one !== null);
-    if (error || closed) {
-      for (const buffer of [rows, factors]) buffer.destroy();
-      throw new Error(`the GPU has no room for ${groupCapacity * rowsBytes} bytes: ${error?.message ?? 'closed'}`);
+    const sizes = { rows: groupCapacity * rowsBytes, factors: Math.max(16, groupCapacity * factorsBytes) };
+    const bytes = sizes.rows + sizes.factors;
+    if (room?.take(bytes) === false) throw noRoom(groupCapacity, 'the budget is used up');
+    for (;;) {
+      device.pushErrorScope('out-of-memory');
+      device.pushErrorScope('validation');
+      const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
+      const rows = device.createBuffer({ label: 'rows', size: sizes.rows, usage });
+      const factors = device.createBuffer({ label: 'factors', size: sizes.factors, usage });
+      allocating = bytes;
+      const errors = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
+      const failure = errors.find((one) => one !== null);
+      if (!failure) return { firstGroup, groupCount: 0, groupCapacity, rows, factors };
+      destroy({ rows, factors });
+      allocating = 0;
+      if (closed || !room?.refused(bytes)) throw noRoom(groupCapacity, failure.message);
     }
-    return { firstGroup, groupCount: 0, groupCapacity, rows, factors };
+  }
+
+  function noRoom(groups: number, why: string): NoRoom {
+    return new NoRoom(`the GPU has no room for ${groups * (rowsBytes + factorsBytes)} bytes: ${why}`);
   }
 
   function copyShard(from: Shard, to: Shard): void {
@@ -185,7 +217,7 @@ export function createShards(
   return {
     groupBytes: rowsBytes + factorsBytes,
     get bytes() {
-      return list.reduce((sum, { rows, factors }) => sum + rows.size + factors.size, ranges?.size ?? 0);
+      return list.reduce((sum, { rows, factors }) => sum + rows.size + factors.size, allocating + (ranges?.size ?? 0));
     },
     slices,
     upload,
@@ -199,7 +231,7 @@ export function createShards(
   };
 }
 
-function destroy({ rows, factors }: Shard): void {
+function destroy({ rows, factors }: Pick<Shard, 'rows' | 'factors'>): void {
   rows.destroy();
   factors.destroy();
 }

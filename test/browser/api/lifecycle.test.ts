@@ -250,9 +250,13 @@ describe('one database', () => {
       expect(found.map((match) => match.id)).toEqual(['r5', 'r6', 'r4']);
       expect([found.plan!.device, found.plan!.route]).toEqual([device, `device '${device}'`]);
       const layout = device === 'webgpu' ? 'interleaved' : undefined; // a software GPU is not measured
+      const { gpuBytes, gpuBudget } = await db.stats();
+      if (device === 'webgpu') expect(gpuBytes).toBe((await c.stats()).bytes.gpu);
+      expect([gpuBytes === undefined, gpuBudget! > gpuBytes!]).toEqual([device !== 'webgpu', device === 'webgpu']);
       expect([found.plan!.layout, (await c.stats()).layout]).toEqual([layout, layout]);
     }
     await using db = await open(freshName(), { storage: 'memory' });
+    expect((await db.stats()).gpuBudget).toBeUndefined();
     expect(db.device).toBe('wasm'); // the test browser's GPU is software, which 'auto' refuses
   });
 });
