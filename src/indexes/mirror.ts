@@ -154,7 +154,9 @@ export function createMirror<Copy extends GpuCopy>(devices: Devices, ways: reado
       await sync(created);
     } catch {
       // No pipelines on this driver: the CPU goes on alone.
-      if (generation === started) without = 'failed';
+      if (generation !== started) return;
+      without = 'failed';
+      promised = 0;
     }
   }
 

@@ -203,3 +203,12 @@ test('a copy that gave way is made again when there is room', async () => {
   codes.mirror.close();
   expect(await rows.ask()).toBe('f32');
 });
+
+test('a smaller copy that cannot be made takes no room', async () => {
+  const devices = devicesWith(100);
+  const failing = indexOn(devices, 100, ['f32', 'f16'], Promise.reject(new Error('no pipelines')));
+  const other = indexOn(devices, 50);
+  expect([await failing.ask(), await other.ask()]).toEqual(['f32', 'f32']);
+  expect(await failing.ask()).toBe('the GPU failed');
+  expect(devices.gpuBudget.bytes).toBe(50);
+});

@@ -36,10 +36,14 @@ export async function layoutFor(gpu: Gpu, precision: Precision, pieces: number):
   }
 }
 
-/** The faster layout, as measured now or before. */
+/** Both layouts' rates, as measured now or before. */
+export function measuredRates(gpu: Gpu, precision: Precision): ReturnType<typeof calibrateScan> {
+  return gpu.measurements.once(`scan ${precision}`, ['interleaved', 'rowMajor'], () => calibrateScan(gpu, precision));
+}
+
+/** The faster layout. */
 export async function measuredScan(gpu: Gpu, precision: Precision): Promise<ScanRate> {
-  const measure = () => calibrateScan(gpu, precision);
-  const rates = await gpu.measurements.once(`scan ${precision}`, ['interleaved', 'rowMajor'], measure);
+  const rates = await measuredRates(gpu, precision);
   return rates.rowMajor > rates.interleaved * GAIN_MIN
     ? { layout: 'row-major', bytesPerMs: rates.rowMajor }
     : { layout: 'interleaved', bytesPerMs: rates.interleaved };
