@@ -53,7 +53,7 @@ if (isSoftware) {
   for (const { name, value, unit, n, d } of figures) {
     const shape = `${n.toLocaleString('en')} x ${d}`;
     const target = name in TARGETS ? `, target ${TARGETS[name]}` : '';
-    console.log(`${name.padEnd(40)}${shape.padStart(18)}${value.toPrecision(3).padStart(12)}  ${unit}${target}`);
+    console.log(`${name.padEnd(44)}${shape.padStart(18)}${value.toPrecision(3).padStart(12)}  ${unit}${target}`);
   }
   mkdirSync(`${root}bench/results`, { recursive: true });
   const lines = figures.map((figure) => `${JSON.stringify({ ...figure, adapter, date })}\n`);

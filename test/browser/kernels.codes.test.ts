@@ -63,7 +63,7 @@ describe.each<Tier>(['int8', 'binary'])('%s', (tier) => {
     for (let seed = 0; seed < cases; seed += 20) {
       await Promise.all(Array.from({ length: 20 }, (_, i) => check(seed + i)));
     }
-  }, 600_000);
+  }, 1_200_000);
 
   test('float32 arithmetic in integers rounds as JavaScript does, at every extreme', async () => {
     const specials = [
