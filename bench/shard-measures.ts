@@ -45,7 +45,7 @@ export async function measureShards(shape: { n: number; d: number }, rounds: num
     const query = Float32Array.from({ length: d }, () => random.normal());
     const search = { query, k: 10, rowCount: n };
     const alone = await timed(() => one.search(search));
-    const together = await timed(() => two.search(search));
+    const together = await timed(() => two.searchAll([search]));
     const readAlone = await timed(roof);
     const readTogether = await timed(readBoth);
     // The first rounds warm up.

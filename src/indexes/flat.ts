@@ -6,6 +6,7 @@ import { type CpuRows, isProductMetric, type RowSearch } from '../kernels/kernel
 import type { Gpu } from '../kernels/webgpu/device.ts';
 import { createGpuRows } from '../kernels/webgpu/rows.ts';
 import { createMirror } from './mirror.ts';
+import { gathered, TOGETHER_ON_GPU, togetherOnCpu } from './together.ts';
 import type { VectorHits, VectorIndex, VectorIndexOptions, VectorSearch } from './vector-index.ts';
 
 export interface FlatIndexOptions extends VectorIndexOptions {
@@ -16,6 +17,7 @@ export interface FlatIndexOptions extends VectorIndexOptions {
 export function createFlatIndex(options: FlatIndexOptions, devices: Devices): VectorIndex {
   const { dimension, metric, isHalf = false } = options;
   const cpu = devices.createCpuRows(options);
+  const searchCpu = gathered(cpu.searchAll);
   const precisions = isHalf ? (['f16'] as const) : (['f32', 'f16'] as const);
   const ways = precisions.map((precision) => (gpu: Gpu) => createGpuRows(gpu, cpu, { precision }));
   const mirror = createMirror(devices, isProductMetric(metric) ? ways : []);
@@ -47,7 +49,7 @@ export function createFlatIndex(options: FlatIndexOptions, devices: Devices): Ve
         return hits && { ...hits, device: 'webgpu', tier: gpu.precision === 'f16' ? 'f16' : 'none' };
       });
       if (onGpu) return onGpu;
-      return { ...cpu.search(request), device: cpu.device, tier: 'none' };
+      return { ...(await searchCpu(request)), device: cpu.device, tier: 'none' };
     } finally {
       inFlight--;
       free();
@@ -76,6 +78,10 @@ export function createFlatIndex(options: FlatIndexOptions, devices: Devices): Ve
     },
     get bytes() {
       return { gpu: mirror.bytes, memory: cpu.bytes };
+    },
+    get together() {
+      const bytes = cpu.rowCount * rowBytes;
+      return mirror.answers(bytes) ? TOGETHER_ON_GPU : togetherOnCpu(bytes);
     },
     append,
     encode: () => null,

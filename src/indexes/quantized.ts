@@ -10,6 +10,7 @@ import type { ProductMetric } from '../kernels/kernel.ts';
 import { createGpuCodes } from '../kernels/webgpu/codes.ts';
 import { checkRows, copyOf } from './flat.ts';
 import { createMirror } from './mirror.ts';
+import { gathered, TOGETHER_ON_GPU, togetherOnCpu } from './together.ts';
 import type { Codes, VectorHits, VectorIndex, VectorIndexOptions, VectorSearch } from './vector-index.ts';
 
 /**
@@ -34,6 +35,8 @@ export function createQuantizedIndex(options: QuantizedIndexOptions, devices: De
   const coder = createCoder(options);
   const originals = devices.createCpuRows({ dimension, metric });
   const codes = devices.createCodeRows(coder);
+  const searchOriginals = gathered(originals.searchAll);
+  const scanCodes = gathered(codes.candidatesOfAll);
   const mirror = createMirror(devices, [(gpu) => createGpuCodes(gpu, codes)]);
   const { recordBytes } = coder;
   let inFlight = 0;
@@ -77,7 +80,7 @@ export function createQuantizedIndex(options: QuantizedIndexOptions, devices: De
     const norm = vectorNorm(query, 0, dimension);
     // A query without direction has nothing to estimate.
     if (request.exact || norm === 0 || norm > QUERY_NORM_MAX) {
-      const hits = originals.search({
+      const hits = await searchOriginals({
         query,
         k,
         rowCount,
@@ -92,7 +95,7 @@ export function createQuantizedIndex(options: QuantizedIndexOptions, devices: De
     const wish = { rowCount, wanted, ...(mask && { mask }) };
     const looked = mask ? Math.min(rowCount, mask.count()) : rowCount;
     const onGpu = await mirror.ask(rowCount, looked * recordBytes, (gpu) => gpu.candidates(coded, wish));
-    const found = onGpu ?? codes.candidates(coded, wish);
+    const found = onGpu ?? (await scanCodes({ query: coded, ...wish }));
     // Rows whose magnitude no float32 kernel can be trusted with are always looked at.
     const among = Array.from(withOdd(originals, { rowCount, ...(mask && { mask }) }, found.rows));
     const scanned = performance.now();
@@ -130,6 +133,10 @@ export function createQuantizedIndex(options: QuantizedIndexOptions, devices: De
     },
     get bytes() {
       return { gpu: mirror.bytes, memory: originals.bytes + codes.bytes };
+    },
+    get together() {
+      const bytes = codes.rowCount * recordBytes;
+      return mirror.answers(bytes) ? TOGETHER_ON_GPU : togetherOnCpu(bytes);
     },
     append,
     encode,

@@ -4,12 +4,14 @@ import type { Devices } from '../kernels/devices.ts';
 import type { ShardPool } from '../kernels/shards/pool.ts';
 import { createShardedRows } from '../kernels/shards/rows.ts';
 import { checkRows } from './flat.ts';
+import { gathered, togetherOnCpu } from './together.ts';
 import type { VectorHits, VectorIndex, VectorIndexOptions, VectorSearch } from './vector-index.ts';
 
 export function createShardedIndex(options: VectorIndexOptions, devices: Devices, pool: ShardPool): VectorIndex {
   const { dimension, metric } = options;
   const device = devices.cpu;
   const rows = createShardedRows(devices.createCpuRows(options), pool);
+  const searchRows = gathered(rows.searchAll);
   let closed = false;
 
   function checkOpen(): void {
@@ -30,6 +32,9 @@ export function createShardedIndex(options: VectorIndexOptions, devices: Devices
     get workers() {
       return rows.workers;
     },
+    get together() {
+      return togetherOnCpu((rows.rowCount * dimension * 4) / rows.workers);
+    },
     get isLost() {
       return rows.isLost;
     },
@@ -47,7 +52,7 @@ export function createShardedIndex(options: VectorIndexOptions, devices: Devices
     vectors: rows.vectors,
     async search({ query, k, rowCount = rows.rowCount, mask, minScore }: VectorSearch): Promise<VectorHits> {
       checkOpen();
-      const hits = await rows.search({
+      const hits = await searchRows({
         query,
         k,
         rowCount,

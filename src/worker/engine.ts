@@ -12,6 +12,7 @@ import {
   type Engine,
   type EngineEvent,
   type EngineOptions,
+  type EngineQuery,
   type Notice,
   type NoticeEvent,
   type OpenedCollection,
@@ -42,9 +43,6 @@ import { Transfers } from './transfer.ts';
 
 /** How long a batch of queries works before it lets other messages in, milliseconds. */
 const TURN_MS = 16;
-
-/** Queries begun in one turn read the rows on a GPU together. */
-const GPU_BATCH = 64;
 
 /** A collection with fewer deleted rows is not compacted unasked. */
 const COMPACTION_ROWS_MIN = 1000;
@@ -536,19 +534,20 @@ export function createEngine(
           return (await embedder.embed([text], { kind: 'query', signal }))[0] ?? null;
         };
         const answers = [];
-        const together = index?.device === 'webgpu' ? GPU_BATCH : 1;
         let turnEnds = performance.now() + TURN_MS;
-        for (let first = 0; first < queries.length; first += together) {
+        for (let first = 0; first < queries.length; ) {
           // What is in memory is answered without letting go of the thread, and a batch may be long.
           if (performance.now() > turnEnds) {
             await nextTask();
             throwIfAborted(signal);
             turnEnds = performance.now() + TURN_MS;
           }
+          const together = vectorsTogether(queries, first, index?.together ?? 1);
           const batch = queries
             .slice(first, first + together)
             .map((query) => withRows(id, state, (collection) => answerQuery(collection, query, embed, signal)));
           answers.push(...(await Promise.all(batch)));
+          first += together;
         }
         return answers;
       });
@@ -661,6 +660,13 @@ function damageNotice(damage: Damage, store: Store): Notice {
 
 function readonlyNotice({ code, message }: PiramidError): Notice {
   return { name: 'readonly', detail: { code, message } };
+}
+
+/** How many queries from `first` on are answered at a time: those with a vector, up to `most`, or else one. */
+function vectorsTogether(queries: readonly EngineQuery[], first: number, most: number): number {
+  let end = first;
+  while (end < first + most && (queries[end]?.vector ?? queries[end]?.embed ?? null) !== null) end++;
+  return Math.max(1, end - first);
 }
 
 function deletedError(): PiramidError {

@@ -49,12 +49,13 @@ test('rows in several places give the oracle’s answer, as they come and go, in
         rows.truncate(row);
       }
       expect(rows.rowCount).toBe(rowCount);
-      const hits = await rows.search({ query, k, rowCount, ...(mask && { mask }) });
-      expect(found(hits), name).toEqual(oracle(example));
+      const search = (end: number) => rows.searchAll([{ query, k, rowCount: end, ...(mask && { mask }) }]);
+      const [hits] = await search(rowCount);
+      expect(found(hits!), name).toEqual(oracle(example));
       // Newer rows are not seen.
       const [less, fewer] = [Math.floor(rowCount / 2), Math.floor(rowCount / 3)];
-      const older = await rows.search({ query, k, rowCount: less, ...(mask && { mask }) });
-      expect(found(older), name).toEqual(oracle({ ...example, rowCount: less }));
+      const [older] = await search(less);
+      expect(found(older!), name).toEqual(oracle({ ...example, rowCount: less }));
       expect(await rows.vectors([less, fewer].slice(0, rowCount)), name).toEqual(
         [less, fewer].slice(0, rowCount).map((row) => vectors.slice(row * dimension, (row + 1) * dimension)),
       );
@@ -85,7 +86,7 @@ test('a worker that ends is LostRows to those who wait and to those who come, an
   const rows = create();
   await rows.reserve(100);
   rows.append(makeVectors('random', seededRandom(1), 100, 2));
-  const search = () => rows.search({ query: Float32Array.of(1, 2), k: 3, rowCount: 100 });
+  const search = async () => (await rows.searchAll([{ query: Float32Array.of(1, 2), k: 3, rowCount: 100 }]))[0]!;
   expect((await search()).rows).toHaveLength(3);
   const waiting = search();
   kill[0]!();

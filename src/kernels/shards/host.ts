@@ -1,8 +1,8 @@
 // The other end of sharded rows: what a worker does that holds a part of them. Owns nothing but the rows it was given; it
 // answers what it is asked over one port, in order.
 import { Bitset } from '../../structures/bitset.ts';
-import type { CpuRows, RowsOptions } from '../kernel.ts';
-import type { ShardAnswer, ShardRequest } from './pool.ts';
+import type { CpuRows, RowSearch, RowsOptions } from '../kernel.ts';
+import type { ShardAnswer, ShardRequest, ShardSearch } from './pool.ts';
 
 /** Serves rows on a port until it is told to `end`. */
 export function serveRows(port: MessagePort, create: (options: RowsOptions) => CpuRows, end: () => void): void {
@@ -25,9 +25,8 @@ export function serveRows(port: MessagePort, create: (options: RowsOptions) => C
         rows.truncate(request.rowCount);
         break;
       case 'search': {
-        const { search, mask } = request;
-        const hits = rows.search({ ...search, ...(mask && { mask: new Bitset(search.rowCount, mask) }) });
-        return { value: hits, transfer: [hits.rows.buffer, hits.scores.buffer] };
+        const hits = rows.searchAll(request.searches.map(withMask));
+        return { value: hits, transfer: hits.flatMap(({ rows: found, scores }) => [found.buffer, scores.buffer]) };
       }
       case 'vectors': {
         const { dimension } = rows;
@@ -58,4 +57,9 @@ export function serveRows(port: MessagePort, create: (options: RowsOptions) => C
     }
     port.postMessage(answer, transfer);
   };
+}
+
+/** What a part is asked for, as its rows take it. */
+export function withMask({ mask, ...search }: ShardSearch): RowSearch {
+  return mask ? { ...search, mask: new Bitset(search.rowCount, mask) } : search;
 }

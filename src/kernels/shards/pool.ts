@@ -3,6 +3,9 @@
 // memory. Knows nothing of which rows are where.
 import type { RowHits, RowSearch, RowsOptions } from '../kernel.ts';
 
+/** A mask crosses as its words. */
+export type ShardSearch = Omit<RowSearch, 'mask'> & { mask?: Uint32Array<ArrayBuffer> };
+
 /** Beyond these, memory is what is waited for. Bounds the workers of a database, the engine's own included. */
 const WORKERS_MAX = 4;
 /** How long a worker may take to start, milliseconds. Without it, rows stay where they are. */
@@ -20,7 +23,7 @@ export type ShardRequest = { set: number } & (
   | { type: 'reserve'; rowCount: number }
   | { type: 'append'; vectors: Float32Array<ArrayBuffer> }
   | { type: 'truncate'; rowCount: number }
-  | { type: 'search'; search: Omit<RowSearch, 'mask'>; mask?: Uint32Array<ArrayBuffer> }
+  | { type: 'search'; searches: readonly ShardSearch[] }
   | { type: 'vectors'; rows: Uint32Array<ArrayBuffer> }
   | { type: 'close' }
 );
@@ -34,7 +37,7 @@ export interface ShardValues {
   reserve: number;
   append: undefined;
   truncate: undefined;
-  search: RowHits;
+  search: RowHits[];
   /** Shape: (rows, dimension). */
   vectors: Float32Array<ArrayBuffer>;
   close: undefined;

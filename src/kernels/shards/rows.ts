@@ -1,9 +1,10 @@
 // Rows spread over this worker and others: which block of rows is where, and one search over all of them. Every part gives
 // its best k with canonical scores, so the best of these are the best of all, the same bits as from one place.
-import { Bitset } from '../../structures/bitset.ts';
+import type { Bitset } from '../../structures/bitset.ts';
 import { TopK } from '../../structures/top-k.ts';
 import type { CpuRows, RowHits, RowSearch } from '../kernel.ts';
-import { LostRows, type Shard, type ShardPool } from './pool.ts';
+import { withMask } from './host.ts';
+import { LostRows, type Shard, type ShardPool, type ShardSearch } from './pool.ts';
 
 export interface ShardLayout {
   /** Rows of a block, a multiple of 32: small beside what makes sharding worth it. @default 8192 */
@@ -25,9 +26,9 @@ export interface ShardedRows {
   /** See `CpuRows`. */
   append(vectors: Float32Array): void;
   truncate(rowCount: number): void;
-  /** Rejects with `LostRows` where a part is gone. */
-  search(search: RowSearch): Promise<RowHits>;
-  /** Copies of rows as they were appended. Rejects like `search`. */
+  /** See `CpuRows`. Rejects with `LostRows` where a part is gone. */
+  searchAll(searches: readonly RowSearch[]): Promise<RowHits[]>;
+  /** Copies of rows as they were appended. Rejects like `searchAll`. */
   vectors(rows: ArrayLike<number>): Promise<Float32Array<ArrayBuffer>[]>;
   close(): void;
 }
@@ -109,30 +110,33 @@ export function createShardedRows(local: CpuRows, pool: ShardPool, layout: Shard
       shard.ask({ set, type: 'truncate', rowCount: rowsOf(i + 1, end) }).catch(ignoreLost);
   }
 
-  async function search({ mask, ...wish }: RowSearch): Promise<RowHits> {
+  async function searchAll(searches: readonly RowSearch[]): Promise<RowHits[]> {
     const start = performance.now();
-    const { k, rowCount: end } = wish;
-    const counts = blocksOf.map((_, owner) => rowsOf(owner, end));
     const answers = shards.map((shard, i) => {
-      const request = { set, type: 'search', search: { ...wish, rowCount: counts[i + 1]! } } as const;
-      if (!mask) return shard.ask(request);
-      const words = maskOf(mask, i + 1, counts[i + 1]!);
-      return shard.ask({ ...request, mask: words }, [words.buffer]);
+      const parts = searches.map((search) => partOf(search, i + 1));
+      const masks = parts.flatMap(({ mask }) => (mask ? [mask.buffer] : []));
+      return shard.ask({ set, type: 'search', searches: parts }, masks);
     });
     // The others work while this one does; a failure among them is seen below.
     for (const answer of answers) answer.catch(ignoreLost);
-    const mine = local.search({
-      ...wish,
-      rowCount: counts[0]!,
-      ...(mask && { mask: new Bitset(counts[0]!, maskOf(mask, 0, counts[0]!)) }),
-    });
+    const mine = local.searchAll(searches.map((search) => withMask(partOf(search, 0))));
     const parts = [mine, ...(await Promise.all(answers))];
-    const best = new TopK(Math.min(k, end));
-    for (const [owner, { rows, scores }] of parts.entries()) {
-      for (const [i, row] of rows.entries()) best.push(globalRow(owner, row), scores[i]!);
-    }
-    const rescoreMs = Math.max(...parts.map((part) => part.rescoreMs));
-    return { ...best.take(), scanMs: performance.now() - start - rescoreMs, rescoreMs };
+    const scannedMs = performance.now() - start;
+    return searches.map(({ k, rowCount: end }, i) => {
+      const best = new TopK(Math.min(k, end));
+      for (const [owner, hits] of parts.entries()) {
+        const { rows, scores } = hits[i]!;
+        for (const [j, row] of rows.entries()) best.push(globalRow(owner, row), scores[j]!);
+      }
+      const rescoreMs = Math.max(...parts.map((hits) => hits[i]!.rescoreMs));
+      return { ...best.take(), scanMs: scannedMs - rescoreMs, rescoreMs };
+    });
+  }
+
+  /** What an owner is asked for. */
+  function partOf({ mask, ...search }: RowSearch, owner: number): ShardSearch {
+    const count = rowsOf(owner, search.rowCount);
+    return { ...search, rowCount: count, ...(mask && { mask: maskOf(mask, owner, count) }) };
   }
 
   /** An owner's part of a mask. */
@@ -196,7 +200,7 @@ export function createShardedRows(local: CpuRows, pool: ShardPool, layout: Shard
     reserve,
     append,
     truncate,
-    search,
+    searchAll,
     vectors,
     close() {
       local.close();
