@@ -22,14 +22,14 @@ export async function measureShards(shape: { n: number; d: number }, rounds: num
   }, 1);
   const create = () => createWasmRows(module, { dimension: d, metric: 'cosine' });
   const one = create();
-  const two: ShardedRows = createShardedRows(create(), pool);
+  const two: ShardedRows = createShardedRows({ rows: create(), codes: null }, pool);
   const random = seededRandom(1);
   const batch = 10_000;
   await two.reserve(n);
   for (let row = 0; row < n; row += batch) {
     const vectors = new Float32Array(batch * d).map(() => random.next() - 0.5);
     one.append(vectors);
-    two.append(vectors);
+    two.append(vectors, null);
   }
   const roof = await createRoof(half);
   const readBoth = () => {

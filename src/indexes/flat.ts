@@ -5,6 +5,7 @@ import type { Devices } from '../kernels/devices.ts';
 import { type CpuRows, isProductMetric, type RowSearch } from '../kernels/kernel.ts';
 import type { Gpu } from '../kernels/webgpu/device.ts';
 import { createGpuRows } from '../kernels/webgpu/rows.ts';
+import { createLifetime } from './lifetime.ts';
 import { createMirror } from './mirror.ts';
 import { gathered, TOGETHER_ON_GPU, togetherOnCpu } from './together.ts';
 import type { VectorHits, VectorIndex, VectorIndexOptions, VectorSearch } from './vector-index.ts';
@@ -22,48 +23,27 @@ export function createFlatIndex(options: FlatIndexOptions, devices: Devices): Ve
   const ways = precisions.map((precision) => (gpu: Gpu) => createGpuRows(gpu, cpu, { precision }));
   const mirror = createMirror(devices, isProductMetric(metric) ? ways : []);
   const rowBytes = dimension * 4;
-  let inFlight = 0;
-  let closed = false;
+  const lifetime = createLifetime(() => {
+    mirror.close();
+    cpu.close();
+  });
 
   function append(vectors: Float32Array): void {
-    checkOpen();
+    lifetime.check();
     checkRows(vectors, dimension);
     cpu.append(vectors);
     mirror.follow(cpu.rowCount * rowBytes);
   }
 
-  async function search({ query, k, rowCount = cpu.rowCount, mask, minScore }: VectorSearch): Promise<VectorHits> {
-    checkOpen();
-    const request: RowSearch = {
-      query,
-      k,
-      rowCount,
-      ...(mask && { mask }),
-      ...(minScore !== undefined && { minScore }),
-    };
-    inFlight++;
-    try {
-      const looked = mask ? Math.min(rowCount, mask.count()) : rowCount;
-      const onGpu = await mirror.ask(rowCount, looked * rowBytes, async (gpu): Promise<VectorHits | null> => {
-        const hits = await gpu.search(request);
-        return hits && { ...hits, device: 'webgpu', tier: gpu.precision === 'f16' ? 'f16' : 'none' };
-      });
-      if (onGpu) return onGpu;
-      return { ...(await searchCpu(request)), device: cpu.device, tier: 'none' };
-    } finally {
-      inFlight--;
-      free();
-    }
-  }
-
-  function checkOpen(): void {
-    if (closed) throw new PiramidError('CLOSED', 'the index has been closed');
-  }
-
-  function free(): void {
-    if (!closed || inFlight > 0) return;
-    mirror.close();
-    cpu.close();
+  async function find(search: VectorSearch): Promise<VectorHits> {
+    const request = rowSearchOf(search, cpu.rowCount);
+    const { rowCount, mask } = request;
+    const looked = mask ? Math.min(rowCount, mask.count()) : rowCount;
+    const onGpu = await mirror.ask(rowCount, looked * rowBytes, async (gpu): Promise<VectorHits | null> => {
+      const hits = await gpu.search(request);
+      return hits && { ...hits, device: 'webgpu', tier: gpu.precision === 'f16' ? 'f16' : 'none' };
+    });
+    return onGpu ?? { ...(await searchCpu(request)), device: cpu.device, tier: 'none' };
   }
 
   return {
@@ -86,7 +66,7 @@ export function createFlatIndex(options: FlatIndexOptions, devices: Devices): Ve
     append,
     encode: () => null,
     reserve(rowCount) {
-      checkOpen();
+      lifetime.check();
       cpu.reserve(rowCount);
     },
     truncate(rowCount) {
@@ -94,12 +74,19 @@ export function createFlatIndex(options: FlatIndexOptions, devices: Devices): Ve
       mirror.restart();
     },
     vectors: async (rows) => Array.from(rows, (row) => copyOf(cpu, row, dimension)),
-    search,
-    close() {
-      if (closed) return;
-      closed = true;
-      free();
-    },
+    search: (search) => lifetime.within(() => find(search)),
+    close: lifetime.close,
+  };
+}
+
+/** What rows are to find for a search; of all `rowCount` that there are, if it does not say. */
+export function rowSearchOf({ query, k, rowCount, mask, minScore }: VectorSearch, all: number): RowSearch {
+  return {
+    query,
+    k,
+    rowCount: rowCount ?? all,
+    ...(mask && { mask }),
+    ...(minScore !== undefined && { minScore }),
   };
 }
 

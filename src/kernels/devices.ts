@@ -40,11 +40,14 @@ export interface OpenDevicesOptions {
 }
 
 /** What makes rows on this thread's processor: WASM, or JavaScript where there is no WASM SIMD or `js` is asked for. */
-export async function openCpu(wanted: 'auto' | Device): Promise<Pick<Devices, 'cpu' | 'createCpuRows'>> {
-  const wasm = wanted === 'js' ? null : await loadWasm();
+export async function openCpu(
+  wanted: 'auto' | Device,
+): Promise<Pick<Devices, 'cpu' | 'createCpuRows' | 'createCodeRows'>> {
+  const [wasm, wasmCodes] = wanted === 'js' ? [] : await Promise.all([loadWasm(), loadWasmCodes()]);
   return {
     cpu: wasm ? 'wasm' : 'js',
     createCpuRows: (rows) => (wasm ? createWasmRows(wasm, rows) : createJsRows(rows)),
+    createCodeRows: (coder) => (wasmCodes ? createWasmCodes(wasmCodes, coder) : createJsCodes(coder)),
   };
 }
 
@@ -52,10 +55,7 @@ export async function openCpu(wanted: 'auto' | Device): Promise<Pick<Devices, 'c
 export async function openDevices(wanted: 'auto' | Device, options: OpenDevicesOptions = {}): Promise<Devices> {
   const { retryMs = [1000, 4000, 16_000, 64_000, 256_000], openShard } = options;
   const software = wanted === 'webgpu';
-  const [{ cpu, createCpuRows }, wasmCodes] = await Promise.all([
-    openCpu(wanted),
-    wanted === 'js' ? null : loadWasmCodes(),
-  ]);
+  const { cpu, createCpuRows, createCodeRows } = await openCpu(wanted);
   let gpu = wanted === 'auto' || wanted === 'webgpu' ? await openGpu({ software }) : null;
   if (wanted === 'wasm' && cpu !== 'wasm')
     throw new PiramidError('UNSUPPORTED', "device: 'wasm' needs WebAssembly with SIMD");
@@ -113,7 +113,7 @@ export async function openDevices(wanted: 'auto' | Device, options: OpenDevicesO
     },
     ...(adapter === undefined ? {} : { adapter }),
     createCpuRows,
-    createCodeRows: (coder) => (wasmCodes ? createWasmCodes(wasmCodes, coder) : createJsCodes(coder)),
+    createCodeRows,
     onGpuBack(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

@@ -1,10 +1,22 @@
 // Other workers that hold rows: starts them when rows are first given away, carries requests to them, and knows when one is
 // gone. Each has its memory to itself, so that rows are scanned side by side, and beyond the 4 GB of one, without shared
 // memory. Knows nothing of which rows are where.
-import type { RowHits, RowSearch, RowsOptions } from '../kernel.ts';
+import type { CodeHits, CodeSearch } from '../codes/coder.ts';
+import type { CanonicalHits, RowHits, RowSearch } from '../kernel.ts';
+import type { PartOptions } from './part.ts';
 
-/** A mask crosses as its words. */
-export type ShardSearch = Omit<RowSearch, 'mask'> & { mask?: Uint32Array<ArrayBuffer> };
+/** A search of a part. A mask crosses as its words. */
+export interface PartSearch<Wish> {
+  wish: Wish;
+  words: Uint32Array<ArrayBuffer> | null;
+}
+
+/** The best k of some rows, by their numbers at their place. */
+export interface BestOf {
+  query: Float32Array;
+  among: ArrayLike<number> & Iterable<number>;
+  k: number;
+}
 
 /** Beyond these, memory is what is waited for. Bounds the workers of a database, the engine's own included. */
 const WORKERS_MAX = 4;
@@ -19,11 +31,13 @@ export interface ShardWorker {
 }
 
 export type ShardRequest = { set: number } & (
-  | ({ type: 'create' } & RowsOptions)
+  | ({ type: 'create' } & PartOptions)
   | { type: 'reserve'; rowCount: number }
-  | { type: 'append'; vectors: Float32Array<ArrayBuffer> }
+  | { type: 'append'; vectors: Float32Array<ArrayBuffer>; records: Uint8Array<ArrayBuffer> | null }
   | { type: 'truncate'; rowCount: number }
-  | { type: 'search'; searches: readonly ShardSearch[] }
+  | { type: 'search'; searches: readonly PartSearch<Omit<RowSearch, 'mask'>>[] }
+  | { type: 'candidates'; searches: readonly PartSearch<Omit<CodeSearch, 'mask'>>[] }
+  | { type: 'best'; wishes: readonly BestOf[] }
   | { type: 'vectors'; rows: Uint32Array<ArrayBuffer> }
   | { type: 'close' }
 );
@@ -38,6 +52,8 @@ export interface ShardValues {
   append: undefined;
   truncate: undefined;
   search: RowHits[];
+  candidates: CodeHits[];
+  best: CanonicalHits[];
   /** Shape: (rows, dimension). */
   vectors: Float32Array<ArrayBuffer>;
   close: undefined;
