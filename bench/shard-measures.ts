@@ -13,13 +13,16 @@ export async function measureShards(shape: { n: number; d: number }, rounds: num
   const worker = new ShardWorker();
   const half = (n * d * 4) / 2;
   const done = () => new Promise((resolve) => worker.addEventListener('message', resolve, { once: true }));
-  const pool = createShardPool(async () => {
-    const { port1: port, port2 } = new MessageChannel();
-    const ready = done();
-    worker.postMessage({ port: port2, bytes: half }, [port2]);
-    await ready;
-    return { port, lost: new Promise(() => {}) };
-  }, 1);
+  const pool = createShardPool(
+    async () => {
+      const { port1: port, port2 } = new MessageChannel();
+      const ready = done();
+      worker.postMessage({ port: port2, bytes: half }, [port2]);
+      await ready;
+      return { port, lost: new Promise(() => {}) };
+    },
+    { count: 1 },
+  );
   const create = () => createWasmRows(module, { dimension: d, metric: 'cosine' });
   const one = create();
   const two: ShardedRows = createShardedRows({ rows: create(), codes: null }, pool);

@@ -8,7 +8,7 @@ import { vectorNorm } from '../kernels/js.ts';
 import { productMetric } from '../kernels/kernel.ts';
 import { createPart } from '../kernels/shards/part.ts';
 import type { ShardPool } from '../kernels/shards/pool.ts';
-import { createShardedRows, type ShardLayout } from '../kernels/shards/rows.ts';
+import { createShardedRows } from '../kernels/shards/rows.ts';
 import { createCoding } from './coding.ts';
 import { checkRows, rowSearchOf } from './flat.ts';
 import { createLifetime } from './lifetime.ts';
@@ -20,17 +20,11 @@ export interface ShardedIndexOptions extends VectorIndexOptions {
   tier: Tier | null;
 }
 
-/** `layout`: tests make it small. */
-export function createShardedIndex(
-  options: ShardedIndexOptions,
-  devices: Devices,
-  pool: ShardPool,
-  layout: ShardLayout = {},
-): VectorIndex {
+export function createShardedIndex(options: ShardedIndexOptions, devices: Devices, pool: ShardPool): VectorIndex {
   const { dimension, metric, tier } = options;
   const device = devices.cpu;
   const coding = tier && createCoding({ dimension, metric: productMetric(metric), tier });
-  const rows = createShardedRows(createPart(options, devices), pool, layout);
+  const rows = createShardedRows(createPart(options, devices), pool);
   const searchRows = gathered(rows.searchAll);
   const scanCodes = gathered(rows.candidatesOfAll);
   const rescore = gathered(rows.bestOfAll);

@@ -6,7 +6,7 @@ import { createJsCodes } from './codes/js.ts';
 import { createJsRows } from './js.ts';
 import type { CpuRows, RowsOptions } from './kernel.ts';
 import { GPU_BYTES_UNMEASURED, measureRouting } from './routing.ts';
-import { createShardPool, type ShardPool, type ShardWorker } from './shards/pool.ts';
+import { createShardPool, type ShardPool, type ShardPoolOptions, type ShardWorker } from './shards/pool.ts';
 import { createWasmCodes, loadWasmCodes } from './wasm/codes.ts';
 import { createWasmRows, loadWasm } from './wasm/rows.ts';
 import { type Gpu, openGpu } from './webgpu/device.ts';
@@ -37,6 +37,8 @@ export interface OpenDevicesOptions {
   retryMs?: readonly number[];
   /** Starts a worker that serves rows. Left out: there are none. */
   openShard?: () => Promise<ShardWorker | null>;
+  /** How many of them, and how rows lie in them. */
+  shards?: ShardPoolOptions;
 }
 
 /** What makes rows on this thread's processor: WASM, or JavaScript where there is no WASM SIMD or `js` is asked for. */
@@ -64,7 +66,7 @@ export async function openDevices(wanted: 'auto' | Device, options: OpenDevicesO
   }
 
   const adapter = gpu?.description;
-  const shards = openShard && !gpu ? createShardPool(openShard) : null;
+  const shards = openShard && !gpu ? createShardPool(openShard, options.shards) : null;
   const listeners = new Set<(gpu: Gpu) => void>();
   let closed = false;
   let timer: ReturnType<typeof setTimeout> | undefined;

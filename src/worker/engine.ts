@@ -3,7 +3,7 @@
 import { PiramidError, throwIfAborted } from '../errors.ts';
 import { type Devices, openDevices } from '../kernels/devices.ts';
 import { isProductMetric } from '../kernels/kernel.ts';
-import { LostRows, type ShardWorker } from '../kernels/shards/pool.ts';
+import { LostRows, type ShardPoolOptions, type ShardWorker } from '../kernels/shards/pool.ts';
 import type { CreateModelLoader, LoadOptions, ModelLoader } from '../models/model.ts';
 import { nextTask } from '../models/turns.ts';
 import {
@@ -81,13 +81,15 @@ export interface Environment {
   originOf?: (call: CallId) => Origin | null;
   /** @default all rows stay in this worker */
   openShard?: OpenShard;
+  /** How many other workers there may be, and how rows lie in them. @default as the processor and the size of rows say */
+  shards?: ShardPoolOptions;
   /** What the records are stored in. @default as the options of `open` say */
   openBackend?: (options: EngineOptions) => Promise<Backend>;
 }
 
 export function createEngine(
   createModelLoader: CreateModelLoader,
-  { originOf = () => null, openShard, openBackend = backendOf }: Environment = {},
+  { originOf = () => null, openShard, shards = {}, openBackend = backendOf }: Environment = {},
 ): LocalEngine {
   let database: OpenDatabase | null = null;
   const collections = new Map<number, Promise<CollectionState>>();
@@ -307,7 +309,7 @@ export function createEngine(
       const encode: EncodeVectors = (config, vectors, rowCount) => encodeVectors(config, vectors, rowCount, scanBudget);
       const [stored, devices] = await Promise.all([
         openBackend(options).then((backend) => openStore(backend, options.key ?? null, known, encode)),
-        openDevices(options.device, openShard ? { openShard: () => openShard(options.device) } : {}),
+        openDevices(options.device, openShard ? { openShard: () => openShard(options.device), shards } : {}),
       ]);
       const { store } = stored;
       const models = createModelLoader(options.models);

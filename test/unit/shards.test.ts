@@ -1,10 +1,9 @@
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
 import { createQuantizedIndex } from '../../src/indexes/quantized.ts';
 import { createShardedIndex } from '../../src/indexes/sharded.ts';
 import { createJsCodes } from '../../src/kernels/codes/js.ts';
 import { openDevices } from '../../src/kernels/devices.ts';
 import { createJsRows } from '../../src/kernels/js.ts';
-import { serveRows } from '../../src/kernels/shards/host.ts';
 import { type Cpu, createPart, type Part, type PartOptions } from '../../src/kernels/shards/part.ts';
 import { createShardPool, LostRows, type ShardPool } from '../../src/kernels/shards/pool.ts';
 import { createShardedRows } from '../../src/kernels/shards/rows.ts';
@@ -12,6 +11,7 @@ import { createWasmCodes, loadWasmCodes } from '../../src/kernels/wasm/codes.ts'
 import { createWasmRows, loadWasm } from '../../src/kernels/wasm/rows.ts';
 import { seededRandom } from '../../src/structures/random.ts';
 import { ALL_METRICS, found, makeVectors, oracle, seededCase } from './kernels.oracle.ts';
+import { openShardHere } from './shard-worker.ts';
 
 const module = await loadWasm();
 const wasmCodes = await loadWasmCodes();
@@ -26,24 +26,19 @@ afterAll(() => {
   for (const port of ports) port.close();
 });
 
-/** Other ends in this thread, by ports as real ones. `kill` ends one. */
+/** Other ends in this thread. `kill` ends one. */
 function poolOf(
   count: number,
   create: (options: PartOptions) => Part = (options) => createPart(options, jsCpu),
 ): { pool: ShardPool; kill: (() => void)[] } {
   const kill: (() => void)[] = [];
-  const pool = createShardPool(async () => {
-    const { port1, port2 } = new MessageChannel();
-    ports.push(port1, port2);
-    serveRows(port2, create, () => {});
-    const lost = new Promise<void>((resolve) => {
-      kill.push(() => {
-        port2.close();
-        resolve();
-      });
-    });
-    return { port: port1, lost };
-  }, count);
+  const openWorker = async () => {
+    const worker = openShardHere(create);
+    ports.push(worker.port);
+    kill.push(worker.kill);
+    return worker;
+  };
+  const pool = createShardPool(openWorker, { count });
   return { pool, kill };
 }
 
@@ -55,7 +50,10 @@ test('rows in several places give the oracle’s answer, as they come and go, in
       const { name, dimension, metric, vectors, rowCount, query, k, mask } = example;
       const random = seededRandom(seed);
       const local = createPart({ dimension, metric, tier: null }, seed % 2 ? jsCpu : wasmCpu);
-      const rows = createShardedRows(local, pool, { blockRows: 32, localBytes: random.below(2) * 64 * dimension * 4 });
+      const rows = createShardedRows(local, {
+        ...pool,
+        layout: { blockRows: 32, localBytes: random.below(2) * 64 * dimension * 4 },
+      });
       for (let row = 0; row < rowCount; ) {
         const end = Math.min(rowCount, row + 1 + random.below(100));
         await rows.reserve(end);
@@ -90,7 +88,7 @@ test.each(['int8', 'binary'] as const)(
       const options = { dimension, metric, tier };
       const one = createQuantizedIndex(options, devices);
       const layout = { blockRows: 32, localBytes: 1000 * random.below(3) };
-      const several = createShardedIndex(options, devices, pool, layout);
+      const several = createShardedIndex(options, devices, { ...pool, layout });
       for (let row = 0; row < rowCount; ) {
         const end = Math.min(rowCount, row + 1 + random.below(100));
         const part = vectors.subarray(row * dimension, end * dimension);
@@ -128,9 +126,9 @@ test.each(['int8', 'binary'] as const)(
 test('a search in flight over several places is answered after close, and a later one is refused', async () => {
   const devices = await openDevices('wasm');
   const { pool } = poolOf(1);
-  const index = createShardedIndex({ dimension: 1, metric: 'dot', tier: 'int8' }, devices, pool, {
-    blockRows: 32,
-    localBytes: 0,
+  const index = createShardedIndex({ dimension: 1, metric: 'dot', tier: 'int8' }, devices, {
+    ...pool,
+    layout: { blockRows: 32, localBytes: 0 },
   });
   await index.reserve(100);
   index.append(Float32Array.from({ length: 100 }, (_, i) => i));
@@ -143,9 +141,9 @@ test('a search in flight over several places is answered after close, and a late
 
 test('rows are spread evenly, and small ones stay', async () => {
   const { pool } = poolOf(3);
-  const rows = createShardedRows(createPart({ dimension: 4, metric: 'dot', tier: null }, wasmCpu), pool, {
-    blockRows: 32,
-    localBytes: 32 * 16,
+  const rows = createShardedRows(createPart({ dimension: 4, metric: 'dot', tier: null }, wasmCpu), {
+    ...pool,
+    layout: { blockRows: 32, localBytes: 32 * 16 },
   });
   await rows.reserve(32);
   expect(rows.workers).toBe(1);
@@ -160,7 +158,7 @@ test('a worker that ends is LostRows to those who wait and to those who come, an
   const { pool, kill } = poolOf(1);
   const layout = { blockRows: 32, localBytes: 0 };
   const create = () =>
-    createShardedRows(createPart({ dimension: 2, metric: 'dot', tier: null }, wasmCpu), pool, layout);
+    createShardedRows(createPart({ dimension: 2, metric: 'dot', tier: null }, wasmCpu), { ...pool, layout });
   const rows = create();
   await rows.reserve(100);
   rows.append(makeVectors('random', seededRandom(1), 100, 2), null);
@@ -184,6 +182,33 @@ test('a worker that ends is LostRows to those who wait and to those who come, an
   expect(again.workers).toBe(1);
 });
 
+test.each(['copy', 'message'] as const)(
+  'a place is as good as gone to which there is no memory for a %s',
+  async (what) => {
+    const { pool } = poolOf(1);
+    const part = createPart({ dimension: 2, metric: 'dot', tier: null }, jsCpu);
+    const rows = createShardedRows(part, { ...pool, layout: { blockRows: 32, localBytes: 0 } });
+    await rows.reserve(100);
+    const fail = () => {
+      throw new RangeError('Array buffer allocation failed');
+    };
+    const spy =
+      what === 'copy'
+        ? vi.spyOn(Float32Array.prototype, 'slice').mockImplementation(fail)
+        : vi.spyOn(MessagePort.prototype, 'postMessage').mockImplementation(fail);
+    try {
+      rows.append(new Float32Array(200), null);
+    } finally {
+      spy.mockRestore();
+    }
+    expect(rows.rowCount).toBe(100);
+    expect(rows.isLost).toBe(true);
+    await expect(rows.searchAll([{ query: Float32Array.of(1, 2), k: 3, rowCount: 100 }])).rejects.toBeInstanceOf(
+      LostRows,
+    );
+  },
+);
+
 test('a place without room for its rows is as good as gone', async () => {
   const { pool } = poolOf(1, (options) => ({
     codes: null,
@@ -195,7 +220,7 @@ test('a place without room for its rows is as good as gone', async () => {
     },
   }));
   const part = createPart({ dimension: 2, metric: 'dot', tier: null }, jsCpu);
-  const rows = createShardedRows(part, pool, { blockRows: 32, localBytes: 0 });
+  const rows = createShardedRows(part, { ...pool, layout: { blockRows: 32, localBytes: 0 } });
   await rows.reserve(128);
   expect(rows.isLost).toBe(false);
   await rows.reserve(200);

@@ -71,20 +71,40 @@ export interface Shard {
     request: Extract<ShardRequest, { type: T }>,
     transfer?: Transferable[],
   ): Promise<ShardValues[T]>;
+  /** As if its worker had ended: the part lacks something. */
+  lose(reason: string): void;
   end(): void;
 }
 
+export interface ShardLayout {
+  /** Rows of a block, a multiple of 32: small beside what makes sharding worth it. @default 8192 */
+  blockRows?: number;
+  /** Of what is scanned; up to here all rows stay: a message there and back takes what a core needs for 5 to 10 MB. @default 32 MB */
+  localBytes?: number;
+}
+
 export interface ShardPool {
+  readonly layout: ShardLayout;
   /** The workers, started now if they were not; none where they cannot be. */
   start(): Promise<readonly Shard[]>;
   /** Ends them. */
   close(): void;
 }
 
+export interface ShardPoolOptions {
+  /** Workers besides this one. @default as many as the processor has threads for, up to 3 */
+  count?: number;
+  /** Tests make it small. */
+  layout?: ShardLayout;
+}
+
 /** `openWorker` starts one. */
 export function createShardPool(
   openWorker: () => Promise<ShardWorker | null>,
-  count = Math.min(WORKERS_MAX, globalThis.navigator?.hardwareConcurrency ?? 1) - 1,
+  {
+    count = Math.min(WORKERS_MAX, globalThis.navigator?.hardwareConcurrency ?? 1) - 1,
+    layout = {},
+  }: ShardPoolOptions = {},
 ): ShardPool {
   let starting: Promise<readonly Shard[]> | undefined;
   let usable = true;
@@ -110,6 +130,7 @@ export function createShardPool(
   }
 
   return {
+    layout,
     async start() {
       starting ??= startAll();
       const shards = await starting;
@@ -157,9 +178,15 @@ function createShard({ port, lost }: ShardWorker, onLost: () => void): Shard {
         if (isLost) return reject(new LostRows('a worker that held rows has ended'));
         const id = ++lastId;
         waiting.set(id, { resolve, reject });
-        port.postMessage({ id, request }, transfer);
+        try {
+          port.postMessage({ id, request }, transfer);
+        } catch (error) {
+          // No memory for the message: without it, the part is not what it is taken for.
+          lose(String(error));
+        }
       });
     },
+    lose,
     end() {
       port.postMessage('end');
       lose('the database has been closed');

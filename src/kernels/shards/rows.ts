@@ -9,13 +9,6 @@ import { withMask } from './host.ts';
 import { appendToPart, bytesOf, closePart, type Part, reservePart, truncatePart } from './part.ts';
 import { type BestOf, LostRows, type PartSearch, type Shard, type ShardPool } from './pool.ts';
 
-export interface ShardLayout {
-  /** Rows of a block, a multiple of 32: small beside what makes sharding worth it. @default 8192 */
-  blockRows?: number;
-  /** Of what is scanned; up to here all rows stay: a message there and back takes what a core needs for 5 to 10 MB. @default 32 MB */
-  localBytes?: number;
-}
-
 export interface ShardedRows {
   readonly rowCount: number;
   /** Bytes held in all places. */
@@ -43,11 +36,11 @@ export interface ShardedRows {
 let lastSet = 0;
 
 /** `local` is empty, and this one's from now on. */
-export function createShardedRows(local: Part, pool: ShardPool, layout: ShardLayout = {}): ShardedRows {
+export function createShardedRows(local: Part, pool: ShardPool): ShardedRows {
   const { dimension, metric } = local.rows;
   const coder = local.codes?.coder;
   const { recordBytes = 0 } = coder ?? {};
-  const { blockRows = 8192, localBytes = 32_000_000 } = layout;
+  const { blockRows = 8192, localBytes = 32_000_000 } = pool.layout;
   const localBlocks = Math.ceil(localBytes / (blockRows * (recordBytes || dimension * 4)));
   const set = ++lastSet;
   /** Where each block is: 0 is here, i the i-th other worker. */
@@ -105,13 +98,20 @@ export function createShardedRows(local: Part, pool: ShardPool, layout: ShardLay
       const codes = records?.subarray(from * recordBytes, (from + count) * recordBytes) ?? null;
       const owner = owners[block]!;
       if (owner === 0) appendToPart(local, part, codes);
-      else {
-        const copies = { vectors: part.slice(), records: codes?.slice() ?? null };
-        const buffers = [copies.vectors.buffer, ...(copies.records ? [copies.records.buffer] : [])];
-        shards[owner - 1]!.ask({ set, type: 'append', ...copies }, buffers).catch(ignoreLost);
-      }
+      else give(shards[owner - 1]!, part, codes);
       rowCount += count;
       from += count;
+    }
+  }
+
+  /** Never fails, since the rows may be on disk already: a place that cannot have them is lost. */
+  function give(shard: Shard, part: Float32Array, codes: Uint8Array | null): void {
+    try {
+      const copies = { vectors: part.slice(), records: codes?.slice() ?? null };
+      const buffers = [copies.vectors.buffer, ...(copies.records ? [copies.records.buffer] : [])];
+      shard.ask({ set, type: 'append', ...copies }, buffers).catch(ignoreLost);
+    } catch (error) {
+      shard.lose(String(error)); // no memory for the copies
     }
   }
 
