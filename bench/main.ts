@@ -3,13 +3,14 @@
 import { measureCodes } from './code-measures.ts';
 import { clusteredData } from './data.ts';
 import { measureKernels } from './kernel-measures.ts';
+import { measurePast4Gb } from './past-4gb-measures.ts';
 import { measureQueries } from './query-measures.ts';
-import { measureShards } from './shard-measures.ts';
+import { measureCodeShards, measureShards } from './shard-measures.ts';
 import type { Figure } from './statistics.ts';
 import { measureStore } from './store-measures.ts';
 import { measureRealTiers, measureTier } from './tier-measures.ts';
 
-export type Group = 'kernels' | 'store' | 'queries' | 'codes' | 'tiers' | 'real' | 'shards';
+export type Group = 'kernels' | 'store' | 'queries' | 'codes' | 'tiers' | 'real' | 'shards' | 'past4gb';
 
 async function measure(group: Group, n: number, d: number, quick: boolean): Promise<Figure[]> {
   if (group === 'kernels') {
@@ -26,7 +27,15 @@ async function measure(group: Group, n: number, d: number, quick: boolean): Prom
     ];
   }
   if (group === 'codes') return measureCodes({ n, d }, quick ? 9 : 25);
-  if (group === 'shards') return measureShards({ n, d }, quick ? 9 : 25);
+  if (group === 'shards') {
+    const rounds = quick ? 9 : 25;
+    return [
+      ...(await measureShards({ n, d }, rounds)),
+      ...(await measureCodeShards('int8', { n, d }, rounds)),
+      ...(await measureCodeShards('binary', { n, d }, rounds)),
+    ];
+  }
+  if (group === 'past4gb') return measurePast4Gb({ n, d });
   if (group === 'real') return measureRealTiers(quick ? 100 : 300);
   const data = clusteredData({ n, d, queries: 100, seed: 1 });
   if (group === 'store') return measureStore(data, { n, d }, quick ? 1 : 3);

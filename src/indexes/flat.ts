@@ -6,7 +6,9 @@ import { type CpuRows, isProductMetric, type RowSearch } from '../kernels/kernel
 import type { Room } from '../kernels/webgpu/budget.ts';
 import type { Gpu } from '../kernels/webgpu/device.ts';
 import { createGpuRows } from '../kernels/webgpu/rows.ts';
+import { createLifetime } from './lifetime.ts';
 import { createMirror } from './mirror.ts';
+import { gathered, TOGETHER_ON_GPU, togetherOnCpu } from './together.ts';
 import type { VectorHits, VectorIndex, VectorIndexOptions, VectorSearch } from './vector-index.ts';
 
 export interface FlatIndexOptions extends VectorIndexOptions {
@@ -17,6 +19,7 @@ export interface FlatIndexOptions extends VectorIndexOptions {
 export function createFlatIndex(options: FlatIndexOptions, devices: Devices): VectorIndex {
   const { dimension, metric, isHalf = false } = options;
   const cpu = devices.createCpuRows(options);
+  const searchCpu = gathered(cpu.searchAll);
   const precisions = isHalf ? (['f16'] as const) : (['f32', 'f16'] as const);
   const ways = precisions.map((precision) => ({
     precision,
@@ -24,52 +27,29 @@ export function createFlatIndex(options: FlatIndexOptions, devices: Devices): Ve
   }));
   const mirror = createMirror(devices, isProductMetric(metric) ? ways : []);
   const rowBytes = dimension * 4;
-  let inFlight = 0;
-  let closed = false;
+  const lifetime = createLifetime(() => {
+    mirror.close();
+    cpu.close();
+  });
 
   function append(vectors: Float32Array): void {
-    checkOpen();
+    lifetime.check();
     checkRows(vectors, dimension);
     cpu.append(vectors);
     mirror.follow(cpu.rowCount * rowBytes);
   }
 
-  async function search(wish: VectorSearch): Promise<VectorHits> {
-    checkOpen();
-    const { query, k, rowCount = cpu.rowCount, mask, minScore, batch = 1 } = wish;
-    const request: RowSearch = {
-      query,
-      k,
-      rowCount,
-      ...(mask && { mask }),
-      ...(minScore !== undefined && { minScore }),
-    };
-    inFlight++;
-    try {
-      const looked = mask ? Math.min(rowCount, mask.count()) : rowCount;
-      const { answer, route } = await mirror.ask({ rowCount, bytes: looked * rowBytes, batch }, async (gpu) => {
-        const hits = await gpu.search(request);
-        return (
-          hits && { hits, tier: gpu.precision === 'f16' ? ('f16' as const) : ('none' as const), layout: gpu.layout }
-        );
-      });
-      if (!answer) return { ...cpu.search(request), device: cpu.device, route, tier: 'none' };
-      const { hits, tier, layout } = answer;
-      return { ...hits, device: 'webgpu', route, tier, layout };
-    } finally {
-      inFlight--;
-      free();
-    }
-  }
-
-  function checkOpen(): void {
-    if (closed) throw new PiramidError('CLOSED', 'the index has been closed');
-  }
-
-  function free(): void {
-    if (!closed || inFlight > 0) return;
-    mirror.close();
-    cpu.close();
+  async function find({ batch = 1, ...search }: VectorSearch): Promise<VectorHits> {
+    const request = rowSearchOf(search, cpu.rowCount);
+    const { rowCount, mask } = request;
+    const looked = mask ? Math.min(rowCount, mask.count()) : rowCount;
+    const { answer, route } = await mirror.ask({ rowCount, bytes: looked * rowBytes, batch }, async (gpu) => {
+      const hits = await gpu.search(request);
+      return hits && { hits, tier: gpu.precision === 'f16' ? ('f16' as const) : ('none' as const), layout: gpu.layout };
+    });
+    if (!answer) return { ...(await searchCpu(request)), device: cpu.device, route, tier: 'none' };
+    const { hits, tier, layout } = answer;
+    return { ...hits, device: 'webgpu', route, tier, layout };
   }
 
   return {
@@ -86,10 +66,14 @@ export function createFlatIndex(options: FlatIndexOptions, devices: Devices): Ve
     get bytes() {
       return { gpu: mirror.bytes, memory: cpu.bytes };
     },
+    together(batch) {
+      const bytes = cpu.rowCount * rowBytes;
+      return mirror.answers(bytes, batch) ? TOGETHER_ON_GPU : togetherOnCpu(bytes);
+    },
     append,
     encode: () => null,
     reserve(rowCount) {
-      checkOpen();
+      lifetime.check();
       cpu.reserve(rowCount);
     },
     truncate(rowCount) {
@@ -97,12 +81,19 @@ export function createFlatIndex(options: FlatIndexOptions, devices: Devices): Ve
       mirror.restart();
     },
     vectors: async (rows) => Array.from(rows, (row) => copyOf(cpu, row, dimension)),
-    search,
-    close() {
-      if (closed) return;
-      closed = true;
-      free();
-    },
+    search: (search) => lifetime.within(() => find(search)),
+    close: lifetime.close,
+  };
+}
+
+/** What rows are to find for a search; of all `rowCount` that there are, if it does not say. */
+export function rowSearchOf({ query, k, rowCount, mask, minScore }: VectorSearch, all: number): RowSearch {
+  return {
+    query,
+    k,
+    rowCount: rowCount ?? all,
+    ...(mask && { mask }),
+    ...(minScore !== undefined && { minScore }),
   };
 }
 

@@ -1,26 +1,69 @@
-// The exact index where there is no GPU: every row is looked at, here and, once there are many, in other workers beside.
-import { PiramidError } from '../errors.ts';
+// The index where there is no GPU: rows, and their codes where they are quantised, lie here and, once there are many, in other
+// workers beside. Searches float32 numbers exactly, or codes for candidates and these exactly, like `flat` and `quantized`.
+import { Norms } from '../kernels/bounds.ts';
+import { withOdd } from '../kernels/candidates.ts';
+import type { Tier } from '../kernels/codes/coder.ts';
 import type { Devices } from '../kernels/devices.ts';
+import { vectorNorm } from '../kernels/js.ts';
+import { productMetric } from '../kernels/kernel.ts';
+import { createPart } from '../kernels/shards/part.ts';
 import type { ShardPool } from '../kernels/shards/pool.ts';
 import { createShardedRows } from '../kernels/shards/rows.ts';
-import { checkRows } from './flat.ts';
+import { createCoding } from './coding.ts';
+import { checkRows, rowSearchOf } from './flat.ts';
+import { createLifetime } from './lifetime.ts';
 import { routeWithout } from './mirror.ts';
+import { gathered, togetherOnCpu } from './together.ts';
 import type { VectorHits, VectorIndex, VectorIndexOptions, VectorSearch } from './vector-index.ts';
 
-export function createShardedIndex(options: VectorIndexOptions, devices: Devices, pool: ShardPool): VectorIndex {
-  const { dimension, metric } = options;
-  const device = devices.cpu;
-  const rows = createShardedRows(devices.createCpuRows(options), pool);
-  let closed = false;
+export interface ShardedIndexOptions extends VectorIndexOptions {
+  /** What is scanned; null: the float32 numbers. */
+  tier: Tier | null;
+}
 
-  function checkOpen(): void {
-    if (closed) throw new PiramidError('CLOSED', 'the index has been closed');
+export function createShardedIndex(options: ShardedIndexOptions, devices: Devices, pool: ShardPool): VectorIndex {
+  const { dimension, metric, tier } = options;
+  const device = devices.cpu;
+  const coding = tier && createCoding({ dimension, metric: productMetric(metric), tier });
+  const rows = createShardedRows(createPart(options, devices), pool);
+  const searchRows = gathered(rows.searchAll);
+  const scanCodes = gathered(rows.candidatesOfAll);
+  const rescore = gathered(rows.bestOfAll);
+  const lifetime = createLifetime(rows.close);
+  /** Which rows are odd is asked of all rows: one place must not know it otherwise than several. */
+  const norms = new Norms(metric);
+
+  function noteNorms(vectors: Float32Array): void {
+    for (let row = rows.rowCount, at = 0; at < vectors.length; row++, at += dimension)
+      norms.add(row, vectorNorm(vectors, at, dimension));
+  }
+
+  async function find(search: VectorSearch): Promise<VectorHits> {
+    const request = rowSearchOf(search, rows.rowCount);
+    const coded = coding?.searchOf({ ...search, rowCount: request.rowCount });
+    const route = routeWithout(devices);
+    if (!coded) return { ...(await searchRows(request)), device, route, tier: 'none', workers: rows.workers };
+    const start = performance.now();
+    const found = await scanCodes(coded);
+    const among = Array.from(withOdd({ norms }, request, found.rows));
+    const scanned = performance.now();
+    const hits = await rescore({ query: request.query, among, k: request.k });
+    return {
+      ...hits,
+      device,
+      route,
+      tier: tier!,
+      workers: rows.workers,
+      candidates: among.length,
+      scanMs: scanned - start,
+      rescoreMs: performance.now() - scanned,
+    };
   }
 
   return {
     dimension,
     metric,
-    tier: 'none',
+    tier: tier ?? 'none',
     deviceFor: () => device,
     get rowCount() {
       return rows.rowCount;
@@ -31,36 +74,27 @@ export function createShardedIndex(options: VectorIndexOptions, devices: Devices
     get workers() {
       return rows.workers;
     },
+    together: () => togetherOnCpu((rows.rowCount * (coding?.coder.recordBytes ?? dimension * 4)) / rows.workers),
     get isLost() {
       return rows.isLost;
     },
-    append(vectors) {
-      checkOpen();
+    append(vectors, codes) {
+      lifetime.check();
       checkRows(vectors, dimension);
-      rows.append(vectors);
+      if (coding) noteNorms(vectors);
+      rows.append(vectors, coding?.recordsOf(vectors, codes) ?? null);
     },
-    encode: () => null,
+    encode: (vectors) => coding?.encode(vectors) ?? null,
     async reserve(rowCount) {
-      checkOpen();
+      lifetime.check();
       await rows.reserve(rowCount);
     },
-    truncate: rows.truncate,
+    truncate(rowCount) {
+      rows.truncate(rowCount);
+      norms.truncate(rowCount);
+    },
     vectors: rows.vectors,
-    async search({ query, k, rowCount = rows.rowCount, mask, minScore }: VectorSearch): Promise<VectorHits> {
-      checkOpen();
-      const hits = await rows.search({
-        query,
-        k,
-        rowCount,
-        ...(mask && { mask }),
-        ...(minScore !== undefined && { minScore }),
-      });
-      return { ...hits, device, route: routeWithout(devices), tier: 'none', workers: rows.workers };
-    },
-    close() {
-      if (closed) return;
-      closed = true;
-      rows.close();
-    },
+    search: (search) => lifetime.within(() => find(search)),
+    close: lifetime.close,
   };
 }

@@ -52,6 +52,7 @@ export interface VectorHits {
   workers?: number;
   /** How many rows the scan of codes left for the canonical score. */
   candidates?: number;
+  /** Of all searches that were answered together. */
   scanMs: number;
   rescoreMs: number;
 }
@@ -70,6 +71,8 @@ export interface VectorIndex {
   readonly bytes: { gpu: number; memory: number };
   /** Workers that hold rows, the engine's own included. @default 1 */
   readonly workers?: number;
+  /** Of so many searches that could begin in one turn, how many are best answered at a time. More are answered as well, and hold the thread longer. */
+  together(batch: number): number;
   /** A worker that held rows is gone. Searches reject with `LostRows`; the index is to be made anew. @default false */
   readonly isLost?: boolean;
   /**

@@ -83,7 +83,7 @@ export interface Arithmetic {
   expanded: boolean;
 }
 
-/** Of a kernel that keeps 16 partial sums of float32 numbers: a term meets dimension / 16 additions, up to 3 pieces of tail. */
+/** Of a kernel that adds 16 terms at a time to 4 sums: a term meets dimension / 16 additions, up to 3 pieces of tail. */
 function partialSums(dimension: number): Arithmetic {
   return { depth: Math.ceil(dimension / 16), stored: 0, expanded: false };
 }
@@ -104,7 +104,7 @@ export function approximate(
 
   // A sum of n rounded terms, in any order with at most `depth` roundings on a term's way, is off by at most
   // depth * unit * sum(|terms|), and sum(|q x|) <= |q| |x| (Higham 2002, 3.1 and 4.2). 16 more cover the tail, 5 additions
-  // across the partial sums, the product, the rounding of the scaled query, of the inverse norm and of their product, and the
+  // of 16 terms and across the sums, the product, the rounding of the scaled query, of the inverse norm and of their product, and the
   // square of l2's rounded difference. WGSL may round either way: its unit is 2 ** -23, and WASM's half of that.
   // A row's rounding in storage, e, moves the sum by |q . e| <= |q| |e|.
   const { depth, stored, expanded } = arithmetic;

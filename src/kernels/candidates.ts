@@ -48,7 +48,7 @@ export function certify(
 
 /** Candidates with all odd rows, each row once. */
 export function* withOdd(
-  { norms }: CpuRows,
+  { norms }: Pick<CpuRows, 'norms'>,
   { mask, rowCount }: { mask?: Bitset; rowCount: number },
   candidates: Iterable<number>,
 ): Generator<number> {

@@ -6,7 +6,7 @@ import { createJsCodes } from './codes/js.ts';
 import { createJsRows } from './js.ts';
 import type { CpuRows, RowsOptions } from './kernel.ts';
 import { gpuFromBytes, measuredRoute, type Route } from './routing.ts';
-import { createShardPool, type ShardPool, type ShardWorker } from './shards/pool.ts';
+import { createShardPool, type ShardPool, type ShardPoolOptions, type ShardWorker } from './shards/pool.ts';
 import { createWasmCodes, loadWasmCodes } from './wasm/codes.ts';
 import { createWasmRows, loadWasm } from './wasm/rows.ts';
 import { createGpuBudget, type GpuBudget } from './webgpu/budget.ts';
@@ -42,6 +42,8 @@ export interface OpenDevicesOptions {
   gpuBytesMax?: number;
   /** Starts a worker that serves rows. Left out: there are none. */
   openShard?: () => Promise<ShardWorker | null>;
+  /** How many of them, and how rows lie in them. */
+  shards?: ShardPoolOptions;
 }
 
 /** Where the browser does not say, GiB. */
@@ -54,11 +56,14 @@ export function memoryBytes(): number {
 }
 
 /** What makes rows on this thread's processor: WASM, or JavaScript where there is no WASM SIMD or `js` is asked for. */
-export async function openCpu(wanted: 'auto' | Device): Promise<Pick<Devices, 'cpu' | 'createCpuRows'>> {
-  const wasm = wanted === 'js' ? null : await loadWasm();
+export async function openCpu(
+  wanted: 'auto' | Device,
+): Promise<Pick<Devices, 'cpu' | 'createCpuRows' | 'createCodeRows'>> {
+  const [wasm, wasmCodes] = wanted === 'js' ? [] : await Promise.all([loadWasm(), loadWasmCodes()]);
   return {
     cpu: wasm ? 'wasm' : 'js',
     createCpuRows: (rows) => (wasm ? createWasmRows(wasm, rows) : createJsRows(rows)),
+    createCodeRows: (coder) => (wasmCodes ? createWasmCodes(wasmCodes, coder) : createJsCodes(coder)),
   };
 }
 
@@ -66,10 +71,7 @@ export async function openCpu(wanted: 'auto' | Device): Promise<Pick<Devices, 'c
 export async function openDevices(wanted: 'auto' | Device, options: OpenDevicesOptions = {}): Promise<Devices> {
   const { retryMs = [1000, 4000, 16_000, 64_000, 256_000], gpuBytesMax = memoryBytes() / 2, openShard } = options;
   const software = wanted === 'webgpu';
-  const [{ cpu, createCpuRows }, wasmCodes] = await Promise.all([
-    openCpu(wanted),
-    wanted === 'js' ? null : loadWasmCodes(),
-  ]);
+  const { cpu, createCpuRows, createCodeRows } = await openCpu(wanted);
   let gpu = wanted === 'auto' || wanted === 'webgpu' ? await openGpu({ software }) : null;
   if (wanted === 'wasm' && cpu !== 'wasm')
     throw new PiramidError('UNSUPPORTED', "device: 'wasm' needs WebAssembly with SIMD");
@@ -79,7 +81,7 @@ export async function openDevices(wanted: 'auto' | Device, options: OpenDevicesO
 
   const adapter = gpu?.description;
   const gpuBudget = createGpuBudget(gpuBytesMax);
-  const shards = openShard && !gpu ? createShardPool(openShard) : null;
+  const shards = openShard && !gpu ? createShardPool(openShard, options.shards) : null;
   const listeners = new Set<(gpu: Gpu) => void>();
   let closed = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -127,7 +129,7 @@ export async function openDevices(wanted: 'auto' | Device, options: OpenDevicesO
     },
     ...(adapter === undefined ? {} : { adapter }),
     createCpuRows,
-    createCodeRows: (coder) => (wasmCodes ? createWasmCodes(wasmCodes, coder) : createJsCodes(coder)),
+    createCodeRows,
     onGpuBack(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

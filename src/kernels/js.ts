@@ -136,6 +136,8 @@ export function createJsRows({ dimension, metric }: RowsOptions): CpuRows {
       return { ...hits, scanMs: performance.now() - start, rescoreMs: 0 };
     },
 
+    searchAll: (searches) => searches.map(rows.search),
+
     close() {
       blocks.length = 0;
     },

@@ -82,8 +82,9 @@ export class CollectionState {
     const { dimension, metric } = this.stored.config;
     if (dimension === null) return null;
     const tier = precisionFor(this.stored.config, rowCount, this.scanBudget);
-    if (isTier(tier)) return createQuantizedIndex({ dimension, metric: productMetric(metric), tier }, devices);
-    if (devices.shards) return createShardedIndex({ dimension, metric }, devices, devices.shards);
+    const coded = isTier(tier) ? tier : null;
+    if (devices.shards) return createShardedIndex({ dimension, metric, tier: coded }, devices, devices.shards);
+    if (coded) return createQuantizedIndex({ dimension, metric: productMetric(metric), tier: coded }, devices);
     return createFlatIndex({ dimension, metric, isHalf: tier === 'f16' }, devices);
   }
 

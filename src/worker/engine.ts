@@ -1,9 +1,10 @@
 // The engine: one database in one worker. Owns the store, the open collections, the one write queue, the models, and
 // which calls are under way; the work itself is done by the files beside it.
 import { PiramidError, throwIfAborted } from '../errors.ts';
+import { TOGETHER_ON_GPU } from '../indexes/together.ts';
 import { type Devices, openDevices } from '../kernels/devices.ts';
 import { isProductMetric } from '../kernels/kernel.ts';
-import { LostRows, type ShardWorker } from '../kernels/shards/pool.ts';
+import { LostRows, type ShardPoolOptions, type ShardWorker } from '../kernels/shards/pool.ts';
 import type { CreateModelLoader, LoadOptions, ModelLoader } from '../models/model.ts';
 import { nextTask } from '../models/turns.ts';
 import {
@@ -44,9 +45,6 @@ import { Transfers } from './transfer.ts';
 /** How long a batch of queries works before it lets other messages in, milliseconds. */
 const TURN_MS = 16;
 
-/** Queries begun in one turn read the rows on a GPU together. */
-const GPU_BATCH = 64;
-
 /** A collection with fewer deleted rows is not compacted unasked. */
 const COMPACTION_ROWS_MIN = 1000;
 
@@ -84,13 +82,15 @@ export interface Environment {
   originOf?: (call: CallId) => Origin | null;
   /** @default all rows stay in this worker */
   openShard?: OpenShard;
+  /** How many other workers there may be, and how rows lie in them. @default as the processor and the size of rows say */
+  shards?: ShardPoolOptions;
   /** What the records are stored in. @default as the options of `open` say */
   openBackend?: (options: EngineOptions) => Promise<Backend>;
 }
 
 export function createEngine(
   createModelLoader: CreateModelLoader,
-  { originOf = () => null, openShard, openBackend = backendOf }: Environment = {},
+  { originOf = () => null, openShard, shards = {}, openBackend = backendOf }: Environment = {},
 ): LocalEngine {
   let database: OpenDatabase | null = null;
   const collections = new Map<number, Promise<CollectionState>>();
@@ -310,7 +310,7 @@ export function createEngine(
       const encode: EncodeVectors = (config, vectors, rowCount) => encodeVectors(config, vectors, rowCount, scanBudget);
       const [stored, devices] = await Promise.all([
         openBackend(options).then((backend) => openStore(backend, options.key ?? null, known, encode)),
-        openDevices(options.device, openShard ? { openShard: () => openShard(options.device) } : {}),
+        openDevices(options.device, openShard ? { openShard: () => openShard(options.device), shards } : {}),
       ]);
       const { store } = stored;
       const models = createModelLoader(options.models);
@@ -538,8 +538,6 @@ export function createEngine(
           return (await embedder.embed([text], { kind: 'query', signal }))[0] ?? null;
         };
         const answers = [];
-        // Those with a text begin when it is embedded, each by itself.
-        const batch = Math.max(1, Math.min(GPU_BATCH, queries.filter((query) => query.embed === null).length));
         let turnEnds = performance.now() + TURN_MS;
         for (let first = 0; first < queries.length; ) {
           // What is in memory is answered without letting go of the thread, and a batch may be long.
@@ -548,12 +546,15 @@ export function createEngine(
             throwIfAborted(signal);
             turnEnds = performance.now() + TURN_MS;
           }
-          const together = index?.deviceFor(batch) === 'webgpu' ? GPU_BATCH : 1;
-          const some = queries.slice(first, first + together);
-          first += together;
+          const most = vectorsTogether(queries, first, TOGETHER_ON_GPU);
+          const some = queries.slice(first, first + most);
+          // Those with a text begin when it is embedded, each by itself.
+          const batch = Math.max(1, some.filter((query) => query.embed === null).length);
+          const together = Math.min(most, index?.together(batch) ?? 1);
           const ask = (query: EngineQuery) =>
             withRows(id, state, (collection) => answerQuery(collection, query, embed, signal, batch));
-          answers.push(...(await Promise.all(some.map(ask))));
+          answers.push(...(await Promise.all(some.slice(0, together).map(ask))));
+          first += together;
         }
         return answers;
       });
@@ -666,6 +667,13 @@ function damageNotice(damage: Damage, store: Store): Notice {
 
 function readonlyNotice({ code, message }: PiramidError): Notice {
   return { name: 'readonly', detail: { code, message } };
+}
+
+/** How many queries from `first` on are answered at a time: those with a vector, up to `most`, or else one. */
+function vectorsTogether(queries: readonly EngineQuery[], first: number, most: number): number {
+  let end = first;
+  while (end < first + most && (queries[end]?.vector ?? queries[end]?.embed ?? null) !== null) end++;
+  return Math.max(1, end - first);
 }
 
 function deletedError(): PiramidError {

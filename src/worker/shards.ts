@@ -4,6 +4,7 @@
 import { transfer } from 'comlink';
 import { openCpu } from '../kernels/devices.ts';
 import { serveRows } from '../kernels/shards/host.ts';
+import { createPart } from '../kernels/shards/part.ts';
 import type { ShardWorker } from '../kernels/shards/pool.ts';
 import { lifeLockName, type PageEvent } from '../protocol.ts';
 import type { Device } from '../types.ts';
@@ -30,8 +31,8 @@ export function openShard(
 
 /** Makes this worker one. It says so with the token of its life lock. */
 export async function becomeShard(device: 'auto' | Device, port: MessagePort): Promise<void> {
-  const [token, { createCpuRows }] = await Promise.all([holdLifeLock(browser), openCpu(device)]);
+  const [token, cpu] = await Promise.all([holdLifeLock(browser), openCpu(device)]);
   if (token === null) return;
-  serveRows(port, createCpuRows, close);
+  serveRows(port, (options) => createPart(options, cpu), close);
   port.postMessage(token);
 }

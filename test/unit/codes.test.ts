@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { describe, expect, test } from 'vitest';
 import { createQuantizedIndex } from '../../src/indexes/quantized.ts';
-import type { CodedQuery, CodeRows, Coder, Tier } from '../../src/kernels/codes/coder.ts';
+import type { CodedQuery, CodeHits, CodeRows, Coder, CodeSearch, Tier } from '../../src/kernels/codes/coder.ts';
 import { createCoder, createJsCodes } from '../../src/kernels/codes/js.ts';
 import { openDevices } from '../../src/kernels/devices.ts';
 import { vectorNorm } from '../../src/kernels/js.ts';
@@ -31,9 +31,12 @@ if (!plain || !relaxed) throw new Error('this Node has no WASM SIMD, or not its 
 const TIERS: readonly Tier[] = ['int8', 'binary'];
 const DIMENSIONS = [1, 3, 4, 5, 16, 17, 31, 32, 33, 63, 64, 65, 384, 512, 513, 1536, 5000];
 
-/** Row and similarity bits, by row. */
 function candidates(codes: CodeRows, query: CodedQuery, rowCount: number, wanted: number, mask?: Bitset) {
-  const { rows, similarities } = codes.candidates(query, { rowCount, wanted, ...(mask && { mask }) });
+  return bitsByRow(codes.candidates(query, { rowCount, wanted, ...(mask && { mask }) }));
+}
+
+/** Row and similarity bits, by row. */
+function bitsByRow({ rows, similarities }: CodeHits) {
   const bits = new Uint32Array(similarities.buffer);
   return Array.from(rows, (row, i) => [row, bits[i]!]).sort((a, b) => a[0]! - b[0]!);
 }
@@ -140,23 +143,33 @@ describe.each(TIERS)('%s', (tier) => {
         expect(wasm.rowCount).toBe(rowCount);
       }
       const coded = coder.encodeQuery(query, vectorNorm(query, 0, dimension));
+      const together: CodeSearch[] = [];
       for (const share of [1, 0.3, 0.001]) {
         const mask = makeMask(random, rowCount, share);
         for (const end of [rowCount, 31_007]) {
           const truth = candidates(js, coded, end, 500, mask);
           for (const wasm of Object.values(builds))
             expect(candidates(wasm, coded, end, 500, mask), `${metric} ${share}`).toEqual(truth);
+          const other = makeVectors('random', random, 1, dimension);
+          together.push({ query: coded, rowCount: end, wanted: 500, mask });
+          together.push({ query: coder.encodeQuery(other, 1), rowCount: end, wanted: 1 + random.below(2000) });
         }
       }
+      const truth = together.map((search) => candidates(js, search.query, search.rowCount, search.wanted, search.mask));
+      for (const codes of [js, ...Object.values(builds)])
+        expect(codes.candidatesOfAll(together).map(bitsByRow), metric).toEqual(truth);
     }
   });
 
   test('of equal rows at the border the lowest are candidates', () => {
     const coder = createCoder({ tier, dimension: 4, metric: 'dot' });
-    const all = allOf(coder, coder.encode(new Float32Array(400).fill(1)));
+    const all = allOf(coder, coder.encode(new Float32Array(1600).fill(1)));
     const coded = coder.encodeQuery(Float32Array.of(1, 1, 1, 1), 2);
-    for (const codes of Object.values(all))
+    for (const codes of Object.values(all)) {
       expect(candidates(codes, coded, 100, 7).map(([row]) => row)).toEqual([0, 1, 2, 3, 4, 5, 6]);
+      // Among 400, many more are kept before these are looked at.
+      expect(candidates(codes, coded, 400, 100).map(([row]) => row)).toEqual(Array.from({ length: 100 }, (_, i) => i));
+    }
   });
 
   test.each(['wasm', 'js'] as const)(

@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest';
 import { createFlatIndex } from '../../src/indexes/flat.ts';
+import { createQuantizedIndex } from '../../src/indexes/quantized.ts';
 import { openDevices } from '../../src/kernels/devices.ts';
 import { Bitset } from '../../src/structures/bitset.ts';
-import { found, oracle, seededCase } from './kernels.oracle.ts';
+import { seededRandom } from '../../src/structures/random.ts';
+import { found, makeMask, makeVectors, oracle, seededCase } from './kernels.oracle.ts';
 
 test.each(['auto', 'wasm', 'js'] as const)('the flat index on %s gives the oracle’s answer', async (wanted) => {
   const devices = await openDevices(wanted);
@@ -17,6 +19,45 @@ test.each(['auto', 'wasm', 'js'] as const)('the flat index on %s gives the oracl
     expect(hits.device).toBe(wanted === 'js' ? 'js' : 'wasm');
     index.close();
   }
+  devices.close();
+});
+
+test.each(['none', 'int8', 'binary'] as const)(
+  'searches that begin in one turn are answered as one by one, tier %s',
+  async (tier) => {
+    const devices = await openDevices('wasm');
+    const random = seededRandom(7);
+    const [rowCount, dimension] = [9000, 48];
+    const options = { dimension, metric: 'cosine' } as const;
+    const index =
+      tier === 'none' ? createFlatIndex(options, devices) : createQuantizedIndex({ ...options, tier }, devices);
+    index.append(makeVectors('random', random, rowCount, dimension));
+    const searches = Array.from({ length: 9 }, (_, i) => ({
+      query: makeVectors('random', random, 1, dimension),
+      k: 1 + random.below(60),
+      exact: i === 4,
+      rowCount: rowCount - i * 100,
+      ...(i % 2 && { mask: makeMask(random, rowCount, 0.3) }),
+    }));
+    const alone = [];
+    for (const search of searches) alone.push(await index.search(search));
+    const together = await Promise.all(searches.map((search) => index.search(search)));
+    expect(together.map(found)).toEqual(alone.map(found));
+    expect(together.map((hits) => hits.tier)).toEqual(alone.map((hits) => hits.tier));
+    // They were: the scan was of all.
+    expect(new Set(together.filter((hits) => hits.tier === 'none').map(({ scanMs }) => scanMs)).size).toBe(1);
+    devices.close();
+  },
+);
+
+test('the more rows, the fewer searches hold the thread at a time', async () => {
+  const devices = await openDevices('wasm');
+  const index = createFlatIndex({ dimension: 4096, metric: 'dot' }, devices);
+  expect(index.together).toBe(32);
+  index.append(new Float32Array(4096 * 1000));
+  expect(index.together).toBe(12);
+  index.append(new Float32Array(4096 * 9000));
+  expect(index.together).toBe(4);
   devices.close();
 });
 

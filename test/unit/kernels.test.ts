@@ -116,6 +116,34 @@ describe.each(kernels)('%s', (_name, create) => {
     }
   });
 
+  test('searches that are answered together have the oracle’s answers, each with its own rows and k', () => {
+    // 704 rows of 65 numbers are a piece that they scan in turns, so these are several, of two blocks.
+    const [rowCount, dimension] = [16_000, 65];
+    const random = seededRandom(5);
+    const vectors = makeVectors('few values', random, rowCount, dimension);
+    for (const metric of ALL_METRICS) {
+      const rows = create({ dimension, metric });
+      rows.append(vectors);
+      const examples = Array.from({ length: 7 }, (_, i): Case => {
+        const query = makeVectors(i === 3 ? 'huge' : 'few values', random, 1, dimension);
+        const common = { name: `${metric} ${i}`, metric, dimension, vectors, query };
+        const end = i === 2 ? 15_001 : rowCount;
+        const k = [10, 1, 100, 10, 300, 10, 20_000][i]!;
+        const mask = makeMask(random, rowCount, [1, 0.5, 0.9, 1, 0.02, 0.0005, 1][i]!);
+        return { ...common, rowCount: end, k, ...(i % 3 > 0 && { mask }) };
+      });
+      const whole = examples.map(oracle);
+      const answers = rows.searchAll([
+        ...examples.map(({ query, k, mask, rowCount: end }) => ({ query, k, rowCount: end, ...(mask && { mask }) })),
+        { query: examples[0]!.query, k: 10, rowCount, minScore: rows.search({ ...examples[0]!, k: 5 }).scores[4]! },
+      ]);
+      expect(answers.slice(0, 7).map(found), metric).toEqual(whole);
+      const range = found(answers[7]!);
+      expect(range.rows.slice(0, 5), metric).toEqual(whole[0]!.rows.slice(0, 5));
+      expect(rows.searchAll([])).toEqual([]);
+    }
+  });
+
   test('does not see rows that came after the search began', () => {
     const rows = create({ dimension: 2, metric: 'dot' });
     const vectors = makeVectors('random', seededRandom(1), 100, 2);
@@ -164,10 +192,20 @@ function similarities(metric: Metric, query: Float32Array, vectors: Float32Array
     floats[inverseAt / 4 + row] = norms.add(row, vectorNorm(x, 0, dimension));
   }
   exports.begin!(heap, rowCount);
-  exports[`scan${metric[0]!.toUpperCase()}${metric.slice(1)}`]!(at, inverseAt, queryAt, stride * 4, rowCount, 0, 0);
+  exports[`scan${metric[0]!.toUpperCase()}${metric.slice(1)}`]!(
+    at,
+    inverseAt,
+    queryAt,
+    stride * 4,
+    rowCount,
+    0,
+    0,
+    heap,
+  );
   const found = new Float32Array(rowCount).fill(Number.NaN);
   const rows = new Uint32Array(memory.buffer);
-  for (let i = 0; i < exports.kept!(); i++) found[rows[heap / 4 + i * 2 + 1]!] = floats[heap / 4 + i * 2]!;
+  const entries = heap / 4 + 4;
+  for (let i = 0; i < exports.kept!(heap); i++) found[rows[entries + i * 2 + 1]!] = floats[entries + i * 2]!;
   return found;
 }
 
@@ -198,15 +236,15 @@ test('WASM pointers are unsigned: rows near 4 GB are found', () => {
     (...args: number[]) => number
   >;
   const at = 65_534 * 65_536;
-  const heap = 2 ** 31 - 16;
+  const heap = 2 ** 31 - 32;
   const query = 2 ** 31 + 64;
   new Float32Array(memory.buffer, at, 4096 * 4).forEach((_, i, floats) => {
     if (i % 4 === 0) floats[i] = i / 4;
   });
   new Float32Array(memory.buffer, query, 4)[0] = 1;
   exports.begin!(heap, 2);
-  exports.scanDot!(at, 0, query, 16, 4096, 100, 0);
-  expect([...new Uint32Array(memory.buffer, heap, 4)].filter((_, i) => i % 2)).toEqual([4194, 4195]);
+  exports.scanDot!(at, 0, query, 16, 4096, 100, 0, heap);
+  expect([...new Uint32Array(memory.buffer, heap + 16, 4)].filter((_, i) => i % 2)).toEqual([4194, 4195]);
   const out = 3 * 2 ** 30;
   expect(exports.collect!(1, at, 0, query, 16, 4096, 100, 0, 4093, out)).toBe(3);
   expect([...new Uint32Array(memory.buffer, out, 3)]).toEqual([4193, 4194, 4195]);

@@ -55,6 +55,10 @@ export interface CandidateSearch {
   wanted: number;
 }
 
+export interface CodeSearch extends CandidateSearch {
+  query: CodedQuery;
+}
+
 /** Rows with the highest similarities, in no order. */
 export interface CodeHits {
   rows: Uint32Array;
@@ -78,6 +82,8 @@ export interface CodeRows {
   records(first: number, end: number): Uint8Array<ArrayBuffer>;
   /** Of equal ones at the border the lowest rows. A similarity that overflows to NaN or -Infinity is not found. */
   candidates(query: CodedQuery, search: CandidateSearch): CodeHits;
+  /** The same of each, from codes that are read together where that pays. */
+  candidatesOfAll(searches: readonly CodeSearch[]): CodeHits[];
   close(): void;
 }
 

@@ -66,6 +66,7 @@ export function createJsCodes(coder: Coder): CodeRows {
     },
     records: (first, end) => records.slice(first * recordBytes, end * recordBytes),
     candidates,
+    candidatesOfAll: (searches) => searches.map(({ query, ...search }) => candidates(query, search)),
     close() {
       records = new Uint8Array();
     },

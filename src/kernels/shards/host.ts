@@ -1,35 +1,43 @@
-// The other end of sharded rows: what a worker does that holds a part of them. Owns nothing but the rows it was given; it
+// The other end of sharded rows: what a worker does that holds a part of them. Owns nothing but the parts it was given; it
 // answers what it is asked over one port, in order.
 import { Bitset } from '../../structures/bitset.ts';
-import type { CpuRows, RowsOptions } from '../kernel.ts';
-import type { ShardAnswer, ShardRequest } from './pool.ts';
+import { appendToPart, bytesOf, closePart, type Part, type PartOptions, reservePart, truncatePart } from './part.ts';
+import type { PartSearch, ShardAnswer, ShardRequest, ShardValues } from './pool.ts';
 
-/** Serves rows on a port until it is told to `end`. */
-export function serveRows(port: MessagePort, create: (options: RowsOptions) => CpuRows, end: () => void): void {
-  const sets = new Map<number, CpuRows>();
+/** Serves parts on a port until it is told to `end`. */
+export function serveRows(port: MessagePort, create: (options: PartOptions) => Part, end: () => void): void {
+  const sets = new Map<number, Part>();
 
-  function run(request: ShardRequest): { value: unknown; transfer: Transferable[] } {
+  function run(request: ShardRequest): { value: ShardValues[ShardRequest['type']]; transfer: Transferable[] } {
     if (request.type === 'create') {
       sets.set(request.set, create(request));
       return { value: undefined, transfer: [] };
     }
-    const rows = sets.get(request.set)!;
+    const part = sets.get(request.set)!;
     switch (request.type) {
       case 'reserve':
-        rows.reserve(request.rowCount);
-        return { value: rows.bytes, transfer: [] };
+        reservePart(part, request.rowCount);
+        return { value: bytesOf(part), transfer: [] };
       case 'append':
-        rows.append(request.vectors);
+        appendToPart(part, request.vectors, request.records);
         break;
       case 'truncate':
-        rows.truncate(request.rowCount);
+        truncatePart(part, request.rowCount);
         break;
       case 'search': {
-        const { search, mask } = request;
-        const hits = rows.search({ ...search, ...(mask && { mask: new Bitset(search.rowCount, mask) }) });
-        return { value: hits, transfer: [hits.rows.buffer, hits.scores.buffer] };
+        const hits = part.rows.searchAll(request.searches.map(withMask));
+        return { value: hits, transfer: hits.flatMap(({ rows, scores }) => [rows.buffer, scores.buffer]) };
+      }
+      case 'candidates': {
+        const hits = part.codes!.candidatesOfAll(request.searches.map(withMask));
+        return { value: hits, transfer: [] };
+      }
+      case 'best': {
+        const hits = request.wishes.map(({ query, among, k }) => part.rows.best(query, among, k));
+        return { value: hits, transfer: hits.flatMap(({ rows, scores }) => [rows.buffer, scores.buffer]) };
       }
       case 'vectors': {
+        const { rows } = part;
         const { dimension } = rows;
         const vectors = new Float32Array(request.rows.length * dimension);
         for (const [i, row] of request.rows.entries()) {
@@ -39,7 +47,7 @@ export function serveRows(port: MessagePort, create: (options: RowsOptions) => C
         return { value: vectors, transfer: [vectors.buffer] };
       }
       case 'close':
-        rows.close();
+        closePart(part);
         sets.delete(request.set);
     }
     return { value: undefined, transfer: [] };
@@ -58,4 +66,12 @@ export function serveRows(port: MessagePort, create: (options: RowsOptions) => C
     }
     port.postMessage(answer, transfer);
   };
+}
+
+/** What a part is asked for, as its rows and codes take it. */
+export function withMask<Wish extends { rowCount: number }>({
+  wish,
+  words,
+}: PartSearch<Wish>): Wish & { mask?: Bitset } {
+  return { ...wish, ...(words && { mask: new Bitset(wish.rowCount, words) }) };
 }

@@ -1,7 +1,22 @@
 // Other workers that hold rows: starts them when rows are first given away, carries requests to them, and knows when one is
 // gone. Each has its memory to itself, so that rows are scanned side by side, and beyond the 4 GB of one, without shared
 // memory. Knows nothing of which rows are where.
-import type { RowHits, RowSearch, RowsOptions } from '../kernel.ts';
+import type { CodeHits, CodeSearch } from '../codes/coder.ts';
+import type { CanonicalHits, RowHits, RowSearch } from '../kernel.ts';
+import type { PartOptions } from './part.ts';
+
+/** A search of a part. A mask crosses as its words. */
+export interface PartSearch<Wish> {
+  wish: Wish;
+  words: Uint32Array<ArrayBuffer> | null;
+}
+
+/** The best k of some rows, by their numbers at their place. */
+export interface BestOf {
+  query: Float32Array;
+  among: ArrayLike<number> & Iterable<number>;
+  k: number;
+}
 
 /** Beyond these, memory is what is waited for. Bounds the workers of a database, the engine's own included. */
 const WORKERS_MAX = 4;
@@ -16,11 +31,13 @@ export interface ShardWorker {
 }
 
 export type ShardRequest = { set: number } & (
-  | ({ type: 'create' } & RowsOptions)
+  | ({ type: 'create' } & PartOptions)
   | { type: 'reserve'; rowCount: number }
-  | { type: 'append'; vectors: Float32Array<ArrayBuffer> }
+  | { type: 'append'; vectors: Float32Array<ArrayBuffer>; records: Uint8Array<ArrayBuffer> | null }
   | { type: 'truncate'; rowCount: number }
-  | { type: 'search'; search: Omit<RowSearch, 'mask'>; mask?: Uint32Array<ArrayBuffer> }
+  | { type: 'search'; searches: readonly PartSearch<Omit<RowSearch, 'mask'>>[] }
+  | { type: 'candidates'; searches: readonly PartSearch<Omit<CodeSearch, 'mask'>>[] }
+  | { type: 'best'; wishes: readonly BestOf[] }
   | { type: 'vectors'; rows: Uint32Array<ArrayBuffer> }
   | { type: 'close' }
 );
@@ -34,7 +51,9 @@ export interface ShardValues {
   reserve: number;
   append: undefined;
   truncate: undefined;
-  search: RowHits;
+  search: RowHits[];
+  candidates: CodeHits[];
+  best: CanonicalHits[];
   /** Shape: (rows, dimension). */
   vectors: Float32Array<ArrayBuffer>;
   close: undefined;
@@ -52,20 +71,40 @@ export interface Shard {
     request: Extract<ShardRequest, { type: T }>,
     transfer?: Transferable[],
   ): Promise<ShardValues[T]>;
+  /** As if its worker had ended: the part lacks something. */
+  lose(reason: string): void;
   end(): void;
 }
 
+export interface ShardLayout {
+  /** Rows of a block, a multiple of 32: small beside what makes sharding worth it. @default 8192 */
+  blockRows?: number;
+  /** Of what is scanned; up to here all rows stay: a message there and back takes what a core needs for 5 to 10 MB. @default 32 MB */
+  localBytes?: number;
+}
+
 export interface ShardPool {
+  readonly layout: ShardLayout;
   /** The workers, started now if they were not; none where they cannot be. */
   start(): Promise<readonly Shard[]>;
   /** Ends them. */
   close(): void;
 }
 
+export interface ShardPoolOptions {
+  /** Workers besides this one. @default as many as the processor has threads for, up to 3 */
+  count?: number;
+  /** Tests make it small. */
+  layout?: ShardLayout;
+}
+
 /** `openWorker` starts one. */
 export function createShardPool(
   openWorker: () => Promise<ShardWorker | null>,
-  count = Math.min(WORKERS_MAX, globalThis.navigator?.hardwareConcurrency ?? 1) - 1,
+  {
+    count = Math.min(WORKERS_MAX, globalThis.navigator?.hardwareConcurrency ?? 1) - 1,
+    layout = {},
+  }: ShardPoolOptions = {},
 ): ShardPool {
   let starting: Promise<readonly Shard[]> | undefined;
   let usable = true;
@@ -91,6 +130,7 @@ export function createShardPool(
   }
 
   return {
+    layout,
     async start() {
       starting ??= startAll();
       const shards = await starting;
@@ -138,9 +178,15 @@ function createShard({ port, lost }: ShardWorker, onLost: () => void): Shard {
         if (isLost) return reject(new LostRows('a worker that held rows has ended'));
         const id = ++lastId;
         waiting.set(id, { resolve, reject });
-        port.postMessage({ id, request }, transfer);
+        try {
+          port.postMessage({ id, request }, transfer);
+        } catch (error) {
+          // No memory for the message: without it, the part is not what it is taken for.
+          lose(String(error));
+        }
       });
     },
+    lose,
     end() {
       port.postMessage('end');
       lose('the database has been closed');

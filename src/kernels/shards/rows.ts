@@ -1,16 +1,13 @@
 // Rows spread over this worker and others: which block of rows is where, and one search over all of them. Every part gives
-// its best k with canonical scores, so the best of these are the best of all, the same bits as from one place.
-import { Bitset } from '../../structures/bitset.ts';
+// its best k with canonical scores, or its best candidates with their similarities, so the best of these are the best of all,
+// the same bits as from one place.
+import type { Bitset } from '../../structures/bitset.ts';
 import { TopK } from '../../structures/top-k.ts';
-import type { CpuRows, RowHits, RowSearch } from '../kernel.ts';
-import { LostRows, type Shard, type ShardPool } from './pool.ts';
-
-export interface ShardLayout {
-  /** Rows of a block, a multiple of 32: small beside what makes sharding worth it. @default 8192 */
-  blockRows?: number;
-  /** Up to here all rows stay: a message there and back takes what a core needs for 5 to 10 MB. @default 32 MB */
-  localBytes?: number;
-}
+import type { CodeHits, CodeSearch } from '../codes/coder.ts';
+import type { CanonicalHits, RowHits, RowSearch } from '../kernel.ts';
+import { withMask } from './host.ts';
+import { appendToPart, bytesOf, closePart, type Part, reservePart, truncatePart } from './part.ts';
+import { type BestOf, LostRows, type PartSearch, type Shard, type ShardPool } from './pool.ts';
 
 export interface ShardedRows {
   readonly rowCount: number;
@@ -22,12 +19,16 @@ export interface ShardedRows {
   readonly isLost: boolean;
   /** Must have resolved before rows up to there are appended. Throws `UNSUPPORTED` where there is no room. */
   reserve(rowCount: number): Promise<void>;
-  /** See `CpuRows`. */
-  append(vectors: Float32Array): void;
+  /** See `CpuRows`. `records`: those of the coder, where there are codes. */
+  append(vectors: Float32Array, records: Uint8Array | null): void;
   truncate(rowCount: number): void;
-  /** Rejects with `LostRows` where a part is gone. */
-  search(search: RowSearch): Promise<RowHits>;
-  /** Copies of rows as they were appended. Rejects like `search`. */
+  /** See `CpuRows`. Rejects with `LostRows` where a part is gone. */
+  searchAll(searches: readonly RowSearch[]): Promise<RowHits[]>;
+  /** See `CodeRows`; where there are codes. Rejects like `searchAll`. */
+  candidatesOfAll(searches: readonly CodeSearch[]): Promise<CodeHits[]>;
+  /** See `CpuRows.best`, of each. Rejects like `searchAll`. */
+  bestOfAll(wishes: readonly BestOf[]): Promise<CanonicalHits[]>;
+  /** Copies of rows as they were appended. Rejects like `searchAll`. */
   vectors(rows: ArrayLike<number>): Promise<Float32Array<ArrayBuffer>[]>;
   close(): void;
 }
@@ -35,10 +36,12 @@ export interface ShardedRows {
 let lastSet = 0;
 
 /** `local` is empty, and this one's from now on. */
-export function createShardedRows(local: CpuRows, pool: ShardPool, layout: ShardLayout = {}): ShardedRows {
-  const { dimension, metric } = local;
-  const { blockRows = 8192, localBytes = 32_000_000 } = layout;
-  const localBlocks = Math.ceil(localBytes / (blockRows * dimension * 4));
+export function createShardedRows(local: Part, pool: ShardPool): ShardedRows {
+  const { dimension, metric } = local.rows;
+  const coder = local.codes?.coder;
+  const { recordBytes = 0 } = coder ?? {};
+  const { blockRows = 8192, localBytes = 32_000_000 } = pool.layout;
+  const localBlocks = Math.ceil(localBytes / (blockRows * (recordBytes || dimension * 4)));
   const set = ++lastSet;
   /** Where each block is: 0 is here, i the i-th other worker. */
   const owners: number[] = [];
@@ -61,7 +64,7 @@ export function createShardedRows(local: CpuRows, pool: ShardPool, layout: Shard
       blocksOf[owner]!.push(owners.length);
       owners.push(owner);
     }
-    local.reserve(rowsOf(0, end));
+    reservePart(local, rowsOf(0, end));
     await Promise.all(
       shards.map(async (shard, i) => {
         shardBytes[i] = await shard.ask({ set, type: 'reserve', rowCount: rowsOf(i + 1, end) });
@@ -71,7 +74,8 @@ export function createShardedRows(local: CpuRows, pool: ShardPool, layout: Shard
 
   async function spread(): Promise<void> {
     shards = await pool.start();
-    await Promise.all(shards.map((shard) => shard.ask({ set, type: 'create', dimension, metric }))).catch(ignoreLost);
+    const options = { dimension, metric, tier: coder?.tier ?? null };
+    await Promise.all(shards.map((shard) => shard.ask({ set, type: 'create', ...options }))).catch(ignoreLost);
     for (const _ of shards) blocksOf.push([]);
   }
 
@@ -85,54 +89,114 @@ export function createShardedRows(local: CpuRows, pool: ShardPool, layout: Shard
     return whole * blockRows + partial;
   }
 
-  function append(vectors: Float32Array): void {
+  function append(vectors: Float32Array, records: Uint8Array | null): void {
     const end = rowCount + vectors.length / dimension;
     for (let from = 0; rowCount < end; ) {
       const block = Math.floor(rowCount / blockRows);
       const count = Math.min(end, (block + 1) * blockRows) - rowCount;
       const part = vectors.subarray(from * dimension, (from + count) * dimension);
+      const codes = records?.subarray(from * recordBytes, (from + count) * recordBytes) ?? null;
       const owner = owners[block]!;
-      if (owner === 0) local.append(part);
-      else {
-        const copy = part.slice();
-        shards[owner - 1]!.ask({ set, type: 'append', vectors: copy }, [copy.buffer]).catch(ignoreLost);
-      }
+      if (owner === 0) appendToPart(local, part, codes);
+      else give(shards[owner - 1]!, part, codes);
       rowCount += count;
       from += count;
     }
   }
 
+  /** Never fails, since the rows may be on disk already: a place that cannot have them is lost. */
+  function give(shard: Shard, part: Float32Array, codes: Uint8Array | null): void {
+    try {
+      const copies = { vectors: part.slice(), records: codes?.slice() ?? null };
+      const buffers = [copies.vectors.buffer, ...(copies.records ? [copies.records.buffer] : [])];
+      shard.ask({ set, type: 'append', ...copies }, buffers).catch(ignoreLost);
+    } catch (error) {
+      shard.lose(String(error)); // no memory for the copies
+    }
+  }
+
   function truncate(end: number): void {
     rowCount = end;
-    local.truncate(rowsOf(0, end));
+    truncatePart(local, rowsOf(0, end));
     for (const [i, shard] of shards.entries())
       shard.ask({ set, type: 'truncate', rowCount: rowsOf(i + 1, end) }).catch(ignoreLost);
   }
 
-  async function search({ mask, ...wish }: RowSearch): Promise<RowHits> {
-    const start = performance.now();
-    const { k, rowCount: end } = wish;
-    const counts = blocksOf.map((_, owner) => rowsOf(owner, end));
-    const answers = shards.map((shard, i) => {
-      const request = { set, type: 'search', search: { ...wish, rowCount: counts[i + 1]! } } as const;
-      if (!mask) return shard.ask(request);
-      const words = maskOf(mask, i + 1, counts[i + 1]!);
-      return shard.ask({ ...request, mask: words }, [words.buffer]);
-    });
-    // The others work while this one does; a failure among them is seen below.
+  /** Asks all places at once: the others work while this one does. */
+  async function everywhere<T>(there: (shard: Shard, owner: number) => Promise<T>, here: () => T): Promise<T[]> {
+    const answers = shards.map((shard, i) => there(shard, i + 1));
+    // A failure among them is seen below.
     for (const answer of answers) answer.catch(ignoreLost);
-    const mine = local.search({
-      ...wish,
-      rowCount: counts[0]!,
-      ...(mask && { mask: new Bitset(counts[0]!, maskOf(mask, 0, counts[0]!)) }),
+    const mine = here();
+    return [mine, ...(await Promise.all(answers))];
+  }
+
+  async function searchAll(searches: readonly RowSearch[]): Promise<RowHits[]> {
+    const start = performance.now();
+    const found = await everywhere(
+      (shard, owner) => {
+        const parts = searches.map((search) => partOf(search, owner));
+        return shard.ask({ set, type: 'search', searches: parts }, parts.flatMap(maskBuffers));
+      },
+      () => local.rows.searchAll(searches.map((search) => withMask(partOf(search, 0)))),
+    );
+    const scannedMs = performance.now() - start;
+    return searches.map(({ k, rowCount: end }, i) => {
+      const hits = found.map((part) => part[i]!);
+      const rescoreMs = Math.max(...hits.map((part) => part.rescoreMs));
+      return { ...bestOf(hits, Math.min(k, end)), scanMs: scannedMs - rescoreMs, rescoreMs };
     });
-    const parts = [mine, ...(await Promise.all(answers))];
-    const best = new TopK(Math.min(k, end));
-    for (const [owner, { rows, scores }] of parts.entries()) {
+  }
+
+  async function candidatesOfAll(searches: readonly CodeSearch[]): Promise<CodeHits[]> {
+    const found = await everywhere(
+      (shard, owner) => {
+        const parts = searches.map((search) => partOf(search, owner));
+        return shard.ask({ set, type: 'candidates', searches: parts }, parts.flatMap(maskBuffers));
+      },
+      () => local.codes!.candidatesOfAll(searches.map((search) => withMask(partOf(search, 0)))),
+    );
+    return searches.map(({ wanted, rowCount: end }, i) => {
+      const hits = found.map((part) => ({ rows: part[i]!.rows, scores: part[i]!.similarities }));
+      const { rows, scores: similarities } = bestOf(hits, Math.min(wanted, end));
+      return { rows, similarities };
+    });
+  }
+
+  async function bestOfAll(wishes: readonly BestOf[]): Promise<CanonicalHits[]> {
+    const parts = wishes.map(({ among }) => {
+      const rows = blocksOf.map((): number[] => []);
+      for (const row of among) rows[owners[Math.floor(row / blockRows)]!]!.push(localRow(row));
+      return rows;
+    });
+    const wishesOf = (owner: number) =>
+      wishes.map(({ query, k }, i) => ({ query, among: Uint32Array.from(parts[i]![owner]!), k }));
+    const found = await everywhere(
+      (shard, owner) => shard.ask({ set, type: 'best', wishes: wishesOf(owner) }),
+      () => wishesOf(0).map(({ query, among, k }) => local.rows.best(query, among, k)),
+    );
+    return wishes.map(({ k }, i) => {
+      const hits = found.map((part) => part[i]!);
+      return bestOf(hits, k);
+    });
+  }
+
+  /** The best of what the owners, in their order, have found. */
+  function bestOf(hits: readonly { rows: Uint32Array; scores: Float32Array }[], k: number): CanonicalHits {
+    const best = new TopK(k);
+    for (const [owner, { rows, scores }] of hits.entries()) {
       for (const [i, row] of rows.entries()) best.push(globalRow(owner, row), scores[i]!);
     }
-    const rescoreMs = Math.max(...parts.map((part) => part.rescoreMs));
-    return { ...best.take(), scanMs: performance.now() - start - rescoreMs, rescoreMs };
+    return best.take();
+  }
+
+  /** What an owner is asked for. */
+  function partOf<Search extends { rowCount: number; mask?: Bitset }>(
+    { mask, ...wish }: Search,
+    owner: number,
+  ): PartSearch<Omit<Search, 'mask'> & { rowCount: number }> {
+    const count = rowsOf(owner, wish.rowCount);
+    return { wish: { ...wish, rowCount: count }, words: mask ? maskOf(mask, owner, count) : null };
   }
 
   /** An owner's part of a mask. */
@@ -154,20 +218,23 @@ export function createShardedRows(local: CpuRows, pool: ShardPool, layout: Shard
     return blocksOf[owner]![Math.floor(row / blockRows)]! * blockRows + (row % blockRows);
   }
 
+  function localRow(row: number): number {
+    return places[Math.floor(row / blockRows)]! * blockRows + (row % blockRows);
+  }
+
   async function vectors(rows: ArrayLike<number>): Promise<Float32Array<ArrayBuffer>[]> {
     const found = new Array<Float32Array<ArrayBuffer>>(rows.length);
     const asked = shards.map((): { positions: number[]; rows: number[] } => ({ positions: [], rows: [] }));
     for (let i = 0; i < rows.length; i++) {
-      const block = Math.floor(rows[i]! / blockRows);
-      const row = places[block]! * blockRows + (rows[i]! % blockRows);
-      const owner = owners[block]!;
+      const row = localRow(rows[i]!);
+      const owner = owners[Math.floor(rows[i]! / blockRows)]!;
       if (owner > 0) {
         asked[owner - 1]!.positions.push(i);
         asked[owner - 1]!.rows.push(row);
         continue;
       }
-      const offset = local.offset(row);
-      found[i] = new Float32Array(local.values(row).subarray(offset, offset + dimension));
+      const offset = local.rows.offset(row);
+      found[i] = new Float32Array(local.rows.values(row).subarray(offset, offset + dimension));
     }
     await Promise.all(
       asked.map(async ({ positions, rows: wanted }, i) => {
@@ -185,7 +252,7 @@ export function createShardedRows(local: CpuRows, pool: ShardPool, layout: Shard
       return rowCount;
     },
     get bytes() {
-      return shardBytes.reduce((sum, bytes) => sum + bytes, local.bytes);
+      return shardBytes.reduce((sum, bytes) => sum + bytes, bytesOf(local));
     },
     get workers() {
       return blocksOf.length;
@@ -196,13 +263,19 @@ export function createShardedRows(local: CpuRows, pool: ShardPool, layout: Shard
     reserve,
     append,
     truncate,
-    search,
+    searchAll,
+    candidatesOfAll,
+    bestOfAll,
     vectors,
     close() {
-      local.close();
+      closePart(local);
       for (const shard of shards) shard.ask({ set, type: 'close' }).catch(ignoreLost);
     },
   };
+}
+
+function maskBuffers({ words }: PartSearch<unknown>): ArrayBuffer[] {
+  return words ? [words.buffer] : [];
 }
 
 // Whoever needs the rows next is told.

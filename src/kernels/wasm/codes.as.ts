@@ -2,54 +2,57 @@
 // that 16 integers become similarities at once, and a group that the mask leaves empty is skipped. All integers are exact
 // and every float32 operation is the one of `codes/coder.ts`, so the candidates are those of the JavaScript truth.
 
-// The kept: up to `capacity` keys of 8 bytes. A key is a similarity, as an integer of the same order, over the complement of
-// the row: the higher key is the better row, and of equal similarities the lower row is better. When the place is full, all
-// but the best `wanted` go, which costs a tenth of a heap where hundreds are wanted.
-let keys: usize = 0;
-let capacity: u32 = 0;
-let wanted: u32 = 0;
-let size: u32 = 0;
-// What a row must exceed to enter. Rows come in ascending order, so one that only equals it is worse than all kept.
-let threshold: f32 = -Infinity;
-// 64 bytes for what a group found.
-let scratch: usize = 0;
+// The kept: u32 capacity, u32 wanted, u32 size, f32 threshold; 64 bytes for what a group found; then keys of 8 bytes. A key is
+// a similarity, as an integer of the same order, over the complement of the row: the higher key is the better row, and of equal
+// similarities the lower row is better. When the place is full, all but the best `wanted` go, which costs a tenth of a heap
+// where hundreds are wanted. A row below the threshold is worse than all of these.
+const SCRATCH: usize = 16;
+const KEYS: usize = 80;
 
-/** Forgets all rows. entries: how many keys have place at `at`, more than `count`, the number of rows to find. */
-export function begin(at: usize, entries: u32, count: u32, scratchAt: usize): void {
-  keys = at;
-  capacity = entries;
-  wanted = count;
-  size = 0;
-  threshold = -Infinity;
-  scratch = scratchAt;
+/** Forgets all rows. capacity: how many keys have place, more than `count`, the number of rows to find. */
+export function begin(kept: usize, capacity: u32, count: u32): void {
+  store<u32>(kept, capacity);
+  store<u32>(kept, count, 4);
+  store<u32>(kept, 0, 8);
+  store<f32>(kept, -f32.MAX_VALUE, 12);
 }
 
 /** Leaves the keys of the best rows, in no order, and returns how many there are. */
-export function finish(): u32 {
-  if (size > wanted) select();
-  return size;
+export function finish(kept: usize): u32 {
+  if (sizeOf(kept) > wantedOf(kept)) select(kept);
+  return sizeOf(kept);
 }
 
 // A group: 16 rows' codes, then 16 f32 factors, for l2 (1, else 0) twice. codeBytes: of one row. count: rows, the last group
-// may be partly filled. row: number of the first. mask: 0, or one bit a row, bits at and above `count` zero.
+// may be partly filled. row: number of the first. mask: 0, or one bit a row, bits at and above `count` zero. Groups of the
+// four quarters come in turns: memory is read in four streams, which bring more than one where one does not fill the way from it.
+
+// @ts-ignore: decorator
+@inline
+function inTurns(i: u32, quarter: u32): u32 {
+  return i < quarter << 2 ? (i >> 2) + (i & 3) * quarter : i;
+}
 
 // int8: rows by fours, 16 codes of each in turns, so that memory is read in one stream: with one for each row, 768 codes apart,
 // it came at a quarter of the speed. codeBytes is a multiple of 32. query: see `four`, and `relaxedFour` with its constant.
-export function scanInt8(groups: usize, codeBytes: u32, count: u32, row: u32, mask: usize, query: usize, constant: i32, l2: u32, scale: f32): void {
+export function scanInt8(groups: usize, codeBytes: u32, count: u32, row: u32, mask: usize, query: usize, constant: i32, l2: u32, scale: f32, kept: usize): void {
   const codesBytes = <usize>codeBytes << 4;
-  let group = groups;
-  for (let first: u32 = 0; first < count; first += 16) {
+  const groupCount = (count + 15) >> 4;
+  for (let i: u32 = 0; i < groupCount; i++) {
+    const n = inTurns(i, groupCount >> 2);
+    const first = n << 4;
     const wanted = rowsOf(mask, first, count);
+    if (!wanted) continue;
+    const group = groups + n * (codesBytes + (<usize>64 << l2));
     // Four rows at a time share the reading of the query.
-    for (let i: u32 = 0; i < 16; i += 4) {
-      if (!((wanted >> i) & 15)) continue;
-      const at = group + <usize>i * codeBytes;
+    for (let j: u32 = 0; j < 16; j += 4) {
+      if (!((wanted >> j) & 15)) continue;
+      const at = group + <usize>j * codeBytes;
       // A constant of the compiler: one of the two is not in the module.
       const integers = ASC_FEATURE_RELAXED_SIMD ? relaxedFour(at, codeBytes, query, constant) : four(at, codeBytes, query);
-      v128.store(scratch + (<usize>i << 2), integers);
+      v128.store(kept + (<usize>j << 2), integers, SCRATCH);
     }
-    if (wanted) offer(wanted, group + codesBytes, row + first, l2, scale);
-    group += codesBytes + (<usize>64 << l2);
+    offer(wanted, group + codesBytes, row + first, l2, scale, kept);
   }
 }
 
@@ -122,16 +125,17 @@ function sumsOf(a: v128, b: v128, c: v128, d: v128): v128 {
 
 // binary: 16 rows' first bytes, then their second bytes, and so on; codeBytes is a multiple of 8. query: a table of 16 sums
 // for each half byte.
-export function scanBinary(groups: usize, codeBytes: u32, count: u32, row: u32, mask: usize, query: usize, constant: i32, l2: u32, scale: f32): void {
+export function scanBinary(groups: usize, codeBytes: u32, count: u32, row: u32, mask: usize, query: usize, constant: i32, l2: u32, scale: f32, kept: usize): void {
   const codesBytes = <usize>codeBytes << 4;
   const low = i8x16.splat(15);
   const constants = i32x4.splat(constant);
-  let next = groups;
-  for (let first: u32 = 0; first < count; first += 16) {
-    const group = next;
-    next += codesBytes + (<usize>64 << l2);
+  const groupCount = (count + 15) >> 4;
+  for (let i: u32 = 0; i < groupCount; i++) {
+    const n = inTurns(i, groupCount >> 2);
+    const first = n << 4;
     const wanted = rowsOf(mask, first, count);
     if (!wanted) continue;
+    const group = groups + n * (codesBytes + (<usize>64 << l2));
     // Sums of rows 0-3, 4-7, 8-11, 12-15.
     let a = i32x4.splat(0), b = i32x4.splat(0), c = i32x4.splat(0), d = i32x4.splat(0);
     let p = group;
@@ -168,11 +172,11 @@ export function scanBinary(groups: usize, codeBytes: u32, count: u32, row: u32, 
       c = i32x4.add(c, i32x4.extend_low_i16x8_u(upper));
       d = i32x4.add(d, i32x4.extend_high_i16x8_u(upper));
     }
-    v128.store(scratch, i32x4.sub(constants, i32x4.shl(a, 1)), 0);
-    v128.store(scratch, i32x4.sub(constants, i32x4.shl(b, 1)), 16);
-    v128.store(scratch, i32x4.sub(constants, i32x4.shl(c, 1)), 32);
-    v128.store(scratch, i32x4.sub(constants, i32x4.shl(d, 1)), 48);
-    offer(wanted, end, row + first, l2, scale);
+    v128.store(kept, i32x4.sub(constants, i32x4.shl(a, 1)), SCRATCH);
+    v128.store(kept, i32x4.sub(constants, i32x4.shl(b, 1)), SCRATCH + 16);
+    v128.store(kept, i32x4.sub(constants, i32x4.shl(c, 1)), SCRATCH + 32);
+    v128.store(kept, i32x4.sub(constants, i32x4.shl(d, 1)), SCRATCH + 48);
+    offer(wanted, end, row + first, l2, scale, kept);
   }
 }
 
@@ -191,48 +195,50 @@ function rowsOf(mask: usize, first: u32, count: u32): u32 {
   return count - first < 16 ? (1 << (count - first)) - 1 : 0xffff;
 }
 
-// Makes similarities of a group's integers in the scratch, and keeps the rows that exceed the threshold.
-function offer(wanted: u32, factors: usize, row: u32, l2: u32, scale: f32): void {
+// Makes similarities of a group's integers in the scratch, and keeps the rows that are not below the threshold.
+function offer(wanted: u32, factors: usize, row: u32, l2: u32, scale: f32, kept: usize): void {
+  const threshold = v128.load32_splat(kept, 12);
   let found: u32 = 0;
   for (let i: usize = 0; i < 64; i += 16) {
-    let s = f32x4.mul(f32x4.convert_i32x4_s(v128.load(scratch + i)), v128.load(factors + i));
+    let s = f32x4.mul(f32x4.convert_i32x4_s(v128.load(kept + i, SCRATCH)), v128.load(factors + i));
     if (l2) s = f32x4.sub(f32x4.mul(s, f32x4.splat(scale)), v128.load(factors + i, 64));
     s = f32x4.add(s, f32x4.splat(0)); // no -0, which is another integer than 0
-    v128.store(scratch + i, s);
-    found |= i32x4.bitmask(f32x4.gt(s, f32x4.splat(threshold))) << <u32>(i >> 2);
+    v128.store(kept + i, s, SCRATCH);
+    found |= i32x4.bitmask(f32x4.ge(s, threshold)) << <u32>(i >> 2);
   }
   for (let rows = found & wanted; rows; rows &= rows - 1) {
     const i = ctz(rows);
-    const s = load<f32>(scratch + (<usize>i << 2));
+    const s = load<f32>(kept + (<usize>i << 2), SCRATCH);
     // Each may have raised the threshold for the next.
-    if (s > threshold) keep(s, row + i);
+    if (s >= load<f32>(kept, 12)) keep(kept, s, row + i);
   }
 }
 
-function keep(s: f32, row: u32): void {
+function keep(kept: usize, s: f32, row: u32): void {
   const bits = reinterpret<u32>(s);
   const order = bits & 0x80000000 ? ~bits : bits | 0x80000000;
-  store<u64>(keys + (<usize>size << 3), ((<u64>order) << 32) | <u64>(~row));
-  size++;
-  if (size == capacity) select();
+  const size = sizeOf(kept);
+  store<u64>(keyOf(kept, size), ((<u64>order) << 32) | <u64>(~row));
+  store<u32>(kept, size + 1, 8);
+  if (size + 1 == load<u32>(kept)) select(kept);
 }
 
 // Quickselect: the `wanted` highest keys come first, the lowest of them last.
-function select(): void {
-  const target = <i32>wanted - 1;
+function select(kept: usize): void {
+  const target = <i32>wantedOf(kept) - 1;
   let left: i32 = 0;
-  let right: i32 = <i32>size - 1;
+  let right = <i32>sizeOf(kept) - 1;
   while (left < right) {
-    const pivot = keyAt((left + right) >> 1);
+    const pivot = keyAt(kept, (left + right) >> 1);
     let i = left;
     let j = right;
     while (i <= j) {
-      while (keyAt(i) > pivot) i++;
-      while (keyAt(j) < pivot) j--;
+      while (keyAt(kept, i) > pivot) i++;
+      while (keyAt(kept, j) < pivot) j--;
       if (i > j) break;
-      const key = keyAt(i);
-      store<u64>(keys + (<usize>i << 3), keyAt(j));
-      store<u64>(keys + (<usize>j << 3), key);
+      const key = keyAt(kept, i);
+      store<u64>(keyOf(kept, i), keyAt(kept, j));
+      store<u64>(keyOf(kept, j), key);
       i++;
       j--;
     }
@@ -240,13 +246,31 @@ function select(): void {
     else if (target >= i) left = i;
     else break;
   }
-  size = wanted;
-  const order = <u32>(keyAt(target) >> 32);
-  threshold = reinterpret<f32>(order & 0x80000000 ? order & 0x7fffffff : ~order);
+  store<u32>(kept, wantedOf(kept), 8);
+  const order = <u32>(keyAt(kept, target) >> 32);
+  store<f32>(kept, reinterpret<f32>(order & 0x80000000 ? order & 0x7fffffff : ~order), 12);
 }
 
 // @ts-ignore: decorator
 @inline
-function keyAt(i: i32): u64 {
-  return load<u64>(keys + (<usize>i << 3));
+function wantedOf(kept: usize): u32 {
+  return load<u32>(kept, 4);
+}
+
+// @ts-ignore: decorator
+@inline
+function sizeOf(kept: usize): u32 {
+  return load<u32>(kept, 8);
+}
+
+// @ts-ignore: decorator
+@inline
+function keyAt(kept: usize, i: i32): u64 {
+  return load<u64>(keyOf(kept, i));
+}
+
+// @ts-ignore: decorator
+@inline
+function keyOf(kept: usize, i: u32): usize {
+  return kept + KEYS + (<usize>i << 3);
 }

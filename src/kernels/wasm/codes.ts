@@ -1,17 +1,10 @@
 // Coded rows in one WebAssembly.Memory, scanned by `codes.as.ts`. Owns the memory's layout: groups of 16 rows, each with its
 // codes and then its factors, so that one stream of bytes is all that a scan reads.
-import {
-  type CandidateSearch,
-  type CodedQuery,
-  type CodeHits,
-  type CodeRows,
-  type Coder,
-  similarityOf,
-} from '../codes/coder.ts';
+import { type CodeHits, type CodeRows, type Coder, type CodeSearch, similarityOf } from '../codes/coder.ts';
 import { createInt8Coder } from '../codes/int8.ts';
 import plainBase64 from './codes.as.ts?wasm';
 import relaxedBase64 from './codes.as.ts?wasm-relaxed';
-import { Arena, compileWasm, copyMask } from './memory.ts';
+import { Arena, CACHED_BYTES, compileWasm, copyMask } from './memory.ts';
 
 type Scan = (
   groups: number,
@@ -23,11 +16,12 @@ type Scan = (
   constant: number,
   l2: 0 | 1,
   scale: number,
+  kept: number,
 ) => void;
 
 interface CodesExports {
-  begin(keys: number, entries: number, wanted: number, scratch: number): void;
-  finish(): number;
+  begin(kept: number, capacity: number, wanted: number): void;
+  finish(kept: number): number;
   scanInt8: Scan;
   scanBinary: Scan;
 }
@@ -37,6 +31,18 @@ const GROUP_ROWS = 16;
 /** int8: what of a row lies together. */
 const PIECE_BYTES = 16;
 const ROWS_TOGETHER = 4;
+
+/** Of what is kept, before the keys of 8 bytes. */
+const KEPT_HEADER_BYTES = 80;
+/** A place to begin with. */
+const KEY_ENTRIES = 1024;
+
+/** Where one of the queries that are answered together is, and what it keeps. */
+interface Place {
+  queryAt: number;
+  keptAt: number;
+  keyEntries: number;
+}
 
 /** One of two builds of the kernels. They give the same bits. */
 export interface CodesModule {
@@ -86,17 +92,21 @@ export function createWasmCodes({ module, relaxed }: CodesModule, coder: Coder):
 
   const factorsAt = GROUP_ROWS * codeBytes;
   const groupBytes = factorsAt + GROUP_ROWS * 4 * factorCount;
-  // A multiple of 32 rows, so that each block's part of a mask begins with a whole word.
-  const blockRows = Math.max(32, Math.floor(BLOCK_BYTES / groupBytes / 2) * 32);
+  // Whole pieces, of a multiple of 32 rows, so that each one's part of a mask begins with a whole word.
+  const pieceRows = Math.max(32, Math.floor(CACHED_BYTES / groupBytes / 2) * 32);
+  const blockRows = Math.max(1, Math.floor((BLOCK_BYTES * GROUP_ROWS) / groupBytes / pieceRows)) * pieceRows;
   const blockBytes = (blockRows / GROUP_ROWS) * groupBytes;
   const blocks: number[] = [];
 
-  const queryAt = arena.allocate(tier === 'int8' ? int8QueryBytes(codeBytes) : codeBytes * 32);
   const maskAt = arena.allocate(blockRows / 8);
-  const scratchAt = arena.allocate(64);
-  let keyEntries = 1024;
-  let keysAt = arena.allocate(keyEntries * 8);
+  /** As many as queries have been answered together. */
+  const places = [createPlace()];
   let rowCount = 0;
+
+  function createPlace(): Place {
+    const queryAt = arena.allocate(tier === 'int8' ? int8QueryBytes(codeBytes) : codeBytes * 32);
+    return { queryAt, keptAt: arena.allocate(KEPT_HEADER_BYTES + KEY_ENTRIES * 8), keyEntries: KEY_ENTRIES };
+  }
 
   function reserve(end: number): void {
     while (blocks.length * blockRows < end) blocks.push(arena.allocate(blockBytes));
@@ -156,40 +166,56 @@ export function createWasmCodes({ module, relaxed }: CodesModule, coder: Coder):
     } else for (let i = 0; i < codeBytes; i++) records[codes + i] = bytes[group + i * GROUP_ROWS + lane]!;
   }
 
-  function candidates(query: CodedQuery, { rowCount: end, mask, wanted }: CandidateSearch): CodeHits {
-    if (end === 0) return { rows: new Uint32Array(), similarities: new Float32Array() };
-    place(Math.min(wanted, end));
+  function candidatesOfAll(searches: readonly CodeSearch[]): CodeHits[] {
+    const scans = searches.map(begin);
+    const step = scans.length > 1 ? pieceRows : blockRows;
+    const last = Math.max(...searches.map(({ rowCount: end }) => end));
+    // The first of several brings a piece into the cache for the others.
+    for (let first = 0; first < last; first += step) {
+      const groups = groupOf(first);
+      for (const [i, { mask, rowCount: end }] of searches.entries()) {
+        const count = Math.min(step, end - first);
+        if (count <= 0 || (mask && !copyMask(memory.buffer, maskAt, mask.words, first, count))) continue;
+        const { queryAt, constant, scale, keptAt } = scans[i]!;
+        scan(groups, codeBytes, count, first, mask ? maskAt : 0, queryAt, constant, l2, scale, keptAt);
+      }
+    }
+    return scans.map(finish);
+  }
+
+  /** Puts a query into the place of the `i`-th search. */
+  function begin({ query, wanted, rowCount: end }: CodeSearch, i: number) {
+    while (places.length <= i) places.push(createPlace());
+    const place = places[i]!;
+    const count = Math.max(1, Math.min(wanted, end));
+    // As many again as are wanted: then each key is looked at a few times on average, however many are wanted.
+    const entries = Math.max(count + 64, count * 2);
+    if (entries > place.keyEntries) {
+      // The smaller place is lost; doubling keeps the sum of them below the largest.
+      place.keyEntries = Math.max(entries, place.keyEntries * 2);
+      place.keptAt = arena.allocate(KEPT_HEADER_BYTES + place.keyEntries * 8);
+    }
+    exports.begin(place.keptAt, entries, count);
+    const { queryAt, keptAt } = place;
     const { table, scale } = query;
     let { constant } = query;
     if (table instanceof Uint8Array) new Uint8Array(memory.buffer, queryAt, table.length).set(table);
     else if (relaxed) constant = putRelaxedQuery(memory.buffer, queryAt, table);
     else putInt8Query(memory.buffer, queryAt, table);
-    for (let first = 0, i = 0; first < end; first += blockRows, i++) {
-      const count = Math.min(blockRows, end - first);
-      if (mask && !copyMask(memory.buffer, maskAt, mask.words, first, count)) continue;
-      scan(blocks[i]!, codeBytes, count, first, mask ? maskAt : 0, queryAt, constant, l2, scale);
-    }
-    const kept = exports.finish();
+    return { queryAt, keptAt, constant, scale };
+  }
+
+  function finish({ keptAt }: Pick<Place, 'keptAt'>): CodeHits {
+    const kept = exports.finish(keptAt);
     const rows = new Uint32Array(kept);
     const bits = new Uint32Array(kept);
-    const keys = new Uint32Array(memory.buffer, keysAt, kept * 2);
+    const keys = new Uint32Array(memory.buffer, keptAt + KEPT_HEADER_BYTES, kept * 2);
     for (let i = 0; i < kept; i++) {
       rows[i] = ~keys[i * 2]!;
       const order = keys[i * 2 + 1]!;
       bits[i] = order & 0x80000000 ? order & 0x7fffffff : ~order;
     }
     return { rows, similarities: new Float32Array(bits.buffer) };
-  }
-
-  function place(wanted: number): void {
-    // As many again as are wanted: then each key is looked at a few times on average, however many are wanted.
-    const entries = Math.max(wanted + 64, wanted * 2);
-    if (entries > keyEntries) {
-      // The smaller place is lost; doubling keeps the sum of them below the largest.
-      keyEntries = Math.max(entries, keyEntries * 2);
-      keysAt = arena.allocate(keyEntries * 8);
-    }
-    exports.begin(keysAt, entries, wanted, scratchAt);
   }
 
   return {
@@ -212,7 +238,8 @@ export function createWasmCodes({ module, relaxed }: CodesModule, coder: Coder):
       for (let row = first; row < end; row++) take(bytes, taken, (row - first) * recordBytes, row);
       return taken;
     },
-    candidates,
+    candidates: (query, search) => candidatesOfAll([{ query, ...search }])[0]!,
+    candidatesOfAll,
     close() {
       // Memory cannot shrink; it goes when this object does.
       blocks.length = 0;

@@ -1,5 +1,5 @@
 // Rows spread over several workers, in a real browser: the answers of one, whoever ends.
-import { type Database, type Match, open } from 'piramid';
+import { type Database, type Match, type OpenOptions, open } from 'piramid';
 import { expect, test } from 'vitest';
 import { seededRandom } from '../../../src/structures/random.ts';
 import { freshName } from './databases.ts';
@@ -11,7 +11,7 @@ const random = seededRandom(1);
 const vectors = new Float32Array(ROWS * DIMENSION).map(() => random.next() - 0.5);
 const vectorOf = (row: number) => vectors.slice(row * DIMENSION, (row + 1) * DIMENSION);
 
-function opener(options: { device?: 'wasm' | 'auto' } = {}) {
+function opener(options: OpenOptions = {}) {
   const made: Worker[] = [];
   const worker = () => {
     const one = new Worker(new URL('../../../src/worker/worker.ts', import.meta.url), { type: 'module' });
@@ -104,6 +104,54 @@ test('rows are spread over workers, and answers, vectors and writes are those of
   const found = await c.query({ vector: queries[0]!, select: [], explain: true });
   expect(found.plan!.workers).toBeGreaterThan(1);
   expect(found.map(({ id }) => id)).toEqual(nearest(queries[0]!, all, 10));
+});
+
+test('codes are spread over workers, and answers are those of one: they outlive the loss of one', async () => {
+  const { made, open } = opener({ storage: 'memory' });
+  await using db = await open();
+  const c = await db.collection('c', { dimension: DIMENSION, quantization: 'int8' });
+  // 37 MB of codes.
+  const rows = 2 * ROWS;
+  for (let row = 0; row < rows; row += 3000) {
+    await c.upsert(
+      Array.from({ length: 3000 }, (_, i) => ({
+        id: row + i,
+        // The second half is the first, upside down.
+        vector: vectorOf((row + i) % ROWS).map((x) => (row < ROWS ? x : -x)),
+      })),
+    );
+  }
+  expect(made.length).toBeGreaterThan(1);
+  const queries = Array.from({ length: 5 }, () => ({
+    vector: Float32Array.from({ length: DIMENSION }, () => random.next() - 0.5),
+    k: 20,
+    select: [] as const,
+    explain: true,
+  }));
+  const scored = (matches: readonly Match[]) => matches.map(({ id, score }) => [id, score]);
+  const before = [];
+  for (const query of queries) {
+    const found = await c.query(query);
+    expect(found.plan).toMatchObject({ device: 'wasm', tier: 'int8', workers: made.length, candidates: 80 });
+    expect(scored(found)).toEqual(scored(await c.query({ ...query, exact: true })));
+    before.push(scored(found));
+  }
+  expect((await c.queryBatch(queries)).map(scored)).toEqual(before);
+  expect((await c.get([0, rows - 1])).map(({ vector }) => vector)).toEqual([
+    vectorOf(0),
+    vectorOf(ROWS - 1).map((x) => -x),
+  ]);
+
+  const opposite = queries[0]!.vector.map((x) => -x);
+  const answers = Promise.all(queries.map((query) => c.query(query)));
+  const written = [c.upsert({ id: 'new', vector: opposite }), c.delete({ ids: [rows - 1] })];
+  made[1]!.terminate();
+  expect((await answers).map(scored)).toEqual(before);
+  await Promise.all(written);
+  const after = await c.query(queries[0]!);
+  expect(after.plan!.workers).toBe(1);
+  expect(scored(after)).toEqual(before[0]);
+  expect(scored(await c.query({ vector: opposite, k: 1 }))).toEqual([['new', 1]]);
 });
 
 test('no other worker is started for a small collection', async () => {
