@@ -53,11 +53,11 @@ test.each(['none', 'int8', 'binary'] as const)(
 test('the more rows, the fewer searches hold the thread at a time', async () => {
   const devices = await openDevices('wasm');
   const index = createFlatIndex({ dimension: 4096, metric: 'dot' }, devices);
-  expect(index.together).toBe(32);
+  expect(index.together(64)).toBe(32);
   index.append(new Float32Array(4096 * 1000));
-  expect(index.together).toBe(12);
+  expect(index.together(64)).toBe(12);
   index.append(new Float32Array(4096 * 9000));
-  expect(index.together).toBe(4);
+  expect(index.together(64)).toBe(4);
   devices.close();
 });
 
