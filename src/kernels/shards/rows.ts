@@ -33,6 +33,10 @@ export interface ShardedRows {
   close(): void;
 }
 
+/** Up to here all rows stay: a message there and back takes what a core needs for 5 to 10 MB, and candidates take two. */
+const LOCAL_BYTES = 32_000_000;
+const LOCAL_CODE_BYTES = 48_000_000;
+
 let lastSet = 0;
 
 /** `local` is empty, and this one's from now on. */
@@ -40,7 +44,7 @@ export function createShardedRows(local: Part, pool: ShardPool): ShardedRows {
   const { dimension, metric } = local.rows;
   const coder = local.codes?.coder;
   const { recordBytes = 0 } = coder ?? {};
-  const { blockRows = 8192, localBytes = 32_000_000 } = pool.layout;
+  const { blockRows = 8192, localBytes = coder ? LOCAL_CODE_BYTES : LOCAL_BYTES } = pool.layout;
   const localBlocks = Math.ceil(localBytes / (blockRows * (recordBytes || dimension * 4)));
   const set = ++lastSet;
   /** Where each block is: 0 is here, i the i-th other worker. */

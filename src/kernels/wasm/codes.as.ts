@@ -2,12 +2,12 @@
 // that 16 integers become similarities at once, and a group that the mask leaves empty is skipped. All integers are exact
 // and every float32 operation is the one of `codes/coder.ts`, so the candidates are those of the JavaScript truth.
 
-// The kept: u32 capacity, u32 wanted, u32 size, f32 threshold; 64 bytes for what a group found; then keys of 8 bytes. A key is
+// The kept: u32 capacity, u32 wanted, u32 size, f32 threshold; 64 bytes each for what four groups found; then keys of 8 bytes. A key is
 // a similarity, as an integer of the same order, over the complement of the row: the higher key is the better row, and of equal
 // similarities the lower row is better. When the place is full, all but the best `wanted` go, which costs a tenth of a heap
 // where hundreds are wanted. A row below the threshold is worse than all of these.
 const SCRATCH: usize = 16;
-const KEYS: usize = 80;
+const KEYS: usize = 272;
 
 /** Forgets all rows. capacity: how many keys have place, more than `count`, the number of rows to find. */
 export function begin(kept: usize, capacity: u32, count: u32): void {
@@ -24,36 +24,56 @@ export function finish(kept: usize): u32 {
 }
 
 // A group: 16 rows' codes, then 16 f32 factors, for l2 (1, else 0) twice. codeBytes: of one row. count: rows, the last group
-// may be partly filled. row: number of the first. mask: 0, or one bit a row, bits at and above `count` zero. Groups of the
-// four quarters come in turns: memory is read in four streams, which bring more than one where one does not fill the way from it.
-
-// @ts-ignore: decorator
-@inline
-function inTurns(i: u32, quarter: u32): u32 {
-  return i < quarter << 2 ? (i >> 2) + (i & 3) * quarter : i;
-}
+// may be partly filled. row: number of the first. mask: 0, or one bit a row, bits at and above `count` zero.
 
 // int8: rows by fours, 16 codes of each in turns, so that memory is read in one stream: with one for each row, 768 codes apart,
-// it came at a quarter of the speed. codeBytes is a multiple of 32. query: see `four`, and `relaxedFour` with its constant.
+// it came at a quarter of the speed. Groups are taken by fours, one of each quarter: four streams bring up to twice as much as one
+// where one does not fill the way from memory. codeBytes is a multiple of 32. query: see `four`, and `relaxedFour` with its constant.
 export function scanInt8(groups: usize, codeBytes: u32, count: u32, row: u32, mask: usize, query: usize, constant: i32, l2: u32, scale: f32, kept: usize): void {
-  const codesBytes = <usize>codeBytes << 4;
+  const groupBytes = (<usize>codeBytes << 4) + (<usize>64 << l2);
   const groupCount = (count + 15) >> 4;
-  for (let i: u32 = 0; i < groupCount; i++) {
-    const n = inTurns(i, groupCount >> 2);
-    const first = n << 4;
-    const wanted = rowsOf(mask, first, count);
-    if (!wanted) continue;
-    const group = groups + n * (codesBytes + (<usize>64 << l2));
-    // Four rows at a time share the reading of the query.
+  const quarter = groupCount >> 2;
+  const apart = quarter * groupBytes;
+  const factors = <usize>codeBytes << 4;
+  let group = groups;
+  for (let i: u32 = 0; i < quarter; i++) {
+    const first = i << 4, second = (quarter + i) << 4, third = (2 * quarter + i) << 4, fourth = (3 * quarter + i) << 4;
+    const w0 = rowsOf(mask, first, count), w1 = rowsOf(mask, second, count);
+    const w2 = rowsOf(mask, third, count), w3 = rowsOf(mask, fourth, count);
     for (let j: u32 = 0; j < 16; j += 4) {
-      if (!((wanted >> j) & 15)) continue;
-      const at = group + <usize>j * codeBytes;
-      // A constant of the compiler: one of the two is not in the module.
-      const integers = ASC_FEATURE_RELAXED_SIMD ? relaxedFour(at, codeBytes, query, constant) : four(at, codeBytes, query);
-      v128.store(kept + (<usize>j << 2), integers, SCRATCH);
+      const rows = group + <usize>j * codeBytes;
+      const scratch = kept + (<usize>j << 2);
+      const bits: u32 = 15 << j;
+      if (ASC_FEATURE_RELAXED_SIMD && w0 & bits && w1 & bits && w2 & bits && w3 & bits) relaxedSixteen(rows, apart, codeBytes, query, constant, scratch);
+      else {
+        if (w0 & bits) v128.store(scratch, fourOf(rows, codeBytes, query, constant), SCRATCH);
+        if (w1 & bits) v128.store(scratch, fourOf(rows + apart, codeBytes, query, constant), SCRATCH + 64);
+        if (w2 & bits) v128.store(scratch, fourOf(rows + 2 * apart, codeBytes, query, constant), SCRATCH + 128);
+        if (w3 & bits) v128.store(scratch, fourOf(rows + 3 * apart, codeBytes, query, constant), SCRATCH + 192);
+      }
     }
-    offer(wanted, group + codesBytes, row + first, l2, scale, kept);
+    const at = group + factors;
+    if (w0) offer(w0, at, row + first, l2, scale, kept, SCRATCH);
+    if (w1) offer(w1, at + apart, row + second, l2, scale, kept, SCRATCH + 64);
+    if (w2) offer(w2, at + 2 * apart, row + third, l2, scale, kept, SCRATCH + 128);
+    if (w3) offer(w3, at + 3 * apart, row + fourth, l2, scale, kept, SCRATCH + 192);
+    group += groupBytes;
   }
+  group = groups + 4 * apart;
+  for (let first = quarter << 6; first < count; first += 16) {
+    const wanted = rowsOf(mask, first, count);
+    for (let j: u32 = 0; j < 16; j += 4)
+      if ((wanted >> j) & 15) v128.store(kept + (<usize>j << 2), fourOf(group + <usize>j * codeBytes, codeBytes, query, constant), SCRATCH);
+    if (wanted) offer(wanted, group + factors, row + first, l2, scale, kept, SCRATCH);
+    group += groupBytes;
+  }
+}
+
+// A constant of the compiler: one of the two is not in the module.
+// @ts-ignore: decorator
+@inline
+function fourOf(rows: usize, codeBytes: u32, query: usize, constant: i32): v128 {
+  return ASC_FEATURE_RELAXED_SIMD ? relaxedFour(rows, codeBytes, query, constant) : four(rows, codeBytes, query);
 }
 
 // The integers of four rows. Two codes are one number of 16 bits: even + 256 * odd, the even one unsigned (128 is added to it
@@ -114,6 +134,41 @@ function relaxedFour(rows: usize, codeBytes: u32, query: usize, constant: i32): 
   return i32x4.add(i32x4.splat(constant), sumsOf(a, b, c, d));
 }
 
+// `relaxedFour` of four groups, 64 bytes of each in turns, into the scratch of each.
+function relaxedSixteen(rows: usize, apart: usize, codeBytes: u32, query: usize, constant: i32, scratch: usize): void {
+  let a = i32x4.splat(0), b = a, c = a, d = a, e = a, f = a, g = a, h = a, i = a, j = a, k = a, l = a, m = a, n = a, o = a, r = a;
+  let p = rows;
+  let q = query;
+  const end = rows + (codeBytes << 2);
+  while (p < end) {
+    const sizes = v128.load(q, 0), signs = v128.load(q, 16);
+    const p1 = p + apart, p2 = p1 + apart, p3 = p2 + apart;
+    a = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p, 0), signs), sizes, a);
+    b = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p, 16), signs), sizes, b);
+    c = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p, 32), signs), sizes, c);
+    d = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p, 48), signs), sizes, d);
+    e = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p1, 0), signs), sizes, e);
+    f = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p1, 16), signs), sizes, f);
+    g = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p1, 32), signs), sizes, g);
+    h = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p1, 48), signs), sizes, h);
+    i = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p2, 0), signs), sizes, i);
+    j = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p2, 16), signs), sizes, j);
+    k = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p2, 32), signs), sizes, k);
+    l = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p2, 48), signs), sizes, l);
+    m = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p3, 0), signs), sizes, m);
+    n = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p3, 16), signs), sizes, n);
+    o = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p3, 32), signs), sizes, o);
+    r = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p3, 48), signs), sizes, r);
+    p += 64;
+    q += 32;
+  }
+  const constants = i32x4.splat(constant);
+  v128.store(scratch, i32x4.add(constants, sumsOf(a, b, c, d)), SCRATCH);
+  v128.store(scratch, i32x4.add(constants, sumsOf(e, f, g, h)), SCRATCH + 64);
+  v128.store(scratch, i32x4.add(constants, sumsOf(i, j, k, l)), SCRATCH + 128);
+  v128.store(scratch, i32x4.add(constants, sumsOf(m, n, o, r)), SCRATCH + 192);
+}
+
 // The sum of each.
 // @ts-ignore: decorator
 @inline
@@ -129,13 +184,12 @@ export function scanBinary(groups: usize, codeBytes: u32, count: u32, row: u32, 
   const codesBytes = <usize>codeBytes << 4;
   const low = i8x16.splat(15);
   const constants = i32x4.splat(constant);
-  const groupCount = (count + 15) >> 4;
-  for (let i: u32 = 0; i < groupCount; i++) {
-    const n = inTurns(i, groupCount >> 2);
-    const first = n << 4;
+  let next = groups;
+  for (let first: u32 = 0; first < count; first += 16) {
+    const group = next;
+    next += codesBytes + (<usize>64 << l2);
     const wanted = rowsOf(mask, first, count);
     if (!wanted) continue;
-    const group = groups + n * (codesBytes + (<usize>64 << l2));
     // Sums of rows 0-3, 4-7, 8-11, 12-15.
     let a = i32x4.splat(0), b = i32x4.splat(0), c = i32x4.splat(0), d = i32x4.splat(0);
     let p = group;
@@ -176,7 +230,7 @@ export function scanBinary(groups: usize, codeBytes: u32, count: u32, row: u32, 
     v128.store(kept, i32x4.sub(constants, i32x4.shl(b, 1)), SCRATCH + 16);
     v128.store(kept, i32x4.sub(constants, i32x4.shl(c, 1)), SCRATCH + 32);
     v128.store(kept, i32x4.sub(constants, i32x4.shl(d, 1)), SCRATCH + 48);
-    offer(wanted, end, row + first, l2, scale, kept);
+    offer(wanted, end, row + first, l2, scale, kept, SCRATCH);
   }
 }
 
@@ -196,19 +250,21 @@ function rowsOf(mask: usize, first: u32, count: u32): u32 {
 }
 
 // Makes similarities of a group's integers in the scratch, and keeps the rows that are not below the threshold.
-function offer(wanted: u32, factors: usize, row: u32, l2: u32, scale: f32, kept: usize): void {
+// offset: of the group's scratch.
+function offer(wanted: u32, factors: usize, row: u32, l2: u32, scale: f32, kept: usize, offset: usize): void {
+  const scratch = kept + offset;
   const threshold = v128.load32_splat(kept, 12);
   let found: u32 = 0;
   for (let i: usize = 0; i < 64; i += 16) {
-    let s = f32x4.mul(f32x4.convert_i32x4_s(v128.load(kept + i, SCRATCH)), v128.load(factors + i));
+    let s = f32x4.mul(f32x4.convert_i32x4_s(v128.load(scratch + i)), v128.load(factors + i));
     if (l2) s = f32x4.sub(f32x4.mul(s, f32x4.splat(scale)), v128.load(factors + i, 64));
     s = f32x4.add(s, f32x4.splat(0)); // no -0, which is another integer than 0
-    v128.store(kept + i, s, SCRATCH);
+    v128.store(scratch + i, s);
     found |= i32x4.bitmask(f32x4.ge(s, threshold)) << <u32>(i >> 2);
   }
   for (let rows = found & wanted; rows; rows &= rows - 1) {
     const i = ctz(rows);
-    const s = load<f32>(kept + (<usize>i << 2), SCRATCH);
+    const s = load<f32>(scratch + (<usize>i << 2));
     // Each may have raised the threshold for the next.
     if (s >= load<f32>(kept, 12)) keep(kept, s, row + i);
   }

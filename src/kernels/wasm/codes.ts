@@ -33,7 +33,7 @@ const PIECE_BYTES = 16;
 const ROWS_TOGETHER = 4;
 
 /** Of what is kept, before the keys of 8 bytes. */
-const KEPT_HEADER_BYTES = 80;
+const KEPT_HEADER_BYTES = 272;
 /** A place to begin with. */
 const KEY_ENTRIES = 1024;
 

@@ -110,16 +110,12 @@ test('codes are spread over workers, and answers are those of one: they outlive 
   const { made, open } = opener({ storage: 'memory' });
   await using db = await open();
   const c = await db.collection('c', { dimension: DIMENSION, quantization: 'int8' });
-  // 37 MB of codes.
-  const rows = 2 * ROWS;
+  // 55 MB of codes: each vector as it is, upside down, and with every other number upside down.
+  const rows = 3 * ROWS;
+  const versions = [(x: number) => x, (x: number) => -x, (x: number, i: number) => (i % 2 ? -x : x)];
+  const codedVector = (row: number) => vectorOf(row % ROWS).map(versions[Math.floor(row / ROWS)]!);
   for (let row = 0; row < rows; row += 3000) {
-    await c.upsert(
-      Array.from({ length: 3000 }, (_, i) => ({
-        id: row + i,
-        // The second half is the first, upside down.
-        vector: vectorOf((row + i) % ROWS).map((x) => (row < ROWS ? x : -x)),
-      })),
-    );
+    await c.upsert(Array.from({ length: 3000 }, (_, i) => ({ id: row + i, vector: codedVector(row + i) })));
   }
   expect(made.length).toBeGreaterThan(1);
   const queries = Array.from({ length: 5 }, () => ({
@@ -137,10 +133,7 @@ test('codes are spread over workers, and answers are those of one: they outlive 
     before.push(scored(found));
   }
   expect((await c.queryBatch(queries)).map(scored)).toEqual(before);
-  expect((await c.get([0, rows - 1])).map(({ vector }) => vector)).toEqual([
-    vectorOf(0),
-    vectorOf(ROWS - 1).map((x) => -x),
-  ]);
+  expect((await c.get([0, rows - 1])).map(({ vector }) => vector)).toEqual([vectorOf(0), codedVector(rows - 1)]);
 
   const opposite = queries[0]!.vector.map((x) => -x);
   const answers = Promise.all(queries.map((query) => c.query(query)));
