@@ -1,6 +1,7 @@
 // Three projects in one runner: `unit` in Node, `browser` in headless Chromium with a software WebGPU adapter, and `e2e`,
 // which drives a Chromium of its own over what was built into dist/.
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
@@ -13,7 +14,7 @@ const plugins = sources();
 const shared = process.env.PIRAMID_MODELS ?? fileURLToPath(new URL('../shared/models', import.meta.url));
 const sharedModels = existsSync(shared) ? shared.replace(/\/$/, '') : '';
 /** Seeded cases for each precision on WebGPU, and device losses: software adapters are slow. `npm run test:faults` takes more. */
-const gpuCases = Number(process.env.PIRAMID_GPU_CASES ?? 300);
+const gpuCases = Number(process.env.PIRAMID_GPU_CASES ?? 120);
 const gpuLosses = Number(process.env.PIRAMID_GPU_LOSSES ?? 24);
 
 export default defineConfig({
@@ -25,7 +26,14 @@ export default defineConfig({
         plugins,
         resolve: { alias },
         // No test here waits for a time, but machines may be busy.
-        test: { name: 'unit', environment: 'node', include: ['test/unit/**/*.test.ts'], testTimeout: 60_000 },
+        test: {
+          name: 'unit',
+          environment: 'node',
+          include: ['test/unit/**/*.test.ts'],
+          testTimeout: 60_000,
+          // Vitest would leave one core idle.
+          maxWorkers: availableParallelism(),
+        },
       },
       {
         plugins,

@@ -31,7 +31,7 @@ const SUITES = [
       '-t',
       'seeded cases',
     ],
-    { PIRAMID_GPU_CASES: '10000' },
+    { PIRAMID_GPU_CASES: '5000' }, // in each of two layouts
   ],
 ];
 

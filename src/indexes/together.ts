@@ -14,7 +14,7 @@ export function togetherOnCpu(bytes: number): number {
   return Math.max(TOGETHER_MIN, Math.min(TOGETHER_MAX, Math.floor(TURN_BYTES / bytes)));
 }
 
-/** `answer` is given what was asked for in one turn. If it fails, all of that fails. */
+/** `answer` is given what was asked for in one turn, so many at a time. If it fails, all of these fail. */
 export function gathered<Search, Hits>(
   answer: (searches: Search[]) => Hits[] | Promise<Hits[]>,
 ): (search: Search) => Promise<Hits> {
@@ -23,11 +23,15 @@ export function gathered<Search, Hits>(
   async function run(): Promise<void> {
     const asked = waiting;
     waiting = [];
-    try {
-      const hits = await answer(asked.map(({ search }) => search));
-      for (const [i, { resolve }] of asked.entries()) resolve(hits[i]!);
-    } catch (error) {
-      for (const { reject } of asked) reject(error);
+    // Each takes a place for what it keeps, and single queries of one turn may be any number.
+    for (let first = 0; first < asked.length; first += TOGETHER_MAX) {
+      const some = asked.slice(first, first + TOGETHER_MAX);
+      try {
+        const hits = await answer(some.map(({ search }) => search));
+        for (const [i, { resolve }] of some.entries()) resolve(hits[i]!);
+      } catch (error) {
+        for (const { reject } of some) reject(error);
+      }
     }
   }
 

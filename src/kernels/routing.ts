@@ -3,7 +3,7 @@
 import { seededRandom } from '../structures/random.ts';
 import type { CpuRows, RowsOptions } from './kernel.ts';
 import { measuredScan } from './webgpu/calibration.ts';
-import type { Gpu } from './webgpu/device.ts';
+import { type Gpu, nudged } from './webgpu/device.ts';
 import { BLOCK_QUERIES } from './webgpu/pipelines.ts';
 
 export interface Route {
@@ -56,7 +56,7 @@ async function measureWay(device: GPUDevice): Promise<number> {
       const encoder = device.createCommandEncoder();
       encoder.copyBufferToBuffer(source, 0, target, 0, query.byteLength);
       device.queue.submit([encoder.finish()]);
-      await target.mapAsync(GPUMapMode.READ);
+      await nudged(device, target.mapAsync(GPUMapMode.READ));
       target.unmap();
       times.push(performance.now() - start);
     }

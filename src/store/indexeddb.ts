@@ -168,6 +168,7 @@ class IndexedDbBackend implements Backend {
   private restWhenIdle(): void {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
+      if (this.connection && !this.database) return this.restWhenIdle(); // it is being opened
       this.database?.close(); // after what is under way
       this.forget();
       this.timer = setTimeout(() => {

@@ -7,9 +7,10 @@ import { type Devices, openDevices } from '../../src/kernels/devices.ts';
 import { seededRandom } from '../../src/structures/random.ts';
 import { found, makeVectors, oracle } from '../unit/kernels.oracle.ts';
 
-const MB = 2 ** 20;
-/** Float32 rows of 4 MB. */
-const [rowCount, dimension] = [16_384, 64];
+/** A quarter of a megabyte: software adapters are slow. */
+const UNIT = 2 ** 18;
+/** Float32 rows of 4 units. */
+const [rowCount, dimension] = [4096, 64];
 
 interface Subject {
   index: VectorIndex;
@@ -41,10 +42,10 @@ async function answeredBy(...subjects: Subject[]): Promise<string[]> {
 }
 
 test('collections share a budget: float32 copies become float16 ones, and the last to come has the CPU', async () => {
-  const devices = await openDevices('webgpu', { gpuBytesMax: 11 * MB });
+  const devices = await openDevices('webgpu', { gpuBytesMax: 11 * UNIT });
   const errors: string[] = [];
   devices.gpu!.device.addEventListener('uncapturederror', ({ error }) => errors.push(error.message));
-  const within = () => expect(devices.gpuBudget.bytes).toBeLessThan(11 * MB);
+  const within = () => expect(devices.gpuBudget.bytes).toBeLessThan(11 * UNIT);
 
   const a = flatOn(devices, 1);
   const b = flatOn(devices, 2);
@@ -66,7 +67,7 @@ test('collections share a budget: float32 copies become float16 ones, and the la
   expect(await answeredBy(...more)).toEqual(['webgpu f16', 'wasm none']);
   // All were used a moment ago, so nobody has lost its place to the last.
   expect(await answeredBy(a, b, c, more[0]!)).toEqual(Array(4).fill('webgpu f16'));
-  expect((await more[1]!.ask()).route).toBe(`the GPU is full, its budget ${11 * MB} bytes`);
+  expect((await more[1]!.ask()).route).toBe(`the GPU is full, its budget ${11 * UNIT} bytes`);
   expect(more[1]!.index.deviceFor(1)).toBe('wasm');
   within();
   // When there is room, it has it.
@@ -79,7 +80,7 @@ test('collections share a budget: float32 copies become float16 ones, and the la
 });
 
 test('a search whose copy gives way is answered within the call', async () => {
-  const devices = await openDevices('webgpu', { gpuBytesMax: 7 * MB });
+  const devices = await openDevices('webgpu', { gpuBytesMax: 7 * UNIT });
   const errors: string[] = [];
   devices.gpu!.device.addEventListener('uncapturederror', ({ error }) => errors.push(error.message));
   const a = flatOn(devices, 1);
@@ -90,7 +91,7 @@ test('a search whose copy gives way is answered within the call', async () => {
   const other = b.ask();
   while (upload.mock.calls.length === 0 || a.index.layout !== null) {
     asked.push(a.ask());
-    await new Promise((resolve) => setTimeout(resolve));
+    await new Promise((resolve) => setTimeout(resolve, 20)); // more at a time would keep a slow one busy for long
   }
   upload.mockRestore();
   expect((await other).device).toBe('webgpu');
@@ -105,9 +106,9 @@ test('a search whose copy gives way is answered within the call', async () => {
 test('an allocation that the GPU refuses makes others give way, and is tried again', async () => {
   const devices = await openDevices('webgpu');
   const { device } = devices.gpu!;
-  // Stands for a GPU of 7 MB: an error in the scope, and an invalid buffer.
+  // Stands for a GPU of 7 units: an error in the scope, and an invalid buffer.
   const create = vi.spyOn(device, 'createBuffer').mockImplementation((descriptor) => {
-    const isTooMuch = descriptor.label === 'rows' && devices.gpuBudget.bytes + descriptor.size > 7 * MB;
+    const isTooMuch = descriptor.label === 'rows' && devices.gpuBudget.bytes + descriptor.size > 7 * UNIT;
     return GPUDevice.prototype.createBuffer.call(device, {
       ...descriptor,
       size: isTooMuch ? 2 ** 50 : descriptor.size,
@@ -115,10 +116,10 @@ test('an allocation that the GPU refuses makes others give way, and is tried aga
   });
   const a = flatOn(devices, 1);
   expect(await answeredBy(a)).toEqual(['webgpu none']);
-  expect(devices.gpuBudget.limit).toBeGreaterThan(MB * 100);
+  expect(devices.gpuBudget.limit).toBeGreaterThan(UNIT * 100);
   const b = flatOn(devices, 2);
   expect(await answeredBy(b)).toEqual(['webgpu none']);
-  expect(devices.gpuBudget.limit).toBeLessThan(9 * MB);
+  expect(devices.gpuBudget.limit).toBeLessThan(9 * UNIT);
   expect(await answeredBy(a, b)).toEqual(['webgpu f16', 'webgpu none']);
   const refused = create.mock.calls.length;
   // What there is no room for is not asked for again.

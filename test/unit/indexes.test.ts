@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { createFlatIndex } from '../../src/indexes/flat.ts';
 import { createQuantizedIndex } from '../../src/indexes/quantized.ts';
+import { gathered } from '../../src/indexes/together.ts';
 import { openDevices } from '../../src/kernels/devices.ts';
 import { Bitset } from '../../src/structures/bitset.ts';
 import { seededRandom } from '../../src/structures/random.ts';
@@ -49,6 +50,19 @@ test.each(['none', 'int8', 'binary'] as const)(
     devices.close();
   },
 );
+
+test('however many searches begin in one turn, so many at a time are answered together, and fail together', async () => {
+  const sizes: number[] = [];
+  const double = gathered(async (searches: number[]) => {
+    sizes.push(searches.length);
+    if (searches.includes(40)) throw new Error('no memory');
+    return searches.map((search) => search * 2);
+  });
+  const outcomes = await Promise.allSettled(Array.from({ length: 100 }, (_, i) => double(i)));
+  expect(sizes).toEqual([32, 32, 32, 4]);
+  for (const [i, outcome] of outcomes.entries())
+    expect(outcome).toMatchObject(i >= 32 && i < 64 ? { status: 'rejected' } : { value: i * 2 });
+});
 
 test('the more rows, the fewer searches hold the thread at a time', async () => {
   const devices = await openDevices('wasm');

@@ -139,6 +139,32 @@ test('a search in flight over several places is answered after close, and a late
   await expect(search()).rejects.toMatchObject({ code: 'CLOSED' });
 });
 
+test('a search while rows are spread for the first time is answered', async () => {
+  const { pool } = poolOf(2);
+  const rows = createShardedRows(createPart({ dimension: 2, metric: 'dot', tier: null }, wasmCpu), {
+    ...pool,
+    layout: { blockRows: 32, localBytes: 32 * 8 },
+  });
+  await rows.reserve(32);
+  rows.append(makeVectors('random', seededRandom(1), 32, 2), null);
+  const search = async () => (await rows.searchAll([{ query: Float32Array.of(1, 2), k: 3, rowCount: 32 }]))[0]!.rows;
+  const before = await search();
+  const answers: Promise<Uint32Array>[] = [];
+  let isSpread = false;
+  const spread = Promise.resolve(rows.reserve(32 * 8)).then(() => {
+    isSpread = true;
+  });
+  while (!isSpread) {
+    answers.push(search());
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await spread;
+  expect(rows.workers).toBe(3);
+  expect(answers.length).toBeGreaterThan(0);
+  for (const answer of answers) expect(await answer).toEqual(before);
+  rows.close();
+});
+
 test('rows are spread evenly, and small ones stay', async () => {
   const { pool } = poolOf(3);
   const rows = createShardedRows(createPart({ dimension: 4, metric: 'dot', tier: null }, wasmCpu), {

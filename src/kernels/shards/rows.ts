@@ -77,10 +77,12 @@ export function createShardedRows(local: Part, pool: ShardPool): ShardedRows {
   }
 
   async function spread(): Promise<void> {
-    shards = await pool.start();
+    const started = await pool.start();
     const options = { dimension, metric, tier: coder?.tier ?? null };
-    await Promise.all(shards.map((shard) => shard.ask({ set, type: 'create', ...options }))).catch(ignoreLost);
-    for (const _ of shards) blocksOf.push([]);
+    await Promise.all(started.map((shard) => shard.ask({ set, type: 'create', ...options }))).catch(ignoreLost);
+    // In one go: searches go on meanwhile, and ask all places that there are.
+    for (const _ of started) blocksOf.push([]);
+    shards = started;
   }
 
   /** How many of an owner's rows are before row `end`. */

@@ -81,8 +81,6 @@ function fourOf(rows: usize, codeBytes: u32, query: usize, constant: i32): v128 
 //     even * (256 * qEven - qOdd) + (even + 256 * odd) * qOdd = 256 * (even * qEven + odd * qOdd),
 // which takes 5 operations for 16 codes; widening each to 16 bits takes 6, and a sixth of the time. The 24 bits that are left
 // hold the sum of 512 codes, so a longer row is summed in pieces. The query begins each piece with what takes the 128s back.
-// @ts-ignore: decorator
-@inline
 function four(rows: usize, codeBytes: u32, query: usize): v128 {
   let sums = i32x4.splat(0);
   let p = rows;
@@ -115,8 +113,6 @@ function sixteen(x: v128, mixed: v128, odd: v128): v128 {
 // The instruction wants 7 bits of one side; then no implementation can overflow on its way, and all give the same. So of the
 // query's codes it gets the sizes, and their signs are moved to the row. x ^ -1 is -x - 1, and the constant takes the 1s
 // back: the sum of the query's negative sizes. query: of each 16 codes their sizes, then their signs (0 or -1).
-// @ts-ignore: decorator
-@inline
 function relaxedFour(rows: usize, codeBytes: u32, query: usize, constant: i32): v128 {
   let a = i32x4.splat(0), b = a, c = a, d = a;
   let p = rows;

@@ -1,7 +1,7 @@
 // Which layout of rows an adapter scans faster, and how fast: measured once per precision over a buffer of zeros that each layout's
 // scan takes for its rows, and kept. No software adapter is measured: what it is used for is the same answers.
 import type { Layout } from '../../types.ts';
-import type { Gpu } from './device.ts';
+import { type Gpu, nudged } from './device.ts';
 import { getPipelines, type Precision } from './pipelines.ts';
 import { GROUP_ROWS } from './shards.ts';
 
@@ -57,6 +57,10 @@ export async function calibrateScan(
 ): Promise<{ interleaved: number; rowMajor: number }> {
   const layouts: Layout[] = gpu.subgroupSize ? ['interleaved', 'row-major'] : ['interleaved'];
   const scans = await createScans(gpu, precision, layouts, bytes);
+  let isLost = false;
+  gpu.lost.then(() => {
+    isLost = true;
+  });
   try {
     let dispatches = 1;
     for (const run of scans.runs) await run(dispatches);
@@ -65,6 +69,8 @@ export async function calibrateScan(
     for (let round = 0; round < ROUNDS; round++) {
       for (const [i, run] of scans.runs.entries()) best[i] = Math.min(best[i]!, await run(dispatches));
     }
+    // What a lost device is given is done at once.
+    if (isLost) throw new Error('the GPU was lost');
     const [interleaved, rowMajor = interleaved] = best.map((ms) => (dispatches * scans.bytes) / Math.max(ms, 0.1));
     return { interleaved: interleaved!, rowMajor: rowMajor! };
   } finally {
@@ -89,6 +95,7 @@ async function createScans(gpu: Gpu, precision: Precision, layouts: readonly Lay
     buffers.push(created);
     return created;
   };
+  device.pushErrorScope('out-of-memory');
   const bind = (layout: GPUBindGroupLayout, resources: GPUBuffer[]) =>
     device.createBindGroup({ layout, entries: resources.map((one, binding) => ({ binding, resource: one })) });
   const search = bind(pipelines[0]!.layouts.scan, [
@@ -104,6 +111,11 @@ async function createScans(gpu: Gpu, precision: Precision, layouts: readonly Lay
     buffer(groups * groupBytes),
     buffer(rowCount * 4),
   ]);
+  const noRoom = await device.popErrorScope();
+  if (noRoom) {
+    for (const one of buffers) one.destroy();
+    throw new Error(noRoom.message);
+  }
 
   const runs = pipelines.map(({ scan }) => async (dispatches: number): Promise<number> => {
     const encoder = device.createCommandEncoder();
@@ -115,7 +127,7 @@ async function createScans(gpu: Gpu, precision: Precision, layouts: readonly Lay
     pass.end();
     const start = performance.now();
     device.queue.submit([encoder.finish()]);
-    await device.queue.onSubmittedWorkDone();
+    await nudged(device, device.queue.onSubmittedWorkDone());
     return performance.now() - start;
   });
   return {

@@ -88,3 +88,16 @@ function nameOf({ vendor, architecture, device, description }: GPUAdapterInfo): 
 function describe({ description, vendor, architecture }: GPUAdapterInfo): string {
   return description || [vendor, architecture].filter(Boolean).join(' ') || 'unknown GPU';
 }
+
+/** An answer that takes longer may be there already, unnoticed: Firefox looks every 100 ms, and at every submit. */
+export const NUDGE_MS = 2;
+
+/** Waits for what the GPU is to do, and has the browser look whether it is done. */
+export async function nudged<T>(device: GPUDevice, done: Promise<T>): Promise<T> {
+  const timer = setInterval(() => device.queue.submit([]), NUDGE_MS);
+  try {
+    return await done;
+  } finally {
+    clearInterval(timer);
+  }
+}

@@ -3,7 +3,7 @@
 import type { Bitset } from '../../structures/bitset.ts';
 import type { GpuCounters } from '../kernel.ts';
 import type { Room } from './budget.ts';
-import type { Gpu } from './device.ts';
+import { type Gpu, NUDGE_MS } from './device.ts';
 import { BLOCK_QUERIES, getPipelines, QUERY_PIECES } from './pipelines.ts';
 import { createShards, GROUP_ROWS, type RowSource, type Slice } from './shards.ts';
 
@@ -75,9 +75,6 @@ const MASK = 1;
 const LIST = 2;
 /** Browsers end a GPU process that hangs for about as long; not all of them. */
 const TIMEOUT_MS = 10_000;
-/** An answer that takes longer may be there already, unnoticed: Firefox looks every 100 ms, and at every submit. */
-const NUDGE_MS = 2;
-
 interface Waiting {
   scan: Scan;
   /** The rows that are looked at, where they are few. */

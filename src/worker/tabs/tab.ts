@@ -64,6 +64,8 @@ interface Opened {
   uuid: string;
 }
 
+type Welcome = LeaderMessage & { type: 'welcome' };
+
 type OnEvent = (event: PageEvent) => void | Promise<void>;
 
 /** The method table that a worker exposes. */
@@ -112,6 +114,8 @@ class Tab {
   private leader: Leader | null = null;
   /** Whom this worker follows, since its welcome. */
   private following: string | null = null;
+  /** Whose welcome it has, while it proves its key; what is told meanwhile belongs to it. */
+  private welcomed: Welcome | null = null;
   private opened: { resolve: (opened: Opened) => void; reject: (error: unknown) => void } | null = null;
   /** Of the database, known for certain once a collection of it has been opened. */
   private uuid: string | null = null;
@@ -449,7 +453,11 @@ class Tab {
       else this.followLeader(message);
       return;
     }
-    if (message.leader !== this.following) return;
+    if (message.leader !== this.following) {
+      if (message.type === 'notice' && message.leader === this.welcomed?.leader)
+        this.welcomed.notices.push(message.notice);
+      return;
+    }
     this.silentBeats = 0;
     if (message.type === 'notice') {
       void this.onEvent(message);
@@ -462,14 +470,16 @@ class Tab {
     else this.settle(call, () => call.reject(fromWire(message.error)));
   }
 
-  private followLeader(welcome: LeaderMessage & { type: 'welcome' }): void {
+  private followLeader(welcome: Welcome): void {
     this.following = welcome.leader;
+    this.welcomed = null;
     for (const notice of welcome.notices) void this.onEvent({ type: 'notice', notice });
     this.take(welcome);
   }
 
   /** Follows only who could open the database himself. */
-  private async proveKey(welcome: LeaderMessage & { type: 'welcome' }): Promise<void> {
+  private async proveKey(welcome: Welcome): Promise<void> {
+    this.welcomed = welcome;
     try {
       this.unlocked = await unlock(welcome.keyBlock ?? undefined, this.options!.key ?? null, this.unlocked);
     } catch (error) {

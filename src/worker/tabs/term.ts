@@ -32,7 +32,8 @@ export class Term {
   private readonly onNotice: (notice: Notice) => void;
   private lastCall = 0;
   private provenAt = 0;
-  private proving: Promise<void> | null = null;
+  /** The look at the fence that is under way. */
+  private proof: { begun: number; done: Promise<void> } | null = null;
 
   constructor(
     { now, openBackend }: Platform,
@@ -106,11 +107,18 @@ export class Term {
 
   /** Null while the last proof holds. Calls that come meanwhile wait for the same one, and so keep their order. */
   prove(): Promise<void> | null {
-    if (this.now() - this.provenAt < LEASE_MS) return null;
-    this.proving ??= this.checkFence().finally(() => {
-      this.proving = null;
-    });
-    return this.proving;
+    const begun = this.now();
+    if (begun - this.provenAt < LEASE_MS) return null;
+    // One that was under way when the worker was frozen says nothing of now.
+    if (!this.proof || begun - this.proof.begun >= LEASE_MS) {
+      const proof = { begun, done: this.checkFence(begun) };
+      this.proof = proof;
+      const end = () => {
+        if (this.proof === proof) this.proof = null;
+      };
+      proof.done.then(end, end);
+    }
+    return this.proof.done;
   }
 
   /** Finishes writes, rejects other calls with `CLOSED`. */
@@ -118,8 +126,7 @@ export class Term {
     return this.engine.close();
   }
 
-  private async checkFence(): Promise<void> {
-    const begun = this.now();
+  private async checkFence(begun: number): Promise<void> {
     try {
       await this.engine.checkFence();
     } catch (error) {
