@@ -108,36 +108,43 @@ class IndexedDbBackend implements Backend {
       const stores = new Set(writes.map((write) => write.store));
       if (expected) stores.add(expected.store);
       const transaction = db.transaction([...stores], 'readwrite', { durability: this.durability });
-      // Requests of one transaction are queued at once: anything awaited in between would end it.
-      const requests: Promise<unknown>[] = [];
+      // Requests of one transaction are queued at once: anything awaited in between would end it. Their own promises are not
+      // waited for: on Chromium's SQLite engine those of a transaction that fails while it commits may never settle.
+      let reason: unknown;
       try {
         // Answered first, before any write is final: no round trip of its own.
-        if (expected) requests.push(transaction.objectStore(expected.store).get(expected.key).then(check));
+        if (expected)
+          transaction
+            .objectStore(expected.store)
+            .get(expected.key)
+            .then(check, () => {});
         for (const write of writes) {
           const store = transaction.objectStore(write.store);
-          requests.push('value' in write ? store.put(write.value, write.key) : store.delete(write.key));
+          const request = 'value' in write ? store.put(write.value, write.key) : store.delete(write.key);
+          request.catch(() => {}); // the transaction says the same
         }
         if (!expected) transaction.commit();
       } catch (error) {
         // A put that throws would leave the ones before it to be committed.
-        transaction.abort();
-        await Promise.allSettled([...requests, transaction.done]);
-        throw error;
+        stop(error);
       }
       function check(found: ArrayBuffer | undefined): void {
         try {
           checkExpected(expected!, found);
           transaction.commit();
         } catch (error) {
-          transaction.abort();
-          throw error;
+          stop(error);
         }
       }
-      const outcomes = await Promise.allSettled([...requests, transaction.done]);
-      const done = outcomes.at(-1)!;
-      if (done.status === 'rejected') {
-        throw outcomes.find((outcome) => outcome.status === 'rejected')!.reason ?? done.reason;
+      function stop(error: unknown): void {
+        reason = error;
+        try {
+          transaction.abort();
+        } catch {} // it is over already
       }
+      await transaction.done.catch((error) => {
+        throw reason ?? error;
+      });
     });
   }
 

@@ -95,14 +95,19 @@ test('a frozen follower, next in the queue, is passed over', async () => {
 test('what a frozen leader was writing is written once, by it or by who takes over', async () => {
   const [a, b] = [await openTab('writing'), await openTab('writing')];
   await a.evaluate(`globalThis.done = []; globalThis.n = 0; globalThis.go = true; globalThis.loop = (async () => {
-    while (go) { const id = 'a' + n++; done.push([id, await tab.insert([id], 1)]); }
+    while (go) {
+      const id = 'a' + n++;
+      done.push([id, await tab.insert([id], 1)]);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   })(); 1`);
-  for (let round = 0; round < 5; round++) {
+  for (let round = 0; round < 3; round++) {
     await freeze(a, b);
     expect(await insert(b, `b${round}`)).toEqual({});
     await a.unfreeze();
     expect(await insert(b, `c${round}`)).toEqual({});
-    await expect.poll(() => a.evaluate('n'), { timeout: 20_000 }).toBeGreaterThan(round * 10);
+    const written = (await a.evaluate('n')) as number;
+    await expect.poll(() => a.evaluate('n'), { timeout: 20_000 }).toBeGreaterThan(written);
     // Leads again, to be frozen in office.
     if ((await role(b)) === 'leader') {
       await a.show();
@@ -117,4 +122,5 @@ test('what a frozen leader was writing is written once, by it or by who takes ov
   const found = await ids(b);
   expect(new Set(found).size).toBe(found.length);
   for (const [id] of done) expect(found).toContain(id);
-});
+  // Frozen in the moment between the beginning of a write and its look at the fence, it holds the others up for a minute.
+}, 300_000);
