@@ -67,14 +67,22 @@ const PAGE = `<!doctype html><meta charset="utf-8"><script type="module">
     await db.close();
     return { count: batches.length, corrupt: corrupt + damage.length };
   };
-  globalThis.terminateOften = async (count, delays) => {
+  globalThis.terminateOften = async (moments) => {
     const result = { lost: 0, corrupt: 0, written: 0 };
     const name = 'terminated';
     let first = 0;
-    for (let trial = 0; trial < count; trial++) {
+    // From a start to the first acknowledged batch, here and now: most trials are to come beyond it.
+    let startMs = 0;
+    for (const moment of [0, 0, 0, ...moments]) {
       let acknowledged = first - 1;
-      writeOn(name, first, (n) => { acknowledged = n; }).catch(() => {});
-      await new Promise((resolve) => setTimeout(resolve, delays[trial]));
+      const begun = performance.now();
+      let onFirst;
+      const firstOne = new Promise((resolve) => { onFirst = resolve; });
+      writeOn(name, first, (n) => { acknowledged = n; onFirst(); }).catch(() => {});
+      if (moment === 0) {
+        await firstOne;
+        startMs = performance.now() - begun;
+      } else await new Promise((resolve) => setTimeout(resolve, moment * startMs));
       worker?.terminate();
       const found = await verify(name);
       if (found.count < acknowledged + 1) result.lost += acknowledged + 1 - found.count;
@@ -141,10 +149,13 @@ describe.each(['leveldb', 'sqlite'] as const)('IndexedDB on %s', (engine) => {
   test('workers that are terminated', async () => {
     const context = await start();
     const page = await newPage(context);
-    const delays = Array.from({ length: TERMINATIONS }, () => random.below(150));
-    const { lost, corrupt, written } = (await page.evaluate(
-      `terminateOften(${TERMINATIONS}, ${JSON.stringify(delays)})`,
-    )) as { lost: number; corrupt: number; written: number };
+    // In starts of a database: sooner, and later, when it writes.
+    const moments = Array.from({ length: TERMINATIONS }, () => 0.01 + random.next() * 3);
+    const { lost, corrupt, written } = (await page.evaluate(`terminateOften(${JSON.stringify(moments)})`)) as {
+      lost: number;
+      corrupt: number;
+      written: number;
+    };
     await context.close();
     expect(written).toBeGreaterThan(TERMINATIONS / 2);
     expect(filesOf(profile).some(isSqlite)).toBe(engine === 'sqlite');
