@@ -36,7 +36,7 @@ import { isFenced, LEASE_MS, type Running, Term } from './term.ts';
 const BEAT_MS = 1000;
 /**
  * Beats without one after which its place is taken. A leader that only works hard (a scan, a model's batch) loses no write
- * by that, but its memory; a frozen one holds everybody up for as long.
+ * by that, but its memory; one whose process is stopped holds everybody up for as long.
  */
 const SILENT_BEATS_MAX = 5;
 /** Writes on their way to the leader at a time: what a new leader has to know of each follower is bounded by it. */
