@@ -170,6 +170,7 @@ export function encodeChunks(
     for (let start = 0; batch.codes && start < batch.rowCount; start += rowsPerChunk) {
       const end = Math.min(start + rowsPerChunk, batch.rowCount);
       add('codes', start, end, encodeCodes(batch.codes, batch.rowCount, start, end));
+      chunks.at(-1)!.scheme = batch.codes.scheme;
     }
   }
   if (batch.metadata.some((json) => json !== null)) {

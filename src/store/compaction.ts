@@ -7,7 +7,7 @@ import type { RecordId } from '../types.ts';
 import { type ChunkValue, encodeChunks, type RowBatch } from './batch.ts';
 import { decodeCodes, decodeIds, decodeJson, decodeText, readVectors, type StoredCodes } from './format.ts';
 import type { Journal } from './journal.ts';
-import type { ChunkRef, Segment, StoredCollection } from './manifest.ts';
+import { byKindAndRow, type ChunkRef, type Segment, type StoredCollection } from './manifest.ts';
 import { type RowReader, type StoredPostings, shiftOf } from './reader.ts';
 import {
   COMPACTION_GROUP_BYTES_MAX,
@@ -299,11 +299,4 @@ function groupsOf(segments: readonly Segment[], deleted: Bitset, share: number):
 function hasDeleted({ firstRow, rowCount }: Segment, deleted: Bitset): boolean {
   for (let row = firstRow; row < firstRow + rowCount; row++) if (deleted.has(row)) return true;
   return false;
-}
-
-const KIND_ORDER = ['ids', 'vectors', 'codes', 'metadata', 'text', 'postings'];
-
-/** Chunks in the order in which a segment has them. */
-export function byKindAndRow(chunks: readonly ChunkRef[]): ChunkRef[] {
-  return [...chunks].sort((a, b) => KIND_ORDER.indexOf(a.kind) - KIND_ORDER.indexOf(b.kind) || a.firstRow - b.firstRow);
 }

@@ -2,9 +2,16 @@
 // them all up at the end. Whatever ends it early, the database is as it was, and the chunks are deleted.
 import { PiramidError } from '../errors.ts';
 import { encodeChunks, type RowBatch } from './batch.ts';
-import { byKindAndRow, type MergePostings } from './compaction.ts';
+import type { MergePostings } from './compaction.ts';
 import type { Journal } from './journal.ts';
-import type { ChunkRef, CollectionConfig, Manifest, Segment, StoredCollection } from './manifest.ts';
+import {
+  byKindAndRow,
+  type ChunkRef,
+  type CollectionConfig,
+  type Manifest,
+  type Segment,
+  type StoredCollection,
+} from './manifest.ts';
 import type { StoredPostings } from './reader.ts';
 import { COMPACTION_GROUP_BYTES_MAX } from './schema.ts';
 

@@ -30,6 +30,8 @@ export interface ChunkRef {
   rowCount: number;
   /** Of the whole value. */
   bytes: number;
+  /** Of codes: how they were made. Absent: that is in the value alone. */
+  scheme?: number;
 }
 
 /** A run of rows, cut into chunks by what they hold. Never changes. */
@@ -85,6 +87,13 @@ export function emptyManifest(): Manifest {
     garbage: { chunks: [], logFrom: 1 },
     collections: [],
   };
+}
+
+const KIND_ORDER = ['ids', 'vectors', 'codes', 'metadata', 'text', 'postings'];
+
+/** Chunks in the order in which a segment has them. */
+export function byKindAndRow(chunks: readonly ChunkRef[]): ChunkRef[] {
+  return [...chunks].sort((a, b) => KIND_ORDER.indexOf(a.kind) - KIND_ORDER.indexOf(b.kind) || a.firstRow - b.firstRow);
 }
 
 /** Version 4. `crypto.randomUUID` is kept from plain http, where IndexedDB and workers are not. */

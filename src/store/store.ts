@@ -12,16 +12,17 @@ import { PayloadCache } from './cache.ts';
 import { Compaction, type MergePostings } from './compaction.ts';
 import { type Damage, DamageList, ifCorrupt, isCorrupt, readTwice } from './damage.ts';
 import { Export } from './export.ts';
-import { decodeBlock, decodeHeader, encodeBlock, type Header, type StoredCodes } from './format.ts';
+import { decodeBlock, decodeHeader, encodeBlock, type Header } from './format.ts';
 import { Import } from './import.ts';
 import { Journal, LOST_MANIFEST, orphanError } from './journal.ts';
 import type { ChunkRef, CollectionConfig, Manifest, StoredCollection } from './manifest.ts';
 import { type LoadedRows, noVectors, placeholderIds, RowReader, readAhead, type StoredMetadata } from './reader.ts';
+import { codesBy, hasStaleCodes, Recoding, type StoredCoder } from './recoding.ts';
 import { type BuildPostings, repairSegments, staleRows } from './repair.ts';
 import { PAYLOAD_CACHE_BYTES_MAX, SEGMENT_BYTES_MIN } from './schema.ts';
 
-/** How the store has codes made for rows that it moves from the log into a segment of a collection with `rowCount` rows; null: it has none. */
-export type EncodeVectors = (config: CollectionConfig, vectors: Float32Array, rowCount: number) => StoredCodes | null;
+/** What makes the codes of a collection with `rowCount` rows; null where it is to have none. */
+export type CoderFor = (config: CollectionConfig, rowCount: number) => StoredCoder | null;
 
 interface CollectionRows {
   stored: StoredCollection;
@@ -39,33 +40,24 @@ export class Store {
   private readonly journal: Journal;
   private readonly reader: RowReader;
   private readonly mergePostings: MergePostings;
-  private readonly encodeVectors: EncodeVectors;
+  private readonly coderFor: CoderFor;
   private readonly collectionRows = new Map<number, CollectionRows>();
   private readonly cache = new PayloadCache(PAYLOAD_CACHE_BYTES_MAX);
   /** What was found damaged since the store was opened. */
   readonly damage: DamageList;
 
-  private constructor(
-    journal: Journal,
-    damage: DamageList,
-    mergePostings: MergePostings,
-    encodeVectors: EncodeVectors,
-  ) {
+  private constructor(journal: Journal, damage: DamageList, mergePostings: MergePostings, coderFor: CoderFor) {
     this.journal = journal;
     this.damage = damage;
     this.reader = new RowReader(journal.backend, this.cache, damage);
     this.mergePostings = mergePostings;
-    this.encodeVectors = encodeVectors;
+    this.coderFor = coderFor;
   }
 
   /** Reads manifest, tombstones and log. Throws `CORRUPT`, `NEWER_FORMAT`; changes nothing then. */
-  static async open(
-    backend: Backend,
-    mergePostings: MergePostings,
-    encodeVectors: EncodeVectors = () => null,
-  ): Promise<Store> {
+  static async open(backend: Backend, mergePostings: MergePostings, coderFor: CoderFor = () => null): Promise<Store> {
     const damage = new DamageList();
-    const store = new Store(await Journal.open(backend, damage), damage, mergePostings, encodeVectors);
+    const store = new Store(await Journal.open(backend, damage), damage, mergePostings, coderFor);
     for (const stored of store.collections) await store.addCollection(stored);
     await store.replayLog();
     return store;
@@ -232,6 +224,30 @@ export class Store {
     compaction.abandon(); // what it wrote is nobody's garbage now
   }
 
+  /** Whether rows in its segments have other codes than a collection of its size is to have. */
+  hasStaleCodes(collection: number): boolean {
+    const rows = this.collectionRows.get(collection);
+    return rows !== undefined && hasStaleCodes(rows.stored, this.coderFor(rows.stored.config, rows.rowCount));
+  }
+
+  /** What gives them those, to be carried out step by step and then given to `finishRecoding`; null where there is nothing to do. */
+  planRecoding(collection: number): Recoding | null {
+    const { stored, rowCount } = this.rows(collection);
+    return Recoding.plan(this.journal, this.reader, stored, this.coderFor(stored.config, rowCount));
+  }
+
+  /** Puts the codes in place of those that were there. */
+  async finishRecoding(recoding: Recoding): Promise<void> {
+    const rows = this.rows(recoding.collection); // it may have been deleted meanwhile
+    const next = this.journal.next(recoding.staged);
+    const stored = { ...rows.stored, segments: recoding.apply(rows.stored.segments) };
+    next.garbage.chunks.push(...recoding.garbage());
+    replaceCollection(next, stored);
+    await this.journal.flip(next, []);
+    rows.stored = stored;
+    recoding.abandon(); // what it wrote is nobody's garbage now
+  }
+
   /**
    * Deletes what the newest manifest calls garbage: after it, the bytes of compacted rows are gone, or of chunks that were
    * let go. If those filled the storage, it takes writes again.
@@ -369,10 +385,11 @@ export class Store {
     const renumbering = compaction?.renumbering;
     const segments = compaction ? compaction.apply(rows.stored.segments) : [...rows.stored.segments];
     if (compaction) next.garbage.chunks.push(...compaction.garbage());
+    const coder = this.coderFor(config, rows.rowCount);
     for (const run of adjacentRuns(rows.logged)) {
       const blocks = run.flatMap(({ postings }) => (postings ? { bytes: postings, shift: 0 } : []));
       const batch = joinBatches(run, blocks.length > 0 ? this.mergePostings(blocks, renumbering) : null);
-      batch.codes = batch.vectors && this.encodeVectors(config, batch.vectors.values, rows.rowCount);
+      batch.codes = batch.vectors && coder && codesBy(coder, batch.vectors.values);
       if (renumbering) batch.firstRow = renumbering.row(batch.firstRow);
       const { segment, values } = encodeSegment(collection, batch, () => next.nextChunk++);
       segments.push(segment);

@@ -7,13 +7,12 @@ import { createFlatIndex } from '../indexes/flat.ts';
 import { createQuantizedIndex } from '../indexes/quantized.ts';
 import { createShardedIndex } from '../indexes/sharded.ts';
 import type { VectorIndex } from '../indexes/vector-index.ts';
-import { isTier } from '../kernels/codes/coder.ts';
+import { type Coder, isTier } from '../kernels/codes/coder.ts';
 import { createCoder } from '../kernels/codes/js.ts';
 import type { Devices } from '../kernels/devices.ts';
 import { productMetric } from '../kernels/kernel.ts';
 import { type EngineRows, type PackedRecords, type Select, VECTOR_NONE } from '../protocol.ts';
 import type { RowBatch } from '../store/batch.ts';
-import type { StoredCodes } from '../store/format.ts';
 import type { CollectionConfig, StoredCollection } from '../store/manifest.ts';
 import type { Store } from '../store/store.ts';
 import { Bitset } from '../structures/bitset.ts';
@@ -504,18 +503,12 @@ export function renumberPostings(block: Postings, renumbering: Renumbering): Pos
   return Postings.open(mergePostings([block], renumbering));
 }
 
-/** The codes of vectors whose collection, of so many rows, may not be open; null if it has none. */
-export function encodeVectors(
-  config: CollectionConfig,
-  vectors: Float32Array,
-  rowCount: number,
-  scanBudget = defaultScanBudget(),
-): StoredCodes | null {
+/** What makes the codes of a collection of so many rows, which may not be open; null if it is to have none. */
+export function coderFor(config: CollectionConfig, rowCount: number, scanBudget = defaultScanBudget()): Coder | null {
   const { dimension, metric } = config;
   const tier = precisionFor(config, rowCount, scanBudget);
   if (dimension === null || !isTier(tier)) return null;
-  const coder = createCoder({ tier, dimension, metric: productMetric(metric) });
-  return { scheme: coder.scheme, records: coder.encode(vectors) };
+  return createCoder({ tier, dimension, metric: productMetric(metric) });
 }
 
 function presence(sources: Uint8Array | null, rowCount: number): Bitset {

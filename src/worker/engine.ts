@@ -26,27 +26,22 @@ import type { Damage } from '../store/damage.ts';
 import type { Encryption, Unlocked } from '../store/encryption.ts';
 import type { FencedBackend } from '../store/fence.ts';
 import type { CollectionConfig, StoredCollection } from '../store/manifest.ts';
-import { COMPACTION_SHARE } from '../store/schema.ts';
-import type { EncodeVectors, Store } from '../store/store.ts';
+import type { CoderFor, Store } from '../store/store.ts';
 import { buildPostings } from '../text/postings.ts';
-import type { CollectionInfo, CollectionStats, Compacted, DatabaseStats, Device, Progress } from '../types.ts';
-import { CollectionState, encodeVectors } from './collection.ts';
-import { type CompactionRequest, compactCollection } from './compaction.ts';
+import type { CollectionInfo, CollectionStats, DatabaseStats, Device, Progress } from '../types.ts';
+import { CollectionState, coderFor } from './collection.ts';
 import { compareConfig, mismatch } from './config.ts';
 import { describeDamage, infoOf, recordCount } from './describe.ts';
 import { backendOf, openStore } from './open-store.ts';
-import { changePrecision } from './precision-change.ts';
 import { answerQuery } from './query.ts';
 import { Queue } from './queue.ts';
 import { checkRecall } from './recall.ts';
 import { defaultScanBudget } from './tiers.ts';
 import { Transfers } from './transfer.ts';
+import { reportUpkeep, Upkeep } from './upkeep.ts';
 
 /** How long a batch of queries works before it lets other messages in, milliseconds. */
 const TURN_MS = 16;
-
-/** A collection with fewer deleted rows is not compacted unasked. */
-const COMPACTION_ROWS_MIN = 1000;
 
 type OnEvent = (event: EngineEvent | NoticeEvent) => void | Promise<void>;
 
@@ -59,6 +54,7 @@ interface OpenDatabase {
   devices: Devices;
   models: ModelLoader;
   transfers: Transfers;
+  upkeep: Upkeep;
   onEvent: OnEvent;
 }
 
@@ -95,12 +91,6 @@ export function createEngine(
   let database: OpenDatabase | null = null;
   const collections = new Map<number, Promise<CollectionState>>();
   const writes = new Queue();
-  /** What moves rows into another index: one of a collection at a time. */
-  const moves = new WeakMap<CollectionState, Queue>();
-  /** Collections that are being compacted unasked, or where that failed or brought nothing. */
-  const compacting = new WeakSet<CollectionState>();
-  /** Collections whose precision is changing, or where that failed. */
-  const changing = new WeakSet<CollectionState>();
   const calls = new Map<CallId, AbortController>();
   const closing = new AbortController();
 
@@ -184,57 +174,10 @@ export function createEngine(
           return run(signal);
         };
         const result = again ? await opened().store.once(originOf(call), begin, again) : await begin();
-        if (opened().store.shouldFold) writes.run(() => opened().store.fold()).catch(reportHousekeeping);
+        if (opened().store.shouldFold) writes.run(() => opened().store.fold()).catch(reportUpkeep);
         return result;
       });
     });
-  }
-
-  // If housekeeping fails (a full disk), everything is as it was, and a later write tries again.
-  function reportHousekeeping(error: unknown): void {
-    console.warn('Piramid: the log could not be folded, a collection compacted, or its precision changed, yet:', error);
-  }
-
-  function reportIfOpen(state: CollectionState, error: unknown): void {
-    if (!closing.signal.aborted && !state.isClosed) reportHousekeeping(error);
-  }
-
-  function move<T>(state: CollectionState, job: () => Promise<T>): Promise<T> {
-    const running = moves.get(state) ?? new Queue();
-    moves.set(state, running);
-    return running.run(job);
-  }
-
-  function compact(state: CollectionState, request: CompactionRequest): Promise<Compacted> {
-    const { store } = opened();
-    return move(state, () => compactCollection(state, store, writes, request));
-  }
-
-  /** Compacts a collection in the background once a good part of its rows is deleted. */
-  function compactIfWorthwhile(state: CollectionState): void {
-    const deleted = state.rowCount - state.count;
-    if (deleted < COMPACTION_ROWS_MIN || deleted < state.rowCount * COMPACTION_SHARE || compacting.has(state)) return;
-    compacting.add(state);
-    compact(state, { share: COMPACTION_SHARE, signal: closing.signal })
-      .then(({ rows }) => rows > 0 && compacting.delete(state))
-      .catch((error) => reportIfOpen(state, error));
-  }
-
-  /** Gives an 'auto' collection that has grown or shrunk the index for its size, in the background. */
-  function changePrecisionIfWanted(state: CollectionState): void {
-    if (!state.wantsOtherPrecision || changing.has(state)) return;
-    changing.add(state);
-    move(state, () => changePrecision(state, writes, closing.signal))
-      .then(() => {
-        changing.delete(state);
-        changePrecisionIfWanted(state); // so much may have come meanwhile
-      })
-      .catch((error) => reportIfOpen(state, error));
-  }
-
-  function keepInShape(state: CollectionState): void {
-    compactIfWorthwhile(state);
-    changePrecisionIfWanted(state);
   }
 
   function loadOptions(call: CallId, signal: AbortSignal): LoadOptions {
@@ -307,15 +250,16 @@ export function createEngine(
     async open(options: EngineOptions, onEvent, known = null) {
       if (database) throw new PiramidError('CONFLICT', 'this worker has a database open already');
       const { scanBudget = defaultScanBudget() } = options;
-      const encode: EncodeVectors = (config, vectors, rowCount) => encodeVectors(config, vectors, rowCount, scanBudget);
+      const codersFor: CoderFor = (config, rowCount) => coderFor(config, rowCount, scanBudget);
       const [stored, devices] = await Promise.all([
-        openBackend(options).then((backend) => openStore(backend, options.key ?? null, known, encode)),
+        openBackend(options).then((backend) => openStore(backend, options.key ?? null, known, codersFor)),
         openDevices(options.device, openShard ? { openShard: () => openShard(options.device), shards } : {}),
       ]);
       const { store } = stored;
       const models = createModelLoader(options.models);
-      const transfers = new Transfers(store, writes, encode);
-      database = { name: options.name, scanBudget, ...stored, devices, onEvent, models, transfers };
+      const transfers = new Transfers(store, writes, codersFor);
+      const upkeep = new Upkeep(store, writes, closing.signal);
+      database = { name: options.name, scanBudget, ...stored, devices, onEvent, models, transfers, upkeep };
       const tell = (notice: Notice) => void onEvent({ type: 'notice', notice });
       for (const notice of notices()) tell(notice);
       store.damage.onDamage = (damage) => tell(damageNotice(damage, store));
@@ -489,7 +433,7 @@ export function createEngine(
         if (signal.aborted)
           throw new PiramidError('ABORTED', 'the call was cancelled by its signal; nothing was written');
         await collection.upsert(records, mode);
-        keepInShape(collection);
+        opened().upkeep.keepInShape(collection);
       };
       return write(call, upsert, { again: () => {} });
     },
@@ -498,7 +442,7 @@ export function createEngine(
       const update = () =>
         withRows(id, stateForWrite, async (collection) => {
           const count = await collection.update(target, changes);
-          keepInShape(collection);
+          opened().upkeep.keepInShape(collection);
           return count;
         });
       return write(call, update, { again: (count) => count });
@@ -508,7 +452,7 @@ export function createEngine(
       const remove = async () => {
         const collection = await stateForWrite(id);
         const count = await collection.delete(target);
-        keepInShape(collection);
+        opened().upkeep.keepInShape(collection);
         return count;
       };
       return write(call, remove, { again: (count) => count });
@@ -564,7 +508,7 @@ export function createEngine(
       return cancellable(call, async (signal) => {
         const onProgress = (progress: Progress) => void opened().onEvent({ type: 'step', call, progress });
         const request = { share: 0, signal: AbortSignal.any([signal, closing.signal]), onProgress };
-        return withRows(id, state, (collection) => compact(collection, request));
+        return withRows(id, state, (collection) => opened().upkeep.compact(collection, request));
       });
     },
 
@@ -584,7 +528,7 @@ export function createEngine(
         const prepare = async (id: number) => {
           if (store.deleted(id).count() === 0) return;
           try {
-            await withRows(id, state, (collection) => compact(collection, { share: 0, signal }));
+            await withRows(id, state, (collection) => opened().upkeep.compact(collection, { share: 0, signal }));
           } catch (error) {
             // Whose disk is full may still take his records elsewhere.
             const code = error instanceof PiramidError ? error.code : undefined;
@@ -652,10 +596,13 @@ export function createEngine(
   function loaded(stored: StoredCollection): Promise<CollectionState> {
     let loading = collections.get(stored.id);
     if (!loading) {
-      const { store, devices, scanBudget } = opened();
+      const { store, devices, scanBudget, upkeep } = opened();
       loading = CollectionState.load(stored, store, devices, scanBudget);
       collections.set(stored.id, loading);
-      loading.catch(() => collections.delete(stored.id));
+      loading.then(
+        (state) => upkeep.recodeIfStale(state),
+        () => collections.delete(stored.id),
+      );
     }
     return loading;
   }

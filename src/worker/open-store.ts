@@ -8,7 +8,7 @@ import { openFenced } from '../store/fence.ts';
 import { openIndexedDb } from '../store/indexeddb.ts';
 import { MemoryBackend } from '../store/memory.ts';
 import type { StoredPostings } from '../store/reader.ts';
-import { type EncodeVectors, Store } from '../store/store.ts';
+import { type CoderFor, Store } from '../store/store.ts';
 import type { Renumbering } from '../structures/renumbering.ts';
 import { mergePostings, Postings } from '../text/postings.ts';
 
@@ -21,12 +21,12 @@ export async function backendOf({ storage, name, durability }: EngineOptions): P
 }
 
 /** Throws `CORRUPT`, `NEWER_FORMAT`, `WRONG_KEY`; the backend is closed then. */
-export async function openStore(inner: Backend, key: CryptoKey | null, known: Unlocked | null, encode: EncodeVectors) {
+export async function openStore(inner: Backend, key: CryptoKey | null, known: Unlocked | null, coderFor: CoderFor) {
   try {
     const encryption = await openEncryption(inner, key, known);
     const backend = await openFenced(encryption?.backend ?? inner);
     await encryption?.establish(backend);
-    const store = await Store.open(backend, mergeBlocks, encode);
+    const store = await Store.open(backend, mergeBlocks, coderFor);
     return { store, backend, encryption };
   } catch (error) {
     inner.close();

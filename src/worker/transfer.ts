@@ -7,8 +7,9 @@ import { batchBytes, joinBatches, type RowBatch } from '../store/batch.ts';
 import { BlockCutter, invalidFile } from '../store/exchange.ts';
 import type { Export } from '../store/export.ts';
 import type { Import } from '../store/import.ts';
+import { codesBy } from '../store/recoding.ts';
 import { COMPACTION_SLICE_BYTES } from '../store/schema.ts';
-import type { EncodeVectors, Store } from '../store/store.ts';
+import type { CoderFor, Store } from '../store/store.ts';
 import { buildPostings } from '../text/postings.ts';
 import type { Progress } from '../types.ts';
 import { FileChecker, type ImportedRows } from './imported.ts';
@@ -18,14 +19,14 @@ import type { Queue } from './queue.ts';
 export class Transfers {
   private readonly store: Store;
   private readonly writes: Queue;
-  private readonly encode: EncodeVectors;
+  private readonly coderFor: CoderFor;
   private readonly exports = new Map<string, ExportSession>();
   private readonly imports = new Map<string, ImportSession>();
 
-  constructor(store: Store, writes: Queue, encode: EncodeVectors) {
+  constructor(store: Store, writes: Queue, coderFor: CoderFor) {
     this.store = store;
     this.writes = writes;
-    this.encode = encode;
+    this.coderFor = coderFor;
   }
 
   /** Settles when the last block has been fetched. `prepare` runs before what is exported is looked at. */
@@ -60,7 +61,7 @@ export class Transfers {
 
   /** Settles when all is imported; what was written is gone again when it rejects. */
   async runImport(name: string, signal: AbortSignal): Promise<void> {
-    const session = new ImportSession(this.store, this.writes, this.encode);
+    const session = new ImportSession(this.store, this.writes, this.coderFor);
     this.imports.set(name, session);
     try {
       await session.settled(signal);
@@ -162,7 +163,7 @@ class ExportSession extends Session {
 class ImportSession extends Session {
   private readonly store: Store;
   private readonly writes: Queue;
-  private readonly encode: EncodeVectors;
+  private readonly coderFor: CoderFor;
   private readonly target: Import;
   private readonly cutter = new BlockCutter();
   private readonly file = new FileChecker();
@@ -173,11 +174,11 @@ class ImportSession extends Session {
   private working: Promise<unknown> = Promise.resolve();
   private state: 'open' | 'finishing' | 'ended' = 'open';
 
-  constructor(store: Store, writes: Queue, encode: EncodeVectors) {
+  constructor(store: Store, writes: Queue, coderFor: CoderFor) {
     super();
     this.store = store;
     this.writes = writes;
-    this.encode = encode;
+    this.coderFor = coderFor;
     this.target = store.import();
   }
 
@@ -263,7 +264,8 @@ class ImportSession extends Session {
     const texts = batches.flatMap(({ texts }) => texts.map((text) => text ?? undefined));
     const hasText = texts.some((text) => text !== undefined);
     const rows = joinBatches(batches, hasText ? buildPostings(texts, batches[0]!.firstRow) : null);
-    rows.codes = rows.vectors && this.encode(config, rows.vectors.values, count);
+    const coder = this.coderFor(config, count);
+    rows.codes = rows.vectors && coder && codesBy(coder, rows.vectors.values);
     await this.target.stage(index, rows);
   }
 

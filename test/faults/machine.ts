@@ -4,11 +4,15 @@ import { PiramidError } from '../../src/errors.ts';
 import type { EngineQuery } from '../../src/protocol.ts';
 import type { Backend } from '../../src/store/backend.ts';
 import type { SeededRandom } from '../../src/structures/random.ts';
-import type { RecordId } from '../../src/types.ts';
+import type { Quantization, RecordId } from '../../src/types.ts';
 import { createEngine, type LocalEngine } from '../../src/worker/engine.ts';
 
 const DIMENSION = 4;
 const IDS = 60;
+/** Of 'auto': float32 up to 20 rows, int8 up to 80. */
+const SCAN_BUDGET = 20 * DIMENSION * 4;
+/** Of a collection so named; of all others none. */
+const QUANTIZATIONS: { [name: string]: Quantization } = { b: 'int8', c: 'auto' };
 
 export interface ModelRecord {
   /** Null where it is damaged. */
@@ -33,7 +37,8 @@ export async function openEngine(backend: Backend): Promise<LocalEngine> {
     }),
     { openBackend: async () => backend },
   );
-  await engine.open({ name: 'x', storage: 'memory', device: 'js', durability: 'strict', models: {} }, () => {});
+  const options = { name: 'x', storage: 'memory', device: 'js', durability: 'strict', models: {} } as const;
+  await engine.open({ ...options, scanBudget: SCAN_BUDGET }, () => {});
   return engine;
 }
 
@@ -41,7 +46,7 @@ export async function openCollection(engine: LocalEngine, name: string): Promise
   const request = {
     dimension: DIMENSION,
     metric: 'dot',
-    quantization: name.endsWith('8') ? 'int8' : 'none',
+    quantization: QUANTIZATIONS[name] ?? 'none',
     embedder: null,
     mustExist: false,
   } as const;
@@ -57,8 +62,7 @@ export interface Operation {
 }
 
 export function drawOperation(random: SeededRandom, model: Model): Operation {
-  const names = ['a', 'b8'];
-  const name = names[random.below(10) < 7 ? 0 : 1]!;
+  const name = 'aaaaabbccc'[random.below(10)]!;
   const known = model.get(name);
   const kind = known ? random.below(100) : 0;
   if (!known)
@@ -117,7 +121,7 @@ function upsert(random: SeededRandom, name: string, known: ReadonlyMap<RecordId,
   const isLarge = random.below(12) === 0; // a segment of its own, not a log entry
   const records = ids.map((id): ModelRecord => {
     const n = random.below(10);
-    const long = isLarge ? ' long'.repeat(Math.ceil(260_000 / ids.length)) : '';
+    const long = isLarge ? '.'.repeat(Math.ceil(1_300_000 / ids.length)) : ''; // no words, which would take most of the time
     return {
       vector: Array.from({ length: DIMENSION }, () => random.below(9) - 4),
       text: isLarge || random.below(4) > 0 ? `word${n} id${id}${long}` : null,

@@ -37,7 +37,7 @@ const open = (backend: MemoryBackend) =>
   Store.open(
     backend,
     () => new Uint8Array(),
-    (_config, vectors) => codesOf(vectors),
+    () => ({ scheme: 7, encode: (vectors) => codesOf(vectors).records }),
   );
 
 async function load(store: Store, collection: number) {

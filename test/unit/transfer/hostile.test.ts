@@ -15,7 +15,7 @@ import { MemoryBackend } from '../../../src/store/memory.ts';
 import { Store } from '../../../src/store/store.ts';
 import { type SeededRandom, seededRandom } from '../../../src/structures/random.ts';
 import { mergePostings, Postings } from '../../../src/text/postings.ts';
-import { encodeVectors } from '../../../src/worker/collection.ts';
+import { coderFor } from '../../../src/worker/collection.ts';
 import { Queue } from '../../../src/worker/queue.ts';
 import { Transfers } from '../../../src/worker/transfer.ts';
 import {
@@ -60,9 +60,9 @@ class Target {
   private transfers!: Transfers;
 
   async open(): Promise<this> {
-    this.store = await Store.open(this.backend, MERGE, encodeVectors);
+    this.store = await Store.open(this.backend, MERGE, coderFor);
     await this.store.createCollection('kept', { dimension: null, metric: 'cosine', embedder: null });
-    this.transfers = new Transfers(this.store, this.writes, encodeVectors);
+    this.transfers = new Transfers(this.store, this.writes, coderFor);
     return this;
   }
 
@@ -283,7 +283,7 @@ test(`${FILES} files: refused with a typed error and without a trace, or importe
       const kept = JSON.stringify(rows) === faithful ? 'the same' : 'other data';
       // Only who seals what he changes can bring in something else.
       if (!forged) expect(kept, `seed ${seed}`).toBe('the same');
-      const reopened = await Store.open(target.backend, MERGE, encodeVectors);
+      const reopened = await Store.open(target.backend, MERGE, coderFor);
       expect(reopened.collections, `seed ${seed}`).toEqual(target.store.collections);
       outcomes.set(kept, (outcomes.get(kept) ?? 0) + 1);
       await target.clean();

@@ -1,0 +1,127 @@
+// Recoding: gives the rows of segments the codes that their collection wants now, where it wanted others, or none, when they were
+// written. Codes alone are written; they are staged chunk by chunk, as compaction does it, and one commit puts all in place.
+import { encodeBlock, encodeCodes, type Header, readVectors, type StoredCodes } from './format.ts';
+import type { Journal } from './journal.ts';
+import { byKindAndRow, type ChunkRef, type Segment, type StoredCollection } from './manifest.ts';
+import type { RowReader } from './reader.ts';
+
+/** A way of making codes, as far as the store knows it. */
+export interface StoredCoder {
+  /** Names it on disk. Another number: other codes. */
+  readonly scheme: number;
+  /** Shape of vectors: (n, dimension). The result: as many bytes for each of them. */
+  encode(vectors: Float32Array): Uint8Array<ArrayBuffer>;
+}
+
+export class Recoding {
+  readonly collection: number;
+  /** Keys of the chunks written so far. */
+  readonly staged = new Set<number>();
+  /** What takes the place of a segment's codes. */
+  private readonly replacements = new Map<Segment, ChunkRef[]>();
+  private readonly journal: Journal;
+  private readonly reader: RowReader;
+  private readonly stored: StoredCollection;
+  private readonly coder: StoredCoder | null;
+  private readonly slices: AsyncGenerator<number>;
+
+  private constructor(journal: Journal, reader: RowReader, stored: StoredCollection, coder: StoredCoder | null) {
+    this.journal = journal;
+    this.reader = reader;
+    this.stored = stored;
+    this.collection = stored.id;
+    this.coder = coder;
+    this.slices = this.recode();
+  }
+
+  /** Null where all codes are those that are wanted. `coder`: null where none are. */
+  static plan(
+    journal: Journal,
+    reader: RowReader,
+    stored: StoredCollection,
+    coder: StoredCoder | null,
+  ): Recoding | null {
+    return hasStaleCodes(stored, coder) ? new Recoding(journal, reader, stored, coder) : null;
+  }
+
+  /** Writes the next chunk of codes. False when all are written. Throws `CORRUPT`; `abandon` it then. */
+  async step(): Promise<boolean> {
+    const { done, value: key } = await this.slices.next();
+    if (!done) this.staged.add(key);
+    return !done;
+  }
+
+  /** Lets go of what was written. */
+  abandon(): void {
+    this.journal.release(this.staged);
+    this.staged.clear();
+  }
+
+  /** The segments as they are to be, given those of now. */
+  apply(segments: readonly Segment[]): Segment[] {
+    return segments.map((segment) => {
+      const codes = this.replacements.get(segment);
+      return codes ? { ...segment, chunks: byKindAndRow([...segment.chunks.filter(isNoCodes), ...codes]) } : segment;
+    });
+  }
+
+  /** Chunks that nobody needs any more then. */
+  garbage(): number[] {
+    const kept = new Set([...this.replacements.values()].flat());
+    const chunks = [...this.replacements.keys()].flatMap((segment) => segment.chunks);
+    return chunks.filter((chunk) => chunk.kind === 'codes' && !kept.has(chunk)).map(({ key }) => key);
+  }
+
+  private async *recode(): AsyncGenerator<number> {
+    for (const segment of this.stored.segments) {
+      if (!isStale(segment, this.coder)) continue;
+      const codes: ChunkRef[] = [];
+      for (const vectors of this.coder ? segment.chunks : []) {
+        if (vectors.kind !== 'vectors') continue;
+        const known = codesOf(segment, vectors);
+        if (known?.scheme === this.coder!.scheme) codes.push(known);
+        else {
+          const made = await this.stage(vectors, this.coder!);
+          codes.push(made);
+          yield made.key;
+        }
+      }
+      this.replacements.set(segment, codes);
+    }
+  }
+
+  private async stage(vectors: ChunkRef, coder: StoredCoder): Promise<ChunkRef> {
+    const { firstRow, rowCount } = vectors;
+    const payload = await this.reader.readChunk(this.collection, vectors);
+    const { values } = readVectors(payload, rowCount, this.stored.config.dimension!);
+    const next = this.journal.next();
+    const header: Header = { kind: 'codes', collection: this.collection, key: next.nextChunk++, firstRow, rowCount };
+    const value = encodeBlock(header, encodeCodes(codesBy(coder, values), rowCount, 0, rowCount));
+    await this.journal.stage(next, [{ key: header.key, value }]);
+    return { kind: 'codes', key: header.key, firstRow, rowCount, bytes: value.byteLength, scheme: coder.scheme };
+  }
+}
+
+/** The codes of vectors of a collection without any are null. */
+export function codesBy(coder: StoredCoder, vectors: Float32Array): StoredCodes {
+  return { scheme: coder.scheme, records: coder.encode(vectors) };
+}
+
+/** Whether some rows of its segments have other codes than the wanted ones, or none, or some where none are wanted. */
+export function hasStaleCodes(stored: StoredCollection, coder: StoredCoder | null): boolean {
+  return stored.segments.some((segment) => isStale(segment, coder));
+}
+
+function isStale(segment: Segment, coder: StoredCoder | null): boolean {
+  if (!coder) return segment.chunks.some(({ kind }) => kind === 'codes');
+  return segment.chunks.some((chunk) => chunk.kind === 'vectors' && codesOf(segment, chunk)?.scheme !== coder.scheme);
+}
+
+/** They are cut where the vectors are. */
+function codesOf(segment: Segment, { firstRow }: ChunkRef): ChunkRef | undefined {
+  return segment.chunks.find((chunk) => chunk.kind === 'codes' && chunk.firstRow === firstRow);
+}
+
+function isNoCodes({ kind }: ChunkRef): boolean {
+  return kind !== 'codes';
+}
