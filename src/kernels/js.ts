@@ -81,7 +81,7 @@ export function* eligibleRows(rowCount: number, mask: Bitset | undefined): Gener
   }
 }
 
-const BLOCK_BYTES = 4 << 20;
+const BLOCK_BYTES = 256 << 10;
 
 /** Rows in plain arrays, scored one by one. */
 export function createJsRows({ dimension, metric }: RowsOptions): CpuRows {

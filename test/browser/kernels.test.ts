@@ -214,6 +214,29 @@ describe.each(LAYOUTS)('the GPU alone, %s', (layout) => {
     gpu.close();
   });
 
+  test('waits as long as it takes for what stands behind others, while these are answered', async () => {
+    const example = randomCase('dot', 2000, 32, 10);
+    const cpu = devices.createCpuRows(example);
+    cpu.append(example.vectors);
+    const open = async (timeoutMs: number) => {
+      const gpu = await createGpuRows(devices.gpu!, cpu, { layout, keysBytesMax: 1, timeoutMs }); // each a submit
+      await gpu.sync();
+      return gpu;
+    };
+    const warm = await open(10_000);
+    await warm.search(request(example));
+    const start = performance.now();
+    await warm.search(request(example));
+    const oneMs = performance.now() - start;
+    warm.close();
+    const timeoutMs = Math.max(200, 5 * oneMs);
+    const gpu = await open(timeoutMs);
+    const count = Math.ceil((2 * timeoutMs) / oneMs);
+    const answers = await Promise.all(Array.from({ length: count }, () => gpu.search(request(example))));
+    for (const hits of answers) expect(hits && found(hits)).toEqual(oracle(example));
+    gpu.close();
+  });
+
   test('reads the rows once for the searches of one turn, up to what its buffers hold', async () => {
     const random = seededRandom(12);
     for (const metric of METRICS) {

@@ -28,6 +28,7 @@ export async function launchDevtools() {
   const args = [...CHROMIUM_ARGS, '--headless=new', '--remote-debugging-pipe', `--user-data-dir=${profile}`];
   const browser = spawn(findChromium() ?? chromium.executablePath(), args, {
     stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
+    detached: true, // a group of its own
   });
   const ended = new Promise((resolve) => browser.on('exit', resolve));
   const [toBrowser, fromBrowser] = [browser.stdio[3] as Writable, browser.stdio[4] as Readable];
@@ -75,9 +76,10 @@ export async function launchDevtools() {
   return {
     open,
     async close() {
-      browser.kill('SIGKILL');
+      // All of its processes: those that outlive the first one write into the profile.
+      process.kill(-browser.pid!, 'SIGKILL');
       await ended;
-      rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+      rmSync(profile, { recursive: true, force: true, maxRetries: 20 });
     },
   };
 }

@@ -14,6 +14,8 @@ export interface Gpu {
   readonly subgroupSize: { min: number; max: number } | null;
   /** WGSL has `dot4I8Packed`. */
   readonly hasPackedDot: boolean;
+  /** How often it has finished what it was waited for. While that goes up, whoever waits longer waits for others' work. */
+  finished: number;
   /** How much it scans in a millisecond, as far as it has been seen; so that no dispatch holds up the screen. */
   bytesPerMs: number;
 }
@@ -63,6 +65,7 @@ export async function openGpu({ software }: { software: boolean }): Promise<Gpu 
       lost: device.lost,
       subgroupSize: device.features.has('subgroups') ? subgroupSizeOf(adapter.info) : null,
       hasPackedDot: gpu.wgslLanguageFeatures?.has('packed_4x8_integer_dot_product') ?? false,
+      finished: 0,
       bytesPerMs: BYTES_PER_MS,
     };
   } catch {

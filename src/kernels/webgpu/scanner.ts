@@ -53,6 +53,8 @@ export interface ScannerOptions {
   submitMs?: number;
   /** @default 64 MiB */
   keysBytesMax?: number;
+  /** A GPU that finishes nothing for so long hangs. Browsers end its process after about as long; not all of them. @default 10 000 */
+  timeoutMs?: number;
   /** Asked before rows take memory. @default all that the GPU has */
   room?: Room;
 }
@@ -73,8 +75,7 @@ const LIST_SHARE = 50;
 const ALL = 0;
 const MASK = 1;
 const LIST = 2;
-/** Browsers end a GPU process that hangs for about as long; not all of them. */
-const TIMEOUT_MS = 10_000;
+
 interface Waiting {
   scan: Scan;
   /** The rows that are looked at, where they are few. */
@@ -88,7 +89,7 @@ type Name = 'searches' | 'queries' | 'selections' | 'keys' | 'histogram' | 'stat
 /** Resolves when the pipelines are compiled; the rows come with `sync`. */
 export async function createScanner(gpu: Gpu, source: RowSource, options: ScannerOptions = {}): Promise<Scanner> {
   const { device } = gpu;
-  const { workgroupsMax = 1024, submitMs = 50, keysBytesMax = 2 ** 26 } = options;
+  const { workgroupsMax = 1024, submitMs = 50, keysBytesMax = 2 ** 26, timeoutMs = 10_000 } = options;
   const pipelines = await getPipelines(gpu, source);
   const { layouts } = pipelines;
   const shards = createShards(device, source, layouts.shard, options);
@@ -343,14 +344,19 @@ export async function createScanner(gpu: Gpu, source: RowSource, options: Scanne
   async function mapped(target: GPUBuffer, bytes: number): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     let waited = 0;
+    let finished = gpu.finished;
     const timeout = new Promise<never>((_resolve, reject) => {
       const wait = (ms: number) => {
         timer = setTimeout(() => {
           waited += ms;
-          if (waited >= TIMEOUT_MS) {
+          if (gpu.finished > finished) {
+            waited = 0;
+            finished = gpu.finished;
+          }
+          if (waited >= timeoutMs) {
             // A device that hangs seldom comes back by itself; a lost one is opened anew.
             device.destroy();
-            reject(new Error(`the GPU gave no answer in ${TIMEOUT_MS} ms`));
+            reject(new Error(`the GPU gave no answer in ${timeoutMs} ms`));
           } else {
             device.queue.submit([]);
             wait(Math.max(NUDGE_MS, waited / 4));
@@ -361,6 +367,7 @@ export async function createScanner(gpu: Gpu, source: RowSource, options: Scanne
     });
     try {
       await Promise.race([target.mapAsync(GPUMapMode.READ, 0, bytes), timeout]);
+      gpu.finished++;
     } finally {
       clearTimeout(timer);
     }
