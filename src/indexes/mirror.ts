@@ -165,17 +165,7 @@ export function createMirror<Copy extends GpuCopy>(devices: Devices, ways: reado
     try {
       await target.sync();
     } catch (error) {
-      if (copy !== target) return;
-      drop(target);
-      if (!(error instanceof NoRoom) || closed || devices.gpu === null) return;
-      if (way + 1 === ways.length) {
-        without = 'full';
-        return;
-      }
-      way++;
-      without = null;
-      starting = start();
-      await starting;
+      if (fail(target, error)) await starting;
     }
   }
 
@@ -185,6 +175,21 @@ export function createMirror<Copy extends GpuCopy>(devices: Devices, ways: reado
     if (copy) await sync(copy);
     await starting; // a smaller one, if it had no room
     return copy;
+  }
+
+  /** What failed is used no more. Where there was no room for it, and this says so, a smaller copy takes its place. */
+  function fail(target: Copy, error: unknown): boolean {
+    if (copy !== target) return false;
+    drop(target);
+    if (!(error instanceof NoRoom) || closed || devices.gpu === null) return false;
+    if (way + 1 === ways.length) {
+      without = 'full';
+      return false;
+    }
+    way++;
+    without = null;
+    starting = start();
+    return true;
   }
 
   function drop(target: Copy): void {
@@ -209,8 +214,8 @@ export function createMirror<Copy extends GpuCopy>(devices: Devices, ways: reado
     try {
       const answer = await question(asked);
       return { answer, route: answer === null ? 'the GPU could not prove its answer' : route };
-    } catch {
-      drop(asked);
+    } catch (error) {
+      fail(asked, error);
       return { answer: null, route: routeBeside() };
     }
   }

@@ -24,11 +24,15 @@ const ROWS = 4096;
 const CPU_ROUNDS = 8;
 const GPU_ROUNDS = 5;
 
+/** Of the time of a search by itself, what each of many takes on the CPU that share a reading of the rows (docs/BENCHMARKS.md). */
+const TOGETHER_SHARE = 0.45;
+
 /** Bytes to be scanned for each of `batch` searches of one turn, from which a GPU answers them first. */
 export function gpuFromBytes(route: Route | null, batch: number): number {
-  if (!route) return Math.round(BYTES_UNMEASURED / batch);
-  // The CPU reads the rows for each of them, the GPU for several together.
-  const gain = batch / route.cpuBytesPerMs - Math.ceil(batch / BLOCK_QUERIES) / route.gpuBytesPerMs;
+  const onCpu = 1 + (batch - 1) * TOGETHER_SHARE;
+  if (!route) return Math.round(BYTES_UNMEASURED / onCpu);
+  // The GPU hardly computes longer for several that it reads the rows for together.
+  const gain = onCpu / route.cpuBytesPerMs - Math.ceil(batch / BLOCK_QUERIES) / route.gpuBytesPerMs;
   const bytes = gain > 0 ? route.wayMs / gain : BYTES_MAX;
   return Math.round(Math.max(BYTES_MIN / batch, Math.min(BYTES_MAX, bytes)));
 }

@@ -86,23 +86,50 @@ test('a search whose copy gives way is answered within the call', async () => {
   const a = flatOn(devices, 1);
   expect(await answeredBy(a)).toEqual(['webgpu none']);
   const b = flatOn(devices, 2);
-  const upload = vi.spyOn(devices.gpu!.device.queue, 'writeBuffer');
   const asked: Promise<VectorHits>[] = [];
-  const other = b.ask();
-  while (upload.mock.calls.length === 0 || a.index.layout !== null) {
+  let isAnswered = false;
+  const other = b.ask().finally(() => {
+    isAnswered = true;
+  });
+  while (!isAnswered) {
     const answer = a.ask();
     asked.push(answer);
     // Some while one is under way, but not so many that a slow GPU is busy for long.
     await Promise.race([answer, new Promise((resolve) => setTimeout(resolve, 20))]);
     if (asked.length % 4 === 0) await answer;
   }
-  upload.mockRestore();
   expect((await other).device).toBe('webgpu');
   for (const hits of await Promise.all(asked)) expect(['webgpu', 'wasm']).toContain(hits.device);
   expect(asked.length).toBeGreaterThan(0);
   expect(await answeredBy(a)).toEqual(['webgpu f16']);
   for (const { index } of [a, b]) index.close();
   expect(errors).toEqual([]);
+  devices.close();
+});
+
+test('a search whose own buffers find no room is answered all the same, and the next one by a smaller copy', async () => {
+  const devices = await openDevices('webgpu');
+  const { device } = devices.gpu!;
+  let refused = 0;
+  for (const label of ['keys', 'staging']) {
+    // The float32 copy's alone, and the float16 one's after it.
+    for (const times of [1, 2]) {
+      const a = flatOn(devices, times);
+      let toRefuse = times;
+      const create = vi.spyOn(device, 'createBuffer').mockImplementation((descriptor) => {
+        const isTooMuch = descriptor.label === label && toRefuse > 0;
+        if (isTooMuch) [toRefuse, refused] = [toRefuse - 1, refused + 1];
+        const size = isTooMuch ? 2 ** 50 : descriptor.size;
+        return GPUDevice.prototype.createBuffer.call(device, { ...descriptor, size });
+      });
+      expect(await answeredBy(a)).toEqual(['wasm none']);
+      expect(await answeredBy(a)).toEqual([times === 1 ? 'webgpu f16' : 'wasm none']);
+      expect(toRefuse).toBe(0);
+      create.mockRestore();
+      a.index.close();
+    }
+  }
+  expect(refused).toBe(6);
   devices.close();
 });
 

@@ -10,12 +10,12 @@ test('a GPU is asked from the bytes on that the CPU would still be scanning when
   expect(gpuFromBytes(null, 1)).toBe(10_000_000);
 });
 
-test('a batch pays sooner, because a GPU reads the rows once for eight queries and the CPU for each', () => {
-  // 1 ms + x / 100 = 8 x / 10
-  expect(gpuFromBytes(route, 8)).toBe(1_265_823);
-  // 1 ms + 2 x / 100 = 9 x / 10
-  expect(gpuFromBytes(route, 9)).toBe(1_136_364);
-  expect(gpuFromBytes(null, 10)).toBe(1_000_000);
+test('a batch pays sooner, because a GPU reads the rows once for eight queries, and the CPU takes nearly half as long for each more', () => {
+  // 1 ms + x / 100 = 4.15 x / 10
+  expect(gpuFromBytes(route, 8)).toBe(2_469_136);
+  // 1 ms + 2 x / 100 = 4.6 x / 10
+  expect(gpuFromBytes(route, 9)).toBe(2_272_727);
+  expect(gpuFromBytes(null, 10)).toBe(1_980_198);
 });
 
 test('little never pays, and much always does', () => {
@@ -25,5 +25,5 @@ test('little never pays, and much always does', () => {
   // Slower a byte than the CPU, and slower until it has several queries for each.
   const slow = { ...route, gpuBytesPerMs: 5e6 };
   expect(gpuFromBytes(slow, 1)).toBe(256_000_000);
-  expect(gpuFromBytes(slow, 8)).toBe(1_666_667);
+  expect(gpuFromBytes(slow, 8)).toBe(4_651_163);
 });

@@ -5,7 +5,7 @@ import type { GpuCounters } from '../kernel.ts';
 import type { Room } from './budget.ts';
 import { type Gpu, NUDGE_MS } from './device.ts';
 import { BLOCK_QUERIES, getPipelines, QUERY_PIECES } from './pipelines.ts';
-import { createShards, GROUP_ROWS, type RowSource, type Slice } from './shards.ts';
+import { createShards, GROUP_ROWS, NoRoom, type RowSource, type Slice } from './shards.ts';
 
 export interface Scan {
   /** Only rows before this one. */
@@ -93,6 +93,8 @@ export async function createScanner(gpu: Gpu, source: RowSource, options: Scanne
   const pipelines = await getPipelines(gpu, source);
   const { layouts } = pipelines;
   const shards = createShards(device, source, layouts.shard, options);
+  /** What was allocated for searches since one was answered, and whether the GPU had that much. Asked where one is not. */
+  let allocations: { bytes: number; errors: Promise<(GPUError | null)[]> }[] = [];
   const queryWords = source.pieces * QUERY_PIECES[source.precision] * 4;
   const buffers = new Map<Name, GPUBuffer>();
   let bound: { scan: GPUBindGroup; select: GPUBindGroup } | null = null;
@@ -121,10 +123,33 @@ export async function createScanner(gpu: Gpu, source: RowSource, options: Scanne
     known?.destroy();
     bound = null;
     const { STORAGE, COPY_DST, COPY_SRC } = GPUBufferUsage;
-    const size = Math.max(1024, 2 ** Math.ceil(Math.log2(bytes)));
-    const created = device.createBuffer({ label: name, size, usage: STORAGE | COPY_DST | COPY_SRC });
+    const created = allocate(name, bytes, STORAGE | COPY_DST | COPY_SRC);
     buffers.set(name, created);
     return created;
+  }
+
+  function allocate(label: string, bytes: number, usage: GPUBufferUsageFlags): GPUBuffer {
+    const size = Math.max(1024, 2 ** Math.ceil(Math.log2(bytes)));
+    device.pushErrorScope('out-of-memory');
+    device.pushErrorScope('validation');
+    const created = device.createBuffer({ label, size, usage });
+    const errors = Promise.all([device.popErrorScope(), device.popErrorScope()]);
+    errors.catch(() => {}); // the device is lost
+    allocations.push({ bytes: size, errors });
+    return created;
+  }
+
+  /** Why a search was not answered: the GPU may have had no room for what it needs. */
+  async function reasonOf(error: unknown): Promise<unknown> {
+    const asked = allocations;
+    allocations = [];
+    for (const { bytes, errors } of asked) {
+      const refused = (await errors.catch(() => [])).find((one) => one !== null);
+      if (!refused || closed) continue;
+      options.room?.refused(bytes);
+      return new NoRoom(`the GPU has no room for ${bytes} bytes of a search: ${refused.message}`);
+    }
+    return error;
   }
 
   function scan(request: Scan): Promise<ScanHits> {
@@ -180,16 +205,18 @@ export async function createScanner(gpu: Gpu, source: RowSource, options: Scanne
         const { wanted } = search.scan;
         const header = words.subarray(i * 4, i * 4 + 4);
         const hits = read(search, header, words.subarray(pairsAt, pairsAt + wanted * 2), firstToken + i);
-        if (hits) search.resolve(hits);
-        else search.reject(new Error('the GPU did not answer this search'));
+        if (!hits) throw new Error('the GPU did not answer this search');
+        search.resolve(hits);
         pairsAt += wanted * 2;
       }
+      allocations = [];
       target.unmap();
       if (!closed && staging.length < STAGING_KEPT_MAX) staging.push(target);
       else target.destroy();
     } catch (error) {
       target?.destroy();
-      for (const { reject } of batch) reject(error);
+      const reason = await reasonOf(error);
+      for (const { reject } of batch) reject(reason); // of those that were not answered
     }
   }
 
@@ -336,8 +363,7 @@ export async function createScanner(gpu: Gpu, source: RowSource, options: Scanne
       staging = staging.filter((one) => one !== free);
       return free;
     }
-    const size = Math.max(1024, 2 ** Math.ceil(Math.log2(bytes)));
-    return device.createBuffer({ label: 'staging', size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+    return allocate('staging', bytes, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
   }
 
   /** Only this proves that the GPU did its work: on a lost device it rejects, and nothing else fails. */
