@@ -69,6 +69,8 @@ export default defineConfig({
           include: ['test/faults/**/*.test.ts'],
           testTimeout: 900_000,
           hookTimeout: 120_000,
+          // Half of them wait for browsers.
+          maxWorkers: availableParallelism(),
         },
       },
       {

@@ -19,7 +19,7 @@ const { status } = spawnSync(
     'run',
     '--project',
     'faults',
-    'test/faults/simulated.test.ts',
+    'test/faults/crashes.test.ts',
     '-t',
     'a crash at any moment',
   ],

@@ -28,6 +28,8 @@ export const EMPTY: Model = new Map();
 
 let call = 0;
 
+export const nextTask = () => new Promise((resolve) => setImmediate(resolve));
+
 export async function openEngine(backend: Backend): Promise<LocalEngine> {
   const engine = createEngine(
     () => ({

@@ -65,7 +65,7 @@ const ACTIONS: Action[] = [
     name: 'a query',
     run: async (engine) => {
       const answers = [];
-      for (const name of ['a', 'b8']) {
+      for (const { name } of await engine.listCollections()) {
         const [answer] = await engine.query(await openExisting(engine, name), [QUERY], newCall());
         answers.push(answer!.ids, answer!.scores, answer!.rows);
       }
