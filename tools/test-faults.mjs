@@ -10,28 +10,50 @@ ensureDependencies();
 const chromium = ensureChromium();
 if (chromium) process.env.CHROME_PATH = chromium;
 
-/** Suites: vitest's arguments, and counts that are not the tests' own defaults. */
+/** Suites: vitest's arguments, and counts that are not the tests' own defaults. Rows one after the other, those of a row side by side. */
 const SUITES = [
-  ['simulated and killed', ['--project', 'faults'], {}],
-  ['malformed files', ['--project', 'unit', 'test/unit/transfer/hostile.test.ts'], { PIRAMID_FUZZ_FILES: '20000' }],
+  [[{ name: 'simulated and killed', args: ['--project', 'faults'] }]],
   [
-    'WASM against the oracle',
-    ['--project', 'unit', 'test/unit/kernels.test.ts', 'test/unit/codes.test.ts', '-t', 'seeded cases'],
-    { ORACLE_CASES: '10000' },
-  ],
-  ['tabs', ['--project', 'e2e', 'test/e2e/tabs.test.ts'], { PIRAMID_TAB_TRIALS: '15' }],
-  ['GPU', ['--project', 'browser', 'test/browser/gpu-loss.test.ts'], { PIRAMID_GPU_LOSSES: '200' }],
-  [
-    'GPU against the oracle',
     [
-      '--project',
-      'browser',
-      'test/browser/kernels.test.ts',
-      'test/browser/kernels.codes.test.ts',
-      '-t',
-      'seeded cases',
+      {
+        name: 'GPU',
+        args: ['--project', 'browser', 'test/browser/gpu-loss.test.ts'],
+        env: { PIRAMID_GPU_LOSSES: '200' },
+      },
+      {
+        name: 'GPU against the oracle',
+        args: [
+          '--project',
+          'browser',
+          'test/browser/kernels.test.ts',
+          'test/browser/kernels.codes.test.ts',
+          '-t',
+          'seeded cases',
+        ],
+        env: { PIRAMID_GPU_CASES: '5000' }, // in each of two layouts
+      },
     ],
-    { PIRAMID_GPU_CASES: '5000' }, // in each of two layouts
+    [
+      {
+        name: 'malformed files',
+        args: ['--project', 'unit', 'test/unit/transfer/hostile.test.ts'],
+        env: { PIRAMID_FUZZ_FILES: '20000' },
+      },
+      {
+        name: 'WASM against the oracle',
+        args: [
+          '--project',
+          'unit',
+          'test/unit/kernels.test.ts',
+          'test/unit/codes.test.ts',
+          '-t',
+          'seeded cases',
+          '--maxWorkers=1',
+        ],
+        env: { ORACLE_CASES: '10000' },
+      },
+      { name: 'tabs', args: ['--project', 'e2e', 'test/e2e/tabs.test.ts'], env: { PIRAMID_TAB_TRIALS: '15' } },
+    ],
   ],
 ];
 
@@ -39,39 +61,48 @@ const table = [];
 let passed = 0;
 let failed = 0;
 
-/** Takes what counts out of a line: a test's own, or vitest's at the end of a run. */
-function note(line) {
-  table.push(...(line.match(/(?:faults\.\S+ count=\d+ .*hung=\d+|compact\.returned=.*)/g) ?? []));
-  if (!/^\s*Tests\s/.test(line)) return;
-  passed += Number(line.match(/(\d+) passed/)?.[1] ?? 0);
-  failed += Number(line.match(/(\d+) failed/)?.[1] ?? 0);
+/** Takes what counts out of what a run said: the tests' own lines, and vitest's at its end. A run that failed without a failed test is one. */
+function note(output, code) {
+  let failures = 0;
+  for (const line of stripVTControlCharacters(output).split('\n')) {
+    table.push(...(line.match(/(?:faults\.\S+ count=\d+ .*hung=\d+|compact\.returned=.*)/g) ?? []));
+    if (!/^\s*Tests\s/.test(line)) continue;
+    passed += Number(line.match(/(\d+) passed/)?.[1] ?? 0);
+    failures += Number(line.match(/(\d+) failed/)?.[1] ?? 0);
+  }
+  failed += failures || (code === 0 ? 0 : 1);
 }
 
+/** What it says is shown when it ends: another one may run beside it. */
 function run(args, env) {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, args, {
       cwd: root,
       env: { ...env, ...process.env },
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
-    let rest = '';
-    child.stdout.on('data', (data) => {
-      process.stdout.write(data);
-      const lines = (rest + data).split('\n');
-      rest = lines.pop();
-      for (const line of lines) note(stripVTControlCharacters(line));
+    const said = [];
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => said.push(data));
+    child.on('close', (code) => {
+      const output = Buffer.concat(said).toString();
+      process.stdout.write(output);
+      note(output, code);
+      resolve(code ?? 1);
     });
-    child.on('close', (code) => resolve(code ?? 1));
   });
 }
 
-if (!existsSync(`${root}dist/piramid.js`) && (await run(['tools/build.mjs', '--lib'], {})) !== 0) process.exit(1);
-for (const [name, args, env] of SUITES) {
-  say(name);
-  const before = failed;
-  const code = await run(['node_modules/vitest/vitest.mjs', 'run', ...args], env);
-  if (code !== 0 && failed === before) failed++; // it did not come to its tests
+async function runSuites(suites) {
+  for (const { name, args, env = {} } of suites) {
+    say(name);
+    const start = Date.now();
+    const code = await run(['node_modules/vitest/vitest.mjs', 'run', ...args], env);
+    say(`${name}: ${code === 0 ? 'done' : 'failed'} in ${Math.round((Date.now() - start) / 1000)} s`);
+  }
 }
+
+if (!existsSync(`${root}dist/piramid.js`) && (await run(['tools/build.mjs', '--lib'], {})) !== 0) process.exit(1);
+for (const row of SUITES) await Promise.all(row.map(runSuites));
 
 console.log(`\n${table.join('\n')}`);
 console.log(`${passed} passed, ${failed} failed`);

@@ -23,8 +23,8 @@ async function step(name, ...command) {
   return code === 0;
 }
 
-/** A run of vitest, counted test by test. */
-async function suite(project) {
+/** A run of vitest, counted test by test. `isLate`: what it says is shown when it ends, because another one runs beside it. */
+async function suite(project, isLate = false) {
   say(`${project} tests`);
   const report = `${root}.cache/report-${project}.json`;
   rmSync(report, { force: true });
@@ -37,7 +37,7 @@ async function suite(project) {
     '--reporter=json',
     `--outputFile.json=${report}`,
   ];
-  const code = await run(command);
+  const code = await run(command, isLate);
   try {
     const { numPassedTests, numFailedTests, numFailedTestSuites } = JSON.parse(readFileSync(report, 'utf8'));
     passed += numPassedTests;
@@ -47,24 +47,29 @@ async function suite(project) {
   }
 }
 
-function run([script, ...args]) {
+function run([script, ...args], isLate = false) {
   return new Promise((resolve) => {
+    const output = isLate ? 'pipe' : 'inherit';
     const child = spawn(process.execPath, [`${root}${script}`, ...args], {
       cwd: root,
-      stdio: ['ignore', 'inherit', 'inherit'],
+      stdio: ['ignore', output, output],
     });
-    child.on('close', (code) => resolve(code ?? 1));
+    const said = [];
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (data) => said.push(data));
+    child.on('close', (code) => {
+      process.stdout.write(Buffer.concat(said));
+      resolve(code ?? 1);
+    });
   });
 }
 
 await step('format, lint and import layers', 'node_modules/@biomejs/biome/bin/biome', 'check', '.');
 await step('types', 'node_modules/typescript/bin/tsc', '--noEmit');
 await suite('unit');
-await suite('browser');
-if (await step('build', 'tools/build.mjs')) {
-  await step('the package is right for its consumers', 'tools/check-package.mjs');
-  await suite('e2e');
-}
+const isBuilt = await step('build', 'tools/build.mjs');
+if (isBuilt) await step('the package is right for its consumers', 'tools/check-package.mjs');
+// Each has a browser of its own, and waits for it half of the time.
+await Promise.all([suite('browser'), isBuilt && suite('e2e', true)]);
 
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);

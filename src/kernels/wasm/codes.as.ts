@@ -35,6 +35,8 @@ export function scanInt8(groups: usize, codeBytes: u32, count: u32, row: u32, ma
   const quarter = groupCount >> 2;
   const apart = quarter * groupBytes;
   const factors = <usize>codeBytes << 4;
+  v128.store(kept, i16x8.splat(1), SCRATCH);
+  const ones = v128.load(kept, SCRATCH);
   let group = groups;
   for (let i: u32 = 0; i < quarter; i++) {
     const first = i << 4, second = (quarter + i) << 4, third = (2 * quarter + i) << 4, fourth = (3 * quarter + i) << 4;
@@ -44,12 +46,12 @@ export function scanInt8(groups: usize, codeBytes: u32, count: u32, row: u32, ma
       const rows = group + <usize>j * codeBytes;
       const scratch = kept + (<usize>j << 2);
       const bits: u32 = 15 << j;
-      if (ASC_FEATURE_RELAXED_SIMD && w0 & bits && w1 & bits && w2 & bits && w3 & bits) relaxedSixteen(rows, apart, codeBytes, query, constant, scratch);
+      if (ASC_FEATURE_RELAXED_SIMD && w0 & bits && w1 & bits && w2 & bits && w3 & bits) relaxedSixteen(rows, apart, codeBytes, query, constant, ones, scratch);
       else {
-        if (w0 & bits) v128.store(scratch, fourOf(rows, codeBytes, query, constant), SCRATCH);
-        if (w1 & bits) v128.store(scratch, fourOf(rows + apart, codeBytes, query, constant), SCRATCH + 64);
-        if (w2 & bits) v128.store(scratch, fourOf(rows + 2 * apart, codeBytes, query, constant), SCRATCH + 128);
-        if (w3 & bits) v128.store(scratch, fourOf(rows + 3 * apart, codeBytes, query, constant), SCRATCH + 192);
+        if (w0 & bits) v128.store(scratch, fourOf(rows, codeBytes, query, constant, ones), SCRATCH);
+        if (w1 & bits) v128.store(scratch, fourOf(rows + apart, codeBytes, query, constant, ones), SCRATCH + 64);
+        if (w2 & bits) v128.store(scratch, fourOf(rows + 2 * apart, codeBytes, query, constant, ones), SCRATCH + 128);
+        if (w3 & bits) v128.store(scratch, fourOf(rows + 3 * apart, codeBytes, query, constant, ones), SCRATCH + 192);
       }
     }
     const at = group + factors;
@@ -63,7 +65,7 @@ export function scanInt8(groups: usize, codeBytes: u32, count: u32, row: u32, ma
   for (let first = quarter << 6; first < count; first += 16) {
     const wanted = rowsOf(mask, first, count);
     for (let j: u32 = 0; j < 16; j += 4)
-      if ((wanted >> j) & 15) v128.store(kept + (<usize>j << 2), fourOf(group + <usize>j * codeBytes, codeBytes, query, constant), SCRATCH);
+      if ((wanted >> j) & 15) v128.store(kept + (<usize>j << 2), fourOf(group + <usize>j * codeBytes, codeBytes, query, constant, ones), SCRATCH);
     if (wanted) offer(wanted, group + factors, row + first, l2, scale, kept, SCRATCH);
     group += groupBytes;
   }
@@ -72,8 +74,8 @@ export function scanInt8(groups: usize, codeBytes: u32, count: u32, row: u32, ma
 // A constant of the compiler: one of the two is not in the module.
 // @ts-ignore: decorator
 @inline
-function fourOf(rows: usize, codeBytes: u32, query: usize, constant: i32): v128 {
-  return ASC_FEATURE_RELAXED_SIMD ? relaxedFour(rows, codeBytes, query, constant) : four(rows, codeBytes, query);
+function fourOf(rows: usize, codeBytes: u32, query: usize, constant: i32, ones: v128): v128 {
+  return ASC_FEATURE_RELAXED_SIMD ? relaxedFour(rows, codeBytes, query, constant, ones) : four(rows, codeBytes, query);
 }
 
 // The integers of four rows. Two codes are one number of 16 bits: even + 256 * odd, the even one unsigned (128 is added to it
@@ -113,25 +115,33 @@ function sixteen(x: v128, mixed: v128, odd: v128): v128 {
 // The instruction wants 7 bits of one side; then no implementation can overflow on its way, and all give the same. So of the
 // query's codes it gets the sizes, and their signs are moved to the row. x ^ -1 is -x - 1, and the constant takes the 1s
 // back: the sum of the query's negative sizes. query: of each 16 codes their sizes, then their signs (0 or -1).
-function relaxedFour(rows: usize, codeBytes: u32, query: usize, constant: i32): v128 {
+function relaxedFour(rows: usize, codeBytes: u32, query: usize, constant: i32, ones: v128): v128 {
   let a = i32x4.splat(0), b = a, c = a, d = a;
   let p = rows;
   let q = query;
   const end = rows + (codeBytes << 2);
   while (p < end) {
     const sizes = v128.load(q, 0), signs = v128.load(q, 16);
-    a = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p, 0), signs), sizes, a);
-    b = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p, 16), signs), sizes, b);
-    c = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p, 32), signs), sizes, c);
-    d = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p, 48), signs), sizes, d);
+    a = plus(a, v128.xor(v128.load(p, 0), signs), sizes, ones);
+    b = plus(b, v128.xor(v128.load(p, 16), signs), sizes, ones);
+    c = plus(c, v128.xor(v128.load(p, 32), signs), sizes, ones);
+    d = plus(d, v128.xor(v128.load(p, 48), signs), sizes, ones);
     p += 64;
     q += 32;
   }
   return i32x4.add(i32x4.splat(constant), sumsOf(a, b, c, d));
 }
 
+// Of 16 products, four sums more. Two instructions, where V8 makes six of the one that adds, too (relaxed_dot_i8x16_i7x16_add_s). ones: from
+// memory, because V8 would make a constant again and again.
+// @ts-ignore: decorator
+@inline
+function plus(sums: v128, codes: v128, sizes: v128, ones: v128): v128 {
+  return i32x4.add(sums, i32x4.dot_i16x8_s(i16x8.relaxed_dot_i8x16_i7x16_s(codes, sizes), ones));
+}
+
 // `relaxedFour` of four groups, 64 bytes of each in turns, into the scratch of each.
-function relaxedSixteen(rows: usize, apart: usize, codeBytes: u32, query: usize, constant: i32, scratch: usize): void {
+function relaxedSixteen(rows: usize, apart: usize, codeBytes: u32, query: usize, constant: i32, ones: v128, scratch: usize): void {
   let a = i32x4.splat(0), b = a, c = a, d = a, e = a, f = a, g = a, h = a, i = a, j = a, k = a, l = a, m = a, n = a, o = a, r = a;
   let p = rows;
   let q = query;
@@ -139,22 +149,22 @@ function relaxedSixteen(rows: usize, apart: usize, codeBytes: u32, query: usize,
   while (p < end) {
     const sizes = v128.load(q, 0), signs = v128.load(q, 16);
     const p1 = p + apart, p2 = p1 + apart, p3 = p2 + apart;
-    a = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p, 0), signs), sizes, a);
-    b = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p, 16), signs), sizes, b);
-    c = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p, 32), signs), sizes, c);
-    d = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p, 48), signs), sizes, d);
-    e = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p1, 0), signs), sizes, e);
-    f = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p1, 16), signs), sizes, f);
-    g = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p1, 32), signs), sizes, g);
-    h = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p1, 48), signs), sizes, h);
-    i = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p2, 0), signs), sizes, i);
-    j = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p2, 16), signs), sizes, j);
-    k = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p2, 32), signs), sizes, k);
-    l = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p2, 48), signs), sizes, l);
-    m = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p3, 0), signs), sizes, m);
-    n = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p3, 16), signs), sizes, n);
-    o = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p3, 32), signs), sizes, o);
-    r = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.xor(v128.load(p3, 48), signs), sizes, r);
+    a = plus(a, v128.xor(v128.load(p, 0), signs), sizes, ones);
+    b = plus(b, v128.xor(v128.load(p, 16), signs), sizes, ones);
+    c = plus(c, v128.xor(v128.load(p, 32), signs), sizes, ones);
+    d = plus(d, v128.xor(v128.load(p, 48), signs), sizes, ones);
+    e = plus(e, v128.xor(v128.load(p1, 0), signs), sizes, ones);
+    f = plus(f, v128.xor(v128.load(p1, 16), signs), sizes, ones);
+    g = plus(g, v128.xor(v128.load(p1, 32), signs), sizes, ones);
+    h = plus(h, v128.xor(v128.load(p1, 48), signs), sizes, ones);
+    i = plus(i, v128.xor(v128.load(p2, 0), signs), sizes, ones);
+    j = plus(j, v128.xor(v128.load(p2, 16), signs), sizes, ones);
+    k = plus(k, v128.xor(v128.load(p2, 32), signs), sizes, ones);
+    l = plus(l, v128.xor(v128.load(p2, 48), signs), sizes, ones);
+    m = plus(m, v128.xor(v128.load(p3, 0), signs), sizes, ones);
+    n = plus(n, v128.xor(v128.load(p3, 16), signs), sizes, ones);
+    o = plus(o, v128.xor(v128.load(p3, 32), signs), sizes, ones);
+    r = plus(r, v128.xor(v128.load(p3, 48), signs), sizes, ones);
     p += 64;
     q += 32;
   }
@@ -175,59 +185,82 @@ function sumsOf(a: v128, b: v128, c: v128, d: v128): v128 {
 }
 
 // binary: 16 rows' first bytes, then their second bytes, and so on; codeBytes is a multiple of 8. query: a table of 16 sums
-// for each half byte.
+// for each half byte. Groups are taken by twos, one of each half: they share the tables, and memory has two streams to bring.
 export function scanBinary(groups: usize, codeBytes: u32, count: u32, row: u32, mask: usize, query: usize, constant: i32, l2: u32, scale: f32, kept: usize): void {
-  const codesBytes = <usize>codeBytes << 4;
-  const low = i8x16.splat(15);
-  const constants = i32x4.splat(constant);
-  let next = groups;
-  for (let first: u32 = 0; first < count; first += 16) {
-    const group = next;
-    next += codesBytes + (<usize>64 << l2);
-    const wanted = rowsOf(mask, first, count);
-    if (!wanted) continue;
-    // Sums of rows 0-3, 4-7, 8-11, 12-15.
-    let a = i32x4.splat(0), b = i32x4.splat(0), c = i32x4.splat(0), d = i32x4.splat(0);
-    let p = group;
-    let q = query;
-    const end = group + codesBytes;
-    while (p < end) {
-      // A half byte adds at most 60: four fill 8 bits, and 512 bytes (1024 of them) fill 16.
-      const pieceEnd = end - p > 8192 ? p + 8192 : end;
-      let pairs = i16x8.splat(0), odd = i16x8.splat(0);
-      while (p < pieceEnd) {
-        const x = v128.load(p, 0);
-        const y = v128.load(p, 16);
-        const sum = i8x16.add(
-          i8x16.add(
-            lookUp(v128.load(q, 0), v128.and(x, low)),
-            lookUp(v128.load(q, 16), v128.and(i16x8.shr_u(x, 4), low)),
-          ),
-          i8x16.add(
-            lookUp(v128.load(q, 32), v128.and(y, low)),
-            lookUp(v128.load(q, 48), v128.and(i16x8.shr_u(y, 4), low)),
-          ),
-        );
-        // Even row + 256 * odd row, which overflows; the odd rows' sums say by how much.
-        pairs = i16x8.add(pairs, sum);
-        odd = i16x8.add(odd, i16x8.shr_u(sum, 8));
-        p += 32;
-        q += 64;
-      }
-      const even = i16x8.sub(pairs, i16x8.shl(odd, 8));
-      const lower = i8x16.shuffle(even, odd, 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23);
-      const upper = i8x16.shuffle(even, odd, 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31);
-      a = i32x4.add(a, i32x4.extend_low_i16x8_u(lower));
-      b = i32x4.add(b, i32x4.extend_high_i16x8_u(lower));
-      c = i32x4.add(c, i32x4.extend_low_i16x8_u(upper));
-      d = i32x4.add(d, i32x4.extend_high_i16x8_u(upper));
-    }
-    v128.store(kept, i32x4.sub(constants, i32x4.shl(a, 1)), SCRATCH);
-    v128.store(kept, i32x4.sub(constants, i32x4.shl(b, 1)), SCRATCH + 16);
-    v128.store(kept, i32x4.sub(constants, i32x4.shl(c, 1)), SCRATCH + 32);
-    v128.store(kept, i32x4.sub(constants, i32x4.shl(d, 1)), SCRATCH + 48);
-    offer(wanted, end, row + first, l2, scale, kept, SCRATCH);
+  const factors = <usize>codeBytes << 4;
+  const groupBytes = factors + (<usize>64 << l2);
+  const half = (count + 15) >> 5;
+  const apart = half * groupBytes;
+  let group = groups;
+  for (let i: u32 = 0; i < half; i++) {
+    const first = i << 4, second = (half + i) << 4;
+    const w0 = rowsOf(mask, first, count), w1 = rowsOf(mask, second, count);
+    if (w0 | w1) binaryTwo(group, apart, codeBytes, query, constant, kept + SCRATCH);
+    if (w0) offer(w0, group + factors, row + first, l2, scale, kept, SCRATCH);
+    if (w1) offer(w1, group + apart + factors, row + second, l2, scale, kept, SCRATCH + 64);
+    group += groupBytes;
   }
+  group = groups + 2 * apart;
+  const last = half << 5;
+  const wanted = last < count ? rowsOf(mask, last, count) : 0;
+  if (!wanted) return;
+  binaryTwo(group, 0, codeBytes, query, constant, kept + SCRATCH);
+  offer(wanted, group + factors, row + last, l2, scale, kept, SCRATCH);
+}
+
+// The integers of two groups, into the scratch of each.
+function binaryTwo(group: usize, apart: usize, codeBytes: u32, query: usize, constant: i32, scratch: usize): void {
+  // From memory: V8 would make a constant again and again.
+  v128.store(scratch, i8x16.splat(15));
+  const low = v128.load(scratch);
+  const constants = i32x4.splat(constant);
+  for (let i: usize = 0; i < 128; i += 16) v128.store(scratch + i, constants);
+  let p = group;
+  let q = query;
+  const end = group + (<usize>codeBytes << 4);
+  while (p < end) {
+    // A half byte adds at most 60: four fill 8 bits, and 512 bytes (1024 of them) fill 16.
+    const pieceEnd = end - p > 8192 ? p + 8192 : end;
+    let pairs = i16x8.splat(0), odd = pairs, pairs1 = pairs, odd1 = pairs;
+    while (p < pieceEnd) {
+      const t0 = v128.load(q, 0), t1 = v128.load(q, 16), t2 = v128.load(q, 32), t3 = v128.load(q, 48);
+      const p1 = p + apart;
+      const sum = eightOf(v128.load(p, 0), v128.load(p, 16), t0, t1, t2, t3, low);
+      const sum1 = eightOf(v128.load(p1, 0), v128.load(p1, 16), t0, t1, t2, t3, low);
+      // Even row + 256 * odd row, which overflows; the odd rows' sums say by how much.
+      pairs = i16x8.add(pairs, sum);
+      odd = i16x8.add(odd, i16x8.shr_u(sum, 8));
+      pairs1 = i16x8.add(pairs1, sum1);
+      odd1 = i16x8.add(odd1, i16x8.shr_u(sum1, 8));
+      p += 32;
+      q += 64;
+    }
+    subtract(pairs, odd, scratch);
+    subtract(pairs1, odd1, scratch + 64);
+  }
+}
+
+// The sums of two bytes of each of 16 rows.
+// @ts-ignore: decorator
+@inline
+function eightOf(x: v128, y: v128, t0: v128, t1: v128, t2: v128, t3: v128, low: v128): v128 {
+  return i8x16.add(
+    i8x16.add(lookUp(t0, v128.and(x, low)), lookUp(t1, v128.and(i16x8.shr_u(x, 4), low))),
+    i8x16.add(lookUp(t2, v128.and(y, low)), lookUp(t3, v128.and(i16x8.shr_u(y, 4), low))),
+  );
+}
+
+// Twice the sums of 16 rows, from the integers at `target`.
+// @ts-ignore: decorator
+@inline
+function subtract(pairs: v128, odd: v128, target: usize): void {
+  const even = i16x8.sub(pairs, i16x8.shl(odd, 8));
+  const lower = i8x16.shuffle(even, odd, 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23);
+  const upper = i8x16.shuffle(even, odd, 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31);
+  v128.store(target, i32x4.sub(v128.load(target, 0), i32x4.shl(i32x4.extend_low_i16x8_u(lower), 1)), 0);
+  v128.store(target, i32x4.sub(v128.load(target, 16), i32x4.shl(i32x4.extend_high_i16x8_u(lower), 1)), 16);
+  v128.store(target, i32x4.sub(v128.load(target, 32), i32x4.shl(i32x4.extend_low_i16x8_u(upper), 1)), 32);
+  v128.store(target, i32x4.sub(v128.load(target, 48), i32x4.shl(i32x4.extend_high_i16x8_u(upper), 1)), 48);
 }
 
 // Entries are 0 to 15, for which both do the same; the strict one checks each time.
