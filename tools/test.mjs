@@ -65,11 +65,15 @@ function run([script, ...args], isLate = false) {
 
 await step('format, lint and import layers', 'node_modules/@biomejs/biome/bin/biome', 'check', '.');
 await step('types', 'node_modules/typescript/bin/tsc', '--noEmit');
-await suite('unit');
-const isBuilt = await step('build', 'tools/build.mjs');
-if (isBuilt) await step('the package is right for its consumers', 'tools/check-package.mjs');
-// Each has a browser of its own, and waits for it half of the time.
-await Promise.all([suite('browser'), isBuilt && suite('e2e', true)]);
+// Each waits for a browser half of the time, but for the first of them.
+await Promise.all([suite('browser'), testRest()]);
+
+async function testRest() {
+  await suite('unit', true);
+  if (!(await step('build', 'tools/build.mjs'))) return;
+  await step('the package is right for its consumers', 'tools/check-package.mjs');
+  await suite('e2e', true);
+}
 
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);

@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { type Devices, openDevices } from '../../src/kernels/devices.ts';
 import { calibrateScan } from '../../src/kernels/webgpu/calibration.ts';
-import type { Gpu } from '../../src/kernels/webgpu/device.ts';
+import { type Gpu, openGpu } from '../../src/kernels/webgpu/device.ts';
 import { createMeasurements, type Measurements } from '../../src/kernels/webgpu/measurements.ts';
 import { createGpuRows } from '../../src/kernels/webgpu/rows.ts';
 
@@ -39,6 +39,19 @@ async function layoutOn(gpu: Gpu, dimension: number): Promise<string> {
   cpu.close();
   return rows.layout;
 }
+
+test('a device that is lost while it is timed gives no rates: what it is given is done at once', async () => {
+  for (const dispatches of [0, 1, 5]) {
+    const gpu = (await openGpu({ software: true }))!;
+    const submit = vi.spyOn(gpu.device.queue, 'submit').mockImplementation((buffers) => {
+      if ([...buffers].length > 0 && submit.mock.calls.filter(([given]) => [...given].length > 0).length > dispatches)
+        gpu.device.destroy();
+      return GPUQueue.prototype.submit.call(gpu.device.queue, buffers);
+    });
+    await expect(calibrateScan(gpu, 'f32', 1 << 20)).rejects.toThrow('the GPU was lost');
+    expect((await gpu.lost).reason).toBe('destroyed');
+  }
+});
 
 test('both layouts are timed over the same bytes, at every precision, and nothing is left behind', async () => {
   const live = new Set<GPUBuffer>();
