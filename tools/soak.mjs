@@ -24,7 +24,7 @@ for (let seed = Number(values.seed ?? Date.now() % 1_000_000); Date.now() < end;
   console.log(`round ${rounds + 1}, seed ${seed}`);
   Object.assign(process.env, { PIRAMID_SEED: String(seed), PIRAMID_TAB_TRIALS: '5' });
   const failed =
-    run('node_modules/vitest/vitest.mjs', 'run', '--project', 'faults', 'test/faults/kills.test.ts') ||
+    run('node_modules/vitest/vitest.mjs', 'run', '--project', 'faults', 'test/faults/kills') ||
     run('node_modules/vitest/vitest.mjs', 'run', '--project', 'e2e', 'test/e2e/tabs.test.ts');
   if (failed) {
     console.error(`piramid: round ${rounds + 1} failed; again: npm run soak -- --seed ${seed}`);

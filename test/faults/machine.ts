@@ -120,7 +120,7 @@ export function drawOperation(random: SeededRandom, model: Model): Operation {
 function upsert(random: SeededRandom, name: string, known: ReadonlyMap<RecordId, ModelRecord>): Operation {
   const count = 1 + random.below(6);
   const ids = [...new Set(Array.from({ length: count }, () => random.below(IDS)))];
-  const isLarge = random.below(12) === 0; // a segment of its own, not a log entry
+  const isLarge = random.below(24) === 0; // a segment of its own, not a log entry
   const records = ids.map((id): ModelRecord => {
     const n = random.below(10);
     const long = isLarge ? '.'.repeat(Math.ceil(1_300_000 / ids.length)) : ''; // no words, which would take most of the time

@@ -1,11 +1,21 @@
 // Real Chromium, killed while it writes: the worker, the page, the whole browser, on both of its IndexedDB engines. Batches
 // are written in order, so what is found afterwards must be whole batches, all of the acknowledged ones, and a prefix.
-import { closeSync, mkdtempSync, openSync, readdirSync, readSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { BrowserContext, Page } from 'playwright';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { seededRandom } from '../../src/structures/random.ts';
 import { serve } from '../../tools/serve.mjs';
 import { launchProfile } from '../e2e/chromium.ts';
@@ -93,26 +103,14 @@ const PAGE = `<!doctype html><meta charset="utf-8"><script type="module">
   };
 </script>`;
 
-let folder: string;
-let site: Awaited<ReturnType<typeof serve>>;
-beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'piramid-kills-'));
-  writeFileSync(join(folder, 'index.html'), PAGE);
-  site = await serve({ mounts: { '/': folder, '/dist/': dist } });
-});
-afterAll(async () => {
-  await site.close();
-  rmSync(folder, { recursive: true, force: true });
-});
-
 interface Verdict {
   count: number;
   corrupt: number;
 }
 
-async function newPage(context: BrowserContext): Promise<Page> {
+async function openPage(context: BrowserContext, url: string): Promise<Page> {
   const page = await context.newPage();
-  await page.goto(site.url);
+  await page.goto(url);
   await page.waitForFunction('globalThis.verify');
   return page;
 }
@@ -138,12 +136,24 @@ async function writeUntil(
   return before;
 }
 
-describe.each(['leveldb', 'sqlite'] as const)('IndexedDB on %s', (engine) => {
+/** The tests on one engine. */
+export function testKills(engine: keyof typeof ENGINES): void {
+  let folder: string;
   let profile: string;
+  let site: Awaited<ReturnType<typeof serve>>;
+  const newPage = (context: BrowserContext) => openPage(context, site.url);
   const start = () => launchProfile(profile, ENGINES[engine]);
   const random = seededRandom(SEED);
-  beforeAll(() => {
-    profile = mkdtempSync(join(folder, `${engine}-`));
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'piramid-kills-'));
+    profile = join(folder, 'profile');
+    mkdirSync(profile);
+    writeFileSync(join(folder, 'index.html'), PAGE);
+    site = await serve({ mounts: { '/': folder, '/dist/': dist } });
+  });
+  afterAll(async () => {
+    await site.close();
+    rmSync(folder, { recursive: true, force: true });
   });
 
   test('workers that are terminated', async () => {
@@ -284,7 +294,7 @@ describe.each(['leveldb', 'sqlite'] as const)('IndexedDB on %s', (engine) => {
     await context.close();
     expect(returned).toBeGreaterThanOrEqual(0.45);
   });
-});
+}
 
 function filesOf(path: string): string[] {
   return readdirSync(path, { withFileTypes: true }).flatMap((entry) => {
