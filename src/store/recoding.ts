@@ -102,7 +102,7 @@ export class Recoding {
   }
 }
 
-/** The codes of vectors of a collection without any are null. */
+/** What it makes of vectors, as it is stored. */
 export function codesBy(coder: StoredCoder, vectors: Float32Array): StoredCodes {
   return { scheme: coder.scheme, records: coder.encode(vectors) };
 }
