@@ -44,7 +44,12 @@ export class Recoding {
     return hasStaleCodes(stored, coder) ? new Recoding(journal, reader, stored, coder) : null;
   }
 
-  /** Writes the next chunk of codes. False when all are written. Throws `CORRUPT`; `abandon` it then. */
+  /** Whether there is anything to put in place, once all is written. */
+  get changesAny(): boolean {
+    return this.replacements.size > 0;
+  }
+
+  /** Writes the next chunk of codes. False when all are written. `abandon` it if it fails. */
   async step(): Promise<boolean> {
     const { done, value: key } = await this.slices.next();
     if (!done) this.staged.add(key);
@@ -79,20 +84,23 @@ export class Recoding {
       for (const vectors of this.coder ? segment.chunks : []) {
         if (vectors.kind !== 'vectors') continue;
         const known = codesOf(segment, vectors);
-        if (known?.scheme === this.coder!.scheme) codes.push(known);
-        else {
-          const made = await this.stage(vectors, this.coder!);
-          codes.push(made);
-          yield made.key;
-        }
+        const isWanted = known?.scheme === this.coder!.scheme;
+        // Of damaged vectors they stay as they are.
+        const made = isWanted ? null : await this.stage(vectors, this.coder!);
+        if (made ?? known) codes.push((made ?? known)!);
+        if (made) yield made.key;
       }
-      this.replacements.set(segment, codes);
+      const before = segment.chunks.filter((chunk) => !isNoCodes(chunk));
+      if (codes.length !== before.length || codes.some((chunk) => !before.includes(chunk)))
+        this.replacements.set(segment, codes);
     }
   }
 
-  private async stage(vectors: ChunkRef, coder: StoredCoder): Promise<ChunkRef> {
+  /** Null where the vectors are damaged. */
+  private async stage(vectors: ChunkRef, coder: StoredCoder): Promise<ChunkRef | null> {
     const { firstRow, rowCount } = vectors;
-    const payload = await this.reader.readChunk(this.collection, vectors);
+    const payload = await this.reader.readWhole(this.collection, vectors);
+    if (!payload) return null;
     const { values } = readVectors(payload, rowCount, this.stored.config.dimension!);
     const next = this.journal.next();
     const header: Header = { kind: 'codes', collection: this.collection, key: next.nextChunk++, firstRow, rowCount };

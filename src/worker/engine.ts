@@ -130,9 +130,11 @@ export function createEngine(
       if (!(error instanceof LostRows)) throw error;
       if ((await collections.get(id)) === collection) {
         collections.delete(id);
-        // After the write that may be under way in it, and before it is loaded again.
+        // What waits to move its rows must not begin: they may be loaded again before it.
+        collection.gate.refuse(error);
+        // After the write that may be under way in it.
         writes.run(async () => {
-          await collection.gate.shut(error);
+          await collection.gate.emptied();
           collection.close();
         });
       }

@@ -23,8 +23,22 @@ export class Gate {
   shut(reason: Error, job: () => Promise<void> = async () => {}): Promise<void> {
     return this.alone(async () => {
       await job();
-      this.#shut = reason;
+      this.#shut ??= reason;
     });
+  }
+
+  /** Whoever comes from now on gets `reason`. */
+  refuse(reason: Error): void {
+    this.#shut ??= reason;
+  }
+
+  /** When all readers have left who came before it was shut. One at a time, like `alone`. */
+  async emptied(): Promise<void> {
+    if (this.#readers === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onEmpty = resolve;
+    });
+    this.#onEmpty = null;
   }
 
   /** Throws the reason why it is shut, if it is. */

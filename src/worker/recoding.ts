@@ -1,6 +1,7 @@
 // Has the codes of one collection written anew while it is used, where its rows have others on disk than it scans: 'auto' has
 // changed its mind since. The store's slices run in the write queue one by one; in memory the right codes are there already.
 import { throwIfAborted } from '../errors.ts';
+import type { Recoding } from '../store/recoding.ts';
 import type { Store } from '../store/store.ts';
 import type { CollectionState } from './collection.ts';
 import type { Queue } from './queue.ts';
@@ -15,20 +16,23 @@ export async function recodeCollection(
   /** A turn in the write queue, as long as the rows have not been given to another state, nor deleted. */
   const turn = <T>(job: () => T | Promise<T>) =>
     writes.run(async () => {
-      throwIfAborted(signal);
-      state.gate.check();
-      return job();
+      try {
+        throwIfAborted(signal);
+        state.gate.check();
+        return await job();
+      } catch (error) {
+        recoding?.abandon();
+        // Before anybody else's turn: it may be what has filled the storage.
+        await store.sweep().catch(() => {}); // else the next writes do
+        throw error;
+      }
     });
-  const recoding = await turn(() => store.planRecoding(state.stored.id));
+  let recoding: Recoding | null = null;
+  if (store.full) return; // it can wait
+  recoding = await turn(() => store.planRecoding(state.stored.id));
   if (!recoding) return;
-  try {
-    while (await turn(() => recoding.step()));
-    await turn(() => store.finishRecoding(recoding));
-    await writes.run(() => store.sweep());
-  } finally {
-    const isLeftOver = recoding.staged.size > 0;
-    recoding.abandon();
-    // It may be what has filled the storage.
-    if (isLeftOver) await writes.run(() => store.sweep()).catch(() => {}); // else the next writes do
-  }
+  while (await turn(() => recoding!.step()));
+  if (!recoding.changesAny) return;
+  await turn(() => store.finishRecoding(recoding!));
+  await writes.run(() => store.sweep());
 }

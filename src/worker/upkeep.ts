@@ -35,7 +35,7 @@ export class Upkeep {
   /** As asked for; throws what `compactCollection` does. */
   async compact(state: CollectionState, request: CompactionRequest): Promise<Compacted> {
     const compacted = await this.move(state, () => compactCollection(state, this.store, this.writes, request));
-    if (compacted.rows > 0) this.recodeIfStale(state); // so few rows may be scanned as something else
+    this.recodeIfStale(state); // so few rows may be scanned as something else
     return compacted;
   }
 
@@ -88,7 +88,7 @@ export class Upkeep {
   }
 }
 
-/** A database that belongs to another tab now has that one to look after it. Of all else (a full disk) it is told: a later write tries again. */
+/** A database that belongs to another tab now has that one to look after it. Of all else (a full disk) it is told; it is tried again, at the latest when the collection is opened again. */
 export function reportUpkeep(error: unknown): void {
   if (error instanceof PiramidError && error.code === 'BLOCKED') return;
   console.warn('Piramid: the log was not folded, a collection not compacted, or its codes not made anew, yet:', error);

@@ -133,6 +133,53 @@ test('a search whose own buffers find no room is answered all the same, and the 
   devices.close();
 });
 
+test('what one of two submits of a turn finds no room for is not forgotten when the other is answered', async () => {
+  const devices = await openDevices('webgpu');
+  const { device } = devices.gpu!;
+  const a = flatOn(devices, 1);
+  expect(await answeredBy(a)).toEqual(['webgpu none']);
+  let staging = 0;
+  const create = vi.spyOn(device, 'createBuffer').mockImplementation((descriptor) => {
+    const isTooMuch = descriptor.label === 'staging' && ++staging === 1;
+    return GPUDevice.prototype.createBuffer.call(device, {
+      ...descriptor,
+      size: isTooMuch ? 2 ** 50 : descriptor.size,
+    });
+  });
+  // 64 of them are one submit, which needs a larger buffer to read back from; the rest finds the old one.
+  const answers = await Promise.all(Array.from({ length: 70 }, () => a.ask()));
+  expect(new Set(answers.map(({ device }) => device))).toContain('wasm');
+  expect(staging).toBeGreaterThan(0);
+  create.mockRestore();
+  expect(await answeredBy(a)).toEqual(['webgpu f16']);
+  a.index.close();
+  devices.close();
+});
+
+test('where others give way for a search, it is answered by the copy that is there', async () => {
+  const devices = await openDevices('webgpu');
+  const { device } = devices.gpu!;
+  const [a, b] = [flatOn(devices, 1), flatOn(devices, 2)];
+  expect(await answeredBy(a, b)).toEqual(['webgpu none', 'webgpu none']);
+  let refused = 0;
+  const create = vi.spyOn(device, 'createBuffer').mockImplementation((descriptor) => {
+    const isTooMuch = descriptor.label === 'staging' && refused === 0;
+    if (isTooMuch) refused++;
+    return GPUDevice.prototype.createBuffer.call(device, {
+      ...descriptor,
+      size: isTooMuch ? 2 ** 50 : descriptor.size,
+    });
+  });
+  // More than the buffers that are there have room for.
+  const answers = await Promise.all(Array.from({ length: 30 }, () => b.ask()));
+  expect(refused).toBe(1);
+  expect(new Set(answers.map(({ device, tier }) => `${device} ${tier}`))).toEqual(new Set(['webgpu none']));
+  create.mockRestore();
+  expect(await answeredBy(a, b)).toEqual(['webgpu f16', 'webgpu none']);
+  for (const { index } of [a, b]) index.close();
+  devices.close();
+});
+
 test('an allocation that the GPU refuses makes others give way, and is tried again', async () => {
   const devices = await openDevices('webgpu');
   const { device } = devices.gpu!;

@@ -76,6 +76,16 @@ const ALL = 0;
 const MASK = 1;
 const LIST = 2;
 
+/** A buffer of searches, whose memory was asked for. */
+interface Allocation {
+  buffer: GPUBuffer;
+  bytes: number;
+  /** Null where the GPU had it. */
+  refusal: Promise<GPUError | null>;
+  /** Whether others gave way after a refusal; null until they were asked. */
+  isGranted: boolean | null;
+}
+
 interface Waiting {
   scan: Scan;
   /** The rows that are looked at, where they are few. */
@@ -93,8 +103,8 @@ export async function createScanner(gpu: Gpu, source: RowSource, options: Scanne
   const pipelines = await getPipelines(gpu, source);
   const { layouts } = pipelines;
   const shards = createShards(device, source, layouts.shard, options);
-  /** What was allocated for searches since one was answered, and whether the GPU had that much. Asked where one is not. */
-  let allocations: { bytes: number; errors: Promise<(GPUError | null)[]> }[] = [];
+  /** Of which it is not known yet that the GPU had so much, or known that it had not. Asked where a search is not answered. */
+  const allocations = new Set<Allocation>();
   const queryWords = source.pieces * QUERY_PIECES[source.precision] * 4;
   const buffers = new Map<Name, GPUBuffer>();
   let bound: { scan: GPUBindGroup; select: GPUBindGroup } | null = null;
@@ -133,23 +143,33 @@ export async function createScanner(gpu: Gpu, source: RowSource, options: Scanne
     device.pushErrorScope('out-of-memory');
     device.pushErrorScope('validation');
     const created = device.createBuffer({ label, size, usage });
-    const errors = Promise.all([device.popErrorScope(), device.popErrorScope()]);
-    errors.catch(() => {}); // the device is lost
-    allocations.push({ bytes: size, errors });
+    const refusal = Promise.all([device.popErrorScope(), device.popErrorScope()]).then(
+      (errors) => errors.find((one) => one !== null) ?? null,
+      () => null, // the device is lost
+    );
+    const allocation: Allocation = { buffer: created, bytes: size, refusal, isGranted: null };
+    allocations.add(allocation);
+    refusal.then((error) => error ?? allocations.delete(allocation));
     return created;
   }
 
-  /** Why a search was not answered: the GPU may have had no room for what it needs. */
-  async function reasonOf(error: unknown): Promise<unknown> {
-    const asked = allocations;
-    allocations = [];
-    for (const { bytes, errors } of asked) {
-      const refused = (await errors.catch(() => [])).find((one) => one !== null);
-      if (!refused || closed) continue;
-      options.room?.refused(bytes);
-      return new NoRoom(`the GPU has no room for ${bytes} bytes of a search: ${refused.message}`);
+  /** Why a search was not answered: the GPU may have had no room for what it needs. `again`: others have made some. */
+  async function reasonOf(error: unknown): Promise<{ reason: unknown; again: boolean }> {
+    for (const allocation of [...allocations]) {
+      const refusal = await allocation.refusal;
+      if (!refusal || closed) continue;
+      const { buffer, bytes } = allocation;
+      if (allocation.isGranted === null) {
+        // It takes no room.
+        for (const [name, one] of buffers) if (one === buffer) buffers.delete(name);
+        bound = null;
+        buffer.destroy();
+        allocation.isGranted = options.room?.refused(bytes) ?? false;
+      }
+      const reason = new NoRoom(`the GPU has no room for ${bytes} bytes of a search: ${refusal.message}`);
+      return { reason, again: allocation.isGranted };
     }
-    return error;
+    return { reason: error, again: false };
   }
 
   function scan(request: Scan): Promise<ScanHits> {
@@ -187,7 +207,7 @@ export async function createScanner(gpu: Gpu, source: RowSource, options: Scanne
     return end < 0 ? searches : searches.slice(0, end);
   }
 
-  async function run(batch: Waiting[]): Promise<void> {
+  async function run(batch: Waiting[], isAgain = false): Promise<void> {
     const bytes = batch.reduce((sum, { scan: { wanted } }) => sum + HEADER_BYTES + wanted * PAIR_BYTES, 0);
     let target: GPUBuffer | null = null;
     try {
@@ -209,13 +229,13 @@ export async function createScanner(gpu: Gpu, source: RowSource, options: Scanne
         search.resolve(hits);
         pairsAt += wanted * 2;
       }
-      allocations = [];
       target.unmap();
       if (!closed && staging.length < STAGING_KEPT_MAX) staging.push(target);
       else target.destroy();
     } catch (error) {
       target?.destroy();
-      const reason = await reasonOf(error);
+      const { reason, again } = await reasonOf(error);
+      if (again && !isAgain) return run(batch, true);
       for (const { reject } of batch) reject(reason); // of those that were not answered
     }
   }

@@ -1,10 +1,11 @@
 // 'auto': a collection grows and shrinks through every precision, and is asked all the while: the answers are those of a plain list.
 import { expect, test } from 'vitest';
+import { PiramidError } from '../../../src/errors.ts';
 import type { Tier } from '../../../src/kernels/codes/coder.ts';
 import { createCoder } from '../../../src/kernels/codes/js.ts';
 import { createSharedLoads } from '../../../src/models/shared-loads.ts';
 import type { EngineQuery } from '../../../src/protocol.ts';
-import { decodeBlock } from '../../../src/store/format.ts';
+import { decodeBlock, KINDS } from '../../../src/store/format.ts';
 import { readManifest } from '../../../src/store/manifest.ts';
 import { MemoryBackend } from '../../../src/store/memory.ts';
 import { seededRandom } from '../../../src/structures/random.ts';
@@ -216,6 +217,83 @@ test('codes on disk follow what is scanned, and are not made again when the coll
   await new Promise((resolve) => setTimeout(resolve, 20));
   expect((await readManifest(backend)).manifest!.generation).toBe(generation);
   await engine.close();
+});
+
+test('codes that find no room cost no write its place, and are written another time', async () => {
+  class Tight extends MemoryBackend {
+    refusals = Number.POSITIVE_INFINITY;
+    refused = 0;
+
+    override async commit(...args: Parameters<MemoryBackend['commit']>): Promise<void> {
+      const hasCodes = args[0].some(
+        (write) =>
+          'value' in write && write.store === 'chunks' && new DataView(write.value).getUint8(5) === KINDS.codes,
+      );
+      // The first of them fits.
+      if (hasCodes && ++this.refused > 1 && this.refused < this.refusals)
+        throw new PiramidError('QUOTA_EXCEEDED', 'no room for codes');
+      return super.commit(...args);
+    }
+  }
+  const backend = new Tight();
+  let engine = await openEngine(backend, SCAN_BUDGET * 8);
+  const id = await openCollection(engine);
+  const rows = new Rows(engine, id);
+  for (let n = 0; n < 600; n += 200) {
+    await rows.write(n, 200);
+    await engine.compact(id, ++call); // a segment each
+  }
+  await engine.close();
+  const before = await backend.keys('chunks');
+  engine = await openEngine(backend);
+  await openCollection(engine); // begins to write codes
+  const next = new Rows(engine, id, rows.vectors);
+  await Promise.all([next.write(600, 10), next.write(610, 10), next.write(620, 10)]);
+  await expect.poll(() => backend.refused).toBe(2);
+  await next.write(630, 10);
+  expect((await engine.stats()).isReadOnly).toBe(false);
+  await next.ask();
+  await engine.close();
+  const { manifest } = await readManifest(backend);
+  const kept = (await backend.keys('chunks')).filter((key) => !manifest!.garbage.chunks.includes(key));
+  expect(kept).toEqual(before);
+  backend.refusals = 0;
+  engine = await openEngine(backend);
+  await openCollection(engine);
+  await expect.poll(async () => (await schemesOnDisk(backend)).every((scheme) => scheme !== undefined)).toBe(true);
+  await engine.close();
+});
+
+test('codes of damaged vectors are left alone, and those of all others are written', async () => {
+  const backend = new MemoryBackend();
+  let engine = await openEngine(backend);
+  const id = await openCollection(engine);
+  const rows = new Rows(engine, id);
+  for (let n = 0; n < 400; n += 200) {
+    await rows.write(n, 200);
+    await engine.compact(id, ++call); // a segment each
+  }
+  await engine.close();
+  const { segments } = (await readManifest(backend)).manifest!.collections[0]!;
+  const { key } = segments[0]!.chunks.find(({ kind }) => kind === 'vectors')!;
+  const value = (await backend.read('chunks', key))!.slice(0);
+  new Uint8Array(value)[value.byteLength - 1]! ^= 1;
+  await backend.commit([{ store: 'chunks', key, value }]);
+  let generation = 0;
+  for (let opening = 0; opening < 3; opening++) {
+    engine = await openEngine(backend, SCAN_BUDGET / 4);
+    await openCollection(engine);
+    const schemes = async () =>
+      (await readManifest(backend)).manifest!.collections[0]!.segments.map(({ chunks }) =>
+        chunks.some(({ kind }) => kind === 'codes'),
+      );
+    await expect.poll(schemes).toEqual([false, true]);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await engine.close();
+    const { manifest } = await readManifest(backend);
+    if (opening > 0) expect(manifest!.generation).toBe(generation); // nothing is written in vain
+    generation = manifest!.generation;
+  }
 });
 
 test('a collection whose codes are being written is compacted, grows, and is deleted all the same', async () => {
