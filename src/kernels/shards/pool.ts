@@ -79,7 +79,7 @@ export interface Shard {
 export interface ShardLayout {
   /** Rows of a block, a multiple of 32: small beside what makes sharding worth it. @default 8192 */
   blockRows?: number;
-  /** Of what is scanned; up to here all rows stay. @default 32 MB, of codes 96 MB */
+  /** Of what is scanned; up to here all rows stay. @default 32 MB, of codes 64 MB */
   localBytes?: number;
 }
 

@@ -35,7 +35,7 @@ export interface ShardedRows {
 
 /** Up to here all rows stay: a message there and back takes what a core needs for 5 to 10 MB, and candidates take two. */
 const LOCAL_BYTES = 32_000_000;
-const LOCAL_CODE_BYTES = 96_000_000;
+const LOCAL_CODE_BYTES = 64_000_000;
 
 let lastSet = 0;
 

@@ -110,9 +110,14 @@ test('codes are spread over workers, and answers are those of one: they outlive 
   const { made, open } = opener({ storage: 'memory' });
   await using db = await open();
   const c = await db.collection('c', { dimension: DIMENSION, quantization: 'int8' });
-  // 55 MB of codes: each vector as it is, upside down, and with every other number upside down.
-  const rows = 3 * ROWS;
-  const versions = [(x: number) => x, (x: number) => -x, (x: number, i: number) => (i % 2 ? -x : x)];
+  // 73 MB of codes: each vector as it is, upside down, and with every other number or two of three upside down.
+  const rows = 4 * ROWS;
+  const versions = [
+    (x: number) => x,
+    (x: number) => -x,
+    (x: number, i: number) => (i % 2 ? -x : x),
+    (x: number, i: number) => (i % 3 ? -x : x),
+  ];
   const codedVector = (row: number) => vectorOf(row % ROWS).map(versions[Math.floor(row / ROWS)]!);
   for (let row = 0; row < rows; row += 3000) {
     await c.upsert(Array.from({ length: 3000 }, (_, i) => ({ id: row + i, vector: codedVector(row + i) })));
