@@ -65,14 +65,11 @@ function run([script, ...args], isLate = false) {
 
 await step('format, lint and import layers', 'node_modules/@biomejs/biome/bin/biome', 'check', '.');
 await step('types', 'node_modules/typescript/bin/tsc', '--noEmit');
-// Each waits for a browser half of the time, but for the first of them.
-await Promise.all([suite('browser'), testRest()]);
-
-async function testRest() {
-  await suite('unit', true);
-  if (!(await step('build', 'tools/build.mjs'))) return;
+// The browser's tests wait for it half of the time. Those of several tabs and processes want the machine for themselves.
+await Promise.all([suite('browser'), suite('unit', true)]);
+if (await step('build', 'tools/build.mjs')) {
   await step('the package is right for its consumers', 'tools/check-package.mjs');
-  await suite('e2e', true);
+  await suite('e2e');
 }
 
 console.log(`${passed} passed, ${failed} failed`);
