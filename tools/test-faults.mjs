@@ -30,7 +30,7 @@ const SUITES = [
           '-t',
           'seeded cases',
         ],
-        env: { PIRAMID_GPU_CASES: '5000' }, // in each of two layouts
+        env: { PIRAMID_GPU_CASES: '2500' }, // of each of four tiers, in each of two layouts
       },
     ],
     [
