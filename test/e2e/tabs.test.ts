@@ -154,7 +154,8 @@ for (let trial = 0; trial < TRIALS; trial++) {
     for (let i = 0; i < 2 + random.below(3); i++) await add();
     const end = Date.now() + TRIAL_MS;
     let ends = 0;
-    while (Date.now() < end) {
+    // A slow machine takes longer, and does no less.
+    while (Date.now() < end || ends < 3 || model.acknowledged <= 20) {
       await new Promise((resolve) => setTimeout(resolve, 50 + random.below(500)));
       const alive = tabs.filter((tab) => !tab.gone);
       const roles = await Promise.all(alive.map((tab) => tab.role()));
@@ -175,8 +176,6 @@ for (let trial = 0; trial < TRIALS; trial++) {
     // A problem is a lost write, one applied twice, or a stale read, and fails the test below.
     console.log(`faults.tabs.seed-${seed} count=${ends} lost=${model.problems.length} corrupt=0 hung=0`);
     expect(model.problems).toEqual([]);
-    expect(ends).toBeGreaterThan(1);
-    expect(model.acknowledged).toBeGreaterThan(20);
   });
 }
 
