@@ -3,6 +3,7 @@
 import { PiramidError } from '../errors.ts';
 import { Bitset } from '../structures/bitset.ts';
 import type { RecordId } from '../types.ts';
+import type { Write } from './backend.ts';
 import {
   decodeIds,
   decodeJson,
@@ -118,6 +119,10 @@ export function decodeLogEntry(
 export interface ChunkValue {
   key: number;
   value: ArrayBuffer;
+}
+
+export function puts(values: readonly ChunkValue[]): Write[] {
+  return values.map(({ key, value }) => ({ store: 'chunks', key, value }));
 }
 
 /** A batch as a segment. `nextKey` gives unused chunk keys. */

@@ -3,7 +3,7 @@
 import { PiramidError } from '../errors.ts';
 import { type Answered, countOf, decodeOrigin, encodeOrigin, type Origin, withAnswer } from './answered.ts';
 import { type Backend, isFull, type Write } from './backend.ts';
-import { encodeLogEntry, type RowBatch } from './batch.ts';
+import { type ChunkValue, encodeLogEntry, puts, type RowBatch } from './batch.ts';
 import { type DamageList, ifCorrupt } from './damage.ts';
 import { encodeBlock } from './format.ts';
 import { damageOf, emptyManifest, type Manifest, manifestWrites, readManifest } from './manifest.ts';
@@ -182,15 +182,10 @@ export class Journal {
    * Writes chunks that are in no collection yet, as garbage that is held: should nobody come back for them, the next
    * opener deletes them. `adopt` them in a later manifest, or `release` them.
    */
-  async stage(next: Manifest, values: readonly { key: number; value: ArrayBuffer }[]): Promise<void> {
+  async stage(next: Manifest, values: readonly ChunkValue[]): Promise<void> {
     const keys = values.map(({ key }) => key);
     next.garbage.chunks.push(...keys);
-    await this.flip(
-      next,
-      values.map(({ key, value }) => ({ store: 'chunks', key, value })),
-      [],
-      null,
-    );
+    await this.flip(next, puts(values), [], null);
     this.hold(keys);
   }
 

@@ -7,34 +7,24 @@ import { PiramidError } from '../errors.ts';
 import { Bitset } from '../structures/bitset.ts';
 import type { Origin } from './answered.ts';
 import type { Backend, Write } from './backend.ts';
-import { batchBytes, type ChunkValue, decodeLogEntry, encodeSegment, joinBatches, type RowBatch } from './batch.ts';
+import { batchBytes, encodeSegment, puts, type RowBatch } from './batch.ts';
 import { PayloadCache } from './cache.ts';
+import { CollectionRows, chunksOf, type RowsState } from './collection-rows.ts';
 import { Compaction, type MergePostings } from './compaction.ts';
-import { type Damage, DamageList, ifCorrupt, isCorrupt, readTwice } from './damage.ts';
+import { type Damage, DamageList } from './damage.ts';
 import { Export } from './export.ts';
-import { decodeBlock, decodeHeader, encodeBlock, type Header } from './format.ts';
+import { foldRows } from './folding.ts';
 import { Import } from './import.ts';
-import { Journal, LOST_MANIFEST, orphanError } from './journal.ts';
-import type { ChunkRef, CollectionConfig, Manifest, StoredCollection } from './manifest.ts';
-import { type LoadedRows, noVectors, placeholderIds, RowReader, readAhead, type StoredMetadata } from './reader.ts';
-import { codesBy, hasStaleCodes, Recoding, type StoredCoder } from './recoding.ts';
+import { Journal } from './journal.ts';
+import type { CollectionConfig, Manifest, StoredCollection } from './manifest.ts';
+import { type LoadedRows, RowReader, type StoredMetadata } from './reader.ts';
+import { hasStaleCodes, Recoding, type StoredCoder } from './recoding.ts';
 import { type BuildPostings, repairSegments, staleRows } from './repair.ts';
+import { replayLog } from './replay.ts';
 import { PAYLOAD_CACHE_BYTES_MAX, SEGMENT_BYTES_MIN } from './schema.ts';
 
 /** What makes the codes of a collection with `rowCount` rows; null where it is to have none. */
 export type CoderFor = (config: CollectionConfig, rowCount: number) => StoredCoder | null;
-
-interface CollectionRows {
-  stored: StoredCollection;
-  /** Batches that only the log holds yet, by row. */
-  logged: RowBatch[];
-  /** Grows by doubling; at least as long as there are rows. */
-  deleted: Bitset;
-  deletedChanged: boolean;
-  rowCount: number;
-  /** Why its deletions cannot be read: without them deleted records would come back. */
-  refused: PiramidError | null;
-}
 
 export class Store {
   private readonly journal: Journal;
@@ -59,7 +49,7 @@ export class Store {
     const damage = new DamageList();
     const store = new Store(await Journal.open(backend, damage), damage, mergePostings, coderFor);
     for (const stored of store.collections) await store.addCollection(stored);
-    await store.replayLog();
+    await replayLog(store.journal, store.reader, damage, store.collectionRows);
     return store;
   }
 
@@ -181,15 +171,15 @@ export class Store {
       await this.journal.flip(next, puts(values), [{ collection, rows: replaced }], batch.rowCount);
       rows.stored = stored;
     }
-    this.grow(rows, batch.firstRow + batch.rowCount);
-    this.markDeleted(rows, replaced);
+    rows.grow(batch.firstRow + batch.rowCount);
+    rows.markDeleted(replaced);
     onDurable();
   }
 
   /** Makes the deletion of rows durable. */
   async delete(collection: number, deleted: readonly number[]): Promise<void> {
     await this.journal.append(collection, null, deleted);
-    this.markDeleted(this.rows(collection), deleted);
+    this.rows(collection).markDeleted(deleted);
   }
 
   /** Whether the log is long enough for `fold`. */
@@ -285,7 +275,7 @@ export class Store {
     const rows = this.rows(collection);
     if (rows.refused) throw rows.refused;
     for await (const part of this.reader.load(rows)) {
-      for (const { firstRow, rowCount } of part.lost) this.markDeleted(rows, range(firstRow, rowCount));
+      for (const { firstRow, rowCount } of part.lost) rows.markRangeDeleted(firstRow, rowCount);
       yield part;
     }
   }
@@ -330,12 +320,12 @@ export class Store {
         rows.stored = { ...rows.stored, segments: repaired.segments };
         writes.push(...puts(repaired.values));
         next.garbage.chunks.push(...repaired.garbage);
-        this.markDeleted(rows, repaired.lost);
+        rows.markDeleted(repaired.lost);
       }
       if (!rows.refused) continue;
       rows.refused = null;
       rows.deletedChanged = true;
-      this.markDeleted(rows, await staleRows(this.reader, rows));
+      rows.markDeleted(await staleRows(this.reader, rows));
     }
     const damage = this.damage.all;
     if (damage.length === 0) return damage;
@@ -358,14 +348,18 @@ export class Store {
     onDurable: () => void,
     writes: Write[] = [],
   ): Promise<void> {
-    const folded = new Map<CollectionRows, CollectionRows>();
+    const folded = new Map<CollectionRows, RowsState>();
     const deletions: { collection: number; rows: number[] }[] = [];
     for (const rows of this.collectionRows.values()) {
       const compacted = compaction?.collection === rows.stored.id ? compaction : null;
       if (rows.logged.length === 0 && !rows.deletedChanged && !compacted) continue;
       // Its damaged deletions must not be replaced by those of the log alone: these stay in the log.
       if (rows.refused) deletions.push({ collection: rows.stored.id, rows: [...rows.deleted] });
-      folded.set(rows, this.foldRows(rows, compacted, next, writes));
+      const coder = this.coderFor(rows.stored.config, rows.rowCount);
+      folded.set(
+        rows,
+        foldRows(rows, { compaction: compacted, mergePostings: this.mergePostings, coder }, next, writes),
+      );
     }
     for (const { stored } of folded.values()) replaceCollection(next, stored);
     this.journal.trimLog(next);
@@ -374,116 +368,21 @@ export class Store {
     onDurable();
   }
 
-  private foldRows(
-    rows: CollectionRows,
-    compaction: Compaction | null,
-    next: Manifest,
-    writes: Write[],
-  ): CollectionRows {
-    const { config, id: collection } = rows.stored;
-    const { refused } = rows;
-    const renumbering = compaction?.renumbering;
-    const segments = compaction ? compaction.apply(rows.stored.segments) : [...rows.stored.segments];
-    if (compaction) next.garbage.chunks.push(...compaction.garbage());
-    const coder = this.coderFor(config, rows.rowCount);
-    for (const run of adjacentRuns(rows.logged)) {
-      const blocks = run.flatMap(({ postings }) => (postings ? { bytes: postings, shift: 0 } : []));
-      const batch = joinBatches(run, blocks.length > 0 ? this.mergePostings(blocks, renumbering) : null);
-      batch.codes = batch.vectors && coder && codesBy(coder, batch.vectors.values);
-      if (renumbering) batch.firstRow = renumbering.row(batch.firstRow);
-      const { segment, values } = encodeSegment(collection, batch, () => next.nextChunk++);
-      segments.push(segment);
-      writes.push(...puts(values));
-    }
-    segments.sort((a, b) => a.firstRow - b.firstRow);
-    const rowCount = renumbering ? renumbering.row(rows.rowCount) : rows.rowCount;
-    const deleted = renumbering ? renumbering.apply(rows.deleted, Math.max(rowCount, 1024)) : rows.deleted;
-    let { tombstones } = rows.stored;
-    if (!refused && (rows.deletedChanged || renumbering)) {
-      if (tombstones) next.garbage.chunks.push(tombstones.key);
-      tombstones = encodeTombstones(collection, deleted, rowCount, () => next.nextChunk++, writes);
-    }
-    const stored: StoredCollection = { ...rows.stored, segments, tombstones };
-    if (compaction) stored.compactions = (stored.compactions ?? 0) + 1;
-    return { stored, logged: [], deleted, deletedChanged: refused !== null, rowCount, refused };
-  }
-
   private async addCollection(stored: StoredCollection): Promise<void> {
-    const last = stored.segments.at(-1);
-    const rowCount = last ? last.firstRow + last.rowCount : 0;
-    let deleted = new Bitset(Math.max(rowCount, 1024));
-    let refused: PiramidError | null = null;
+    const rows = new CollectionRows(stored);
     if (stored.tombstones) {
       const payload = await this.reader.readWhole(stored.id, stored.tombstones);
       if (payload) {
         const words = new Uint32Array(payload.slice().buffer);
-        deleted = new Bitset(stored.tombstones.rowCount, words).resized(deleted.length);
+        rows.deleted = new Bitset(stored.tombstones.rowCount, words).resized(rows.deleted.length);
       } else {
-        refused = new PiramidError(
+        rows.refused = new PiramidError(
           'CORRUPT',
           `collection "${stored.name}": the list of its deleted records is damaged, and without it they would come back. db.repair() opens it all the same. Nothing was changed.`,
         );
       }
     }
-    this.collectionRows.set(stored.id, { stored, logged: [], deleted, deletedChanged: false, rowCount, refused });
-  }
-
-  private async replayLog(): Promise<void> {
-    const keys = await this.journal.logKeys();
-    const values = await readAhead(keys, (key) =>
-      readTwice(() => this.journal.backend.read('log', key)).catch(ifCorrupt),
-    );
-    for (const [i, key] of keys.entries()) this.replay(key, values[i]);
-    if (!this.damage.all.some(({ kind }) => kind === 'log')) return;
-    for (const rows of this.collectionRows.values()) {
-      this.fillGaps(rows);
-      // Deletions are lost with an entry: of several rows of one id, the last is the record.
-      this.markDeleted(rows, await staleRows(this.reader, rows));
-    }
-  }
-
-  private replay(key: number, value: ArrayBuffer | PiramidError | undefined): void {
-    let header: Header | undefined;
-    let bytes = 0;
-    try {
-      if (value instanceof PiramidError) throw value;
-      bytes = value?.byteLength ?? 0;
-      header = decodeHeader(value, { kind: 'log', key });
-      const { payload } = decodeBlock(value, { kind: 'log', key });
-      if (header.collection >= this.journal.manifest.nextCollection)
-        throw orphanError(`log ${key} belongs to an unknown collection`);
-      const rows = this.collectionRows.get(header.collection);
-      const dimension = rows?.stored.config.dimension ?? null;
-      const { batch, deleted, origin } = decodeLogEntry(payload, header.firstRow, header.rowCount, dimension);
-      this.journal.noteLogEntry(key, bytes, origin);
-      if (!rows) return; // its collection was deleted afterwards
-      if (batch) {
-        rows.logged.push(batch);
-        this.grow(rows, batch.firstRow + batch.rowCount);
-      }
-      this.markDeleted(rows, deleted);
-    } catch (error) {
-      if (!isCorrupt(error) || error.message.includes(LOST_MANIFEST)) throw error;
-      this.journal.noteLogEntry(key, bytes);
-      const { collection = null, firstRow = 0, rowCount = 0 } = header ?? {};
-      this.damage.note({ kind: 'log', key, collection, firstRow, rowCount, message: error.message });
-      const rows = collection === null ? undefined : this.collectionRows.get(collection);
-      if (rows && rowCount > 0) this.grow(rows, firstRow + rowCount);
-    }
-  }
-
-  /** Rows that were in a damaged log entry are numbered still: placeholders, deleted, stand for them. */
-  private fillGaps(rows: CollectionRows): void {
-    const parts = [...rows.stored.segments, ...rows.logged].sort((a, b) => a.firstRow - b.firstRow);
-    let next = 0;
-    for (const { firstRow, rowCount } of [...parts, { firstRow: rows.rowCount, rowCount: 0 }]) {
-      if (firstRow > next) {
-        rows.logged.push(placeholders(next, firstRow - next, rows.stored.config.dimension));
-        this.markDeleted(rows, range(next, firstRow - next));
-      }
-      next = Math.max(next, firstRow + rowCount);
-    }
-    rows.logged.sort((a, b) => a.firstRow - b.firstRow);
+    this.collectionRows.set(stored.id, rows);
   }
 
   private rows(collection: number): CollectionRows {
@@ -491,75 +390,8 @@ export class Store {
     if (!rows) throw new PiramidError('NOT_FOUND', 'the collection has been deleted');
     return rows;
   }
-
-  private grow(rows: CollectionRows, rowCount: number): void {
-    rows.rowCount = Math.max(rows.rowCount, rowCount);
-    if (rows.rowCount > rows.deleted.length)
-      rows.deleted = rows.deleted.resized(Math.max(rows.rowCount, rows.deleted.length * 2));
-  }
-
-  private markDeleted(rows: CollectionRows, deleted: Iterable<number>): void {
-    for (const row of deleted) {
-      rows.deleted.add(row);
-      rows.deletedChanged = true;
-    }
-  }
-}
-
-function* range(first: number, count: number): Generator<number> {
-  for (let row = first; row < first + count; row++) yield row;
-}
-
-function placeholders(firstRow: number, rowCount: number, dimension: number | null): RowBatch {
-  const none = new Array<null>(rowCount).fill(null);
-  return {
-    firstRow,
-    rowCount,
-    ids: placeholderIds(rowCount),
-    vectors: dimension === null ? null : { dimension, ...noVectors(rowCount, dimension) },
-    metadata: none,
-    texts: none,
-    postings: null,
-  };
 }
 
 function replaceCollection(manifest: Manifest, stored: StoredCollection): void {
   manifest.collections = manifest.collections.map((other) => (other.id === stored.id ? stored : other));
-}
-
-function chunksOf({ segments, tombstones }: StoredCollection): ChunkRef[] {
-  return [...segments.flatMap((segment) => segment.chunks), ...(tombstones ? [tombstones] : [])];
-}
-
-function puts(values: readonly ChunkValue[]): Write[] {
-  return values.map(({ key, value }) => ({ store: 'chunks', key, value }));
-}
-
-/** Null where no row is deleted. */
-function encodeTombstones(
-  collection: number,
-  deleted: Bitset,
-  rowCount: number,
-  nextKey: () => number,
-  writes: Write[],
-): ChunkRef | null {
-  const { words } = deleted.resized(rowCount);
-  if (words.every((word) => word === 0)) return null;
-  const header = { kind: 'tombstones', collection, key: nextKey(), firstRow: 0, rowCount } as const;
-  const value = encodeBlock(header, new Uint8Array(words.buffer));
-  writes.push({ store: 'chunks', key: header.key, value });
-  return { ...header, bytes: value.byteLength };
-}
-
-function* adjacentRuns(batches: readonly RowBatch[]): Generator<RowBatch[]> {
-  let run: RowBatch[] = [];
-  for (const batch of batches) {
-    const last = run.at(-1);
-    if (last && last.firstRow + last.rowCount !== batch.firstRow) {
-      yield run;
-      run = [];
-    }
-    run.push(batch);
-  }
-  if (run.length > 0) yield run;
 }

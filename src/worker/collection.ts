@@ -1,8 +1,7 @@
 // One open collection in the worker: what of it is in memory (ids, vectors, postings, payload columns) and how writes and
 // reads change and use it. Durable first: memory follows the store, never the other way round.
 import { PiramidError } from '../errors.ts';
-import { decodeMetadataValue, encodeMetadataRow } from '../filter/metadata.ts';
-import { PayloadIndex } from '../filter/payload-index.ts';
+import { encodeMetadataRow } from '../filter/metadata.ts';
 import { createFlatIndex } from '../indexes/flat.ts';
 import { createQuantizedIndex } from '../indexes/quantized.ts';
 import { createShardedIndex } from '../indexes/sharded.ts';
@@ -18,19 +17,10 @@ import type { Store } from '../store/store.ts';
 import { Bitset } from '../structures/bitset.ts';
 import type { Renumbering } from '../structures/renumbering.ts';
 import { buildPostings, mergePostings, Postings } from '../text/postings.ts';
-import type {
-  Changes,
-  CollectionStats,
-  Facet,
-  Metadata,
-  MetadataValue,
-  Precision,
-  RecordId,
-  Target,
-  UpsertOptions,
-  Where,
-} from '../types.ts';
+import type { Changes, CollectionStats, Facet, Precision, RecordId, Target, UpsertOptions, Where } from '../types.ts';
+import { applyChanges } from './changes.ts';
 import { Gate } from './gate.ts';
+import { Payload } from './payload.ts';
 import { defaultScanBudget, explainPrecision, oversampleOf, precisionFor } from './tiers.ts';
 
 /** Small postings blocks above this many are merged in memory: each costs every query a dictionary search per word. */
@@ -56,11 +46,7 @@ export class CollectionState {
   private withVector = new Bitset(1024);
   private vectorless = 0;
   private blocks: Postings[] = [];
-  /** Built at the first filter, kept up to date from then on. */
-  private payload: PayloadIndex | null = null;
-  private payloadBuild: Promise<void> | null = null;
-  /** Batches written while the build reads. */
-  private payloadLate: RowBatch[] = [];
+  private readonly payload: Payload;
   /** How often rows have been renumbered since the collection was created, and the latest of these. */
   private numbering: number;
   private readonly renumberings: Renumbering[] = [];
@@ -71,6 +57,7 @@ export class CollectionState {
     this.store = store;
     this.devices = devices;
     this.scanBudget = scanBudget;
+    this.payload = new Payload(() => store.loadMetadata(stored.id));
     this.numbering = store.numbering(stored.id);
     this.index = this.createIndex(store.rowCount(stored.id));
   }
@@ -155,18 +142,14 @@ export class CollectionState {
 
   /** Live rows that match; null for "all rows, none is deleted". With a `where`, after `ready`, and in one go with its use. */
   liveRows(where: Where | null): Bitset | null {
-    if (where) return this.payload!.evaluate(where, this.rowCount).subtract(this.store.deleted(this.stored.id));
+    if (where) return this.payload.columns.evaluate(where, this.rowCount).subtract(this.store.deleted(this.stored.id));
     if (this.count === this.rowCount) return null;
     return Bitset.full(this.rowCount).subtract(this.store.deleted(this.stored.id));
   }
 
   /** Settles when filters can be evaluated; null for "at once". Callers that hold rows must not let go of the thread. */
   ready(where: Where | null): Promise<void> | null {
-    if (!where || this.payload) return null;
-    this.payloadBuild ??= this.buildPayload().finally(() => {
-      this.payloadBuild = null;
-    });
-    return this.payloadBuild;
+    return where && this.payload.ready();
   }
 
   /** `rows` without those that have no vector; null for "all". */
@@ -222,7 +205,7 @@ export class CollectionState {
       isDurable = true;
       if (vectors) this.markPresent(firstRow, n, vectors.present);
       this.addRows(firstRow, n, ids, postings && Postings.open(postings));
-      this.addPayload(batch);
+      this.payload.append(batch);
     });
     // While the disk works, the vectors are put in place, behind the rows that queries look at.
     this.index?.append(vectors!.values, codes);
@@ -348,7 +331,7 @@ export class CollectionState {
   facets(field: string, where: Where | null, limit: number): Promise<Facet[]> {
     return this.gate.read(async () => {
       await this.ready(where ?? {});
-      return this.payload!.facets(field, this.liveRows(where) ?? Bitset.full(this.rowCount), limit);
+      return this.payload.columns.facets(field, this.liveRows(where) ?? Bitset.full(this.rowCount), limit);
     });
   }
 
@@ -365,8 +348,7 @@ export class CollectionState {
     this.blocks = this.blocks.map((block) => renumbered.get(block) ?? renumberPostings(block, renumbering));
     this.index?.close();
     this.index = index;
-    this.payload = null; // built again at the next filter
-    this.payloadLate = [];
+    this.payload.drop();
     this.numbering++;
     this.renumberings.push(renumbering);
     if (this.renumberings.length > RENUMBERINGS_MAX) this.renumberings.shift();
@@ -411,7 +393,7 @@ export class CollectionState {
       rows: this.rowCount,
       bytes: {
         gpu: this.index?.bytes.gpu ?? 0,
-        memory: (this.index?.bytes.memory ?? 0) + postings + (this.payload?.byteLength ?? 0),
+        memory: (this.index?.bytes.memory ?? 0) + postings + this.payload.byteLength,
         disk: this.store.bytesOnDisk(id),
       },
     };
@@ -452,34 +434,6 @@ export class CollectionState {
     this.blocks = [...this.blocks.slice(0, start), Postings.open(merged)];
   }
 
-  private async buildPayload(): Promise<void> {
-    const payload = new PayloadIndex();
-    const { numbering } = this;
-    this.payloadLate = [];
-    try {
-      for await (const { firstRow, values } of this.store.loadMetadata(this.stored.id)) {
-        if (this.numbering !== numbering) break;
-        payload.append(firstRow, values.map(toMetadata));
-      }
-    } catch (error) {
-      if (this.numbering === numbering) throw error;
-    }
-    // A query that was cancelled leaves its build alone, and chunks may be compacted away under it.
-    if (this.numbering !== numbering) return this.buildPayload();
-    this.payload = payload;
-    for (const batch of this.payloadLate) this.addPayload(batch);
-    this.payloadLate = [];
-  }
-
-  private addPayload(batch: RowBatch): void {
-    if (this.payload)
-      this.payload.append(
-        batch.firstRow,
-        batch.metadata.map((json) => toMetadata(json === null ? null : JSON.parse(json))),
-      );
-    else if (this.payloadBuild) this.payloadLate.push(batch);
-  }
-
   private async targetRows(target: Target): Promise<number[]> {
     if ('where' in target) {
       await this.ready(target.where);
@@ -515,45 +469,4 @@ function presence(sources: Uint8Array | null, rowCount: number): Bitset {
   const present = Bitset.full(rowCount);
   if (sources) for (let i = 0; i < rowCount; i++) if (sources[i] === VECTOR_NONE) present.remove(i);
   return present;
-}
-
-function toMetadata(stored: unknown): Metadata | undefined {
-  return stored === null ? undefined : (decodeMetadataValue(stored) as Metadata);
-}
-
-// Paths reach into nested objects; `set` makes the objects on its way, `unset` of a missing field does nothing.
-function applyChanges(stored: unknown, changes: Changes): Metadata {
-  const metadata = decodeMetadataValue(stored) as { [key: string]: MetadataValue };
-  for (const [path, value] of Object.entries(changes.set ?? {})) {
-    const [parent, key] = parentOf(metadata, path, true)!;
-    define(parent, key, value);
-  }
-  for (const path of changes.unset ?? []) {
-    const found = parentOf(metadata, path, false);
-    if (found) delete found[0][found[1]];
-  }
-  return metadata;
-}
-
-type MutableObject = { [key: string]: MetadataValue };
-
-function parentOf(root: MutableObject, path: string, create: boolean): [parent: MutableObject, key: string] | null {
-  const keys = path.split('.');
-  const last = keys.pop()!;
-  let object = root;
-  for (const key of keys) {
-    let next: unknown = Object.hasOwn(object, key) ? object[key] : undefined;
-    if (typeof next !== 'object' || next === null || Array.isArray(next) || next instanceof Date) {
-      if (!create) return null;
-      next = {};
-      define(object, key, next as MetadataValue);
-    }
-    object = next as MutableObject;
-  }
-  return [object, last];
-}
-
-// A field named `__proto__` is data like any other.
-function define(object: MutableObject, key: string, value: MetadataValue): void {
-  Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
 }

@@ -4,7 +4,7 @@ import { PiramidError, throwIfAborted } from '../errors.ts';
 import { TOGETHER_ON_GPU } from '../indexes/together.ts';
 import { type Devices, openDevices } from '../kernels/devices.ts';
 import { isProductMetric } from '../kernels/kernel.ts';
-import { LostRows, type ShardPoolOptions, type ShardWorker } from '../kernels/shards/pool.ts';
+import type { ShardPoolOptions, ShardWorker } from '../kernels/shards/pool.ts';
 import type { CreateModelLoader, LoadOptions, ModelLoader } from '../models/model.ts';
 import { nextTask } from '../models/turns.ts';
 import {
@@ -32,6 +32,7 @@ import type { CollectionInfo, CollectionStats, DatabaseStats, Device, Progress }
 import { CollectionState, coderFor } from './collection.ts';
 import { compareConfig, mismatch } from './config.ts';
 import { describeDamage, infoOf, recordCount } from './describe.ts';
+import { OpenCollections } from './open-collections.ts';
 import { backendOf, openStore } from './open-store.ts';
 import { answerQuery } from './query.ts';
 import { Queue } from './queue.ts';
@@ -47,8 +48,8 @@ type OnEvent = (event: EngineEvent | NoticeEvent) => void | Promise<void>;
 
 interface OpenDatabase {
   name: string;
-  scanBudget: number;
   store: Store;
+  collections: OpenCollections;
   backend: FencedBackend;
   encryption: Encryption | null;
   devices: Devices;
@@ -89,7 +90,6 @@ export function createEngine(
   { originOf = () => null, openShard, shards = {}, openBackend = backendOf }: Environment = {},
 ): LocalEngine {
   let database: OpenDatabase | null = null;
-  const collections = new Map<number, Promise<CollectionState>>();
   const writes = new Queue();
   const calls = new Map<CallId, AbortController>();
   const closing = new AbortController();
@@ -104,42 +104,6 @@ export function createEngine(
     const { store } = database;
     const damages = store.damage.all.map((damage) => damageNotice(damage, store));
     return store.full ? [...damages, readonlyNotice(store.full)] : damages;
-  }
-
-  /** Loads in the write queue, where nothing moves what it reads: whoever opened the collection may have used another engine. */
-  async function state(id: number): Promise<CollectionState> {
-    return collections.get(id) ?? writes.run(() => stateForWrite(id));
-  }
-
-  async function stateForWrite(id: number): Promise<CollectionState> {
-    const stored = opened().store.collections.find((collection) => collection.id === id);
-    if (!stored) throw deletedError();
-    return loaded(stored);
-  }
-
-  /** Runs what needs rows in memory; once more if a worker that held some of them ended: on disk they are still. */
-  async function withRows<T>(
-    id: number,
-    find: (id: number) => Promise<CollectionState>,
-    run: (collection: CollectionState) => Promise<T>,
-  ): Promise<T> {
-    const collection = await find(id);
-    try {
-      return await run(collection);
-    } catch (error) {
-      if (!(error instanceof LostRows)) throw error;
-      if ((await collections.get(id)) === collection) {
-        collections.delete(id);
-        // What waits to move its rows must not begin: they may be loaded again before it.
-        collection.gate.refuse(error);
-        // After the write that may be under way in it.
-        writes.run(async () => {
-          await collection.gate.emptied();
-          collection.close();
-        });
-      }
-      return run(await find(id));
-    }
   }
 
   /** Runs a call that `cancel` can reach. */
@@ -261,7 +225,12 @@ export function createEngine(
       const models = createModelLoader(options.models);
       const transfers = new Transfers(store, writes, codersFor);
       const upkeep = new Upkeep(store, writes, closing.signal);
-      database = { name: options.name, scanBudget, ...stored, devices, onEvent, models, transfers, upkeep };
+      const collections = new OpenCollections(store, writes, async (stored) => {
+        const state = await CollectionState.load(stored, store, devices, scanBudget);
+        upkeep.recodeIfStale(state);
+        return state;
+      });
+      database = { name: options.name, ...stored, collections, devices, onEvent, models, transfers, upkeep };
       const tell = (notice: Notice) => void onEvent({ type: 'notice', notice });
       for (const notice of notices()) tell(notice);
       store.damage.onDamage = (damage) => tell(damageNotice(damage, store));
@@ -274,8 +243,7 @@ export function createEngine(
       closing.abort();
       await writes.idle();
       for (const controller of calls.values()) controller.abort();
-      for (const loading of collections.values()) (await loading.catch(() => null))?.close();
-      collections.clear();
+      await database.collections.close();
       await database.models.close();
       database.devices.close();
       database.store.close();
@@ -287,13 +255,13 @@ export function createEngine(
     },
 
     async stats(): Promise<DatabaseStats> {
-      const { name, store, devices } = opened();
+      const { name, store, devices, collections } = opened();
       const isStored = store.kind === 'indexeddb';
       const quota = isStored ? await navigator.storage?.estimate?.() : undefined;
       const isPersistent = isStored ? await navigator.storage?.persisted?.() : undefined;
       // A collection that nobody has opened is not read for this.
       const states = store.collections.map(async (stored): Promise<CollectionStats> => {
-        const state = await collections.get(stored.id);
+        const state = await collections.peek(stored.id);
         if (state) return state.stats(stored.name);
         const bytes = { gpu: 0, memory: 0, disk: store.bytesOnDisk(stored.id) };
         return { ...infoOf(stored, store), device: devices.cpu, rows: store.rowCount(stored.id), bytes };
@@ -323,7 +291,7 @@ export function createEngine(
 
     repair(call) {
       return write(call, async () => {
-        const { store } = opened();
+        const { store, collections } = opened();
         const repaired = await store.repair((texts, firstRow) =>
           texts.every((text) => text === null)
             ? null
@@ -332,13 +300,7 @@ export function createEngine(
                 firstRow,
               ),
         );
-        // What is in memory was read from what was damaged.
-        for (const [id, loading] of collections) {
-          const state = await loading.catch(() => null);
-          collections.delete(id);
-          await state?.gate.shut(new LostRows('the collection has been repaired'));
-          state?.close();
-        }
+        await collections.reload(); // what is in memory was read from what was damaged
         return repaired.map((damage) => describeDamage(damage, store));
       });
     },
@@ -362,8 +324,8 @@ export function createEngine(
         else if (request.mustExist)
           throw new PiramidError('NOT_FOUND', `collection "${name}" does not exist; give options to create it`);
         else stored = await createCollection(name, request, loadOptions(call, signal));
-        await loaded(stored);
         const { id, config } = stored;
+        await opened().collections.getInTurn(id);
         return {
           id,
           dimension: config.dimension,
@@ -383,15 +345,10 @@ export function createEngine(
 
     deleteCollection(name, call) {
       const remove = async () => {
-        const { store } = opened();
+        const { store, collections } = opened();
         const stored = store.collections.find((collection) => collection.name === name);
         if (!stored) return false;
-        const state = await collections.get(stored.id)?.catch(() => null);
-        const gone = () => store.deleteCollection(stored.id);
-        // Who reads it finds its chunks until he is done.
-        await (state ? state.gate.shut(deletedError(), gone) : gone());
-        collections.delete(stored.id);
-        state?.close();
+        await collections.delete(stored.id, () => store.deleteCollection(stored.id));
         return true;
       };
       return write(call, remove, { again: () => true });
@@ -412,13 +369,13 @@ export function createEngine(
     },
 
     async collectionStats(id) {
-      const collection = await state(id);
+      const collection = await opened().collections.get(id);
       return collection.stats(opened().store.collections.find((stored) => stored.id === id)!.name);
     },
 
     upsert(id, records, mode, call) {
       const upsert = async (signal: AbortSignal) => {
-        const collection = await stateForWrite(id);
+        const collection = await opened().collections.getInTurn(id);
         const positions = [...(records.sources?.entries() ?? [])]
           .filter(([, source]) => source === VECTOR_FROM_TEXT)
           .map(([i]) => i);
@@ -442,7 +399,7 @@ export function createEngine(
 
     update(id, target, changes, call) {
       const update = () =>
-        withRows(id, stateForWrite, async (collection) => {
+        opened().collections.withRowsInTurn(id, async (collection) => {
           const count = await collection.update(target, changes);
           opened().upkeep.keepInShape(collection);
           return count;
@@ -452,7 +409,7 @@ export function createEngine(
 
     delete(id, target, call) {
       const remove = async () => {
-        const collection = await stateForWrite(id);
+        const collection = await opened().collections.getInTurn(id);
         const count = await collection.delete(target);
         opened().upkeep.keepInShape(collection);
         return count;
@@ -461,24 +418,25 @@ export function createEngine(
     },
 
     async get(id, ids, select) {
-      return withRows(id, state, (collection) => collection.get(ids, select));
+      return opened().collections.withRows(id, (collection) => collection.get(ids, select));
     },
 
     async count(id, where) {
-      return withRows(id, state, (collection) => collection.countWhere(where));
+      return opened().collections.withRows(id, (collection) => collection.countWhere(where));
     },
 
     async scroll(id, request) {
-      return withRows(id, state, (collection) => collection.scroll(request));
+      return opened().collections.withRows(id, (collection) => collection.scroll(request));
     },
 
     async facets(id, { field, where, limit }) {
-      return withRows(id, state, (collection) => collection.facets(field, where, limit));
+      return opened().collections.withRows(id, (collection) => collection.facets(field, where, limit));
     },
 
     query(id, queries, call) {
       return cancellable(call, async (signal) => {
-        const { stored, index } = await state(id);
+        const { collections } = opened();
+        const { stored, index } = await collections.get(id);
         const embed = async (text: string) => {
           const embedder = await embedderOf(stored, loadOptions(call, signal));
           return (await embedder.embed([text], { kind: 'query', signal }))[0] ?? null;
@@ -498,7 +456,7 @@ export function createEngine(
           const batch = Math.max(1, some.filter((query) => query.embed === null).length);
           const together = Math.min(most, index?.together(batch) ?? 1);
           const ask = (query: EngineQuery) =>
-            withRows(id, state, (collection) => answerQuery(collection, query, embed, signal, batch));
+            collections.withRows(id, (collection) => answerQuery(collection, query, embed, signal, batch));
           answers.push(...(await Promise.all(some.slice(0, together).map(ask))));
           first += together;
         }
@@ -510,7 +468,7 @@ export function createEngine(
       return cancellable(call, async (signal) => {
         const onProgress = (progress: Progress) => void opened().onEvent({ type: 'step', call, progress });
         const request = { share: 0, signal: AbortSignal.any([signal, closing.signal]), onProgress };
-        return withRows(id, state, (collection) => opened().upkeep.compact(collection, request));
+        return opened().collections.withRows(id, (collection) => opened().upkeep.compact(collection, request));
       });
     },
 
@@ -525,12 +483,12 @@ export function createEngine(
 
     runExport(name, wanted, call) {
       return cancellable(call, async (signal) => {
-        const { store, transfers } = opened();
+        const { store, transfers, upkeep, collections } = opened();
         // The words of deleted records would be missing where the file is read, and with them equal scores.
         const prepare = async (id: number) => {
           if (store.deleted(id).count() === 0) return;
           try {
-            await withRows(id, state, (collection) => opened().upkeep.compact(collection, { share: 0, signal }));
+            await collections.withRows(id, (collection) => upkeep.compact(collection, { share: 0, signal }));
           } catch (error) {
             // Whose disk is full may still take his records elsewhere.
             const code = error instanceof PiramidError ? error.code : undefined;
@@ -559,7 +517,7 @@ export function createEngine(
 
     recallCheck(id, request, call) {
       return cancellable(call, (signal) =>
-        withRows(id, state, (collection) => checkRecall(collection, request, signal)),
+        opened().collections.withRows(id, (collection) => checkRecall(collection, request, signal)),
       );
     },
 
@@ -594,20 +552,6 @@ export function createEngine(
       });
     },
   };
-
-  function loaded(stored: StoredCollection): Promise<CollectionState> {
-    let loading = collections.get(stored.id);
-    if (!loading) {
-      const { store, devices, scanBudget, upkeep } = opened();
-      loading = CollectionState.load(stored, store, devices, scanBudget);
-      collections.set(stored.id, loading);
-      loading.then(
-        (state) => upkeep.recodeIfStale(state),
-        () => collections.delete(stored.id),
-      );
-    }
-    return loading;
-  }
 }
 
 function damageNotice(damage: Damage, store: Store): Notice {
@@ -623,8 +567,4 @@ function vectorsTogether(queries: readonly EngineQuery[], first: number, most: n
   let end = first;
   while (end < first + most && (queries[end]?.vector ?? queries[end]?.embed ?? null) !== null) end++;
   return Math.max(1, end - first);
-}
-
-function deletedError(): PiramidError {
-  return new PiramidError('NOT_FOUND', 'the collection has been deleted');
 }

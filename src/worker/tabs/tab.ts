@@ -18,6 +18,7 @@ import { createEngine, type LocalEngine } from '../engine.ts';
 import { holdLifeLock } from '../locks.ts';
 import { browser, type Channel, type Platform } from '../platform.ts';
 import { becomeShard, openShard } from '../shards.ts';
+import { type Call, Calls, isWrite } from './calls.ts';
 import { Leader } from './leader.ts';
 import {
   type BoardMessage,
@@ -30,7 +31,7 @@ import {
   TABS_PROTOCOL,
 } from './messages.ts';
 import { Office } from './office.ts';
-import { isFenced, LEASE_MS, type Running, Term } from './term.ts';
+import { isFenced, LEASE_MS, Term } from './term.ts';
 
 /** How often a leader that owes an answer is asked for a sign of life, milliseconds. */
 const BEAT_MS = 1000;
@@ -41,23 +42,6 @@ const BEAT_MS = 1000;
 const SILENT_BEATS_MAX = 5;
 /** Writes on their way to the leader at a time: what a new leader has to know of each follower is bounded by it. */
 const WRITES_SENT_MAX = 64;
-
-/** A call without an answer. */
-interface Call {
-  number: CallId;
-  /** The page's number, by which it cancels; null for calls that it does not number. */
-  pageNumber: CallId | null;
-  method: Method;
-  args: readonly unknown[];
-  /** Where it is being answered: in this worker's term, by a leader (its id), or nowhere yet. */
-  place: Term | string | null;
-  /** In `place`, where that is this worker. */
-  running: Running | null;
-  wasSent: boolean;
-  isCancelled: boolean;
-  resolve: (value: unknown) => void;
-  reject: (error: unknown) => void;
-}
 
 interface Opened {
   device: Device;
@@ -102,9 +86,7 @@ class Tab {
   private models: ModelLoader | null = null;
   private generation: Promise<LocalEngine> | null = null;
 
-  /** By number. */
-  private readonly calls = new Map<CallId, Call>();
-  private lastCall = 0;
+  private readonly calls = new Calls();
   /** Sent to the leader and not answered, and those that wait for room. */
   private writesSent = 0;
   private backlog: Call[] = [];
@@ -172,23 +154,10 @@ class Tab {
   call(method: Method, args: readonly unknown[], pageNumber: CallId | null): Promise<unknown> {
     if (this.end) return Promise.reject(this.end);
     if (!this.options) return Promise.reject(new PiramidError('CLOSED', 'the database is not open'));
-    return new Promise((resolve, reject) => {
-      const call: Call = {
-        number: ++this.lastCall,
-        pageNumber,
-        method,
-        args,
-        place: null,
-        running: null,
-        wasSent: false,
-        isCancelled: false,
-        resolve,
-        reject,
-      };
-      this.calls.set(call.number, call);
-      this.dispatch(call);
-      this.watchLeader();
-    });
+    const { call, answer } = this.calls.add(method, args, pageNumber);
+    this.dispatch(call);
+    this.watchLeader();
+    return answer;
   }
 
   cancel(pageNumber: CallId): void {
@@ -196,7 +165,7 @@ class Tab {
       (engine) => engine.cancel(pageNumber),
       () => {},
     );
-    for (const call of this.calls.values()) {
+    for (const call of this.calls.all) {
       if (call.pageNumber !== pageNumber) continue;
       call.isCancelled = true;
       if (call.running) call.running.cancel();
@@ -228,8 +197,7 @@ class Tab {
     if (this.leader || !this.board) await this.term?.close();
     else {
       this.end = closed;
-      const writes = [...this.calls.values()].filter((call) => METHODS[call.method] === 'write');
-      await Promise.allSettled(writes.map((call) => new Promise((resolve) => this.onSettled(call, resolve))));
+      await this.calls.writesAnswered();
       await this.term?.close(); // took office meanwhile
     }
     this.term = null;
@@ -315,7 +283,7 @@ class Tab {
     this.uuid = opened.uuid;
     this.backlog = [];
     this.writesSent = 0;
-    for (const call of [...this.calls.values()]) {
+    for (const call of this.calls.all) {
       if (typeof call.place === 'string') call.place = null;
       if (call.place === null) this.dispatch(call);
     }
@@ -339,18 +307,17 @@ class Tab {
 
   private runHere(call: Call, term: Term): void {
     const client = this.token;
-    const isWrite = METHODS[call.method] === 'write';
-    const origin = () => ({ client: client!, call: call.number, settled: this.settledWrites() });
+    const origin = () => ({ client: client!, call: call.number, settled: this.calls.settledWrites() });
     call.place = term;
     call.wasSent = true;
-    call.running = term.run(call.method, call.args, isWrite && this.board ? origin : null, (event) =>
+    call.running = term.run(call.method, call.args, isWrite(call) && this.board ? origin : null, (event) =>
       this.emit(call, event),
     );
     if (call.isCancelled) call.running.cancel();
     call.running.answer.then(
       (value) => this.answer(call, value, 'leader'),
       (error) => {
-        if (!this.calls.has(call.number)) return;
+        if (!this.calls.get(call.number)) return;
         if (this.board && isFenced(error)) this.lose(term);
         if (this.term === term || this.end) return this.settle(call, () => call.reject(error));
         call.place = null;
@@ -363,7 +330,7 @@ class Tab {
 
   private send(call: Call, leader: string): void {
     const { number, method, args } = call;
-    if (METHODS[method] === 'write') {
+    if (isWrite(call)) {
       if (this.writesSent === WRITES_SENT_MAX) {
         this.backlog.push(call);
         return;
@@ -373,18 +340,12 @@ class Tab {
     call.place = leader;
     call.wasSent = true;
     try {
-      this.tell({ type: 'call', leader, call: number, method, args: [...args], settled: this.settledWrites() });
+      this.tell({ type: 'call', leader, call: number, method, args: [...args], settled: this.calls.settledWrites() });
     } catch (error) {
       this.settle(call, () => call.reject(toPiramidError(error, 'WORKER_FAILED', 'the call could not be sent')));
       return;
     }
     if (call.isCancelled) this.tell({ type: 'cancel', leader, call: number });
-  }
-
-  /** Below this number, every write has its answer. */
-  private settledWrites(): number {
-    for (const call of this.calls.values()) if (METHODS[call.method] === 'write') return call.number;
-    return this.lastCall + 1;
   }
 
   private emit(call: Call, event: EngineEvent): void {
@@ -397,30 +358,18 @@ class Tab {
   }
 
   private settle(call: Call, finish: () => void): void {
-    if (!this.calls.delete(call.number)) return;
+    if (!this.calls.delete(call)) return;
     finish();
-    if (typeof call.place !== 'string' || METHODS[call.method] !== 'write') return;
+    if (typeof call.place !== 'string' || !isWrite(call)) return;
     this.writesSent--;
     let next = this.backlog.shift();
-    while (next && !this.calls.has(next.number)) next = this.backlog.shift(); // cancelled while it waited
+    while (next && !this.calls.get(next.number)) next = this.backlog.shift(); // cancelled while it waited
     if (next && this.following !== null) this.send(next, this.following);
   }
 
   private rejectAll(error: PiramidError): void {
     this.backlog = [];
-    for (const call of [...this.calls.values()]) this.settle(call, () => call.reject(error));
-  }
-
-  private onSettled(call: Call, then: (value: unknown) => void): void {
-    const { resolve, reject } = call;
-    call.resolve = (value) => {
-      resolve(value);
-      then(value);
-    };
-    call.reject = (error) => {
-      reject(error);
-      then(error);
-    };
+    for (const call of this.calls.all) this.settle(call, () => call.reject(error));
   }
 
   // ---- other workers

@@ -173,13 +173,20 @@ test.each(['none', 'int8', 'binary'] as const)(
           engine.get(subject.id, [7], ['vector']),
           engine.query(subject.id, [query(vectorOf(random))], ++call),
         ];
-        const kind = random.below(5);
+        const kind = random.below(6);
         if (kind === 0) await subject.write(random.below(300), 70);
         else if (kind === 1)
           await subject.delete([random.below(300), random.below(300)].filter((id, i, ids) => ids.indexOf(id) === i));
         else if (kind === 2) await subject.touch([...subject.vectors.keys()][random.below(subject.vectors.size)]!);
         else if (kind === 3) await engine.compact(subject.id, ++call);
-        else await Promise.all([subject.write(400 + step * 40, 40), engine.compact(subject.id, ++call)]);
+        else if (kind === 4) {
+          // The one loads the rows anew when it finds them lost; the other is about to renumber them, and must not any more.
+          await subject.delete([...subject.vectors.keys()].filter((id) => id % 5 === step));
+          const touched = [...subject.vectors.keys()].filter((_, i) => i % 90 === step);
+          const compacted = engine.compact(subject.id, ++call);
+          for (const id of touched) await subject.touch(id);
+          await compacted;
+        } else await Promise.all([subject.write(400 + step * 40, 40), engine.compact(subject.id, ++call)]);
         await Promise.all(reading);
         await subject.ask();
       }
