@@ -22,7 +22,7 @@ const BYTES_MAX = 256_000_000;
 const DIMENSION = 256;
 const ROWS = 4096;
 const CPU_ROUNDS = 8;
-const GPU_ROUNDS = 5;
+const GPU_ROUNDS = 3;
 
 /** Of the time of a search by itself, what each of many takes on the CPU that share a reading of the rows (docs/BENCHMARKS.md). */
 const TOGETHER_SHARE = 0.45;
@@ -37,7 +37,7 @@ export function gpuFromBytes(route: Route | null, batch: number): number {
   return Math.round(Math.max(BYTES_MIN / batch, Math.min(BYTES_MAX, bytes)));
 }
 
-/** What was measured now or before. Now: takes the thread for a few milliseconds, and some 40 in all. */
+/** What was measured now or before. Now: takes the thread for a few milliseconds, and some 20 in all. */
 export function measuredRoute(gpu: Gpu, createCpuRows: (options: RowsOptions) => CpuRows): Promise<Route> {
   return gpu.measurements.once('route', ['wayMs', 'cpuBytesPerMs', 'gpuBytesPerMs'], async () => {
     const { bytesPerMs: gpuBytesPerMs } = await measuredScan(gpu, 'f32');

@@ -17,8 +17,10 @@ const PIECES = 96;
 /** Row-major is taken where it is so much faster: less may be chance. */
 const GAIN_MIN = 1.05;
 /** So long that the way to the GPU and back and the clock's grain count for little. */
-const RUN_MS = 3;
+const RUN_MS = 2;
 const ROUNDS = 3;
+/** After so long no further round begins: with the rest of `measuredRoute`, opening measures for some 20 ms at most. */
+const BUDGET_MS = 12;
 const DISPATCHES_MAX = 256;
 const WORKGROUPS = 1024;
 const SEARCH_WORDS = 10;
@@ -62,11 +64,18 @@ export async function calibrateScan(
     isLost = true;
   });
   try {
+    const start = performance.now();
     let dispatches = 1;
     for (const run of scans.runs) await run(dispatches);
-    while (dispatches < DISPATCHES_MAX && (await scans.runs[0]!(dispatches)) < RUN_MS) dispatches *= 2;
+    let ms = await scans.runs[0]!(dispatches);
+    while (ms < RUN_MS && dispatches < DISPATCHES_MAX) {
+      // The way is most of the time of a few: more of them take less than so many times as long.
+      dispatches = Math.min(DISPATCHES_MAX, dispatches * Math.min(8, Math.ceil(RUN_MS / Math.max(ms, 0.1))));
+      ms = await scans.runs[0]!(dispatches);
+    }
     const best = scans.runs.map(() => Number.POSITIVE_INFINITY);
     for (let round = 0; round < ROUNDS; round++) {
+      if (round > 0 && performance.now() - start > BUDGET_MS) break;
       for (const [i, run] of scans.runs.entries()) best[i] = Math.min(best[i]!, await run(dispatches));
     }
     // What a lost device is given is done at once.
