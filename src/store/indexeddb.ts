@@ -1,6 +1,6 @@
 // The durable backend: one IndexedDB database of three object stores. Owns the connection: a dead one is dropped and
 // reopened, never retried (w3c/IndexedDB and Safari's "connection lost" made that rule). Knows nothing of what bytes mean.
-import { type IDBPDatabase, openDB } from 'idb';
+import { deleteDB, type IDBPDatabase, openDB } from 'idb';
 import { PiramidError, toPiramidError } from '../errors.ts';
 import { type Backend, checkExpected, type Expected, type Write } from './backend.ts';
 import { INDEXEDDB_VERSION, STORES, type StoreName } from './schema.ts';
@@ -9,6 +9,11 @@ import { INDEXEDDB_VERSION, STORES, type StoreName } from './schema.ts';
 const IDLE_MS = 500;
 /** How long it rests for what was deleted to be given back: Chromium keeps a database open for two seconds after its last connection. */
 const REST_MS = 3000;
+
+/** Made and deleted again, see `renewLog`. */
+const RENEWAL = 'piramid-log-renewal';
+/** A renewal that takes longer (another tab is frozen in the middle of its own) is not waited for. */
+const RENEWAL_MS_MAX = 500;
 
 /** Names of Piramid's databases begin with this, so that they meet nobody else's. */
 const PREFIX = 'piramid:';
@@ -22,6 +27,22 @@ export async function openIndexedDb(name: string, durability: 'strict' | 'relaxe
   return backend;
 }
 
+/**
+ * Has Chromium's LevelDB begin a new log. A browser that is killed while it writes leaves a torn record at the end of the log. The
+ * next opening skips it, but goes on writing behind it (google/leveldb#1287), and to the opening after that the log is
+ * corrupt: Chromium then deletes all databases of the origin. To delete a database is to compact its range, before which
+ * LevelDB turns to a new log and drops the old one. Some 10 ms, beside the opening.
+ */
+async function renewLog(): Promise<void> {
+  if (!/Chrome\//.test(navigator.userAgent)) return;
+  const renewed = openDB(RENEWAL, 1).then((database) => {
+    database.close();
+    return deleteDB(RENEWAL);
+  });
+  const patience = new Promise<void>((resolve) => setTimeout(resolve, RENEWAL_MS_MAX));
+  await Promise.race([renewed, patience]).catch(() => {}); // then the opening says what is wrong
+}
+
 class IndexedDbBackend implements Backend {
   readonly kind = 'indexeddb';
   private connection: Promise<IDBPDatabase> | undefined;
@@ -32,6 +53,8 @@ class IndexedDbBackend implements Backend {
   private timer: ReturnType<typeof setTimeout> | undefined;
   /** Whether it has been open: if it has to be made anew after that, someone deleted it. */
   private known = false;
+  /** Whoever wrote before may have been killed in the middle of it. */
+  private mayBeTorn = true;
   private readonly name: string;
   private readonly durability: 'strict' | 'relaxed';
 
@@ -48,6 +71,7 @@ class IndexedDbBackend implements Backend {
 
   private async open(): Promise<IDBPDatabase> {
     let deleted = false;
+    const renewal = this.mayBeTorn ? renewLog() : null;
     try {
       const database = await openDB(this.name, INDEXEDDB_VERSION, {
         upgrade: (db, _from, _to, transaction) => {
@@ -59,9 +83,14 @@ class IndexedDbBackend implements Backend {
             transaction.abort();
           }
         },
-        terminated: () => this.forget(),
+        terminated: () => {
+          this.mayBeTorn = true;
+          this.forget();
+        },
       });
       this.known = true;
+      await renewal;
+      this.mayBeTorn = false;
       // Someone deletes the database: give way, or both wait for ever.
       database.addEventListener('versionchange', () => {
         database.close();
