@@ -32,6 +32,11 @@ export function isFilled(): boolean {
   return localStorage.getItem(DONE_KEY) !== null;
 }
 
+/** What comes with the page is not to be put in any more. */
+export function setFilled(version: string): void {
+  localStorage.setItem(DONE_KEY, version);
+}
+
 export async function fill(
   passages: Collection,
   options: { onProgress: (progress: CorpusProgress) => void; signal: AbortSignal },
@@ -82,7 +87,7 @@ export async function fill(
     if (group.length > 0) await put(group);
   }
   performance.measure('piramid:fill', { start, detail: { documents: done.documents, passages: done.passages } });
-  localStorage.setItem(DONE_KEY, index.version);
+  setFilled(index.version);
   await globalThis.caches?.delete(CACHE);
 }
 

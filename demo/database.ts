@@ -1,7 +1,8 @@
-// The one database of the page and its one collection: documents cut into passages, embedded by the built-in model in a
-// worker that is a file of its own, so that the page's Content-Security-Policy can stay strict.
+// The one database of the page, in a worker that is a file of its own, so that the page's Content-Security-Policy can stay strict.
 import { type Collection, type Database, open } from 'piramid';
 import RagWorker from 'piramid/rag-worker?worker';
+import { settleCopy } from './copies.ts';
+import { openPassages } from './passages.ts';
 
 export interface Opened {
   db: Database;
@@ -18,8 +19,8 @@ export async function openDatabase(onOpen: (db: Database) => void): Promise<Open
     models: { path: './models/', remote: false, runtime: './onnx/' },
   });
   onOpen(db);
-  const passages = await db.collection('passages', { embedder: 'static-en' });
-  return { db, passages };
+  await settleCopy(db);
+  return { db, passages: await openPassages(db) };
 }
 
 /** A page that is left lets go of the database, so that the next one need not wait for it. */

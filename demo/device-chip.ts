@@ -2,10 +2,8 @@
 // the database's own figures.
 import type { Database, DatabaseStats } from 'piramid';
 import { byId, el, replace } from './dom.ts';
-import { bytes, count, plural } from './format.ts';
+import { bytes, count, DEVICES, plural } from './format.ts';
 import { isAbort } from './problems.ts';
-
-const DEVICES = { webgpu: 'WebGPU', wasm: 'WASM', js: 'JavaScript' } as const;
 
 export class DeviceChip {
   private readonly db: Database;

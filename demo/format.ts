@@ -1,5 +1,8 @@
 // Numbers as people read them: grouped digits, bytes, seconds, milliseconds. One place, so that they look alike everywhere.
 
+/** What searches, as people know it. */
+export const DEVICES = { webgpu: 'WebGPU', wasm: 'WASM', js: 'JavaScript' } as const;
+
 const grouped = new Intl.NumberFormat('en');
 const date = new Intl.DateTimeFormat('en', { dateStyle: 'medium' });
 

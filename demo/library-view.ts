@@ -3,10 +3,12 @@
 import type { Collection } from 'piramid';
 import { type DocumentInfo, deleteDocument, listDocuments } from 'piramid/rag';
 import type { AddedFile, Adding } from './adding.ts';
+import { CopiesPanel } from './copies-panel.ts';
 import { byId, el, replace } from './dom.ts';
 import { chosenFiles, type DroppedFile } from './dropped-files.ts';
 import { bytes, count, day, duration, plural } from './format.ts';
 import { sentence, showProblem } from './problems.ts';
+import { progressBar } from './progress-bar.ts';
 import { href, state } from './state.ts';
 
 type Column = 'title' | 'passages' | 'bytes' | 'addedAt';
@@ -53,6 +55,7 @@ export class LibraryView {
     this.adding = adding;
     adding.onChange = () => this.showFiles();
     this.find.addEventListener('input', () => this.showDocuments());
+    const copies = new CopiesPanel(passages.database);
     replace(
       this.element,
       el('div', { class: 'meta' }, this.status),
@@ -65,6 +68,7 @@ export class LibraryView {
           (list) => void adding.add(list),
         ),
         chooser('Add a folder', { webkitdirectory: true }, (list) => void adding.add(list)),
+        copies.buttons,
         this.find,
       ),
       el(
@@ -72,6 +76,7 @@ export class LibraryView {
         { class: 'soft hint' },
         'Text, Markdown and HTML. You can also drop files or a folder anywhere on this page. They stay on this machine.',
       ),
+      copies.card,
       this.files,
       el(
         'table',
@@ -185,8 +190,6 @@ export class LibraryView {
     if (this.files.hidden) return;
     const done = files.filter(({ state }) => state !== 'waiting' && state !== 'adding').length;
     const failed = files.filter(({ state }) => state === 'failed').length;
-    const filled = el('i');
-    filled.style.width = `${(done / Math.max(1, files.length)) * 100}%`;
     const action = isRunning
       ? el('button', { type: 'button', class: 'link', on: { click: () => this.adding.cancel() } }, 'Cancel')
       : isStopped && done < files.length
@@ -203,18 +206,7 @@ export class LibraryView {
         { role: 'status' },
         isRunning ? 'Adding files' : isStopped && done < files.length ? 'Stopped' : 'Added files',
       ),
-      el(
-        'div',
-        {
-          class: 'progress',
-          role: 'progressbar',
-          'aria-label': 'Files added',
-          'aria-valuenow': done,
-          'aria-valuemin': 0,
-          'aria-valuemax': files.length,
-        },
-        filled,
-      ),
+      progressBar('Files added', done, files.length),
       el(
         'p',
         { class: 'meta num' },

@@ -8,6 +8,7 @@ import { DeviceChip } from './device-chip.ts';
 import { byId, el, replace } from './dom.ts';
 import { acceptDrops } from './dropped-files.ts';
 import { FiltersPanel } from './filters-panel.ts';
+import { InspectView } from './inspect-view.ts';
 import { LibraryView } from './library-view.ts';
 import { watchNotices } from './notices.ts';
 import { prepareOffline } from './offline.ts';
@@ -36,13 +37,14 @@ async function start(): Promise<void> {
   const asking = new AskView(passages);
   const adding = new Adding(passages);
   const library = new LibraryView(passages, adding);
+  const inspect = new InspectView(passages);
   const reader = new ReaderView(passages);
   search.onSpread = (found) =>
     filters.showMatches(
       'year',
       found.flatMap(({ year }) => (typeof year === 'number' ? [year] : [])),
     );
-  replace(main, search.element, asking.element, library.element, reader.element);
+  replace(main, search.element, asking.element, library.element, inspect.element, reader.element);
 
   async function show(now: State, before?: State): Promise<void> {
     if (now.reading && !before?.reading && document.activeElement) reader.rememberFocus(document.activeElement);
@@ -50,6 +52,8 @@ async function start(): Promise<void> {
     search.element.hidden = now.reading !== undefined || now.view !== 'search';
     asking.element.hidden = now.reading !== undefined || now.view !== 'ask';
     library.element.hidden = now.reading !== undefined || now.view !== 'library';
+    inspect.element.hidden = now.reading !== undefined || now.view !== 'inspect';
+    if (inspect.element.hidden) inspect.leave();
     reader.element.hidden = now.reading === undefined;
     if (words.value !== now.words) words.value = now.words;
     setLinks(now);
@@ -66,7 +70,8 @@ async function start(): Promise<void> {
       if (search.isCurrent(now.words, now.filters)) search.showBeside();
       else await search.update(now.words, now.filters);
     } else if (now.view === 'ask') await asking.update(now.words, now.filters);
-    else await library.update();
+    else if (now.view === 'library') await library.update();
+    else await inspect.update(now.words, now.filters);
     if (before?.reading) {
       scrollTo({ top: savedScroll(), behavior: 'instant' });
       reader.returnFocus();
@@ -115,7 +120,7 @@ function setLinks(now: State): void {
 words.addEventListener('input', () => {
   const { view, reading } = state();
   if (view === 'ask' && !reading) return setLinks({ ...state(), words: words.value }); // Enter asks
-  const stays = view === 'search' && !reading;
+  const stays = (view === 'search' || view === 'inspect') && !reading;
   go(
     stays ? { words: words.value } : { view: 'search', words: words.value, reading: undefined },
     stays ? 'typing' : 'push',

@@ -1,9 +1,8 @@
 // The card beside the results that says how they were found: each phase with its time, as the worker measured it.
 import type { QueryPlan } from 'piramid';
 import { el } from './dom.ts';
-import { count, milliseconds } from './format.ts';
+import { count, DEVICES, milliseconds } from './format.ts';
 
-const DEVICES = { webgpu: 'WebGPU', wasm: 'WASM', js: 'JavaScript' } as const;
 const PHASES: { readonly [name: string]: string } = {
   embed: 'embed, there and back',
   filter: 'filter',
@@ -19,13 +18,9 @@ export function planCard(
   plan: QueryPlan,
   { took, embedMs, rows }: { took: number; embedMs: number; rows: number },
 ): HTMLElement {
-  const lines = [{ name: 'embed', ms: embedMs }, ...plan.phases].map(({ name, ms }) => {
-    let what = PHASES[name] ?? name;
-    if (name === 'scan' && plan.device) what = `scan ${count(rows)}, ${DEVICES[plan.device]}`;
-    if (name === 'filter' && plan.filtered)
-      what = `filter ${count(plan.filtered.matched)} of ${count(plan.filtered.of)}`;
-    return [what, ms] as const;
-  });
+  const lines = [{ name: 'embed', ms: embedMs }, ...plan.phases].map(
+    ({ name, ms }) => [phaseName(name, plan, rows), ms] as const,
+  );
   return el(
     'section',
     { class: 'card plan', 'aria-label': 'How this was found' },
@@ -39,4 +34,12 @@ export function planCard(
       ]),
     ),
   );
+}
+
+/** What a phase of a search does. `rows`: how many passages were searched. */
+export function phaseName(name: string, plan: QueryPlan, rows?: number): string {
+  if (name === 'scan' && plan.device)
+    return `${rows === undefined ? 'scan' : `scan ${count(rows)}`}, ${DEVICES[plan.device]}`;
+  if (name === 'filter' && plan.filtered) return `filter ${count(plan.filtered.matched)} of ${count(plan.filtered.of)}`;
+  return PHASES[name] ?? name;
 }

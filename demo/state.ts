@@ -3,7 +3,8 @@
 
 import { FIELDS, type Filters, isRange } from './fields.ts';
 
-export type View = 'search' | 'ask' | 'library';
+const VIEWS = ['search', 'ask', 'library', 'inspect'] as const;
+export type View = (typeof VIEWS)[number];
 
 /** A document that is open, and the stretch that is marked in it (UTF-16 offsets). */
 export interface Reading {
@@ -22,7 +23,6 @@ export interface State {
 /** How a change enters the history: a step of its own, in place, or in place once typing pauses. */
 export type How = 'push' | 'replace' | 'typing';
 
-const VIEWS: readonly string[] = ['search', 'ask', 'library'];
 /** Browsers refuse to write the URL at each key: a pause first. */
 const TYPING_PAUSE_MS = 300;
 
@@ -101,7 +101,7 @@ function parse(search: string): State {
   const document = query.get('read');
   const mark = pair(query.get('mark') ?? '');
   return {
-    view: VIEWS.includes(view) ? (view as View) : 'search',
+    view: VIEWS.find((known) => known === view) ?? 'search',
     words: query.get('q') ?? '',
     filters,
     ...(document !== null && { reading: { document, ...(mark && { start: mark[0], end: mark[1] }) } }),

@@ -241,6 +241,56 @@ describe('the library', () => {
     await type('dancing bees');
     expect(await titles()).not.toContain('Bees');
   });
+
+  test('a copy brings back what was deleted after it, and a file that is no copy changes nothing', async () => {
+    await page.goto(`${server.url}?view=library`);
+    const status = page.locator('.library [role=status]').first();
+    const owls = page.getByRole('button', { name: 'Delete Owls' });
+    await owls.waitFor();
+    const before = await status.innerText();
+    // Nobody is here to answer the browser's own dialog: saved as browsers do that have none.
+    await page.evaluate(() => Object.assign(window, { showSaveFilePicker: undefined }));
+    const download = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'Save a copy' }).click();
+    const copy = await (await download).path();
+    await page.getByText('A copy of all documents has been saved').waitFor();
+    await owls.click();
+    await page.getByRole('button', { name: /^Really delete Owls/ }).click();
+    await page.getByRole('link', { name: 'Owls' }).waitFor({ state: 'detached' });
+    const after = await status.innerText();
+    expect(after).not.toBe(before);
+
+    const choose = page.locator('input[accept=".piramid"]');
+    await choose.setInputFiles({ name: 'photo.piramid', mimeType: '', buffer: Buffer.alloc(5000, 7) });
+    await page.getByRole('button', { name: 'Keep what is here' }).click();
+    await choose.setInputFiles({ name: 'photo.piramid', mimeType: '', buffer: Buffer.alloc(5000, 7) });
+    await page.getByRole('button', { name: 'Replace' }).click();
+    await page.getByText(/^Opening a copy failed\. .* Nothing has changed\.$/).waitFor();
+    await page.reload();
+    await page.locator('.documents td.passages').first().waitFor();
+    expect(await status.innerText()).toBe(after);
+
+    await choose.setInputFiles(copy);
+    await Promise.all([page.waitForEvent('domcontentloaded'), page.getByRole('button', { name: 'Replace' }).click()]);
+    await owls.waitFor();
+    expect(await status.innerText()).toBe(before);
+    await type('an owl that hunts by hearing');
+    expect((await titles())[0]).toMatch(/^Owls/);
+  });
+});
+
+describe('inspect', () => {
+  test('a search is measured phase by phase, and what it finds against what is nearest', async () => {
+    await page.goto(`${server.url}?view=inspect&q=gold+standard&year=1890-1900`);
+    await page.getByRole('heading', { name: /^The search for “gold standard”/ }).waitFor();
+    const phases = await page.locator('.inspect .phases').first().locator('th').allInnerTexts();
+    expect(phases.join()).toMatch(/^embed.*filter [\d,]+ of [\d,]+.*scan.*words.*in all$/);
+    expect(await page.locator('.inspect').innerText()).toMatch(/static-en[\s\S]*6\.7 MB/);
+    await page.getByRole('button', { name: 'Measure' }).click();
+    await page.getByText('100 % of the 10 nearest of 200 passages').waitFor();
+    await page.getByRole('link', { name: 'Search', exact: true }).click();
+    await answered('gold standard');
+  });
 });
 
 test('what the browser damaged is said, and repaired at a click', async () => {
@@ -286,6 +336,7 @@ describe('for everyone', () => {
     `${server.url}?q=war&year=1861-1865&party=Democratic`,
     `${server.url}?view=ask&q=${encodeURIComponent(LINCOLN)}`,
     `${server.url}?view=library`,
+    `${server.url}?view=inspect&q=gold`,
     `${server.url}?read=sotu-1862-abraham-lincoln&mark=1000-1400`,
   ];
 
@@ -420,7 +471,7 @@ async function years(from: number, to: number): Promise<void> {
 /** Until the view that was opened shows what it is for. */
 async function settled(): Promise<void> {
   await page
-    .locator('.results article, .loosen, .answer blockquote, .documents td.passages, .reader .found')
+    .locator('.results article, .loosen, .answer blockquote, .documents td.passages, .inspect .phases, .reader .found')
     .locator('visible=true')
     .first()
     .waitFor();
