@@ -4,9 +4,9 @@ import { PiramidError } from '../errors.ts';
 import type { StoreName } from './schema.ts';
 
 /** One change of a commit. A put of an existing key replaces it. */
-export type Write =
-  | { store: StoreName; key: number; value: ArrayBuffer }
-  | { store: StoreName; key: number; delete: true };
+export type Put = { store: StoreName; key: number; value: ArrayBuffer };
+
+export type Write = Put | { store: StoreName; key: number; delete: true };
 
 /** What a value must be, byte by byte, for a commit to happen. */
 export interface Expected {

@@ -2,7 +2,7 @@
 // numbers of chunks and log entries, and what is deleted when. Knows nothing of what rows hold.
 import { PiramidError } from '../errors.ts';
 import { type Answered, countOf, decodeOrigin, encodeOrigin, type Origin, withAnswer } from './answered.ts';
-import { type Backend, isFull, type Write } from './backend.ts';
+import { type Backend, isFull, type Put, type Write } from './backend.ts';
 import { type ChunkValue, encodeLogEntry, puts, type RowBatch } from './batch.ts';
 import { type DamageList, ifCorrupt } from './damage.ts';
 import { encodeBlock } from './format.ts';
@@ -29,8 +29,10 @@ export class Journal {
   /** The error of the write that found the storage full: from then on nothing but deletions is written. */
   full: PiramidError | null = null;
   onFull: (reason: PiramidError | null) => void = () => {};
-  /** Whether the reserve is there that a full storage uses up. Null until something has been written: it may have been used up before. */
-  private hasBallast: boolean | null = null;
+  /** Bytes of the reserve that a full storage uses up. Null until something has been written: it may have been used up before. */
+  private reserve: number | null = null;
+  /** Of both copies; 0 until somebody asks. */
+  private manifestBytes = 0;
   /** Garbage that somebody needs still, by chunk key: how many do. */
   private readonly held = new Map<number, number>();
 
@@ -119,7 +121,7 @@ export class Journal {
     else if (this.full) await this.freeBallast();
     await this.commit([write]);
     this.noteLogEntry(write.key, write.value.byteLength, origin ?? undefined);
-    if (batch && this.hasBallast === null) await this.layBallast();
+    if (batch && this.reserve === null) await this.layBallast();
   }
 
   /**
@@ -167,15 +169,17 @@ export class Journal {
       .map(({ collection, rows }, i) => this.logWrite(collection, null, rows, null, this.nextLogKey + i));
     // The first one lays by what there is to free when the storage is full.
     const isFirst = this.current.generation === 0;
-    const reserve = isFirst ? [ballast()] : [];
-    await this.commit([...writes, ...this.garbageDeletes(), ...entries, ...reserve, ...manifestWrites(next)]);
+    const reserve = isFirst ? [ballast(BALLAST_BYTES)] : [];
+    const manifest = manifestWrites(next);
+    await this.commit([...writes, ...this.garbageDeletes(), ...entries, ...reserve, ...manifest]);
+    this.manifestBytes = byteLength(manifest);
     this.current = next;
     this.damage.forget('manifest');
     this.answered = answered;
     for (const { key, value } of entries) this.noteLogEntry(key, value.byteLength);
     if (isTrimmed) this.logBytes = 0; // what is left of it cannot be folded
-    if (isFirst) this.hasBallast = true;
-    else if (!this.hasBallast) await this.layBallast();
+    if (isFirst) this.reserve = BALLAST_BYTES;
+    else if ((this.reserve ?? 0) < this.reserveNeeded) await this.layBallast();
   }
 
   /**
@@ -221,12 +225,12 @@ export class Journal {
       const deletes = this.garbageDeletes();
       // By themselves, because a manifest might find no room.
       if (this.full && deletes.length > 0) await this.commit(deletes);
-      await this.backend.commit([ballast()]);
+      await this.backend.commit([ballast(this.reserveNeeded)]);
     } catch (error) {
       if (isFull(error)) return false;
       throw error;
     }
-    this.hasBallast = true;
+    this.reserve = this.reserveNeeded;
     if (this.full) this.onFull(null);
     this.full = null;
     return true;
@@ -243,16 +247,26 @@ export class Journal {
   /** In a transaction of its own: what one frees, it cannot use itself. */
   private async freeBallast(): Promise<void> {
     await this.backend.commit([{ store: 'chunks', key: BALLAST_KEY, delete: true }]);
-    this.hasBallast = false;
+    this.reserve = 0;
   }
 
-  /** Where there was room for what has just been written, and it is not there. What was written stands, whatever comes of it. */
+  /** Room for two more manifests, by which a collection is deleted: twice the last one. */
+  private get reserveNeeded(): number {
+    this.manifestBytes ||= byteLength(manifestWrites(this.current));
+    let bytes = BALLAST_BYTES;
+    while (bytes < 2 * this.manifestBytes) bytes *= 2;
+    return bytes;
+  }
+
+  /** Where there was room for what has just been written, and it is missing or small. What was written stands, whatever comes of it. */
   private async layBallast(): Promise<void> {
     if (this.full) return;
-    this.hasBallast = false;
+    const needed = this.reserveNeeded;
+    this.reserve = 0;
     try {
-      if (!(await this.backend.read('chunks', BALLAST_KEY))) await this.backend.commit([ballast()]);
-      this.hasBallast = true;
+      const found = (await this.backend.read('chunks', BALLAST_KEY))?.byteLength ?? 0;
+      if (found < needed) await this.backend.commit([ballast(needed)]);
+      this.reserve = Math.max(found, needed);
     } catch {} // the next manifest tries again
   }
 
@@ -296,9 +310,13 @@ export class Journal {
   }
 }
 
-function ballast(): Write {
+function byteLength(puts: readonly Put[]): number {
+  return puts.reduce((sum, { value }) => sum + value.byteLength, 0);
+}
+
+function ballast(bytes: number): Write {
   const header = { kind: 'ballast', collection: 0, key: BALLAST_KEY, firstRow: 0, rowCount: 0 } as const;
-  return { store: 'chunks', key: BALLAST_KEY, value: encodeBlock(header, new Uint8Array(BALLAST_BYTES)) };
+  return { store: 'chunks', key: BALLAST_KEY, value: encodeBlock(header, new Uint8Array(bytes)) };
 }
 
 /** Chunks that the manifest cannot know are those of a newer, lost manifest: going on would lose them in silence. */

@@ -3,7 +3,7 @@
 import { PiramidError } from '../errors.ts';
 import type { EmbedderOptions, Metric, Quantization } from '../types.ts';
 import type { Answered } from './answered.ts';
-import type { Backend, Write } from './backend.ts';
+import type { Backend, Put } from './backend.ts';
 import { type Damage, ifCorrupt, readTwice } from './damage.ts';
 import { decodeBlock, decodeJson, encodeBlock, encodeJson, type Kind } from './format.ts';
 import { FORMAT_READER, FORMAT_VERSION, MANIFEST_KEYS } from './schema.ts';
@@ -157,7 +157,7 @@ async function readSlot(backend: Backend, slot: number): Promise<Manifest | Pira
 }
 
 /** The writes that make `manifest` the current one. */
-export function manifestWrites(manifest: Manifest): Write[] {
+export function manifestWrites(manifest: Manifest): Put[] {
   const header = { kind: 'manifest', collection: 0, key: manifest.generation, firstRow: 0, rowCount: 0 } as const;
   const value = encodeBlock(header, encodeJson(manifest));
   return MANIFEST_KEYS.map((key) => ({ store: 'manifest', key, value }));

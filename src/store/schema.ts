@@ -14,6 +14,7 @@ export type StoreName = (typeof STORES)[number];
 
 /** A value in the `chunks` store that holds nothing: it is freed when the storage is full, to make room for deletions. */
 export const BALLAST_KEY = 0;
+/** At least; as much as two manifests, both copies, where that is more. */
 export const BALLAST_BYTES = 256 << 10;
 
 /** Keys of the manifest and its copy in the store of that name. */

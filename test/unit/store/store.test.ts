@@ -609,6 +609,22 @@ describe('a full storage', () => {
     expect(asked()).toBe(0);
   });
 
+  test('has room for the deletion of a collection, however large the manifest is', async () => {
+    const backend = new BoundedMemory();
+    let store = await Store.open(backend, mergePostings);
+    const { id } = await store.createCollection('c', CONFIG);
+    await store.append(id, batch(0, 10), []);
+    for (let i = 0; i < 100; i++) await store.createCollection(`${i} ${'x'.repeat(4000)}`, CONFIG);
+    for (const reopened of [false, true]) {
+      if (reopened) store = await Store.open(backend, mergePostings);
+      backend.room = (await backend.bytes()) + 100;
+      await expect(store.append(id, batch(store.rowCount(id), 10), [])).rejects.toThrow(/^QUOTA_EXCEEDED/);
+      await store.deleteCollection(store.collections[1]!.id);
+      backend.room = Number.POSITIVE_INFINITY;
+      expect(await store.retryWrites()).toBe(true);
+    }
+  });
+
   test('takes deletions still, and records again when there is room', async () => {
     const backend = new BoundedMemory();
     const store = await Store.open(backend, mergePostings);
