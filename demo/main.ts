@@ -10,6 +10,7 @@ import { acceptDrops } from './dropped-files.ts';
 import { FiltersPanel } from './filters-panel.ts';
 import { InspectView } from './inspect-view.ts';
 import { LibraryView } from './library-view.ts';
+import { MapView } from './map-view.ts';
 import { watchNotices } from './notices.ts';
 import { prepareOffline } from './offline.ts';
 import { sentence, showProblem } from './problems.ts';
@@ -37,6 +38,7 @@ async function start(): Promise<void> {
   const asking = new AskView(passages);
   const adding = new Adding(passages);
   const library = new LibraryView(passages, adding);
+  const map = new MapView(passages);
   const inspect = new InspectView(passages);
   const reader = new ReaderView(passages);
   search.onSpread = (found) =>
@@ -44,7 +46,7 @@ async function start(): Promise<void> {
       'year',
       found.flatMap(({ year }) => (typeof year === 'number' ? [year] : [])),
     );
-  replace(main, search.element, asking.element, library.element, inspect.element, reader.element);
+  replace(main, search.element, asking.element, library.element, map.element, inspect.element, reader.element);
 
   async function show(now: State, before?: State): Promise<void> {
     if (now.reading && !before?.reading && document.activeElement) reader.rememberFocus(document.activeElement);
@@ -52,6 +54,7 @@ async function start(): Promise<void> {
     search.element.hidden = now.reading !== undefined || now.view !== 'search';
     asking.element.hidden = now.reading !== undefined || now.view !== 'ask';
     library.element.hidden = now.reading !== undefined || now.view !== 'library';
+    map.element.hidden = now.reading !== undefined || now.view !== 'map';
     inspect.element.hidden = now.reading !== undefined || now.view !== 'inspect';
     if (inspect.element.hidden) inspect.leave();
     reader.element.hidden = now.reading === undefined;
@@ -71,6 +74,7 @@ async function start(): Promise<void> {
       else await search.update(now.words, now.filters);
     } else if (now.view === 'ask') await asking.update(now.words, now.filters);
     else if (now.view === 'library') await library.update();
+    else if (now.view === 'map') await map.update(now.words, now.filters);
     else await inspect.update(now.words, now.filters);
     if (before?.reading) {
       scrollTo({ top: savedScroll(), behavior: 'instant' });
@@ -81,12 +85,14 @@ async function start(): Promise<void> {
   /** After documents have come or gone. */
   async function refresh(): Promise<void> {
     reader.forget();
+    map.outdated();
     const view = state().view;
     await Promise.all([
       filters.update(state().filters),
       chip.update(),
       view === 'search' && !state().reading && search.refresh(),
       view === 'library' && !state().reading && library.update(),
+      view === 'map' && !state().reading && map.update(state().words, state().filters),
     ]);
     if (view !== 'search' || state().reading) search.outdated();
   }
@@ -120,7 +126,7 @@ function setLinks(now: State): void {
 words.addEventListener('input', () => {
   const { view, reading } = state();
   if (view === 'ask' && !reading) return setLinks({ ...state(), words: words.value }); // Enter asks
-  const stays = (view === 'search' || view === 'inspect') && !reading;
+  const stays = view !== 'library' && !reading;
   go(
     stays ? { words: words.value } : { view: 'search', words: words.value, reading: undefined },
     stays ? 'typing' : 'push',

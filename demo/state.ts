@@ -3,7 +3,7 @@
 
 import { FIELDS, type Filters, isRange } from './fields.ts';
 
-const VIEWS = ['search', 'ask', 'library', 'inspect'] as const;
+const VIEWS = ['search', 'ask', 'library', 'map', 'inspect'] as const;
 export type View = (typeof VIEWS)[number];
 
 /** A document that is open, and the stretch that is marked in it (UTF-16 offsets). */

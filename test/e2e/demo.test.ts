@@ -279,12 +279,42 @@ describe('the library', () => {
   });
 });
 
+describe('the map', () => {
+  test('every passage has its place, what a search finds stands out, and a point opens its passage', async () => {
+    await page.goto(`${server.url}?view=map&q=gold+standard`);
+    await page.locator('.map[data-done="1"][data-words="gold standard"]').waitFor({ timeout: 60_000 });
+    expect(await page.locator('.map [role=status]').innerText()).toMatch(
+      /^[\d,]+ passages, each near those that mean alike$/,
+    );
+    expect(await page.locator('#beside .results article').count()).toBe(20);
+    const canvas = page.locator('.map canvas');
+    // Points are seen: a canvas of one colour would be a few kilobytes.
+    expect((await canvas.screenshot()).length).toBeGreaterThan(20_000);
+    await page.getByLabel('Coloured by').selectOption('party');
+    expect(await page.locator('.legend').innerText()).toMatch(/Republican/);
+    const { width, height } = (await canvas.boundingBox())!;
+    // Rows of the plane, until the pointer is at a point.
+    for (let y = 0.3; y < 0.7 && (await page.locator('.map canvas.on').count()) === 0; y += 0.02)
+      for (let x = 0.3; x < 0.7 && (await page.locator('.map canvas.on').count()) === 0; x += 0.05)
+        await canvas.hover({ position: { x: width * x, y: height * y } });
+    await page.getByText('Under the pointer').waitFor();
+    await page.mouse.down();
+    await page.mouse.up();
+    await page.locator('.reader .found').first().waitFor();
+    await page.keyboard.press('Escape');
+    await canvas.focus();
+    for (const key of ['+', 'ArrowLeft', '0']) await page.keyboard.press(key);
+    await canvas.waitFor();
+  });
+});
+
 describe('inspect', () => {
   test('a search is measured phase by phase, and what it finds against what is nearest', async () => {
     await page.goto(`${server.url}?view=inspect&q=gold+standard&year=1890-1900`);
     await page.getByRole('heading', { name: /^The search for “gold standard”/ }).waitFor();
     const phases = await page.locator('.inspect .phases').first().locator('th').allInnerTexts();
-    expect(phases.join()).toMatch(/^embed.*filter [\d,]+ of [\d,]+.*scan.*words.*in all$/);
+    for (const phase of [/^embed/, /^filter [\d,]+ of [\d,]+$/, /^words/, /^scan, WASM$/, /^fuse$/, /^in all$/])
+      expect(phases.filter((name) => phase.test(name))).toHaveLength(1);
     expect(await page.locator('.inspect').innerText()).toMatch(/static-en[\s\S]*6\.7 MB/);
     await page.getByRole('button', { name: 'Measure' }).click();
     await page.getByText('100 % of the 10 nearest of 200 passages').waitFor();
@@ -336,6 +366,7 @@ describe('for everyone', () => {
     `${server.url}?q=war&year=1861-1865&party=Democratic`,
     `${server.url}?view=ask&q=${encodeURIComponent(LINCOLN)}`,
     `${server.url}?view=library`,
+    `${server.url}?view=map&q=gold`,
     `${server.url}?view=inspect&q=gold`,
     `${server.url}?read=sotu-1862-abraham-lincoln&mark=1000-1400`,
   ];
@@ -471,7 +502,9 @@ async function years(from: number, to: number): Promise<void> {
 /** Until the view that was opened shows what it is for. */
 async function settled(): Promise<void> {
   await page
-    .locator('.results article, .loosen, .answer blockquote, .documents td.passages, .inspect .phases, .reader .found')
+    .locator(
+      '.results article, .loosen, .answer blockquote, .documents td.passages, .map .legend, .inspect .phases, .reader .found',
+    )
     .locator('visible=true')
     .first()
     .waitFor();

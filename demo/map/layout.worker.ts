@@ -1,0 +1,15 @@
+// Lays the map out beside the page, and sends the plane as it forms.
+import { layOut, type Progress } from './layout.ts';
+
+export interface LayoutRequest {
+  /** (rows, dimension), row-major. */
+  vectors: Float32Array;
+  dimension: number;
+}
+
+addEventListener('message', ({ data }: MessageEvent<LayoutRequest>) => {
+  for (const { positions, done } of layOut(data.vectors, data.dimension)) {
+    const copy = positions.slice();
+    postMessage({ positions: copy, done } satisfies Progress, { transfer: [copy.buffer] });
+  }
+});

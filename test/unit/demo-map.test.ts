@@ -1,0 +1,61 @@
+// The demo's map: what is close in meaning is close on the plane, the same each time, however few there are.
+import { expect, test } from 'vitest';
+import { layOut } from '../../demo/map/layout.ts';
+import { seededRandom } from '../../src/structures/random.ts';
+
+const DIMENSION = 64;
+const GROUPS = 8;
+
+/** Row i is of group i % GROUPS. */
+function grouped(rows: number): Float32Array {
+  const random = seededRandom(3);
+  const middles = Array.from({ length: GROUPS }, () => Array.from({ length: DIMENSION }, () => random.normal()));
+  return Float32Array.from({ length: rows * DIMENSION }, (_, i) => {
+    const row = Math.floor(i / DIMENSION);
+    return middles[row % GROUPS]![i % DIMENSION]! + 0.7 * random.normal();
+  });
+}
+
+function last(vectors: Float32Array): { positions: Float32Array; steps: number } {
+  let positions = new Float32Array();
+  let steps = 0;
+  for (const progress of layOut(vectors, DIMENSION)) {
+    positions = progress.positions.slice();
+    steps++;
+  }
+  return { positions, steps };
+}
+
+test('neighbours on the plane are of one group, and the map forms step by step', () => {
+  const rows = 2000;
+  const { positions, steps } = last(grouped(rows));
+  expect(steps).toBeGreaterThan(10);
+  let same = 0;
+  for (let row = 0; row < 200; row++) {
+    const distances = Array.from({ length: rows }, (_, other) => ({
+      other,
+      distance: Math.hypot(
+        positions[2 * row]! - positions[2 * other]!,
+        positions[2 * row + 1]! - positions[2 * other + 1]!,
+      ),
+    }));
+    distances.sort((a, b) => a.distance - b.distance);
+    for (const { other } of distances.slice(1, 6)) if (other % GROUPS === row % GROUPS) same++;
+  }
+  expect(same / 1000).toBeGreaterThan(0.95);
+});
+
+test('the same vectors give the same map', () => {
+  expect(last(grouped(300)).positions).toEqual(last(grouped(300)).positions);
+});
+
+test.each([0, 1, 2, 3, 7])('%i passages have their places', (rows) => {
+  const { positions } = last(grouped(rows));
+  expect(positions.length).toBe(2 * rows);
+  expect(positions.every(Number.isFinite)).toBe(true);
+});
+
+test('passages that are all alike have places, too', () => {
+  const { positions } = last(new Float32Array(50 * DIMENSION).fill(0.5));
+  expect(positions.every(Number.isFinite)).toBe(true);
+});
