@@ -14,10 +14,15 @@ export class CopiesPanel {
   readonly buttons: HTMLElement;
   private readonly db: Database;
   private readonly file = el('input', { type: 'file', hidden: true, accept: '.piramid' });
+  private readonly isAdding: () => boolean;
   private isBusy = false;
+  /** All there is is about to be replaced. */
+  isOpening = false;
 
-  constructor(db: Database) {
+  /** `isAdding`: whether documents are on their way in, which a copy would replace. */
+  constructor(db: Database, isAdding: () => boolean) {
     this.db = db;
+    this.isAdding = isAdding;
     this.file.addEventListener('change', () => {
       const [copy] = this.file.files ?? [];
       this.file.value = '';
@@ -43,15 +48,20 @@ export class CopiesPanel {
   /** What is here is replaced: only after a second click. */
   private confirm(copy: File): void {
     if (this.isBusy) return;
-    const open = () =>
-      void this.run(
-        'Opening a copy',
-        async (transfer) => {
-          await openCopy(this.db, copy, transfer);
-          location.reload();
-        },
-        () => 'The copy is in.',
-      );
+    if (this.isAdding()) {
+      this.end('Documents are still coming in, and a copy would replace them. Wait until they are in, or cancel them.');
+      return;
+    }
+    const open = () => {
+      this.isOpening = true;
+      const opening = async (transfer: Transfer) => {
+        await openCopy(this.db, copy, transfer);
+        location.reload();
+      };
+      void this.run('Opening a copy', opening, () => 'The copy is in.').finally(() => {
+        this.isOpening = false;
+      });
+    };
     const keep = this.closeButton('Keep what is here');
     const action = el('button', { type: 'button', class: 'button main', on: { click: open } }, 'Replace');
     this.show(
@@ -82,7 +92,7 @@ export class CopiesPanel {
       await job({ signal: stop.signal, onProgress });
       this.end(done());
     } catch (error) {
-      if (isAbort(error)) this.card.hidden = true;
+      if (isAbort(error)) this.close();
       else this.end(`${title} failed. ${sentence(error)} Nothing has changed.`);
     } finally {
       this.isBusy = false;
@@ -90,15 +100,20 @@ export class CopiesPanel {
   }
 
   private end(text: string): void {
-    this.show(el('p', { role: 'status', class: 'meta' }, el('span', {}, text), this.closeButton('Close')));
+    const hadFocus = this.card.contains(document.activeElement);
+    const close = this.closeButton('Close');
+    this.show(el('p', { role: 'status', class: 'meta' }, el('span', {}, text), close));
+    if (hadFocus) close.focus();
   }
 
   private closeButton(label: string): HTMLElement {
-    const close = () => {
-      this.card.hidden = true;
-      this.buttons.querySelector('button')?.focus();
-    };
-    return el('button', { type: 'button', class: 'link', on: { click: close } }, label);
+    return el('button', { type: 'button', class: 'link', on: { click: () => this.close() } }, label);
+  }
+
+  private close(): void {
+    const hadFocus = this.card.contains(document.activeElement);
+    this.card.hidden = true;
+    if (hadFocus) this.buttons.querySelector('button')?.focus();
   }
 
   private show(...children: HTMLElement[]): void {

@@ -1,8 +1,7 @@
 // The one database of the page, in a worker that is a file of its own, so that the page's Content-Security-Policy can stay strict.
 import { type Collection, type Database, open } from 'piramid';
 import RagWorker from 'piramid/rag-worker?worker';
-import { settleCopy } from './copies.ts';
-import { openPassages } from './passages.ts';
+import { openDocuments } from './copies.ts';
 
 export interface Opened {
   db: Database;
@@ -19,8 +18,7 @@ export async function openDatabase(onOpen: (db: Database) => void): Promise<Open
     models: { path: './models/', remote: false, runtime: './onnx/' },
   });
   onOpen(db);
-  await settleCopy(db);
-  return { db, passages: await openPassages(db) };
+  return { db, passages: await openDocuments(db) };
 }
 
 /** A page that is left lets go of the database, so that the next one need not wait for it. */

@@ -44,8 +44,7 @@ export class InspectView {
     this.running = new AbortController();
     const { signal } = this.running;
     try {
-      const stats = await this.passages.database.stats();
-      const collection = stats.collections.find(({ name }) => name === this.passages.name)!;
+      const [stats, collection] = await Promise.all([this.passages.database.stats(), this.passages.stats()]);
       if (signal.aborted) return;
       this.showStorage(stats, collection);
       await Promise.all([this.showModels(signal), this.measure(words.trim() || EXAMPLE, filters, signal)]);
@@ -158,7 +157,8 @@ export class InspectView {
     } catch (error) {
       this.offerRecall(el('p', {}, `It could not be measured. ${sentence(error)}`));
     }
-    this.recall.querySelector('button')?.focus();
+    // Its own button, which had the focus, is another one now.
+    if (document.activeElement === document.body) this.recall.querySelector('button')?.focus();
   }
 
   private showStorage(stats: DatabaseStats, { rows, count: live, bytes: at, dimension }: CollectionStats): void {
@@ -201,7 +201,7 @@ export class InspectView {
   private async showModels(signal: AbortSignal): Promise<void> {
     const [embedder, size, names] = await Promise.all([
       this.passages.database.loadModel('embed', 'static-en', { signal }),
-      sizeOf('static-en', EMBEDDER_FILES),
+      embedderSize(),
       languageModels(),
     ]);
     if (signal.aborted) return;
@@ -209,7 +209,12 @@ export class InspectView {
       this.models,
       el('h2', {}, 'Models'),
       facts([
-        [embedder.name, `embeds texts · ${bytes(size)} · loaded in ${milliseconds(embedder.loadMs)} · MIT licence`],
+        [
+          embedder.name,
+          ['embeds texts', size !== null && bytes(size), `loaded in ${milliseconds(embedder.loadMs)}`, 'MIT licence']
+            .filter(Boolean)
+            .join(' · '),
+        ],
         ...names.map((name) => [name, 'writes answers · loaded when it is asked'] as const),
         names.length === 0 && ['No language model', 'answers are quotations'],
       ]),
@@ -237,9 +242,22 @@ function barRow(what: string, figure: string, share: number): HTMLElement {
   );
 }
 
-async function sizeOf(model: string, files: readonly string[]): Promise<number> {
-  const sizes = files.map(async (file) => (await (await fetch(`./models/${model}/${file}`)).blob()).size);
-  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+let embedderBytes: Promise<number | null> | undefined;
+
+/** Of its files, which lie in a cache or on the server; null where neither says. */
+function embedderSize(): Promise<number | null> {
+  const sizeOf = async (file: string): Promise<number> => {
+    const url = `./models/static-en/${file}`;
+    const kept = await globalThis.caches?.match(new URL(url, location.href));
+    if (kept) return (await kept.blob()).size;
+    const { ok, headers } = await fetch(url, { method: 'HEAD' });
+    return ok ? Number(headers.get('Content-Length') ?? Number.NaN) : Number.NaN;
+  };
+  embedderBytes ??= Promise.all(EMBEDDER_FILES.map(sizeOf))
+    .then((sizes) => sizes.reduce((sum, size) => sum + size, 0))
+    .then((size) => (Number.isNaN(size) ? null : size))
+    .catch(() => null);
+  return embedderBytes;
 }
 
 function median(values: readonly number[]): number {

@@ -9,6 +9,7 @@ import { chosenFiles, type DroppedFile } from './dropped-files.ts';
 import { bytes, count, day, duration, plural } from './format.ts';
 import { sentence, showProblem } from './problems.ts';
 import { progressBar } from './progress-bar.ts';
+import { isFilling } from './progress-line.ts';
 import { href, state } from './state.ts';
 
 type Column = 'title' | 'passages' | 'bytes' | 'addedAt';
@@ -37,6 +38,7 @@ export class LibraryView {
   onDeleted: () => void = () => {};
   private readonly passages: Collection;
   private readonly adding: Adding;
+  private readonly copies: CopiesPanel;
   private readonly status = el('p', { class: 'num', role: 'status' });
   private readonly files = el('section', { class: 'card adding', 'aria-label': 'Files on their way in', hidden: true });
   private readonly find = el('input', {
@@ -53,22 +55,20 @@ export class LibraryView {
   constructor(passages: Collection, adding: Adding) {
     this.passages = passages;
     this.adding = adding;
+    this.copies = new CopiesPanel(passages.database, () => adding.isRunning || isFilling());
     adding.onChange = () => this.showFiles();
     this.find.addEventListener('input', () => this.showDocuments());
-    const copies = new CopiesPanel(passages.database);
     replace(
       this.element,
       el('div', { class: 'meta' }, this.status),
       el(
         'div',
         { class: 'tools' },
-        chooser(
-          'Add files',
-          { multiple: true, accept: '.txt,.text,.md,.markdown,.html,.htm,.xhtml' },
-          (list) => void adding.add(list),
+        chooser('Add files', { multiple: true, accept: '.txt,.text,.md,.markdown,.html,.htm,.xhtml' }, (list) =>
+          this.add(list),
         ),
-        chooser('Add a folder', { webkitdirectory: true }, (list) => void adding.add(list)),
-        copies.buttons,
+        chooser('Add a folder', { webkitdirectory: true }, (list) => this.add(list)),
+        this.copies.buttons,
         this.find,
       ),
       el(
@@ -76,7 +76,7 @@ export class LibraryView {
         { class: 'soft hint' },
         'Text, Markdown and HTML. You can also drop files or a folder anywhere on this page. They stay on this machine.',
       ),
-      copies.card,
+      this.copies.card,
       this.files,
       el(
         'table',
@@ -86,6 +86,13 @@ export class LibraryView {
         this.body,
       ),
     );
+  }
+
+  /** Adds files, unless a copy is about to replace all there is. */
+  add(files: readonly DroppedFile[]): void {
+    if (this.copies.isOpening)
+      showProblem('A copy is being opened: what is added now would be replaced by it. Add the files afterwards.');
+    else void this.adding.add(files);
   }
 
   async update(): Promise<void> {

@@ -3,6 +3,7 @@
 import { Adding } from './adding.ts';
 import { AskView } from './ask-view.ts';
 import { boot } from './boot.ts';
+import { watchCopies } from './copies.ts';
 import { closeOnLeave, openDatabase } from './database.ts';
 import { DeviceChip } from './device-chip.ts';
 import { byId, el, replace } from './dom.ts';
@@ -32,6 +33,7 @@ async function start(): Promise<void> {
   const opening = openDatabase((db) => watchNotices(db, () => refreshAll()));
   const { db, passages } = await opening.finally(() => clearTimeout(waiting));
   closeOnLeave(db);
+  watchCopies(() => location.reload());
   const chip = new DeviceChip(db);
   const filters = new FiltersPanel(passages);
   const search = new SearchView(passages);
@@ -93,6 +95,7 @@ async function start(): Promise<void> {
       view === 'search' && !state().reading && search.refresh(),
       view === 'library' && !state().reading && library.update(),
       view === 'map' && !state().reading && map.update(state().words, state().filters),
+      view === 'inspect' && !state().reading && inspect.update(state().words, state().filters),
     ]);
     if (view !== 'search' || state().reading) search.outdated();
   }
@@ -102,7 +105,7 @@ async function start(): Promise<void> {
   library.onDeleted = () => void refresh();
   acceptDrops((files) => {
     if (state().view !== 'library' || state().reading) go({ view: 'library', reading: undefined });
-    void adding.add(files);
+    library.add(files);
   });
   onAsk = () => asking.askAgain();
   onChange((now, before) => void show(now, before));

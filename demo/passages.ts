@@ -3,6 +3,6 @@ import type { Collection, Database } from 'piramid';
 
 export const PASSAGES = 'passages';
 
-export function openPassages(db: Database): Promise<Collection> {
-  return db.collection(PASSAGES, { embedder: 'static-en' });
+export function openPassages(db: Database, name = PASSAGES): Promise<Collection> {
+  return db.collection(name, { embedder: 'static-en' });
 }

@@ -11,6 +11,13 @@ const REFRESH_MS = 1200;
 /** How often the line itself changes, at most. */
 const SHOW_MS = 150;
 
+let filling = false;
+
+/** Whether documents of the page are on their way in. */
+export function isFilling(): boolean {
+  return filling;
+}
+
 /** Fills the collection unless that is done. Resolves when it is full, stopped or failed. */
 export async function runFill(passages: Collection, refresh: () => Promise<void>): Promise<void> {
   const line = byId('progress');
@@ -40,6 +47,7 @@ export async function runFill(passages: Collection, refresh: () => Promise<void>
     refreshed = performance.now();
     refreshing = refreshing.then(refresh).catch(() => {}); // the next one, or the last, says it
   };
+  filling = true;
   try {
     await fill(passages, { onProgress, signal: stop.signal });
     line.hidden = true;
@@ -47,6 +55,8 @@ export async function runFill(passages: Collection, refresh: () => Promise<void>
     const goOn = el('button', { type: 'button', class: 'link' }, 'Go on');
     goOn.addEventListener('click', () => void runFill(passages, refresh));
     replace(line, isAbort(error) ? 'Stopped adding the addresses. ' : `${sentence(error)} `, goOn);
+  } finally {
+    filling = false;
   }
   await refreshing;
   await refresh();
