@@ -1,7 +1,7 @@
 // Vite serves and builds the demo, which imports `piramid` by name like any user. The library's own builds are in
 // tools/build.mjs, which takes `library` from here.
 import { fileURLToPath } from 'node:url';
-import { defineConfig, type InlineConfig, type LibraryFormats } from 'vite';
+import { defineConfig, type InlineConfig, type LibraryFormats, type Plugin } from 'vite';
 import { assemblyscript } from './tools/assemblyscript.ts';
 import { demoFiles } from './tools/demo-files.ts';
 import { release } from './tools/release.ts';
@@ -53,13 +53,31 @@ export function page(root: string, outDir: string): InlineConfig {
   };
 }
 
+/** Escapes what is not ASCII: a page that does not say that it is UTF-8 reads its scripts otherwise. */
+function ascii(): Plugin {
+  const escaped = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return {
+    name: 'ascii',
+    generateBundle(_, bundle) {
+      for (const file of Object.values(bundle))
+        if (file.type === 'chunk') file.code = file.code.replace(/[\u0080-\uffff]/g, escaped);
+    },
+  };
+}
+
 /** One library build: `entry` below src/ as `file` in dist/. The worker goes inside as a classic script, see api/connect.ts. */
-export function library(entry: string, file: string, format: LibraryFormats, external: string[] = []): InlineConfig {
+export function library(
+  entry: string,
+  file: string,
+  format: LibraryFormats,
+  external: string[] = [],
+  name = 'piramid',
+): InlineConfig {
   return {
     configFile: false,
     logLevel: 'warn',
     resolve: { alias },
-    plugins: sources(),
+    plugins: [...sources(), ascii()],
     worker: { format: 'iife', plugins: sources, rolldownOptions: { checks } },
     build: {
       outDir: path('./dist'),
@@ -68,7 +86,7 @@ export function library(entry: string, file: string, format: LibraryFormats, ext
       sourcemap: true,
       minify: true, // and `output.minify`: Vite leaves the white space of ES modules in
       copyPublicDir: false,
-      lib: { entry: path(`./src/${entry}`), name: 'piramid', formats: [format], fileName: () => file },
+      lib: { entry: path(`./src/${entry}`), name, formats: [format], fileName: () => file },
       rolldownOptions: { external, checks, output: { minify: true } },
     },
   };

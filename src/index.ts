@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 // The public entry: everything a user can import from 'piramid'. Importing it has no effect on page or worker.
 export type { Collection } from './api/collection.ts';
 export type { Database, ModelCallOptions } from './api/database.ts';

@@ -146,7 +146,14 @@ export type Fusion =
   /** Reciprocal rank fusion (Cormack et al. 2009): a record scores the sum of 1 / (rrfConstant + rank), rank from 1. */
   | { rrf: { /** @default 60 */ rrfConstant?: number } }
   /** Scores of each leg scaled to 0..1 by its own minimum and maximum, then weighted. */
-  | { weighted: { /** @default 0.5 */ vector?: number /** @default 0.5 */; words?: number } };
+  | {
+      weighted: {
+        /** @default 0.5 */
+        vector?: number;
+        /** @default 0.5 */
+        words?: number;
+      };
+    };
 
 /** One answer of a query. */
 export interface Match<M extends object = Metadata> {
@@ -346,7 +353,7 @@ export interface OpenOptions {
   /**
    * How many bytes one query of a collection with `quantization: 'auto'` may scan: what does not fit in float32 is scanned as int8,
    * and what does not fit as int8 as binary codes. 1 or more. Not stored; with several tabs, that of the tab that
-   * leads counts. @default 1/32 of `navigator.deviceMemory` (4 GiB where a browser does not say): 128 to 256 MiB
+   * leads counts. @default 1/32 of `navigator.deviceMemory` (4 GiB where a browser does not say): 128 MiB for 4 GiB
    */
   scanBudget?: number;
   /** Milliseconds without a sign of life from the worker after which calls reject with `TIMEOUT`. @default 60000 */

@@ -14,7 +14,7 @@ const LIBRARIES = [
   ['index.ts', 'piramid.js', 'es', []],
   ['index.ts', 'piramid.iife.js', 'iife', []],
   ['rag/index.ts', 'rag.js', 'es', ['piramid']],
-  ['rag/index.ts', 'rag.iife.js', 'iife', []],
+  ['rag/index.ts', 'rag.iife.js', 'iife', [], 'piramidRag'],
   ['import/index.ts', 'import.js', 'es', ['piramid']],
   ['worker/worker.ts', 'worker.js', 'es', []],
   ['worker/rag-worker.ts', 'rag-worker.js', 'es', ['@huggingface/transformers']],
@@ -26,7 +26,7 @@ export async function buildLibrary() {
   for (const name of existsSync(`${root}dist`) ? readdirSync(`${root}dist`) : []) {
     if (name !== 'demo') rmSync(`${root}dist/${name}`, { recursive: true });
   }
-  for (const [entry, file, format, external] of LIBRARIES) await build(module.library(entry, file, format, external));
+  for (const library of LIBRARIES) await build(module.library(...library));
   execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.types.json'], {
     stdio: 'inherit',
   });

@@ -105,7 +105,8 @@ export class Collection<M extends object = Metadata> {
   }
 
   /**
-   * Adds or replaces records: all of them or none. Resolves when they are durable and the next query sees them.
+   * Adds or replaces records, whole ones: all of them or none. Resolves when they are durable and the next query sees them. What embeds
+   * texts does not let go of one call's: some hundreds a call let queries in between. (`update` changes metadata alone.)
    *
    * Throws `INVALID_ARGUMENT`, `DIMENSION_MISMATCH`, `CONFLICT`, `NOT_FOUND` (see `mode`), `MODEL_FAILED`,
    * `MODEL_MISMATCH`, `QUOTA_EXCEEDED`, `STORAGE_FULL`; then nothing has been written.
@@ -159,9 +160,13 @@ export class Collection<M extends object = Metadata> {
     return toRecords<M>(found.ids, found.rows);
   }
 
-  /** How many records there are, or match. */
+  /** How many records there are, or match: `count({ pinned: true })`. */
   async count(where?: Where, options: CallOptions = {}): Promise<number> {
     checkOptions(options, ['signal'], 'count');
+    if (isWrapped(where))
+      throw invalid(
+        'count takes the filter itself: count({ pinned: true }). For a field named "where": { $and: [{ where: … }] }',
+      );
     const checked = where === undefined ? null : checkFilter(where);
     return this.connection.call((engine) => engine.count(this.id, checked), { signal: checkSignal(options.signal) });
   }
@@ -184,7 +189,7 @@ export class Collection<M extends object = Metadata> {
   /** The most frequent values of a metadata field, most frequent first, with how many records have each. */
   async facets(options: FacetOptions): Promise<Facet[]> {
     checkOptions(options, ['field', 'where', 'limit', 'signal'], 'facets');
-    checkPath(options?.field);
+    checkPath(options?.field, 'field');
     const request = {
       field: options.field,
       where: options.where === undefined ? null : checkFilter(options.where),
@@ -316,6 +321,13 @@ export class Collection<M extends object = Metadata> {
       { signal },
     );
   }
+}
+
+/** `{ where: {…} }`, as the other calls take it. */
+function isWrapped(where: Where | undefined): boolean {
+  const inner =
+    where !== null && typeof where === 'object' && Object.keys(where).length === 1 ? where.where : undefined;
+  return typeof inner === 'object' && inner !== null && !Array.isArray(inner) && !(inner instanceof Date);
 }
 
 function toRecords<M extends object>(ids: readonly RecordId[], rows: EngineRows): StoredRecord<M>[] {

@@ -214,7 +214,11 @@ export class Database implements AsyncDisposable {
   /** An answer to a conversation, piece by piece, by a language model in the worker. Ending the loop early stops it. */
   async *generate(
     messages: readonly ChatMessage[],
-    options: ModelCallOptions & { model: string /** @default 256 */; maxTokens?: number },
+    options: ModelCallOptions & {
+      model: string;
+      /** @default 256 */
+      maxTokens?: number;
+    },
   ): AsyncGenerator<string, void, undefined> {
     checkOptions(options, ['model', 'maxTokens', 'signal', 'onProgress'], 'generate');
     const { model, maxTokens = 256, ...call } = options ?? {};

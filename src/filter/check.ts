@@ -97,12 +97,26 @@ function checkConditions(where: unknown, path: string, depth: number, walk: Walk
 function checkCondition(condition: unknown, path: string, depth: number, walk: Walk): void {
   const keys = isPlainObject(condition) ? Object.keys(condition) : [];
   if (!keys.some((key) => key.startsWith('$'))) {
+    refuseNested(condition, path);
     checkValue(condition, path, depth, walk);
     return;
   }
   enter(path, depth, walk);
   for (const operator of keys) {
     checkOperand(operator, (condition as { [key: string]: unknown })[operator], path, depth + 1, walk);
+  }
+}
+
+/** `author: { age: { $gt: 30 } }`: an object is compared as a whole, and conditions on its fields are paths. */
+function refuseNested(condition: unknown, path: string): void {
+  if (!isPlainObject(condition)) return;
+  for (const [field, value] of Object.entries(condition)) {
+    if (!isPlainObject(value) || !Object.keys(value).some((key) => OPERATORS.includes(key))) continue;
+    const inner = `${path}.${field}`;
+    throw new PiramidError(
+      'INVALID_ARGUMENT',
+      `${shortened(inner)}: operators below an object, which is compared as a whole; write the path: { "${inner.replace(/^.*\]\.|^\w+\./, '')}": … }`,
+    );
   }
 }
 

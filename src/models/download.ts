@@ -84,8 +84,13 @@ async function fetchBytes(
     loaded > file.bytes ? `expected ${file.bytes} bytes, got more` : await difference(bytes.subarray(0, loaded), file);
   if (wrong !== null) {
     // Many development servers answer a missing file with their index page.
-    const page = response.headers.get('content-type')?.includes('text/html') ? ', and it is an HTML page' : '';
-    throw new PiramidError('MODEL_FAILED', `${url} is not the file of this release: ${wrong}${page}`);
+    const isPage = response.headers.get('content-type')?.includes('text/html') ?? false;
+    throw new PiramidError(
+      'MODEL_FAILED',
+      isPage
+        ? `the server has an HTML page in place of ${url}: the file is missing; \`models.path\` must be the folder that holds the model's folder`
+        : `${url} is not the file of this release: ${wrong}`,
+    );
   }
   return bytes;
 }

@@ -2,10 +2,10 @@
 // model write, and say for each sentence where it stands. Without support no model is asked.
 import { type ChatMessage, type Generator, type ModelProgress, PiramidError } from 'piramid';
 import { type Citation, sentencesOf } from './citation.ts';
-import { checkOptions, type DocumentCollection, throwIfAborted } from './documents.ts';
+import { checkCollection, checkOptions, type DocumentCollection, throwIfAborted } from './documents.ts';
 import { NOT_FOUND, promptFor } from './prompt.ts';
 import { quote, type Similarities } from './quote.ts';
-import { K, type RetrieveOptions, retrievePlain, retrieveTitled, type Source } from './retrieve.ts';
+import { checkQuestion, K, type RetrieveOptions, retrievePlain, retrieveTitled, type Source } from './retrieve.ts';
 import { keep } from './stream.ts';
 import { isSupported, type QuestionWeights, weighQuestion } from './support.ts';
 import { verify } from './verify.ts';
@@ -46,7 +46,11 @@ export async function ask(collection: DocumentCollection, question: string, opti
     ['k', 'where', 'signal', 'model', 'generator', 'maxTokens', 'sourceTokens', 'onProgress'],
     'ask',
   );
+  checkCollection(collection, 'ask');
+  checkQuestion(question);
   const { k = K, where, model, generator, signal } = options;
+  if (generator !== undefined && typeof generator?.generate !== 'function')
+    throw new PiramidError('INVALID_ARGUMENT', 'ask: generator has no method `generate`');
   if (model !== undefined && generator !== undefined) {
     throw new PiramidError('INVALID_ARGUMENT', 'ask: model and generator exclude each other');
   }

@@ -4,7 +4,8 @@ import { type Collection, type Database, type Metadata, PiramidError, type Where
 
 /** What question answering needs of a collection. Every `Collection` has it. */
 export interface DocumentCollection
-  extends Pick<Collection, 'upsert' | 'delete' | 'get' | 'count' | 'scroll' | 'facets' | 'query' | 'queryBatch'> {
+  // biome-ignore lint/suspicious/noExplicitAny: whatever shape its metadata is declared to have
+  extends Pick<Collection<any>, 'upsert' | 'delete' | 'get' | 'count' | 'scroll' | 'facets' | 'query' | 'queryBatch'> {
   readonly database: Pick<Database, 'embed' | 'generate'>;
 }
 
@@ -118,6 +119,11 @@ async function* scrollAll(
 }
 
 /** Refuses options that do not exist, so that none is silently ignored. */
+export function checkCollection(collection: DocumentCollection, what: string): void {
+  if (typeof collection?.queryBatch !== 'function')
+    throw new PiramidError('INVALID_ARGUMENT', `${what}: expected a collection, which db.collection gives`);
+}
+
 export function checkOptions(options: object, known: readonly string[], what: string): void {
   const unknown = Object.keys(options).find((key) => !known.includes(key));
   if (unknown === undefined) return;

@@ -3,6 +3,7 @@
 import { type Metadata, PiramidError, type VectorRecord } from 'piramid';
 import { type ChunkOptions, chunk, MAX_WORDS } from './chunk.ts';
 import {
+  checkCollection,
   checkOptions,
   type DocumentCollection,
   type DocumentInfo,
@@ -61,6 +62,7 @@ export interface IngestResult {
 /** Of the way documents are cut and stored: another one makes every document a changed one. */
 const HASH_VERSION = 1;
 export const BATCH_SIZE = 128;
+const DOCUMENT_FIELDS: readonly string[] = ['id', 'title', 'text', 'metadata', 'format'];
 /** What is wrong with one document and not with the database. */
 const DOCUMENT_ERRORS = new Set(['INVALID_ARGUMENT', 'DIMENSION_MISMATCH', 'UNSUPPORTED', 'MODEL_FAILED']);
 
@@ -87,6 +89,9 @@ export async function ingest(
   options: IngestOptions = {},
 ): Promise<IngestResult> {
   checkOptions(options, ['chunk', 'batchSize', 'onProgress', 'signal'], 'ingest');
+  checkCollection(collection, 'ingest');
+  if (typeof inputs !== 'object' || inputs === null || !(Symbol.iterator in inputs))
+    throw new PiramidError('INVALID_ARGUMENT', 'ingest: expected an array of documents or files');
   const { batchSize = BATCH_SIZE, signal } = options;
   if (!Number.isInteger(batchSize) || batchSize < 1) {
     throw new PiramidError('INVALID_ARGUMENT', `batchSize: expected an integer of at least 1, got ${batchSize}`);
@@ -163,6 +168,13 @@ async function read(input: DocumentInput | File): Promise<DocumentInput> {
     throw new PiramidError(
       'INVALID_ARGUMENT',
       `document "${input.id}": expected a text, got ${input.text === null ? 'null' : typeof input.text}`,
+    );
+  }
+  const unknown = Object.keys(input).find((field) => !DOCUMENT_FIELDS.includes(field));
+  if (unknown !== undefined) {
+    throw new PiramidError(
+      'INVALID_ARGUMENT',
+      `document "${input.id}": unknown field "${unknown}"; known are ${DOCUMENT_FIELDS.join(', ')}. Fields of your own belong in metadata.`,
     );
   }
   for (const field of PASSAGE_FIELDS) {

@@ -82,7 +82,7 @@ export async function retrievePlain(
   return matches.map(toSource);
 }
 
-function checkQuestion(question: unknown): void {
+export function checkQuestion(question: unknown): void {
   if (typeof question !== 'string' || question.trim() === '') {
     throw new PiramidError('INVALID_ARGUMENT', 'question: expected a string that is not empty');
   }

@@ -20,10 +20,11 @@ export function compareConfig({ name, config }: StoredCollection, request: Colle
   if (request.embedder) {
     const asked = 'model' in request.embedder ? describeEmbedder(request.embedder) : request.embedder.fingerprint;
     const { embedder } = config;
-    if (!embedder) throw mismatch(name, 'none', asked);
+    const asName = 'model' in request.embedder ? request.embedder.model : asked;
+    if (!embedder) throw mismatch(name, null, asName);
     const storedAs =
       'model' in request.embedder ? embedder.options && describeEmbedder(embedder.options) : embedder.fingerprint;
-    if (storedAs !== asked) throw mismatch(name, embedder.fingerprint, asked);
+    if (storedAs !== asked) throw mismatch(name, embedder.fingerprint, asName);
   }
   compare('dimension');
 }
@@ -33,9 +34,10 @@ function describeEmbedder({ model, dtype, pooling, queryPrefix, documentPrefix }
 }
 
 /** Vectors of two models that must not be mixed. */
-export function mismatch(name: string, storedAs: string, asked: string): PiramidError {
+export function mismatch(name: string, storedAs: string | null, asked: string): PiramidError {
+  const was = storedAs === null ? 'was made without an embedder' : `was embedded by ${storedAs}`;
   return new PiramidError(
     'MODEL_MISMATCH',
-    `collection "${name}" was embedded by ${storedAs}, but was asked for with ${asked}. Vectors of different models cannot be compared; embed the texts again into another collection.`,
+    `collection "${name}" ${was}, but was asked for with ${asked}. Vectors of different models cannot be compared; embed the texts again into another collection.`,
   );
 }

@@ -70,6 +70,20 @@ describe('one script tag', () => {
     await page.close();
   });
 
+  test('works on a page that does not say its encoding, and leaves the one of piramid/rag its own name', async () => {
+    const [script, rag] = ['piramid.iife.js', 'rag.iife.js'].map((file) => pathToFileURL(join(dist, file)).href);
+    const html = `<!doctype html><script src="${script}"></script><script src="${rag}"></script>`;
+    writeFileSync(join(folder, 'plain.html'), `${html}<script>ready = () => (${JOB})()</script>`);
+    const page = await browser.newPage();
+    expect(await run(page, pathToFileURL(join(folder, 'plain.html')).href)).toEqual(EXPECTED);
+    expect(await page.evaluate('[document.characterSet, typeof piramid.open, typeof piramidRag.ask]')).toEqual([
+      'windows-1252',
+      'function',
+      'function',
+    ]);
+    await page.close();
+  });
+
   test('works from another origin, as from a CDN', async () => {
     const cdn = await serve({ mounts: { '/': dist }, headers: { 'Access-Control-Allow-Origin': '*' } });
     const site = await serve({ mounts: { '/': folder } });

@@ -8,10 +8,12 @@ export const CACHED_BYTES = 192 << 10;
 /** One page less than 4 GB, so that no pointer to an end wraps to 0. */
 const MEMORY_BYTES_MAX = 65_535 * PAGE_BYTES;
 
-/** Null where the browser has no WASM SIMD or forbids WASM. */
+/** `base64`: deflated. Null where the browser has no WASM SIMD or forbids WASM; those that have it can inflate. */
 export async function compileWasm(base64: string): Promise<WebAssembly.Module | null> {
-  if (typeof WebAssembly === 'undefined') return null;
-  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  if (typeof WebAssembly === 'undefined' || typeof DecompressionStream === 'undefined') return null;
+  const deflated = new Blob([Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0))]);
+  const inflated = deflated.stream().pipeThrough(new DecompressionStream('deflate-raw'));
+  const bytes = await new Response(inflated).arrayBuffer();
   if (!WebAssembly.validate(bytes)) return null;
   // A content security policy without 'wasm-unsafe-eval' makes this throw.
   return WebAssembly.compile(bytes).catch(() => null);

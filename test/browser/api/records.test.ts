@@ -111,6 +111,35 @@ describe('records', () => {
     expect(await c.count()).toBe(6);
   });
 
+  test('lose nothing to a path that runs through a list or a value', async () => {
+    await using db = await openFresh();
+    const c = await db.collection('c', {});
+    const metadata = { list: ['x', 'y'], items: [{ done: false }], title: 'keep me', at: new Date(5), none: null };
+    await c.upsert([
+      { id: 1, text: 'a', metadata },
+      { id: 2, text: 'b', metadata: { title: { en: 'b' } } },
+    ]);
+    for (const path of ['list.1', 'items.done', 'items.0.done', 'title.en', 'at.year']) {
+      const set = c.update({ ids: [2, 1] }, { set: { [path]: true } });
+      await expect(set).rejects.toThrow(/^INVALID_ARGUMENT: changes: the path ".*" runs through "\w+", which is a/);
+    }
+    await expect(c.update({ ids: [1] }, { unset: ['items.done'] })).rejects.toThrow('"items", which is a list');
+    expect((await c.get([1, 2])).map((record) => record.metadata)).toEqual([metadata, { title: { en: 'b' } }]);
+    expect(await c.update({ ids: [1] }, { set: { 'none.x': 1, 'new.y': 2 }, unset: ['title.en'] })).toBe(1);
+    expect((await c.get(1))[0]!.metadata).toEqual({ ...metadata, none: { x: 1 }, new: { y: 2 } });
+  });
+
+  test('are counted by a filter, not by one that is wrapped as other calls take it', async () => {
+    await using db = await openFresh();
+    const c = await db.collection('c', {});
+    await c.upsert({ id: 1, text: 'a', metadata: { pinned: true, where: { pinned: true } } });
+    await expect(c.count({ where: { pinned: true } })).rejects.toThrow(
+      /^INVALID_ARGUMENT: count takes the filter itself/,
+    );
+    expect(await c.count({ $and: [{ where: { pinned: true } }] })).toBe(1);
+    expect(await c.count({ 'where.pinned': true })).toBe(1);
+  });
+
   test('are deleted by ids and by where, and not found after a reload', async () => {
     const name = freshName();
     {

@@ -46,6 +46,10 @@ describe('filters', () => {
     [{ $or: { a: 1 } }, 'where.$or: expected an array of filters, got an object'],
     [{ $and: [{ $not: 3 }] }, 'where.$and[0].$not: expected an object of field conditions, got 3'],
     [{ a: new Map() }, 'where.a: expected a string, number, boolean, null, Date, array or plain object, got a Map'],
+    [
+      { $and: [{ author: { age: { $gt: 30 } } }] },
+      'where.$and[0].author.age: operators below an object, which is compared as a whole; write the path: { "author.age": … }',
+    ],
     [{ a: { $gt: 1, b: 2 } }, 'where.a: mixes operators with the field "b"'],
   ])('%o is refused with what was expected and what came', (where, message) => {
     expect(refusal(() => checkWhere(where))).toContain(`INVALID_ARGUMENT: ${message}`);

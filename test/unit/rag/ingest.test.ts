@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { PiramidError } from '../../../src/errors.ts';
+import { ask } from '../../../src/rag/ask.ts';
 import { deleteDocument, listDocuments, readDocument } from '../../../src/rag/documents.ts';
 import { type DocumentInput, type IngestOptions, type IngestProgress, ingest } from '../../../src/rag/ingest.ts';
 import { retrieve } from '../../../src/rag/retrieve.ts';
@@ -174,6 +175,22 @@ describe('ingest', () => {
       ['note.md', 'Head'],
       ['page.html', 'Page'],
     ]);
+  });
+
+  test('what is no collection, no list and no question is refused with a code', async () => {
+    const collection = new FakeCollection().typed;
+    const bad = (value: unknown) => value as never;
+    for (const call of [
+      () => ingest(bad(undefined), []),
+      () => ingest(collection, bad({ id: 'a', text: 'b' })),
+      () => ingest(collection, bad(null)),
+      () => ask(bad({}), 'who?'),
+      () => ask(collection, bad(undefined)),
+      () => ask(collection, 'who?', { generator: bad({}) }),
+    ])
+      await expect(call()).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    const { failed } = await ingest(collection, [bad({ id: 'a', text: 'x', tags: ['y'] })]);
+    expect(failed[0]!.error.message).toContain('unknown field "tags"');
   });
 
   test('wrong options are refused before anything is written', async () => {
