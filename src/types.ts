@@ -107,7 +107,7 @@ export interface Query {
   vector?: Vector;
   /** Find records that mean this and say this: the text's embedding and its words, fused. */
   text?: string;
-  /** Find records that say these words: BM25 alone. */
+  /** Find records that say these words: BM25 alone. Whole words, English ones in any of their forms; not beginnings of words. */
   keywords?: string;
   /** How many matches to return: 1 to 10 000. @default 10; with `minScore` or `maxDistance` 10 000 */
   k?: number;
@@ -413,7 +413,7 @@ export interface Compacted {
 export interface UpsertOptions extends CallOptions {
   /**
    * `'upsert'`: adds or replaces. `'insert'`: an existing id is `CONFLICT`. `'update'`: a missing id is `NOT_FOUND`.
-   * In each case all records are written or none. @default 'upsert'
+   * In each case whole records are written, all of them or none; `update` changes metadata alone. @default 'upsert'
    */
   mode?: 'upsert' | 'insert' | 'update';
 }
@@ -421,11 +421,14 @@ export interface UpsertOptions extends CallOptions {
 /** Which records a call is about. */
 export type Target = { ids: readonly RecordId[] } | { where: Where };
 
-/** What `update` changes. Fields are paths (`'author.name'`). */
+/**
+ * What `update` changes. Fields are paths (`'author.name'`). One that runs through a list is refused (`INVALID_ARGUMENT`), and so is one of
+ * `set` through a value that is no object: set the list, or the value, as a whole.
+ */
 export interface Changes {
-  /** Metadata fields to write. */
+  /** Metadata fields to write; objects on the way are made. */
   set?: { readonly [path: string]: MetadataValue };
-  /** Metadata fields to remove. */
+  /** Metadata fields to remove, after `set`. */
   unset?: readonly string[];
 }
 
@@ -440,7 +443,7 @@ export interface ScrollOptions extends GetOptions {
   where?: Where;
   /** 1 to 10 000. @default 100 */
   limit?: number;
-  /** `next` of the page before. */
+  /** `next` of the page before. Good as long as the database is open; `INVALID_ARGUMENT` once it was compacted and opened anew. */
   cursor?: string;
 }
 

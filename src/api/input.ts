@@ -287,7 +287,7 @@ export function packQuery(query: Query, rules: PackingRules & { embeds: boolean 
   const embed = text !== undefined && vector === undefined && rules.dimension !== null;
   if (embed && !rules.embeds) {
     throw invalid(
-      'query: the collection has no embedder that could embed the text; give a vector beside it, or use keywords',
+      'query: nothing here embeds the text: the collection was opened without an embedder (a function of your own is given each time it is opened). Give a vector beside it, or use keywords',
     );
   }
   for (const name of ['explain', 'exact'] as const) {
