@@ -179,15 +179,16 @@ class IndexedDbBackend implements Backend {
     });
   }
 
-  // Every operation is idempotent (values are put under keys that the caller chose), so one lost connection is one retry.
+  // Every operation is idempotent (values are put under keys that the caller chose), so one lost connection is one retry, and so is
+  // a transaction that the browser gave up because its worker was frozen in the middle of it.
   private async withConnection<T>(what: string, operation: (db: IDBPDatabase) => Promise<T>): Promise<T> {
     const connection = this.connect();
     if (this.isReleasing) this.restWhenIdle();
     try {
       return await operation(this.database ?? (await connection));
     } catch (error) {
-      if (!isConnectionLost(error) || this.closed) throw storageError(error, what);
-      if (this.connection === connection) this.forget();
+      if (this.closed || !(isConnectionLost(error) || isTimeout(error))) throw storageError(error, what);
+      if (isConnectionLost(error) && this.connection === connection) this.forget();
     }
     try {
       return await operation(await this.connect());
@@ -233,6 +234,10 @@ class IndexedDbBackend implements Backend {
 function isConnectionLost(error: unknown): boolean {
   if (!(error instanceof DOMException)) return false;
   return error.name === 'InvalidStateError' || (error.name === 'UnknownError' && /connection/i.test(error.message));
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof DOMException && error.name === 'TimeoutError';
 }
 
 /** What browsers call "full" has several names; people need to know which of two things it is. */

@@ -6,6 +6,7 @@ import { type Fault, NO_LOCKS } from './faults.ts';
 if (self.name.startsWith(NO_LOCKS)) Object.defineProperty(navigator, 'locks', { value: undefined });
 
 let dies = false;
+let timesOut = false;
 let freezeBeforeCommitMs = 0;
 
 function freeze(ms: number): void {
@@ -16,6 +17,7 @@ const control = new BroadcastChannel(self.name);
 control.onmessage = ({ data: fault }: MessageEvent<Fault>) => {
   control.postMessage('understood');
   if (fault === 'die before the next answer') dies = true;
+  else if (fault === 'time out') timesOut = true;
   else if ('freezeMs' in fault) freeze(fault.freezeMs);
   else freezeBeforeCommitMs = fault.freezeBeforeCommitMs;
 };
@@ -32,5 +34,12 @@ IDBDatabase.prototype.transaction = function (stores, mode, options) {
     freeze(freezeBeforeCommitMs);
     freezeBeforeCommitMs = 0;
   }
-  return transaction.call(this, stores, mode, options);
+  const begun = transaction.call(this, stores, mode, options);
+  if (mode === 'readwrite' && timesOut) {
+    timesOut = false;
+    const error = new DOMException('Transaction timed out due to inactivity.', 'TimeoutError');
+    Object.defineProperty(begun, 'error', { value: error });
+    queueMicrotask(() => begun.abort());
+  }
+  return begun;
 };

@@ -57,6 +57,15 @@ async function openTabs(count: number): Promise<Tab[]> {
 const role = async (tab: Tab) => (await tab.db.stats()).role;
 
 describe('tabs that share a database', () => {
+  test('a write whose transaction the browser gave up is made again, once', async () => {
+    const [a] = await openTabs(1);
+    for (let n = 0; n < 2; n++) {
+      await a!.fault('time out');
+      await a!.c.upsert(records(5, n * 5), { mode: 'insert' });
+    }
+    expect(await a!.c.count()).toBe(10);
+  });
+
   test('see what any of them has written once it is acknowledged, and answer alike', async () => {
     const tabs = await openTabs(4);
     expect(await Promise.all(tabs.map(role))).toEqual(['leader', 'follower', 'follower', 'follower']);
