@@ -66,11 +66,12 @@ function run([script, ...args], isLate = false) {
 await step('format, lint and import layers', 'node_modules/@biomejs/biome/bin/biome', 'check', '.');
 await step('types', 'node_modules/typescript/bin/tsc', '--noEmit');
 // The browser's tests wait for it half of the time. Those of several tabs and processes want the machine for themselves.
-await Promise.all([suite('browser'), suite('unit', true)]);
-if (await step('build', 'tools/build.mjs')) {
-  await step('the package is right for its consumers', 'tools/check-package.mjs');
-  await suite('e2e');
-}
+const browserTests = suite('browser');
+await suite('unit', true);
+const isBuilt = await step('build', 'tools/build.mjs');
+if (isBuilt) await step('the package is right for its consumers', 'tools/check-package.mjs');
+await browserTests;
+if (isBuilt) await suite('e2e');
 
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);

@@ -240,11 +240,11 @@ describe.each(LAYOUTS)('the GPU alone, %s', (layout) => {
   test('reads the rows once for the searches of one turn, up to what its buffers hold', async () => {
     const random = seededRandom(12);
     for (const metric of METRICS) {
-      const example = randomCase(metric, 3000, 500, 10);
+      const example = randomCase(metric, 1200, 500, 10);
       const { gpu } = await uploadIn(example, { submitMs: 1e6 });
       const examples = Array.from({ length: 11 }, (_, i) => {
-        const mask = i % 4 === 1 ? { mask: makeMask(random, 3000, 0.3) } : {};
-        return { ...example, k: 3 + i, query: makeVectors('random', random, 1, 500), rowCount: 3000 - i, ...mask };
+        const mask = i % 4 === 1 ? { mask: makeMask(random, 1200, 0.3) } : {};
+        return { ...example, k: 3 + i, query: makeVectors('random', random, 1, 500), rowCount: 1200 - i, ...mask };
       });
       const ask = async (searches: Case[]) => {
         const answers = await Promise.all(searches.map((one) => gpu.search(request(one))));
@@ -260,9 +260,9 @@ describe.each(LAYOUTS)('the GPU alone, %s', (layout) => {
         expect(gpu.counters).toMatchObject({ dispatches: 6, submits: 1, maps: 1 });
       }, 60_000);
       // Those that look at few rows go their own way.
-      await ask(examples.map((one, i) => (i % 2 ? one : { ...one, mask: makeMask(random, 3000, 0.01) })));
+      await ask(examples.map((one, i) => (i % 2 ? one : { ...one, mask: makeMask(random, 1200, 0.01) })));
       gpu.close();
-      const tight = await uploadIn(example, { submitMs: 1e6, keysBytesMax: 3000 * 4 * 3 });
+      const tight = await uploadIn(example, { submitMs: 1e6, keysBytesMax: 1200 * 4 * 3 });
       const answers = await Promise.all(examples.map((one) => tight.gpu.search(request(one))));
       answers.forEach((hits, i) => {
         expect(hits && found(hits), metric).toEqual(oracle(examples[i]!));
