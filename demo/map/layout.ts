@@ -1,6 +1,6 @@
 // Where passages stand on the map: close in meaning, close on the plane. The main directions of the vectors (principal components, by subspace
 // iteration), then each passage is pulled to its nearest ones and pushed off others at random (after UMAP, McInnes et al. 2018).
-// The nearest are looked for in the two groups (spherical k-means) whose middles are nearest. Knows nothing of pages.
+// The nearest are looked for in the two groups (k-means) whose middles are nearest. Knows nothing of pages.
 
 /** Directions that nearness is judged by. */
 const DIRECTIONS = 24;

@@ -3,7 +3,8 @@
 
 const POINT_PX = 3.5;
 const FOUND_PX = 9;
-const ZOOM_MAX = 400;
+/** Pixels for a unit, at most. */
+const SCALE_MAX = 4000;
 /** How far from a point the pointer may be, CSS pixels. */
 const REACH_PX = 14;
 
@@ -100,7 +101,7 @@ export class Plot {
   zoom(factor: number, at = { x: this.canvas.clientWidth / 2, y: this.canvas.clientHeight / 2 }): void {
     const before = this.placeOf(at.x, at.y);
     this.isFitted = false;
-    this.scale = Math.min(ZOOM_MAX * 10, Math.max(1, this.scale * factor));
+    this.scale = Math.min(SCALE_MAX, Math.max(1, this.scale * factor));
     const after = this.placeOf(at.x, at.y);
     this.middle.x += before.x - after.x;
     this.middle.y += before.y - after.y;
