@@ -57,6 +57,11 @@ const SUITES = [
         args: ['--project', 'e2e', 'test/e2e/tabs.test.ts', '-t', 'come and go'],
         env: { PIRAMID_TAB_TRIALS: '15' },
       },
+      {
+        name: 'freezes',
+        args: ['--project', 'e2e', 'test/e2e/freeze.test.ts', '-t', 'while it writes'],
+        env: { PIRAMID_FREEZES: '40' },
+      },
     ],
   ],
 ];

@@ -8,11 +8,10 @@ export type Put = { store: StoreName; key: number; value: ArrayBuffer };
 
 export type Write = Put | { store: StoreName; key: number; delete: true };
 
-/** What a value must be, byte by byte, for a commit to happen. */
-export interface Expected {
+/** Where a value may stand. */
+export interface Place {
   store: StoreName;
   key: number;
-  value: ArrayBuffer;
 }
 
 export interface Backend {
@@ -23,9 +22,9 @@ export interface Backend {
   keys(store: StoreName): Promise<number[]>;
   /**
    * All writes or none; durable when it resolves. Rejects with a `PiramidError` and nothing written: with `BLOCKED` where
-   * `expected` is given and another value stands there, which is found out in the same transaction.
+   * a value stands at `vacant`, which is found out in the same transaction, without the caller: it may be frozen meanwhile.
    */
-  commit(writes: readonly Write[], expected?: Expected): Promise<void>;
+  commit(writes: readonly Write[], vacant?: Place): Promise<void>;
   /** Much has been deleted: what the storage keeps of it only while somebody is connected is to be given back. */
   release(): void;
   close(): void;
@@ -36,18 +35,14 @@ export function isFull(error: unknown): error is PiramidError {
   return error instanceof PiramidError && (error.code === 'QUOTA_EXCEEDED' || error.code === 'STORAGE_FULL');
 }
 
-/** Throws `BLOCKED` if `found` is not what `expected` says. */
-export function checkExpected({ value }: Expected, found: ArrayBuffer | undefined): void {
-  if (!sameBytes(value, found)) {
-    throw new PiramidError(
-      'BLOCKED',
-      'another tab or worker has taken the database over. Nothing was written; open it again to go on.',
-    );
-  }
+/** Of a commit, or of a look, that found a value where there was to be none. */
+export function takenOver(): PiramidError {
+  return new PiramidError(
+    'BLOCKED',
+    'another tab or worker has taken the database over. Nothing was written; open it again to go on.',
+  );
 }
 
-function sameBytes(a: ArrayBuffer, b: ArrayBuffer | undefined): boolean {
-  if (!b) return false;
-  const bytes = new Uint8Array(b);
-  return a.byteLength === b.byteLength && new Uint8Array(a).every((byte, i) => byte === bytes[i]);
+export function isTakenOver(error: unknown): boolean {
+  return error instanceof PiramidError && error.code === 'BLOCKED';
 }

@@ -14,7 +14,7 @@ import {
   spoiledBlock,
 } from './format.ts';
 import { readManifest } from './manifest.ts';
-import { FENCE_KEY, KEY_KEY, STORES, type StoreName } from './schema.ts';
+import { FENCE_KEY_FIRST, KEY_KEY, STORES, type StoreName } from './schema.ts';
 
 const CODEC = 1;
 const SALT_BYTES = 16;
@@ -107,8 +107,8 @@ class OpenEncryption implements Encryption {
         if (value) await this.findQuicker();
         return value && !isClear(store, key) ? this.decrypt(store, key, value) : value;
       },
-      commit: async (writes, expected) =>
-        inner.commit(await Promise.all(writes.map((write) => this.encrypt(write))), expected),
+      commit: async (writes, vacant) =>
+        inner.commit(await Promise.all(writes.map((write) => this.encrypt(write))), vacant),
     };
   }
 
@@ -181,9 +181,9 @@ class OpenEncryption implements Encryption {
   }
 }
 
-/** The fence and the key block itself, beside the manifest. */
+/** Fences and the key block itself, beside the manifest. */
 function isClear(store: StoreName, key: number): boolean {
-  return store === 'manifest' && (key === FENCE_KEY || key === KEY_KEY);
+  return store === 'manifest' && (key >= FENCE_KEY_FIRST || key === KEY_KEY);
 }
 
 function keyWrite(value: ArrayBuffer): Write {

@@ -1,48 +1,69 @@
 // One writer, whatever locks say: keeps an opener that lost the database from writing to it, be it a tab that was frozen
-// while another one took over, or an older tab where there are no Web Locks. A random value stands beside the manifest;
-// each opener writes its own before it reads anything, and each of its commits demands, in its own transaction, that it
-// still stands there.
-import { type Backend, checkExpected, type Expected, isFull, type Write } from './backend.ts';
+// while another one took over, or an older tab where there are no Web Locks. Each opener has a key of its own beside the
+// manifest, counted up from the one before, and each of its commits demands that nothing stands there; who opens the
+// database next puts a fence there, before it reads anything.
+import { type Backend, isFull, isTakenOver, type Place, takenOver, type Write } from './backend.ts';
 import { encodeBlock } from './format.ts';
 import { readManifest } from './manifest.ts';
-import { BALLAST_KEY, FENCE_KEY } from './schema.ts';
-
-const FENCE_BYTES = 16;
+import { BALLAST_KEY, FENCE_KEY_FIRST, FENCES_MAX, OLD_FENCE_KEY } from './schema.ts';
 
 export interface FencedBackend extends Backend {
   /** Throws `BLOCKED` if there has been another opener since. */
   checkFence(): Promise<void>;
 }
 
-/** A backend whose commits are `BLOCKED` once somebody else has opened it; fences off who did before. */
-export async function openFenced(inner: Backend): Promise<FencedBackend> {
+/**
+ * A backend whose commits are `BLOCKED` once somebody else has opened it; fences off who did before. `areOthersGone`: whether
+ * nobody else who has opened it can write any more; only then is a fence taken away.
+ */
+export async function openFenced(inner: Backend, areOthersGone = async () => false): Promise<FencedBackend> {
   await readManifest(inner); // a database that cannot be opened is left as it is
-  const slot = { store: 'manifest', key: FENCE_KEY } as const;
-  const value = newFence();
-  try {
-    await inner.commit([{ ...slot, value }]);
-  } catch (error) {
-    if (!isFull(error)) throw error;
-    // As for deletions: in a transaction of its own.
-    await inner.commit([{ store: 'chunks', key: BALLAST_KEY, delete: true }]);
-    await inner.commit([{ ...slot, value }]);
-  }
-  const expected: Expected = { ...slot, value };
+  const { store, key } = await fenceOff(inner, areOthersGone);
   return {
     kind: inner.kind,
     read: (store, key) => inner.read(store, key),
     keys: (store) => inner.keys(store),
-    commit: (writes: readonly Write[]) => inner.commit(writes, expected),
+    commit: (writes: readonly Write[]) => inner.commit(writes, { store, key }),
     release: () => inner.release(),
     close: () => inner.close(),
     async checkFence() {
-      checkExpected(expected, await inner.read(slot.store, slot.key));
+      if ((await inner.read(store, key)) !== undefined) throw takenOver();
     },
   };
 }
 
-/** Compared as a whole and never decoded, so no damage can make two of them equal. */
-function newFence(): ArrayBuffer {
-  const header = { kind: 'fence', collection: 0, key: FENCE_KEY, firstRow: 0, rowCount: 0 } as const;
-  return encodeBlock(header, crypto.getRandomValues(new Uint8Array(FENCE_BYTES)));
+/** Puts a fence where the last opener expects none. Resolves with where this one does. */
+async function fenceOff(inner: Backend, areOthersGone: () => Promise<boolean>): Promise<Place> {
+  for (;;) {
+    const fences = (await inner.keys('manifest')).filter((key) => key >= FENCE_KEY_FIRST);
+    const before = placeOf((fences.at(-1) ?? FENCE_KEY_FIRST - 1) + 1);
+    // Whoever stood behind them has opened before they were read, and is gone. The last one says how far they are counted.
+    const isLong = fences.length > FENCES_MAX;
+    const unneeded = isLong && (await areOthersGone()) ? fences.slice(0, -1).map(placeOf) : [];
+    const writes: Write[] = [
+      { ...before, value: fence(before.key) },
+      ...[placeOf(OLD_FENCE_KEY), ...unneeded].map((place) => ({ ...place, delete: true }) as const),
+    ];
+    try {
+      await inner.commit(writes, before).catch(async (error) => {
+        if (!isFull(error)) throw error;
+        // As for deletions: in a transaction of its own.
+        await inner.commit([{ store: 'chunks', key: BALLAST_KEY, delete: true }]);
+        await inner.commit(writes, before);
+      });
+      return placeOf(before.key + 1);
+    } catch (error) {
+      // Another opener was quicker: then it is the one to be fenced off.
+      if (!isTakenOver(error)) throw error;
+    }
+  }
+}
+
+function placeOf(key: number): Place {
+  return { store: 'manifest', key };
+}
+
+/** That it stands there is all it says, so no damage can change that. */
+function fence(key: number): ArrayBuffer {
+  return encodeBlock({ kind: 'fence', collection: 0, key, firstRow: 0, rowCount: 0 }, new Uint8Array(0));
 }

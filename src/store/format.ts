@@ -4,7 +4,7 @@ import { PiramidError } from '../errors.ts';
 import { Bitset } from '../structures/bitset.ts';
 import type { RecordId } from '../types.ts';
 import { crc32 } from './checksum.ts';
-import { FORMAT_READER, FORMAT_VERSION } from './schema.ts';
+import { FORMAT_VERSION, VALUE_READER } from './schema.ts';
 
 export const HEADER_BYTES = 40;
 const MAGIC = 0x44_4d_52_50; // 'PRMD', little-endian
@@ -54,7 +54,7 @@ export function sealBlock(buffer: ArrayBuffer, header: Header): void {
   const view = new DataView(buffer);
   const payload = new Uint8Array(buffer, HEADER_BYTES);
   view.setUint32(0, MAGIC, true);
-  view.setUint8(4, FORMAT_READER);
+  view.setUint8(4, VALUE_READER);
   view.setUint8(5, KINDS[header.kind]);
   view.setUint16(6, 0, true); // codec: 0 = plain bytes
   view.setUint32(8, header.collection, true);

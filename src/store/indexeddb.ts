@@ -1,9 +1,10 @@
 // The durable backend: one IndexedDB database of three object stores. Owns the connection: a dead one is dropped and
 // reopened, never retried (w3c/IndexedDB and Safari's "connection lost" made that rule). Knows nothing of what bytes mean.
-import { deleteDB, type IDBPDatabase, openDB } from 'idb';
+import { deleteDB, openDB, unwrap, wrap } from 'idb';
 import { PiramidError, toPiramidError } from '../errors.ts';
-import { type Backend, checkExpected, type Expected, type Write } from './backend.ts';
+import { type Backend, type Place, takenOver, type Write } from './backend.ts';
 import { INDEXEDDB_VERSION, STORES, type StoreName } from './schema.ts';
+import { readOnce, writeOnce } from './transaction.ts';
 
 /** Without calls for so long, a connection may rest, milliseconds. */
 const IDLE_MS = 500;
@@ -46,9 +47,9 @@ async function renewLog(): Promise<void> {
 
 class IndexedDbBackend implements Backend {
   readonly kind = 'indexeddb';
-  private connection: Promise<IDBPDatabase> | undefined;
+  private connection: Promise<IDBDatabase> | undefined;
   /** What `connection` resolved with: where it is open, requests are made at once and not a microtask later. */
-  private database: IDBPDatabase | undefined;
+  private database: IDBDatabase | undefined;
   private closed = false;
   private isReleasing = false;
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -66,13 +67,13 @@ class IndexedDbBackend implements Backend {
     this.durability = durability;
   }
 
-  connect(): Promise<IDBPDatabase> {
+  connect(): Promise<IDBDatabase> {
     if (this.closed) throw new PiramidError('CLOSED', 'the database has been closed');
     this.connection ??= this.open();
     return this.connection;
   }
 
-  private async open(): Promise<IDBPDatabase> {
+  private async open(): Promise<IDBDatabase> {
     let deleted = false;
     if (this.mayBeTorn) this.renewal = renewLog();
     this.mayBeTorn = false;
@@ -98,8 +99,8 @@ class IndexedDbBackend implements Backend {
         database.close();
         this.forget();
       });
-      this.database = database;
-      return database;
+      this.database = unwrap(database);
+      return this.database;
     } catch (error) {
       this.forget();
       if (deleted) {
@@ -113,75 +114,29 @@ class IndexedDbBackend implements Backend {
     }
   }
 
-  // A transaction that waits for its worker blocks the writes of all others, and a frozen worker lets it wait: Chromium gives
-  // up after a minute. So each is told to commit as soon as nothing can follow.
-
   async read(store: StoreName, key: number): Promise<ArrayBuffer | undefined> {
-    return this.withConnection('reading', async (db) => {
-      const transaction = db.transaction(store);
-      const value = transaction.store.get(key);
-      transaction.commit();
-      return (await value) as ArrayBuffer | undefined;
-    });
+    return this.withConnection(
+      'reading',
+      (db) => wrap(readOnce(db, store, 'get', key)) as Promise<ArrayBuffer | undefined>,
+    );
   }
 
   async keys(store: StoreName): Promise<number[]> {
-    return this.withConnection('reading keys', async (db) => {
-      const transaction = db.transaction(store);
-      const keys = transaction.store.getAllKeys();
-      transaction.commit();
-      return (await keys) as number[];
-    });
+    return this.withConnection('reading keys', (db) => wrap(readOnce(db, store, 'getAllKeys')) as Promise<number[]>);
   }
 
-  async commit(writes: readonly Write[], expected?: Expected): Promise<void> {
-    await this.withConnection('writing', async (db) => {
-      const stores = new Set(writes.map((write) => write.store));
-      if (expected) stores.add(expected.store);
-      const transaction = db.transaction([...stores], 'readwrite', { durability: this.durability });
-      // Requests of one transaction are queued at once: anything awaited in between would end it. Their own promises are not
-      // waited for: on Chromium's SQLite engine those of a transaction that fails while it commits may never settle.
-      let reason: unknown;
-      try {
-        // Answered first, before any write is final: no round trip of its own.
-        if (expected)
-          transaction
-            .objectStore(expected.store)
-            .get(expected.key)
-            .then(check, () => {});
-        for (const write of writes) {
-          const store = transaction.objectStore(write.store);
-          const request = 'value' in write ? store.put(write.value, write.key) : store.delete(write.key);
-          request.catch(() => {}); // the transaction says the same
-        }
-        if (!expected) transaction.commit();
-      } catch (error) {
-        // A put that throws would leave the ones before it to be committed.
-        stop(error);
-      }
-      function check(found: ArrayBuffer | undefined): void {
-        try {
-          checkExpected(expected!, found);
-          transaction.commit();
-        } catch (error) {
-          stop(error);
-        }
-      }
-      function stop(error: unknown): void {
-        reason = error;
-        try {
-          transaction.abort();
-        } catch {} // it is over already
-      }
-      await transaction.done.catch((error) => {
-        throw reason ?? error;
-      });
-    });
+  async commit(writes: readonly Write[], vacant?: Place): Promise<void> {
+    try {
+      await this.withConnection('writing', (db) => wrap(writeOnce(db, writes, vacant, this.durability)).done);
+    } catch (error) {
+      const isTaken = vacant && (await this.read(vacant.store, vacant.key).catch(() => undefined)) !== undefined;
+      throw isTaken ? takenOver() : error;
+    }
   }
 
   // Every operation is idempotent (values are put under keys that the caller chose), so one lost connection is one retry, and so is
   // a transaction that the browser gave up because its worker was frozen in the middle of it.
-  private async withConnection<T>(what: string, operation: (db: IDBPDatabase) => Promise<T>): Promise<T> {
+  private async withConnection<T>(what: string, operation: (db: IDBDatabase) => Promise<T>): Promise<T> {
     const connection = this.connect();
     if (this.isReleasing) this.restWhenIdle();
     try {

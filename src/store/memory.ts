@@ -1,5 +1,5 @@
 // A backend that keeps its buffers in memory and ends with the worker: `storage: 'memory'`, and tests.
-import { type Backend, checkExpected, type Expected, type Write } from './backend.ts';
+import { type Backend, type Place, takenOver, type Write } from './backend.ts';
 import { STORES, type StoreName } from './schema.ts';
 
 export class MemoryBackend implements Backend {
@@ -14,8 +14,8 @@ export class MemoryBackend implements Backend {
     return [...this.stores.get(store)!.keys()].sort((a, b) => a - b);
   }
 
-  async commit(writes: readonly Write[], expected?: Expected): Promise<void> {
-    if (expected) checkExpected(expected, this.stores.get(expected.store)!.get(expected.key));
+  async commit(writes: readonly Write[], vacant?: Place): Promise<void> {
+    if (vacant && this.stores.get(vacant.store)!.has(vacant.key)) throw takenOver();
     for (const write of writes) {
       const store = this.stores.get(write.store)!;
       if ('value' in write) store.set(write.key, write.value);

@@ -4,9 +4,11 @@
 export const INDEXEDDB_VERSION = 1;
 
 /** Format that this release writes. A reader refuses a database whose `reader` is above its own version. */
-export const FORMAT_VERSION = 3;
-/** Oldest format version whose reader understands what this release writes. */
-export const FORMAT_READER = 2;
+export const FORMAT_VERSION = 4;
+/** Oldest format version whose release may open what this one writes: those before fence each other in another way. */
+export const FORMAT_READER = 4;
+/** Oldest format version whose reader understands each value, alone or in a file. */
+export const VALUE_READER = 2;
 
 /** Object stores, each with numeric keys and ArrayBuffer values. */
 export const STORES = ['manifest', 'chunks', 'log'] as const;
@@ -19,10 +21,14 @@ export const BALLAST_BYTES = 256 << 10;
 
 /** Keys of the manifest and its copy in the store of that name. */
 export const MANIFEST_KEYS = [0, 1] as const;
-/** Key of the fence, beside them. */
-export const FENCE_KEY = 2;
+/** Key of what fenced openers up to format 3, beside them. */
+export const OLD_FENCE_KEY = 2;
 /** Key of the encrypted data key. */
 export const KEY_KEY = 3;
+/** Keys of fences are from here on, one for each opener. */
+export const FENCE_KEY_FIRST = 16;
+/** More fences than this are looked through for those that nobody needs any more. */
+export const FENCES_MAX = 4;
 
 /** Most clients whose last writes are remembered, so that a write sent again is not applied again. */
 export const ANSWERED_CLIENTS_MAX = 64;

@@ -83,11 +83,19 @@ export interface Environment {
   shards?: ShardPoolOptions;
   /** What the records are stored in. @default as the options of `open` say */
   openBackend?: (options: EngineOptions) => Promise<Backend>;
+  /** Whether nobody else who has opened the database can write to it any more. @default that is not known */
+  areOthersGone?: () => Promise<boolean>;
 }
 
 export function createEngine(
   createModelLoader: CreateModelLoader,
-  { originOf = () => null, openShard, shards = {}, openBackend = backendOf }: Environment = {},
+  {
+    originOf = () => null,
+    openShard,
+    shards = {},
+    openBackend = backendOf,
+    areOthersGone = async () => false,
+  }: Environment = {},
 ): LocalEngine {
   let database: OpenDatabase | null = null;
   const writes = new Queue();
@@ -218,7 +226,9 @@ export function createEngine(
       const { scanBudget = defaultScanBudget() } = options;
       const codersFor: CoderFor = (config, rowCount) => coderFor(config, rowCount, scanBudget);
       const [stored, devices] = await Promise.all([
-        openBackend(options).then((backend) => openStore(backend, options.key ?? null, known, codersFor)),
+        openBackend(options).then((backend) =>
+          openStore(backend, { key: options.key ?? null, known, coderFor: codersFor, areOthersGone }),
+        ),
         openDevices(options.device, openShard ? { openShard: () => openShard(options.device), shards } : {}),
       ]);
       const { store } = stored;

@@ -1,5 +1,5 @@
-// Web Locks of the worker: one says that the worker lives, one that it leads a database. Where the browser or the context
-// has no locks (plain http), there is no token, and nobody asks for the other one.
+// Web Locks of the worker: one says that the worker lives, one that it leads a database, one that it may still write to it.
+// Where the browser or the context has no locks (plain http), there is no token, and nobody asks for the other ones.
 import { awakeLockName, lifeLockName } from '../protocol.ts';
 import type { Locks, Platform } from './platform.ts';
 
@@ -53,6 +53,39 @@ export async function asleep(locks: Locks, token: string, signal: AbortSignal): 
   } finally {
     either.abort();
   }
+}
+
+export interface Opener {
+  /** Whether nobody else has opened the database who could still write to it. */
+  isAlone(): Promise<boolean>;
+  /** Nothing more will be written. */
+  leave(): void;
+}
+
+/** Says to others that this worker may write to the database, whoever holds it, until it leaves or ends. */
+export async function holdOpenerLock(locks: Locks, name: string): Promise<Opener> {
+  let leave = () => {};
+  const left = new Promise<void>((resolve) => {
+    leave = resolve;
+  });
+  await new Promise<void>((resolve, reject) => {
+    const hold = () => {
+      resolve();
+      return left;
+    };
+    locks.request(openerLockName(name), { mode: 'shared' }, hold).catch(reject);
+  });
+  return {
+    async isAlone() {
+      const { held = [] } = await locks.query();
+      return held.filter((lock) => lock.name === openerLockName(name)).length === 1;
+    },
+    leave,
+  };
+}
+
+function openerLockName(name: string): string {
+  return `piramid-opener:${name}`;
 }
 
 function databaseLockName(name: string): string {

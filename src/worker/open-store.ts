@@ -20,11 +20,22 @@ export async function backendOf({ storage, name, durability }: EngineOptions): P
   return storage === 'memory' ? new MemoryBackend() : openIndexedDb(name, durability);
 }
 
+/** What a store is opened with. */
+interface Opening {
+  /** The caller's; null without encryption. */
+  key: CryptoKey | null;
+  /** What this worker knows of the database's encryption. */
+  known: Unlocked | null;
+  coderFor: CoderFor;
+  /** Whether nobody else who has opened the database can write to it any more. */
+  areOthersGone: () => Promise<boolean>;
+}
+
 /** Throws `CORRUPT`, `NEWER_FORMAT`, `WRONG_KEY`; the backend is closed then. */
-export async function openStore(inner: Backend, key: CryptoKey | null, known: Unlocked | null, coderFor: CoderFor) {
+export async function openStore(inner: Backend, { key, known, coderFor, areOthersGone }: Opening) {
   try {
     const encryption = await openEncryption(inner, key, known);
-    const backend = await openFenced(encryption?.backend ?? inner);
+    const backend = await openFenced(encryption?.backend ?? inner, areOthersGone);
     await encryption?.establish(backend);
     const store = await Store.open(backend, mergeBlocks, coderFor);
     return { store, backend, encryption };

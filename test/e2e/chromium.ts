@@ -2,6 +2,13 @@
 import { type Browser, type BrowserContext, chromium } from 'playwright';
 import { CHROMIUM_ARGS, findChromium } from '../../tools/chromium.mjs';
 
+/** Flags that choose what Chromium keeps IndexedDB in. */
+export const ENGINES = {
+  leveldb: ['--disable-features=IdbSqliteBackingStore,IdbSqliteOnDiskRollout'],
+  sqlite: ['--enable-features=IdbSqliteBackingStore,IdbSqliteOnDiskRollout'],
+} as const;
+export type IndexedDbEngine = keyof typeof ENGINES;
+
 const executablePath = findChromium();
 const options = { ...(executablePath && { executablePath }), args: CHROMIUM_ARGS };
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { chromium } from 'playwright';
 import { CHROMIUM_ARGS, findChromium } from '../../tools/chromium.mjs';
+import { ENGINES, type IndexedDbEngine } from './chromium.ts';
 
 interface Reply {
   id?: number;
@@ -23,9 +24,10 @@ export interface DevtoolsPage {
   unfreeze(): Promise<void>;
 }
 
-export async function launchDevtools() {
+export async function launchDevtools(engine: IndexedDbEngine) {
   const profile = mkdtempSync(join(tmpdir(), 'piramid-devtools-'));
-  const args = [...CHROMIUM_ARGS, '--headless=new', '--remote-debugging-pipe', `--user-data-dir=${profile}`];
+  const flags = ['--headless=new', '--remote-debugging-pipe', `--user-data-dir=${profile}`];
+  const args = [...CHROMIUM_ARGS, ...ENGINES[engine], ...flags];
   const browser = spawn(findChromium() ?? chromium.executablePath(), args, {
     stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
     detached: true, // a group of its own

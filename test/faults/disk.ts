@@ -1,6 +1,6 @@
 // A disk in memory that tests can look into: what it held after each commit, and calls that fail on demand.
 import { PiramidError } from '../../src/errors.ts';
-import { type Backend, checkExpected, type Expected, type Write } from '../../src/store/backend.ts';
+import { type Backend, type Place, takenOver, type Write } from '../../src/store/backend.ts';
 import { STORES, type StoreName } from '../../src/store/schema.ts';
 
 /** By store, then by key. Values are never changed in place. */
@@ -34,10 +34,10 @@ export class Disk implements Backend {
     return [...this.state.get(store)!.keys()].sort((a, b) => a - b);
   }
 
-  async commit(writes: readonly Write[], expected?: Expected): Promise<void> {
+  async commit(writes: readonly Write[], vacant?: Place): Promise<void> {
     const fault = this.faultOf('commit');
     if (fault && !(fault.what === 'lost connection' && fault.arrived)) fail(fault);
-    if (expected) checkExpected(expected, this.state.get(expected.store)!.get(expected.key));
+    if (vacant && this.state.get(vacant.store)!.has(vacant.key)) throw takenOver();
     const stores = new Map([...this.state].map(([name, values]) => [name, new Map(values)]));
     for (const write of writes) {
       const store = stores.get(write.store)!;

@@ -19,17 +19,13 @@ import type { BrowserContext, Page } from 'playwright';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { seededRandom } from '../../src/structures/random.ts';
 import { serve } from '../../tools/serve.mjs';
-import { launchProfile } from '../e2e/chromium.ts';
+import { ENGINES, type IndexedDbEngine, launchProfile } from '../e2e/chromium.ts';
 import { report, SEED, trials } from './report.ts';
 
 const dist = fileURLToPath(new URL('../../dist', import.meta.url));
 const TERMINATIONS = trials('PIRAMID_TERMINATIONS', 150);
 const CRASHES = trials('PIRAMID_PAGE_CRASHES', 25);
 const KILLS = trials('PIRAMID_BROWSER_KILLS', 10);
-const ENGINES = {
-  leveldb: ['--disable-features=IdbSqliteBackingStore,IdbSqliteOnDiskRollout'],
-  sqlite: ['--enable-features=IdbSqliteBackingStore,IdbSqliteOnDiskRollout'],
-} as const;
 
 /** The beginning of a whole record (checksum, length 1000, type), which LevelDB takes for one whose writer was killed. */
 const TORN_RECORD = Buffer.from([1, 2, 3, 4, 1000 & 255, 1000 >> 8, 1, ...new Uint8Array(100).fill(7)]);
@@ -141,7 +137,7 @@ async function writeUntil(
 }
 
 /** The tests on one engine. */
-export function testKills(engine: keyof typeof ENGINES): void {
+export function testKills(engine: IndexedDbEngine): void {
   let folder: string;
   let profile: string;
   let site: Awaited<ReturnType<typeof serve>>;

@@ -1,7 +1,7 @@
 // A browser in which time is simulated: tabs with their locks, channels and timers, and one disk for all of them. Everything that happens
 // is an event, in an order that a seed decides, so that a failure can be replayed. A tab can crash between any two events, be
 // frozen with its page, or stand still without a word; what the browser does for it goes on meanwhile, as in real ones.
-import { checkExpected, type Expected, type Write } from '../../src/store/backend.ts';
+import { type Place, takenOver, type Write } from '../../src/store/backend.ts';
 import { STORES, type StoreName } from '../../src/store/schema.ts';
 import { type SeededRandom, seededRandom } from '../../src/structures/random.ts';
 import type { Channel, Locks, Platform } from '../../src/worker/platform.ts';
@@ -164,7 +164,7 @@ export class World {
   // ---- disk
 
   transact(transaction: Transaction): void {
-    if (transaction.tab.isDead) return;
+    if (transaction.tab.isDead && !transaction.tab.isHeardDead) return;
     this.transactions.push(transaction);
     this.beginNext();
   }
@@ -200,7 +200,7 @@ export class World {
     this.beginNext();
   }
 
-  /** What a tab had of the browser is free; a transaction that waited for it is aborted. */
+  /** What a tab had of the browser is free. Its transactions have been told to commit, and go on without it. */
   forget(tab: Tab): void {
     for (const name of new Set([...this.held.keys(), ...this.queues.keys()])) {
       const without = (requests: LockRequest[] = []) => requests.filter((request) => request.tab !== tab);
@@ -213,8 +213,6 @@ export class World {
         name,
         ends.filter((end) => end.tab !== tab),
       );
-    for (const transaction of [...this.running])
-      if (transaction.tab === tab && transaction.isWrite && !tab.committing.has(transaction)) this.finish(transaction);
   }
 }
 
@@ -223,8 +221,8 @@ export class Tab {
   isDead = false;
   /** Resolves with undefined when it dies. */
   readonly death: Promise<undefined>;
-  /** Transactions that the browser has been told to commit: they happen whatever becomes of the tab. */
-  readonly committing = new Set<Transaction>();
+  /** Whether what it had sent to the disk before it died arrives, late as it is. */
+  isHeardDead = false;
   readonly platform: Platform;
   private dies: (value: undefined) => void = () => {};
   private waiting: Happening[] | null = null;
@@ -289,6 +287,7 @@ export class Tab {
 
   die(): void {
     this.isDead = true;
+    this.isHeardDead = this.world.random.below(2) === 0;
     this.dies(undefined);
     this.world.later(this.world.hop() * 5, `death ${this.id}`, () => this.world.forget(this));
   }
@@ -375,27 +374,18 @@ export class Tab {
     const order = `disk ${this.id}`;
     const inTransaction = <T>(
       isWrite: boolean,
-      run: (
-        settle: { resolve: (value: T) => void; reject: (reason: unknown) => void },
-        transaction: Transaction,
-      ) => void,
+      run: (settle: { resolve: (value: T) => void; reject: (reason: unknown) => void }) => void,
     ) =>
       new Promise<T>((resolve, reject) => {
-        const transaction: Transaction = {
-          tab: this,
-          isWrite,
-          begin: (done) => {
-            const end = (settle: () => void) => {
-              this.committing.delete(transaction);
-              done();
-              this.later(world.hop(), 'disk answers', settle, order);
-            };
-            run(
-              { resolve: (value) => end(() => resolve(value)), reject: (reason) => end(() => reject(reason)) },
-              transaction,
-            );
-          },
+        const begin = (done: () => void) => {
+          const end = (settle: () => void) => {
+            done();
+            this.later(world.hop(), 'disk answers', settle, order);
+          };
+          run({ resolve: (value) => end(() => resolve(value)), reject: (reason) => end(() => reject(reason)) });
         };
+        if (this.isDead) return;
+        const transaction: Transaction = { tab: this, isWrite, begin };
         world.later(world.hop(), isWrite ? 'write' : 'read', () => world.transact(transaction), order);
       });
     return {
@@ -403,25 +393,12 @@ export class Tab {
       read: (store: StoreName, key: number) =>
         inTransaction<ArrayBuffer | undefined>(false, ({ resolve }) => resolve(world.read(store, key)?.slice(0))),
       keys: (store: StoreName) => inTransaction<number[]>(false, ({ resolve }) => resolve(world.keys(store))),
-      commit: (writes: readonly Write[], expected?: Expected) =>
-        inTransaction<void>(true, ({ resolve, reject }, transaction) => {
-          const commit = () => {
-            this.committing.add(transaction);
-            world.later(world.hop(), 'commit', () => {
-              world.apply(writes);
-              resolve();
-            });
-          };
-          if (!expected) return commit();
-          // The worker itself compares, while its transaction holds the stores.
-          const found = world.read(expected.store, expected.key);
-          this.later(world.hop(), 'compare', () => {
-            try {
-              checkExpected(expected, found);
-            } catch (error) {
-              return reject(error);
-            }
-            commit();
+      commit: (writes: readonly Write[], vacant?: Place) =>
+        inTransaction<void>(true, ({ resolve, reject }) => {
+          world.later(world.hop(), 'commit', () => {
+            if (vacant && world.read(vacant.store, vacant.key)) return reject(takenOver());
+            world.apply(writes);
+            resolve();
           });
         }),
       release() {},

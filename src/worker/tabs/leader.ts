@@ -1,9 +1,10 @@
 // The leader's side: takes the calls of followers to the engine and their answers back, and forgets followers that die.
 import { PiramidError } from '../../errors.ts';
 import { type CallId, lifeLockName, type Notice, toWire } from '../../protocol.ts';
+import { isTakenOver } from '../../store/backend.ts';
 import type { Channel, Platform } from '../platform.ts';
 import { type FollowerMessage, followerChannelName, type LeaderMessage, METHODS, TABS_PROTOCOL } from './messages.ts';
-import { isFenced, type Running, type Term } from './term.ts';
+import type { Running, Term } from './term.ts';
 
 interface Client {
   channel: Channel;
@@ -95,7 +96,7 @@ export class Leader {
       const value = await running.answer;
       this.post(client, { type: 'answer', call, value });
     } catch (error) {
-      if (isFenced(error)) this.onFenced();
+      if (isTakenOver(error)) this.onFenced();
       // That this tab closes is no answer: the next leader gives one.
       else if (!(this.closing && error instanceof PiramidError && error.code === 'CLOSED'))
         this.post(client, { type: 'error', call, error: toWire(error) });

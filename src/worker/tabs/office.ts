@@ -8,8 +8,8 @@ const GRACE_MS_MIN = 20;
 const GRACE_MS_SPREAD = 60;
 
 export interface OfficeHolder {
-  /** Its turn has come. Resolves with whether it leads now. `byForce`: another one may still believe that it does. */
-  takeOffice(byForce: boolean): Promise<boolean>;
+  /** Its turn has come, though another one may still believe to be in office. Resolves with whether it leads now. */
+  takeOffice(): Promise<boolean>;
   /** Another worker has taken the lock away. */
   onLost(): void;
 }
@@ -97,7 +97,7 @@ export class Office {
       const left = new Promise<void>((resolve) => {
         this.resign = resolve;
       });
-      if (await this.holder.takeOffice(byForce)) await left;
+      if (await this.holder.takeOffice()) await left;
     }).catch(() => {
       // Given up, or taken away by another worker.
       if (!signal.aborted) this.holder.onLost();

@@ -12,6 +12,7 @@ import {
   fromWire,
   type PageEvent,
 } from '../../protocol.ts';
+import { isTakenOver } from '../../store/backend.ts';
 import { type Unlocked, unlock } from '../../store/encryption.ts';
 import type { DatabaseStats, Device } from '../../types.ts';
 import { createEngine, type LocalEngine } from '../engine.ts';
@@ -31,7 +32,7 @@ import {
   TABS_PROTOCOL,
 } from './messages.ts';
 import { Office } from './office.ts';
-import { isFenced, LEASE_MS, Term } from './term.ts';
+import { Term } from './term.ts';
 
 /** How often a leader that owes an answer is asked for a sign of life, milliseconds. */
 const BEAT_MS = 1000;
@@ -133,12 +134,12 @@ class Tab {
     if (options.storage === 'memory' || this.token === null) {
       // Nobody to share with, or nobody who could be asked: then the newest opener has the database.
       const term = this.newTerm();
-      const opened = await term.open(options, null);
+      const opened = await term.open(options, false, null);
       this.term = term;
       return opened;
     }
     this.office = new Office(this.platform, options.name, this.token, {
-      takeOffice: (byForce) => this.takeOffice(byForce),
+      takeOffice: () => this.takeOffice(),
       onLost: () => this.lose(),
     });
     this.board = this.platform.openChannel(boardName(options.name), (message: BoardMessage) => this.onBoard(message));
@@ -227,16 +228,15 @@ class Tab {
   }
 
   /** Says whether it leads now. */
-  private async takeOffice(byForce: boolean): Promise<boolean> {
+  private async takeOffice(): Promise<boolean> {
     const term = this.newTerm();
     this.term = term;
     this.following = null;
     this.post({ type: 'busy' });
     try {
-      const opened = await term.open(this.options!, this.unlocked);
+      const opened = await term.open(this.options!, true, this.unlocked);
       this.unlocked = term.unlocked;
-      // Until whoever was in office cannot believe so any longer.
-      if (byForce) await this.platform.wait(LEASE_MS);
+      await term.outlastOthers();
       if (this.term !== term) {
         void term.close();
         return false;
@@ -318,7 +318,7 @@ class Tab {
       (value) => this.answer(call, value, 'leader'),
       (error) => {
         if (!this.calls.get(call.number)) return;
-        if (this.board && isFenced(error)) this.lose(term);
+        if (this.board && isTakenOver(error)) this.lose(term);
         if (this.term === term || this.end) return this.settle(call, () => call.reject(error));
         call.place = null;
         call.running = null;

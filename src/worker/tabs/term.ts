@@ -4,16 +4,18 @@ import { PiramidError } from '../../errors.ts';
 import type { CreateModelLoader } from '../../models/model.ts';
 import type { CallId, EngineEvent, EngineOptions, Notice } from '../../protocol.ts';
 import type { Origin } from '../../store/answered.ts';
+import { isTakenOver } from '../../store/backend.ts';
 import type { Unlocked } from '../../store/encryption.ts';
 import type { Device } from '../../types.ts';
 import { createEngine, type LocalEngine, type OpenShard } from '../engine.ts';
+import { holdOpenerLock, type Opener } from '../locks.ts';
 import type { Platform } from '../platform.ts';
 import { METHODS, type Method } from './messages.ts';
 
 /**
- * A worker that was frozen may wake up to find another one in office. So a proof that it is not so, a look at the fence,
- * holds for this long, milliseconds; who takes over by force waits as long before it answers anything. A look costs about as
- * much as an empty call.
+ * A worker that was frozen may wake up to find another one in office. So a proof that it is not so, a look for a fence,
+ * holds for this long, milliseconds; who takes over from one that may still live waits as long before it answers anything. A
+ * look costs about as much as an empty call.
  */
 export const LEASE_MS = 200;
 
@@ -27,38 +29,62 @@ export class Term {
   opened: { device: Device; uuid: string } | null = null;
   private readonly engine: LocalEngine;
   private readonly now: Platform['now'];
+  private readonly wait: Platform['wait'];
+  private readonly locks: Platform['locks'];
+  /** Null where there is nobody to share with. */
+  private opener: Opener | null = null;
+  private isClosed = false;
   private readonly origins = new Map<CallId, () => Origin>();
   private readonly listeners = new Map<CallId, (event: EngineEvent) => void>();
   private readonly onNotice: (notice: Notice) => void;
   private lastCall = 0;
   private provenAt = 0;
-  /** The look at the fence that is under way. */
+  /** The look for a fence that is under way. */
   private proof: { begun: number; done: Promise<void> } | null = null;
 
   constructor(
-    { now, openBackend }: Platform,
+    { now, wait, locks, openBackend }: Platform,
     createModelLoader: CreateModelLoader,
     openShard: OpenShard,
     onNotice: (notice: Notice) => void,
   ) {
     this.now = now;
+    this.wait = wait;
+    this.locks = locks;
     this.onNotice = onNotice;
     this.engine = createEngine(createModelLoader, {
       originOf: (call) => this.origins.get(call)?.() ?? null,
       openShard,
       openBackend,
+      areOthersGone: async () => (await this.opener?.isAlone()) ?? false,
     });
   }
 
-  /** `known`: what this worker knows of the database's encryption. */
-  async open(options: EngineOptions, known: Unlocked | null): Promise<{ device: Device; uuid: string }> {
-    this.provenAt = this.now();
-    this.opened = await this.engine.open(
-      options,
-      (event) => (event.type === 'notice' ? this.onNotice(event.notice) : this.listeners.get(event.call)?.(event)),
-      known,
-    );
-    return this.opened;
+  /** `isShared`: other workers may open the database. `known`: what this one knows of its encryption. */
+  async open(
+    options: EngineOptions,
+    isShared: boolean,
+    known: Unlocked | null,
+  ): Promise<{ device: Device; uuid: string }> {
+    if (isShared) this.opener = await holdOpenerLock(this.locks!, options.name);
+    try {
+      if (this.isClosed) throw new PiramidError('CLOSED', 'the term ended before it began');
+      this.provenAt = this.now();
+      this.opened = await this.engine.open(
+        options,
+        (event) => (event.type === 'notice' ? this.onNotice(event.notice) : this.listeners.get(event.call)?.(event)),
+        known,
+      );
+      return this.opened;
+    } catch (error) {
+      this.opener?.leave();
+      throw error;
+    }
+  }
+
+  /** Resolves once nobody else can believe to be in office: others' last proofs from before this term have run out. */
+  async outlastOthers(): Promise<void> {
+    if (this.opener && !(await this.opener.isAlone())) await this.wait(LEASE_MS);
   }
 
   /** `origin`: of a write that may be sent again. Rejects with `BLOCKED` once the term has ended by force. */
@@ -122,22 +148,19 @@ export class Term {
   }
 
   /** Finishes writes, rejects other calls with `CLOSED`. */
-  close(): Promise<void> {
-    return this.engine.close();
+  async close(): Promise<void> {
+    this.isClosed = true;
+    await this.engine.close();
+    if (this.opened) this.opener?.leave(); // one that is being opened may write yet
   }
 
   private async checkFence(begun: number): Promise<void> {
     try {
       await this.engine.checkFence();
     } catch (error) {
-      if (isFenced(error)) throw error;
+      if (isTakenOver(error)) throw error;
       // Of a storage that cannot be read, the call itself says more.
     }
     this.provenAt = begun;
   }
-}
-
-/** Whether a call failed because another worker has taken the database over. */
-export function isFenced(error: unknown): boolean {
-  return error instanceof PiramidError && error.code === 'BLOCKED';
 }

@@ -39,7 +39,7 @@ IDBDatabase.prototype.transaction = function (stores, mode, options) {
     timesOut = false;
     const error = new DOMException('Transaction timed out due to inactivity.', 'TimeoutError');
     Object.defineProperty(begun, 'error', { value: error });
-    queueMicrotask(() => begun.abort());
+    begun.commit = () => begun.abort();
   }
   return begun;
 };

@@ -13,7 +13,7 @@ import {
   spoiledBlock,
 } from '../../../src/store/format.ts';
 import { MemoryBackend } from '../../../src/store/memory.ts';
-import { FENCE_KEY, KEY_KEY, STORES, type StoreName } from '../../../src/store/schema.ts';
+import { FENCE_KEY_FIRST, KEY_KEY, STORES, type StoreName } from '../../../src/store/schema.ts';
 import { Store } from '../../../src/store/store.ts';
 import { Bitset } from '../../../src/structures/bitset.ts';
 
@@ -242,7 +242,7 @@ describe('a value', () => {
       expect(() => decodeBlock(planted, { kind: kindOf(value) })).toThrow(/^CORRUPT/);
     }
     expect(chunks.length).toBeGreaterThan(3);
-    expect((await inner.read('manifest', FENCE_KEY))!.byteLength).toBe(HEADER_BYTES + 16);
+    expect((await inner.read('manifest', FENCE_KEY_FIRST))!.byteLength).toBe(HEADER_BYTES);
   });
 });
 

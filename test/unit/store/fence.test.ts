@@ -1,12 +1,21 @@
 // Who may write, and which writes of other tabs have been applied already.
 import { expect, test } from 'vitest';
 import { countOf, decodeOrigin, encodeOrigin, type Origin, withAnswer } from '../../../src/store/answered.ts';
+import type { Backend, Write } from '../../../src/store/backend.ts';
 import { openFenced } from '../../../src/store/fence.ts';
 import { emptyManifest, manifestWrites } from '../../../src/store/manifest.ts';
 import { MemoryBackend } from '../../../src/store/memory.ts';
-import { ANSWERED_CLIENTS_MAX, FORMAT_VERSION, STORES } from '../../../src/store/schema.ts';
+import {
+  ANSWERED_CLIENTS_MAX,
+  FENCE_KEY_FIRST,
+  FENCES_MAX,
+  FORMAT_VERSION,
+  OLD_FENCE_KEY,
+  STORES,
+} from '../../../src/store/schema.ts';
 import { Store } from '../../../src/store/store.ts';
 import { Bitset } from '../../../src/structures/bitset.ts';
+import { seededRandom } from '../../../src/structures/random.ts';
 
 const CLIENT = '01234567-89ab-4cde-8f01-23456789abcd';
 const origin = (call: number, settled = 1, client = CLIENT): Origin => ({ client, call, settled });
@@ -14,6 +23,8 @@ const open = (backend: MemoryBackend) => Store.open(backend, (blocks) => blocks[
 
 /** Tells a write that was run from one that was remembered. */
 const applied = (write: Promise<void>) => write.then(() => -1);
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Everything in a backend, to see that nothing was changed. */
 async function contents(backend: MemoryBackend) {
@@ -62,6 +73,56 @@ test('whoever opens has the database alone: who opened it before writes nothing 
   expect(await contents(backend)).toEqual(before);
   await newest!.fenced.checkFence();
   await newest!.store.append(id, rows(0, 3), []);
+});
+
+const fencesOf = async (backend: Backend) => (await backend.keys('manifest')).filter((key) => key >= FENCE_KEY_FIRST);
+
+test('of openers that come at once, the last has the database, and each of the others is fenced off', async () => {
+  for (let seed = 1; seed <= 50; seed++) {
+    const random = seededRandom(seed);
+    const backend = new MemoryBackend();
+    /** Each step of an opener at another time. */
+    const late = <T>(run: () => Promise<T>) => pause(random.below(4)).then(run);
+    const slow: Backend = {
+      kind: 'memory',
+      read: (store, key) => late(() => backend.read(store, key)),
+      keys: (store) => late(() => backend.keys(store)),
+      commit: (writes, vacant) => late(() => backend.commit(writes, vacant)),
+      release() {},
+      close() {},
+    };
+    const openers = await Promise.all(Array.from({ length: 6 }, () => openFenced(slow)));
+    const write: Write = { store: 'chunks', key: 1, value: new ArrayBuffer(1) };
+    const written = await Promise.allSettled(openers.map((opener) => opener.commit([write])));
+    expect(written.filter(({ status }) => status === 'fulfilled').length).toBe(1);
+    expect(await fencesOf(backend)).toHaveLength(6);
+  }
+});
+
+test('fences are taken away when nobody needs them, but for the last, by which they are counted', async () => {
+  const backend = new MemoryBackend();
+  let areOthersGone = false;
+  const open = () => openFenced(backend, async () => areOthersGone);
+  const frozen = await open();
+  for (let i = 0; i < FENCES_MAX + 20; i++) await open();
+  const before = await fencesOf(backend);
+  expect(before).toHaveLength(FENCES_MAX + 21);
+  const write: Write = { store: 'chunks', key: 1, value: new ArrayBuffer(1) };
+  await expect(frozen.commit([write])).rejects.toThrow(/^BLOCKED/);
+  areOthersGone = true;
+  const last = await open();
+  const newest = before.at(-1)!;
+  expect(await fencesOf(backend)).toEqual([newest, newest + 1]);
+  await last.commit([write]);
+  for (let i = 0; i < 100; i++) await open();
+  expect((await fencesOf(backend)).length).toBeLessThanOrEqual(FENCES_MAX + 1);
+});
+
+test('an opener of a release that had the one fence of format 3 finds it gone', async () => {
+  const backend = new MemoryBackend();
+  await backend.commit([{ store: 'manifest', key: OLD_FENCE_KEY, value: new ArrayBuffer(56) }]);
+  await openFenced(backend);
+  expect(await backend.read('manifest', OLD_FENCE_KEY)).toBeUndefined();
 });
 
 test('a database that cannot be opened is left as it is', async () => {

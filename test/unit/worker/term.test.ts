@@ -1,11 +1,12 @@
 // A term of office that may have ended unnoticed: what a look at the fence proves, and for how long.
 import { expect, test } from 'vitest';
 import { createSharedLoads } from '../../../src/models/shared-loads.ts';
+import { isTakenOver } from '../../../src/store/backend.ts';
 import { openFenced } from '../../../src/store/fence.ts';
 import { MemoryBackend } from '../../../src/store/memory.ts';
-import { FENCE_KEY, type StoreName } from '../../../src/store/schema.ts';
+import { FENCE_KEY_FIRST, type StoreName } from '../../../src/store/schema.ts';
 import { browser } from '../../../src/worker/platform.ts';
-import { isFenced, LEASE_MS, Term } from '../../../src/worker/tabs/term.ts';
+import { LEASE_MS, Term } from '../../../src/worker/tabs/term.ts';
 
 /** Looks at the fence see what is there when they begin, and answer when they are let go. */
 class Slow extends MemoryBackend {
@@ -18,7 +19,7 @@ class Slow extends MemoryBackend {
 
   override async read(store: StoreName, key: number): Promise<ArrayBuffer | undefined> {
     const value = await super.read(store, key);
-    if (store !== 'manifest' || key !== FENCE_KEY) return value;
+    if (store !== 'manifest' || key < FENCE_KEY_FIRST) return value;
     this.looks++;
     if (this.isHeld) await this.released;
     return value;
@@ -41,13 +42,13 @@ async function openTerm() {
     () => {},
   );
   const options = { name: 'x', storage: 'memory', device: 'js', durability: 'strict', models: {} } as const;
-  await term.open(options, null);
+  await term.open(options, false, null);
   const list = () =>
     term
       .run('listCollections', [], null, () => {})
       .answer.then(
         () => 'answered',
-        (error) => (isFenced(error) ? 'BLOCKED' : String(error)),
+        (error) => (isTakenOver(error) ? 'BLOCKED' : String(error)),
       );
   return { backend, clock, list, term };
 }
