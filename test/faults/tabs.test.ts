@@ -346,3 +346,89 @@ test('a leader that was frozen for a moment does not answer from what it remembe
   }
   expect(replaced).toBeGreaterThan(30);
 });
+
+/** Opens pages one after the other, which is the order in which they wait for the lock. */
+async function openPages(world: World, count: number): Promise<Page[]> {
+  const pages: Page[] = [];
+  void (async () => {
+    while (pages.length < count) pages.push(await Page.open(world));
+  })();
+  expect(await world.run(() => pages.length === count, 20_000)).toBe(true);
+  return pages;
+}
+
+test('nor while the one who took over from it died, and the next in the queue came to office by that', async () => {
+  let mended = 0;
+  for (let seed = SEED; seed < SEED + 150; seed++) {
+    const world = new World(seed);
+    const [leader, thief, next] = (await openPages(world, 3)) as [Page, Page, Page];
+    let isWritten = false;
+    let isOver = false;
+    let stale = 0;
+    void (async () => {
+      for (; !isOver; ) {
+        const wasWritten = isWritten;
+        const { value } = (await leader.read())!;
+        if (wasWritten && (value as unknown[]).length === 0) stale++;
+        if (wasWritten) isOver = true;
+        await leader.pause(world.random.next() * 5);
+      }
+    })();
+    await world.run(() => false, world.now + world.random.next() * 100);
+    leader.freeze();
+    void next.insert(['x'], 1).then(() => {
+      isWritten = true;
+      if (leader.tab.isStanding) leader.unfreeze();
+    });
+    const isHolder = () => world.holder(`piramid:${NAME}`) !== leader.tab;
+    expect(await world.run(isHolder, world.now + 5000)).toBe(true);
+    if (world.holder(`piramid:${NAME}`) === thief.tab) mended++;
+    thief.tab.die();
+    expect(await world.run(() => isOver, world.now + 30_000)).toBe(true);
+    expect({ seed, stale }).toEqual({ seed, stale: 0 });
+  }
+  expect(mended).toBeGreaterThan(20);
+});
+
+test('a leader frozen amid a write finds its fence after however many have led since', async () => {
+  for (let seed = SEED; seed < SEED + 60; seed++) {
+    const world = new World(seed);
+    const pages = await openPages(world, 9);
+    const [frozen, ...others] = pages as [Page, ...Page[]];
+    // It has written before, and so knows where its next write goes.
+    let isReady = false;
+    void frozen.insert(['before'], 1).then(() => {
+      isReady = true;
+    });
+    expect(await world.run(() => isReady, world.now + 5000)).toBe(true);
+    // One of them is on its way, the others wait for it.
+    const waiting = ['frozen0', 'frozen1', 'frozen2', 'frozen3'];
+    for (const id of waiting) void frozen.insert([id], 1);
+    await world.run(() => false, world.now + world.random.next() * 2);
+    frozen.freeze();
+    const written = ['before'];
+    for (let i = 0; others.some(({ tab }) => !tab.isDead); i++) {
+      let isWritten = false;
+      const page = others.find(({ tab }) => !tab.isDead)!;
+      void page.insert([`o${i}`], 1).then((result) => {
+        expect(result).toEqual({});
+        isWritten = true;
+      });
+      expect(await world.run(() => isWritten, world.now + 10_000)).toBe(true);
+      written.push(`o${i}`);
+      // Whoever leads dies, and leaves its fence to the next.
+      const leader = () => others.find(({ tab }) => tab === world.holder(`piramid:${NAME}`));
+      expect(await world.run(() => leader() !== undefined, world.now + 5000)).toBe(true);
+      leader()!.tab.die();
+    }
+    frozen.unfreeze();
+    await world.run(() => false, world.now + 1000);
+    frozen.tab.die();
+    let found: unknown[] | undefined;
+    void Page.open(world).then(async (page) => {
+      found = ((await page.read())!.value as [string, number][]).map(([id]) => id);
+    });
+    expect(await world.run(() => found !== undefined, world.now + 20_000)).toBe(true);
+    expect({ seed, found: found!.toSorted() }).toEqual({ seed, found: [...written, ...waiting].toSorted() });
+  }
+}, 60_000);

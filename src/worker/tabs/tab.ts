@@ -255,15 +255,15 @@ class Tab {
     }
   }
 
-  /** Another worker has taken the database away: goes on as a follower. */
+  /** Another worker has taken the database away, perhaps before the term could begin: goes on as a follower. */
   private lose(term: Term | null = this.term): void {
-    if (!term || this.term !== term) return;
+    if (this.term !== term) return;
     this.term = null;
     this.leader?.close();
     this.leader = null;
     this.office?.leave();
     // Calls that run in it settle by that, and are sent to the new leader.
-    term.close().catch(() => {});
+    term?.close().catch(() => {});
     if (!this.isClosing || this.calls.size > 0) this.follow();
   }
 
