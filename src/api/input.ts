@@ -359,6 +359,10 @@ function checkFusion(fusion: Fusion | undefined): Fusion {
     if (typeof value !== 'number' || !Number.isFinite(value) || value < 0)
       throw invalid(`fusion: ${name}: expected a number of at least 0, got ${describe(value)}`);
   }
+  if (weighted?.vector === 0 && weighted.words === 0)
+    throw invalid(
+      'fusion.weighted: expected a weight above 0 for vector or words; with both at 0, all scores are equal',
+    );
   return rrf === undefined ? { weighted: { ...weighted } } : { rrf: { ...rrf } };
 }
 
