@@ -19,16 +19,22 @@ export interface FencedBackend extends Backend {
 export async function openFenced(inner: Backend, areOthersGone = async () => false): Promise<FencedBackend> {
   await readManifest(inner); // a database that cannot be opened is left as it is
   const { store, key } = await fenceOff(inner, areOthersGone);
+  const checkFence = async () => {
+    if ((await inner.read(store, key)) !== undefined) throw takenOver();
+  };
   return {
     kind: inner.kind,
     read: (store, key) => inner.read(store, key),
     keys: (store) => inner.keys(store),
-    commit: (writes: readonly Write[]) => inner.commit(writes, { store, key }),
+    async commit(writes: readonly Write[]) {
+      if (writes.some((write) => 'value' in write)) return inner.commit(writes, { store, key });
+      // To make room where there is none, not even for a value that goes again at once. What is deleted alone, nobody needs.
+      await checkFence();
+      await inner.commit(writes);
+    },
     release: () => inner.release(),
     close: () => inner.close(),
-    async checkFence() {
-      if ((await inner.read(store, key)) !== undefined) throw takenOver();
-    },
+    checkFence,
   };
 }
 

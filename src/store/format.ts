@@ -25,6 +25,7 @@ export const KINDS = {
   export: 12,
   end: 13,
   key: 14,
+  birth: 15,
 } as const;
 export type Kind = keyof typeof KINDS;
 

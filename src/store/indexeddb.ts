@@ -3,7 +3,8 @@
 import { deleteDB, openDB, unwrap, wrap } from 'idb';
 import { PiramidError, toPiramidError } from '../errors.ts';
 import { type Backend, type Place, takenOver, type Write } from './backend.ts';
-import { INDEXEDDB_VERSION, STORES, type StoreName } from './schema.ts';
+import { encodeBlock } from './format.ts';
+import { BIRTH_KEY, INDEXEDDB_VERSION, STORES, type StoreName } from './schema.ts';
 import { readOnce, writeOnce } from './transaction.ts';
 
 /** Without calls for so long, a connection may rest, milliseconds. */
@@ -53,8 +54,9 @@ class IndexedDbBackend implements Backend {
   private closed = false;
   private isReleasing = false;
   private timer: ReturnType<typeof setTimeout> | undefined;
-  /** Whether it has been open: if it has to be made anew after that, someone deleted it. */
+  /** Whether it has been open: if it has to be made anew after that, or somebody else has done so, it was deleted. */
   private known = false;
+  private birth: Promise<ArrayBuffer | undefined> | undefined;
   /** Whoever wrote before may have been killed in the middle of it. */
   private mayBeTorn = true;
   /** Never rejects. */
@@ -80,8 +82,10 @@ class IndexedDbBackend implements Backend {
     try {
       const database = await openDB(this.name, INDEXEDDB_VERSION, {
         upgrade: (db, _from, _to, transaction) => {
-          if (!this.known) for (const store of STORES) db.createObjectStore(store);
-          else {
+          if (!this.known) {
+            for (const store of STORES) db.createObjectStore(store);
+            transaction.objectStore('manifest').put(newBirth(), BIRTH_KEY);
+          } else {
             // Writes into an empty database would be acknowledged, and unreadable without what was before them.
             deleted = true;
             transaction.done.catch(() => {});
@@ -93,7 +97,14 @@ class IndexedDbBackend implements Backend {
           this.forget();
         },
       });
+      const birth = birthOf(unwrap(database));
+      if (this.known && !sameBytes(await this.birth, await birth)) {
+        deleted = true;
+        database.close();
+        throw new Error('another database stands in its place');
+      }
       this.known = true;
+      this.birth = birth;
       // Someone deletes the database: give way, or both wait for ever.
       database.addEventListener('versionchange', () => {
         database.close();
@@ -127,15 +138,16 @@ class IndexedDbBackend implements Backend {
 
   async commit(writes: readonly Write[], vacant?: Place): Promise<void> {
     try {
-      await this.withConnection('writing', (db) => wrap(writeOnce(db, writes, vacant, this.durability)).done);
+      await this.withConnection('writing', (db) => ended(writeOnce(db, writes, vacant, this.durability)));
     } catch (error) {
       const isTaken = vacant && (await this.read(vacant.store, vacant.key).catch(() => undefined)) !== undefined;
       throw isTaken ? takenOver() : error;
     }
   }
 
-  // Every operation is idempotent (values are put under keys that the caller chose), so one lost connection is one retry, and so is
-  // a transaction that the browser gave up because its worker was frozen in the middle of it.
+  // Every operation is idempotent (values are put under keys that the caller chose; whose fence met itself takes it for another
+  // opener's, and puts the next), so one lost connection is one retry, and so is a transaction that the browser gave up because
+  // its worker was frozen in the middle of it.
   private async withConnection<T>(what: string, operation: (db: IDBDatabase) => Promise<T>): Promise<T> {
     const connection = this.connect();
     if (this.isReleasing) this.restWhenIdle();
@@ -184,6 +196,33 @@ class IndexedDbBackend implements Backend {
       () => {},
     );
   }
+}
+
+function newBirth(): ArrayBuffer {
+  const header = { kind: 'birth', collection: 0, key: BIRTH_KEY, firstRow: 0, rowCount: 0 } as const;
+  return encodeBlock(header, crypto.getRandomValues(new Uint8Array(16)));
+}
+
+/** Undefined in a database that an older release made. */
+function birthOf(db: IDBDatabase): Promise<ArrayBuffer | undefined> {
+  const birth = wrap(readOnce(db, 'manifest', 'get', BIRTH_KEY)) as Promise<ArrayBuffer | undefined>;
+  birth.catch(() => {}); // whoever waits for it is told
+  return birth;
+}
+
+function sameBytes(a: ArrayBuffer | undefined, b: ArrayBuffer | undefined): boolean {
+  if (!a || !b) return a === b;
+  const bytes = new Uint8Array(b);
+  return a.byteLength === b.byteLength && new Uint8Array(a).every((byte, i) => byte === bytes[i]);
+}
+
+/** By its own word alone: what its requests say comes before it knows why it failed, or never (Chromium's SQLite engine). */
+function ended(transaction: IDBTransaction): Promise<void> {
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve();
+    transaction.onabort = () =>
+      reject(transaction.error ?? new DOMException('The transaction was aborted.', 'AbortError'));
+  });
 }
 
 function isConnectionLost(error: unknown): boolean {

@@ -25,9 +25,11 @@ export const MANIFEST_KEYS = [0, 1] as const;
 export const OLD_FENCE_KEY = 2;
 /** Key of the encrypted data key. */
 export const KEY_KEY = 3;
+/** Key of random bytes that were written when the IndexedDB database was made: another one has others. */
+export const BIRTH_KEY = 4;
 /** Keys of fences are from here on, one for each opener. */
 export const FENCE_KEY_FIRST = 16;
-/** More fences than this are looked through for those that nobody needs any more. */
+/** Where there are more fences than this, all but the last are taken away, once nobody needs them any more. */
 export const FENCES_MAX = 4;
 
 /** Most clients whose last writes are remembered, so that a write sent again is not applied again. */

@@ -1,13 +1,14 @@
 // Transactions that no freeze can leave half made. A browser may freeze a worker in the middle of its JavaScript (Chromium does
 // so by an interrupt of V8), and a transaction that was begun and never told to commit holds up the writes of all other tabs,
 // in Chromium for a minute. V8 looks for interrupts where a function or a turn of a loop begins. So between the beginning of a
-// transaction and its `commit` here are calls of the browser's own functions alone, one after the other: no function of ours, no
-// loop, not even `bind`. `test/e2e/freeze.test.ts` freezes a leader that does nothing but write.
+// transaction and its `commit` here are calls of the browser's own functions alone, one after the other: no function of ours, not
+// even `bind`, and a loop only for what is left where a transaction has more than 16 requests beside those of chunks.
+// `test/e2e/freeze.test.ts` freezes a leader that does nothing but write.
 import type { Place, Write } from './backend.ts';
 import { STORES, type StoreName } from './schema.ts';
 
-/** More chunks than this are put by `Map.forEach`, which looks for interrupts once, before the first. */
-const FEW_CHUNKS = 8;
+/** More chunks than this are put, or deleted, by `forEach`, which looks for interrupts once, before the first. */
+const FEW_CHUNKS = 4;
 
 const { apply } = Reflect;
 
@@ -40,8 +41,9 @@ export function writeOnce(
   vacant: Place | undefined,
   durability: 'strict' | 'relaxed',
 ): IDBTransaction {
-  const { names, requests, chunks } = prepare(writes, vacant);
+  const { names, requests, chunks, ranges } = prepare(writes, vacant);
   const putChunk = IDBObjectStore.prototype.put as (value: ArrayBuffer, key: number) => void;
+  const deleteRange = IDBObjectStore.prototype.delete as (range: IDBKeyRange) => void;
   const [first, second, third] = names;
   const chunkStore = names.indexOf('chunks');
   const [r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, r12, r13, r14, r15, ...rest] = requests;
@@ -54,6 +56,7 @@ export function writeOnce(
       second && transaction.objectStore(second),
       third && transaction.objectStore(third),
     ];
+    if (ranges) ranges.forEach(deleteRange, stores[chunkStore]);
     if (chunks) chunks.forEach(putChunk, stores[chunkStore]);
     if (r0) apply(r0.method, stores[r0.store], r0.args);
     if (r1) apply(r1.method, stores[r1.store], r1.args);
@@ -83,7 +86,7 @@ export function writeOnce(
   return transaction;
 }
 
-/** `chunks`: values by key, to be put first; null where there are few. */
+/** `ranges`, `chunks`: chunks to be deleted, and put, before all else; null where there are few. */
 function prepare(writes: readonly Write[], vacant: Place | undefined) {
   const { add, put, delete: remove } = IDBObjectStore.prototype;
   const places = vacant ? [...writes, vacant] : writes;
@@ -95,15 +98,18 @@ function prepare(writes: readonly Write[], vacant: Place | undefined) {
     requests.push({ method: remove, store, args: [vacant.key] });
   }
   let chunks: Map<number, ArrayBuffer> | null = null;
+  let ranges: IDBKeyRange[] | null = null;
   for (const [store, name] of names.entries()) {
     const last = new Map(writes.filter((write) => write.store === name).map((write) => [write.key, write]));
     const puts = [...last.values()].filter((write) => 'value' in write);
     const deleted = [...last.values()].filter((write) => !('value' in write)).map(({ key }) => key);
-    for (const range of rangesOf(deleted)) requests.push({ method: remove, store, args: [range] });
+    const deletedRanges = rangesOf(deleted);
+    if (name === 'chunks' && deletedRanges.length > FEW_CHUNKS) ranges = deletedRanges;
+    else for (const range of deletedRanges) requests.push({ method: remove, store, args: [range] });
     if (name === 'chunks' && puts.length > FEW_CHUNKS) chunks = new Map(puts.map(({ key, value }) => [key, value]));
     else for (const { key, value } of puts) requests.push({ method: put, store, args: [value, key] });
   }
-  return { names, requests, chunks };
+  return { names, requests, chunks, ranges };
 }
 
 /** Keys that follow each other as one. */

@@ -225,12 +225,19 @@ export function createEngine(
       if (database) throw new PiramidError('CONFLICT', 'this worker has a database open already');
       const { scanBudget = defaultScanBudget() } = options;
       const codersFor: CoderFor = (config, rowCount) => coderFor(config, rowCount, scanBudget);
-      const [stored, devices] = await Promise.all([
+      const opening = [
         openBackend(options).then((backend) =>
           openStore(backend, { key: options.key ?? null, known, coderFor: codersFor, areOthersGone }),
         ),
         openDevices(options.device, openShard ? { openShard: () => openShard(options.device), shards } : {}),
-      ]);
+      ] as const;
+      const [stored, devices] = await Promise.all(opening).catch(async (error) => {
+        // Nobody opens it behind the back of who was told that it failed.
+        const [store, devices] = await Promise.allSettled(opening);
+        if (store.status === 'fulfilled') store.value.store.close();
+        if (devices.status === 'fulfilled') devices.value.close();
+        throw error;
+      });
       const { store } = stored;
       const models = createModelLoader(options.models);
       const transfers = new Transfers(store, writes, codersFor);

@@ -65,6 +65,7 @@ export interface Opener {
 /** Says to others that this worker may write to the database, whoever holds it, until it leaves or ends. */
 export async function holdOpenerLock(locks: Locks, name: string): Promise<Opener> {
   let leave = () => {};
+  let isHeld = true;
   const left = new Promise<void>((resolve) => {
     leave = resolve;
   });
@@ -78,9 +79,12 @@ export async function holdOpenerLock(locks: Locks, name: string): Promise<Opener
   return {
     async isAlone() {
       const { held = [] } = await locks.query();
-      return held.filter((lock) => lock.name === openerLockName(name)).length === 1;
+      return isHeld && held.filter((lock) => lock.name === openerLockName(name)).length === 1;
     },
-    leave,
+    leave() {
+      isHeld = false;
+      leave();
+    },
   };
 }
 

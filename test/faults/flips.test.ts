@@ -23,7 +23,7 @@ test('a flipped bit is found, wherever it is', async () => {
     await operation.run(engine);
   }
   const values = [...disk.state].flatMap(([store, byKey]) => [...byKey.keys()].map((key) => ({ store, key })));
-  // Two hold nothing of the database's: the reserve, and the fence, which every opener writes anew.
+  // Two hold nothing of the database's: the reserve, and fences, which are never read.
   const holding = values.filter(
     ({ store, key }) =>
       !(store === 'chunks' && key === BALLAST_KEY) && !(store === 'manifest' && key >= FENCE_KEY_FIRST),

@@ -98,9 +98,10 @@ export class Office {
         this.resign = resolve;
       });
       if (await this.holder.takeOffice()) await left;
-    }).catch(() => {
-      // Given up, or taken away by another worker.
-      if (!signal.aborted) this.holder.onLost();
+    }).catch((error) => {
+      // Taken away by another worker, or given up, or there are no locks any more.
+      const isStolen = error instanceof DOMException && error.name === 'AbortError';
+      if (isStolen && !signal.aborted && this.candidacy === candidacy) this.holder.onLost();
     });
     void this.watchHolder();
   }

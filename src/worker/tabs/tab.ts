@@ -238,7 +238,7 @@ class Tab {
       this.unlocked = term.unlocked;
       await term.outlastOthers();
       if (this.term !== term) {
-        void term.close();
+        term.close().catch(() => {});
         return false;
       }
       this.leader = new Leader(this.platform, term, () => this.lose(term));
@@ -246,6 +246,7 @@ class Tab {
       this.take(opened);
       return true;
     } catch (error) {
+      term.close().catch(() => {});
       if (this.term === term) {
         this.term = null;
         this.office?.giveUp();

@@ -34,6 +34,7 @@ export class Term {
   /** Null where there is nobody to share with. */
   private opener: Opener | null = null;
   private isClosed = false;
+  private closing: Promise<void> | null = null;
   private readonly origins = new Map<CallId, () => Origin>();
   private readonly listeners = new Map<CallId, (event: EngineEvent) => void>();
   private readonly onNotice: (notice: Notice) => void;
@@ -147,11 +148,18 @@ export class Term {
     return this.proof.done;
   }
 
-  /** Finishes writes, rejects other calls with `CLOSED`. */
+  /** Finishes writes, rejects other calls with `CLOSED`. One that is being opened has to be closed again when it is open. */
   async close(): Promise<void> {
     this.isClosed = true;
-    await this.engine.close();
-    if (this.opened) this.opener?.leave(); // one that is being opened may write yet
+    if (this.opened) await (this.closing ??= this.end());
+  }
+
+  private async end(): Promise<void> {
+    try {
+      await this.engine.close();
+    } finally {
+      this.opener?.leave();
+    }
   }
 
   private async checkFence(begun: number): Promise<void> {

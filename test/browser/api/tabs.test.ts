@@ -54,6 +54,14 @@ async function openTabs(count: number): Promise<Tab[]> {
   return tabs;
 }
 
+function deleteDatabase(name: string): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const deletion = indexedDB.deleteDatabase(`piramid:${name}`);
+    deletion.onsuccess = resolve;
+    deletion.onerror = reject;
+  });
+}
+
 const role = async (tab: Tab) => (await tab.db.stats()).role;
 
 describe('tabs that share a database', () => {
@@ -251,11 +259,7 @@ describe('when the leader goes', () => {
     const name = freshName();
     const [a, b] = [await openTab(name), await openTab(name)];
     await a.c.upsert(records(5));
-    await new Promise((resolve, reject) => {
-      const deletion = indexedDB.deleteDatabase(`piramid:${name}`);
-      deletion.onsuccess = resolve;
-      deletion.onerror = reject;
-    });
+    await deleteDatabase(name);
     for (const { c } of [a, b]) expect(await codeOf(c.upsert(records(1)))).toBe('DATA_LOSS');
     a.worker.terminate();
     expect(await codeOf(b.c.upsert(records(1)))).toBe('DATA_LOSS');
@@ -280,4 +284,19 @@ test('without Web Locks the newest opener has the database, and older ones lose 
   expect(await again.c.count()).toBe(10);
   await again.c.upsert(records(1, 10));
   expect(await codeOf(newer.c.upsert(records(1, 11)))).toBe('BLOCKED');
+});
+
+test('without Web Locks, who had the database before it was deleted writes nothing into the one that was made after it', async () => {
+  const name = freshName();
+  const older = await openTab(name, { locks: false });
+  await older.c.upsert(records(5));
+  await deleteDatabase(name);
+  const newer = await openTab(name, { locks: false });
+  await newer.c.upsert(records(3));
+  expect(await codeOf(older.c.upsert(records(5, 100)))).toBe('DATA_LOSS');
+  expect(await codeOf(older.db.collection('d', { dimension: 3 }))).toBe('DATA_LOSS');
+  await newer.c.upsert(records(1, 3));
+  const again = await openTab(name, { locks: false });
+  expect(await again.c.count()).toBe(4);
+  expect((await again.db.listCollections()).map((collection) => collection.name)).toEqual(['c']);
 });

@@ -1,7 +1,8 @@
 // Who may write, and which writes of other tabs have been applied already.
 import { expect, test } from 'vitest';
+import { PiramidError } from '../../../src/errors.ts';
 import { countOf, decodeOrigin, encodeOrigin, type Origin, withAnswer } from '../../../src/store/answered.ts';
-import type { Backend, Write } from '../../../src/store/backend.ts';
+import type { Backend, Place, Write } from '../../../src/store/backend.ts';
 import { openFenced } from '../../../src/store/fence.ts';
 import { emptyManifest, manifestWrites } from '../../../src/store/manifest.ts';
 import { MemoryBackend } from '../../../src/store/memory.ts';
@@ -116,6 +117,28 @@ test('fences are taken away when nobody needs them, but for the last, by which t
   await last.commit([write]);
   for (let i = 0; i < 100; i++) await open();
   expect((await fencesOf(backend)).length).toBeLessThanOrEqual(FENCES_MAX + 1);
+});
+
+test('what is only deleted needs no room, and is fenced all the same', async () => {
+  class Full extends MemoryBackend {
+    isFull = false;
+    override async commit(writes: readonly Write[], vacant?: Place): Promise<void> {
+      if (this.isFull && (vacant || writes.some((write) => 'value' in write)))
+        throw new PiramidError('QUOTA_EXCEEDED', 'full');
+      return super.commit(writes, vacant);
+    }
+  }
+  const backend = new Full();
+  const fenced = await openFenced(backend);
+  await fenced.commit([{ store: 'chunks', key: 1, value: new ArrayBuffer(1) }]);
+  backend.isFull = true;
+  await fenced.commit([{ store: 'chunks', key: 1, delete: true }]);
+  expect(await backend.keys('chunks')).toEqual([]);
+  backend.isFull = false;
+  await openFenced(backend);
+  await backend.commit([{ store: 'chunks', key: 1, value: new ArrayBuffer(1) }]);
+  await expect(fenced.commit([{ store: 'chunks', key: 1, delete: true }])).rejects.toThrow(/^BLOCKED/);
+  expect(await backend.keys('chunks')).toEqual([1]);
 });
 
 test('an opener of a release that had the one fence of format 3 finds it gone', async () => {

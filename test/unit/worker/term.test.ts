@@ -5,8 +5,10 @@ import { isTakenOver } from '../../../src/store/backend.ts';
 import { openFenced } from '../../../src/store/fence.ts';
 import { MemoryBackend } from '../../../src/store/memory.ts';
 import { FENCE_KEY_FIRST, type StoreName } from '../../../src/store/schema.ts';
+import { holdOpenerLock } from '../../../src/worker/locks.ts';
 import { browser } from '../../../src/worker/platform.ts';
 import { LEASE_MS, Term } from '../../../src/worker/tabs/term.ts';
+import { World } from '../../faults/world.ts';
 
 /** Looks at the fence see what is there when they begin, and answer when they are let go. */
 class Slow extends MemoryBackend {
@@ -83,4 +85,23 @@ test('a look that began before the worker was frozen proves nothing afterwards',
   // Nor does the old look count as one of now, when it ends.
   expect(await list()).toBe('BLOCKED');
   await term.close();
+});
+
+test('who has left is not alone, whoever else is there', async () => {
+  const world = new World(1);
+  const [a, b] = [world.newTab(), world.newTab()].map(({ platform }) => holdOpenerLock(platform.locks!, 'x'));
+  const inWorld = async <T>(promise: Promise<T>): Promise<T> => {
+    let isSettled = false;
+    void promise.finally(() => {
+      isSettled = true;
+    });
+    expect(await world.run(() => isSettled, world.now + 1000)).toBe(true);
+    return promise;
+  };
+  const [first, second] = [await inWorld(a!), await inWorld(b!)];
+  expect(await inWorld(first.isAlone())).toBe(false);
+  second.leave();
+  await world.run(() => false, world.now + 100);
+  expect(await inWorld(first.isAlone())).toBe(true);
+  expect(await inWorld(second.isAlone())).toBe(false);
 });
