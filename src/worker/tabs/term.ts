@@ -151,7 +151,9 @@ export class Term {
   /** Finishes writes, rejects other calls with `CLOSED`. One that is being opened has to be closed again when it is open. */
   async close(): Promise<void> {
     this.isClosed = true;
-    if (this.opened) await (this.closing ??= this.end());
+    if (!this.opened) return;
+    this.closing ??= this.end();
+    await this.closing;
   }
 
   private async end(): Promise<void> {

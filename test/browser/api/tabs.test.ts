@@ -120,7 +120,9 @@ describe('tabs that share a database', () => {
   test('cancel their own calls, and only those', async () => {
     const [a, b] = await openTabs(2);
     const controller = new AbortController();
-    // The second write of each waits in the leader's queue behind the first; 100 more wait in their own tab for room.
+    // The leader finds calls and cancellations together when it goes on. The second write of each waits in its queue behind the
+    // first; 100 more wait in their own tab for room.
+    await a!.fault({ freezeMs: 1000 });
     const kept = [a!.c.upsert(records(3000)), a!.c.upsert(records(10, 3000))];
     const first = b!.c.upsert(records(3000, 4000));
     const others = Array.from({ length: 100 }, (_, i) =>
