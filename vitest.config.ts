@@ -14,8 +14,8 @@ const plugins = sources();
 const shared = process.env.PIRAMID_MODELS ?? fileURLToPath(new URL('../shared/models', import.meta.url));
 const sharedModels = existsSync(shared) ? shared.replace(/\/$/, '') : '';
 /** Seeded cases for each precision on WebGPU, and device losses: software adapters are slow. `npm run test:faults` takes more. */
-const gpuCases = Number(process.env.PIRAMID_GPU_CASES ?? 80);
-const gpuLosses = Number(process.env.PIRAMID_GPU_LOSSES ?? 16);
+const gpuCases = Number(process.env.PIRAMID_GPU_CASES ?? 60);
+const gpuLosses = Number(process.env.PIRAMID_GPU_LOSSES ?? 8);
 
 export default defineConfig({
   cacheDir: '.cache/vite',

@@ -262,7 +262,7 @@ describe('one database', () => {
 });
 
 test('no acknowledged write is lost when the worker dies at any moment, and what is left is a prefix', async () => {
-  for (let trial = 0; trial < 8; trial++) {
+  for (let trial = 0; trial < 5; trial++) {
     const name = freshName();
     let worker: Worker | undefined;
     const db = await open(name, { worker: () => (worker = engineWorker()), device: 'wasm' });
@@ -279,7 +279,7 @@ test('no acknowledged write is lost when the worker dies at any moment, and what
         acknowledged = i + 1;
       }
     })().catch(() => {});
-    await new Promise((resolve) => setTimeout(resolve, 40 + trial * 45));
+    await new Promise((resolve) => setTimeout(resolve, 40 + trial * 80));
     worker!.terminate();
     await writing;
 
