@@ -30,7 +30,7 @@ const SUITES = [
           '-t',
           'seeded cases',
         ],
-        env: { PIRAMID_GPU_CASES: '2500' }, // of each of four tiers, in each of two layouts
+        env: { PIRAMID_GPU_CASES: '1250' }, // of each of four tiers, in each of two layouts
       },
     ],
     [
@@ -55,12 +55,12 @@ const SUITES = [
       {
         name: 'tabs',
         args: ['--project', 'e2e', 'test/e2e/tabs.test.ts', '-t', 'come and go'],
-        env: { PIRAMID_TAB_TRIALS: '15' },
+        env: { PIRAMID_TAB_TRIALS: '10' },
       },
       {
         name: 'freezes',
         args: ['--project', 'e2e', 'test/e2e/freeze.test.ts', '-t', 'while it writes'],
-        env: { PIRAMID_FREEZES: '40' },
+        env: { PIRAMID_FREEZES: '12' },
       },
     ],
   ],
