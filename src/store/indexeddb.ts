@@ -1,6 +1,6 @@
 // The durable backend: one IndexedDB database of three object stores. Owns the connection: a dead one is dropped and
 // reopened, never retried (w3c/IndexedDB and Safari's "connection lost" made that rule). Knows nothing of what bytes mean.
-import { deleteDB, openDB, unwrap, wrap } from 'idb';
+import { deleteDB, type IDBPDatabase, openDB, unwrap, wrap } from 'idb';
 import { PiramidError, toPiramidError } from '../errors.ts';
 import { type Backend, type Place, takenOver, type Write } from './backend.ts';
 import { encodeBlock } from './format.ts';
@@ -56,7 +56,8 @@ class IndexedDbBackend implements Backend {
   private timer: ReturnType<typeof setTimeout> | undefined;
   /** Whether it has been open: if it has to be made anew after that, or somebody else has done so, it was deleted. */
   private known = false;
-  private birth: Promise<ArrayBuffer | undefined> | undefined;
+  /** Its mark; undefined in one that an older release made. */
+  private birth: ArrayBuffer | undefined;
   /** Whoever wrote before may have been killed in the middle of it. */
   private mayBeTorn = true;
   /** Never rejects. */
@@ -77,10 +78,11 @@ class IndexedDbBackend implements Backend {
 
   private async open(): Promise<IDBDatabase> {
     let deleted = false;
+    let database: IDBPDatabase | undefined;
     if (this.mayBeTorn) this.renewal = renewLog();
     this.mayBeTorn = false;
     try {
-      const database = await openDB(this.name, INDEXEDDB_VERSION, {
+      database = await openDB(this.name, INDEXEDDB_VERSION, {
         upgrade: (db, _from, _to, transaction) => {
           if (!this.known) {
             for (const store of STORES) db.createObjectStore(store);
@@ -97,22 +99,21 @@ class IndexedDbBackend implements Backend {
           this.forget();
         },
       });
-      const birth = birthOf(unwrap(database));
-      if (this.known && !sameBytes(await this.birth, await birth)) {
-        deleted = true;
-        database.close();
-        throw new Error('another database stands in its place');
-      }
-      this.known = true;
-      this.birth = birth;
+      const connected = unwrap(database);
       // Someone deletes the database: give way, or both wait for ever.
-      database.addEventListener('versionchange', () => {
-        database.close();
+      connected.addEventListener('versionchange', () => {
+        connected.close();
         this.forget();
       });
-      this.database = unwrap(database);
-      return this.database;
+      const birth = (await wrap(readOnce(connected, 'manifest', 'get', BIRTH_KEY))) as ArrayBuffer | undefined;
+      deleted = this.known && !sameBytes(this.birth, birth);
+      if (deleted) throw new Error('another database stands in its place');
+      this.known = true;
+      this.birth = birth;
+      this.database = connected;
+      return connected;
     } catch (error) {
+      database?.close();
       this.forget();
       if (deleted) {
         throw new PiramidError(
@@ -201,13 +202,6 @@ class IndexedDbBackend implements Backend {
 function newBirth(): ArrayBuffer {
   const header = { kind: 'birth', collection: 0, key: BIRTH_KEY, firstRow: 0, rowCount: 0 } as const;
   return encodeBlock(header, crypto.getRandomValues(new Uint8Array(16)));
-}
-
-/** Undefined in a database that an older release made. */
-function birthOf(db: IDBDatabase): Promise<ArrayBuffer | undefined> {
-  const birth = wrap(readOnce(db, 'manifest', 'get', BIRTH_KEY)) as Promise<ArrayBuffer | undefined>;
-  birth.catch(() => {}); // whoever waits for it is told
-  return birth;
 }
 
 function sameBytes(a: ArrayBuffer | undefined, b: ArrayBuffer | undefined): boolean {
