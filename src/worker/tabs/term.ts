@@ -158,6 +158,8 @@ export class Term {
 
   private async end(): Promise<void> {
     try {
+      // Writes that wait for it came before the end: the engine is to have them, and finish them.
+      await this.proof?.done.catch(() => {});
       await this.engine.close();
     } finally {
       this.opener?.leave();

@@ -81,9 +81,13 @@ describe('every call settles', () => {
     await db.close();
   });
 
-  test('when the database is closed', async () => {
+  test.each([
+    ['at once', 0],
+    ['after a rest, when the worker has to prove that it is still in office', 300],
+  ])('when the database is closed %s', async (_, restMs) => {
     const db = await openFresh();
     const c = await db.collection('c', { dimension: 3 });
+    await new Promise((resolve) => setTimeout(resolve, restMs));
     const write = c.upsert(records(500));
     const closing = Promise.all([db.close(), db.close()]);
     expect(await codeOf(c.upsert(records(1)))).toBe('CLOSED');
