@@ -5,11 +5,13 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
+import { bundledWorkers } from './tools/bundled-workers.ts';
 import { CHROMIUM_ARGS, findChromium } from './tools/chromium.mjs';
 import { alias, sources } from './vite.config.ts';
 
 const chromium = findChromium();
 const plugins = sources();
+const worker = { format: 'es', plugins: sources } as const;
 /** Real models of this machine, outside the project; tests on them skip without. */
 const shared = process.env.PIRAMID_MODELS ?? fileURLToPath(new URL('../shared/models', import.meta.url));
 const sharedModels = existsSync(shared) ? shared.replace(/\/$/, '') : '';
@@ -36,10 +38,10 @@ export default defineConfig({
         },
       },
       {
-        plugins,
+        plugins: [...plugins, bundledWorkers({ resolve: { alias }, plugins, worker })],
         resolve: { alias },
         cacheDir: '.cache/vite',
-        worker: { format: 'es', plugins: sources },
+        worker,
         server: { fs: { allow: ['.', ...(sharedModels ? [sharedModels] : [])] } },
         // Bundled ahead, its dynamic import would reload the page in the middle of a test.
         optimizeDeps: { exclude: ['@huggingface/transformers'] },
