@@ -18,6 +18,8 @@ export interface Backend {
   readonly kind: 'indexeddb' | 'memory';
   /** Undefined where there is no such key. The buffer is the caller's own. */
   read(store: StoreName, key: number): Promise<ArrayBuffer | undefined>;
+  /** All values from that key on, ascending, as they stand at one moment. One that cannot be read fails them all. */
+  readAll(store: StoreName, firstKey: number): Promise<Map<number, ArrayBuffer>>;
   /** Ascending. */
   keys(store: StoreName): Promise<number[]>;
   /**

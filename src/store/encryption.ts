@@ -105,7 +105,15 @@ class OpenEncryption implements Encryption {
       read: async (store, key) => {
         const value = await inner.read(store, key);
         if (value) await this.findQuicker();
-        return value && !isClear(store, key) ? this.decrypt(store, key, value) : value;
+        return value && this.decrypt(store, key, value);
+      },
+      readAll: async (store, firstKey) => {
+        const values = await inner.readAll(store, firstKey);
+        if (values.size > 0) await this.findQuicker();
+        const decrypted = [...values].map(
+          async ([key, value]) => [key, await this.decrypt(store, key, value)] as const,
+        );
+        return new Map(await Promise.all(decrypted));
       },
       commit: async (writes, vacant) =>
         inner.commit(await Promise.all(writes.map((write) => this.encrypt(write))), vacant),
@@ -154,7 +162,7 @@ class OpenEncryption implements Encryption {
   /** What cannot be decrypted comes back as what it is: a value whose payload is damaged. */
   private async decrypt(store: StoreName, key: number, value: ArrayBuffer): Promise<ArrayBuffer> {
     const codec = codecOf(value);
-    if (codec === undefined) return value;
+    if (codec === undefined || isClear(store, key)) return value;
     const header = new Uint8Array(value, 0, HEADER_BYTES);
     const payload = new Uint8Array(value, HEADER_BYTES);
     if (codec !== CODEC || payload.length < IV_BYTES + TAG_BYTES) return spoiledBlock(value);

@@ -25,6 +25,7 @@ export async function openFenced(inner: Backend, areOthersGone = async () => fal
   return {
     kind: inner.kind,
     read: (store, key) => inner.read(store, key),
+    readAll: (store, firstKey) => inner.readAll(store, firstKey),
     keys: (store) => inner.keys(store),
     async commit(writes: readonly Write[]) {
       if (writes.some((write) => 'value' in write)) return inner.commit(writes, { store, key });

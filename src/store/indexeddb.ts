@@ -5,7 +5,7 @@ import { PiramidError, toPiramidError } from '../errors.ts';
 import { type Backend, type Place, takenOver, type Write } from './backend.ts';
 import { encodeBlock } from './format.ts';
 import { BIRTH_KEY, INDEXEDDB_VERSION, STORES, type StoreName } from './schema.ts';
-import { readOnce, writeOnce } from './transaction.ts';
+import { readAllOnce, readOnce, writeOnce } from './transaction.ts';
 
 /** Without calls for so long, a connection may rest, milliseconds. */
 const IDLE_MS = 500;
@@ -131,6 +131,14 @@ class IndexedDbBackend implements Backend {
       'reading',
       (db) => wrap(readOnce(db, store, 'get', key)) as Promise<ArrayBuffer | undefined>,
     );
+  }
+
+  async readAll(store: StoreName, firstKey: number): Promise<Map<number, ArrayBuffer>> {
+    const [keys, values] = await this.withConnection('reading', (db) => {
+      const { keys, values } = readAllOnce(db, store, firstKey);
+      return Promise.all([wrap(keys), wrap(values)]) as Promise<[number[], ArrayBuffer[]]>;
+    });
+    return new Map(keys.map((key, i) => [key, values[i]!]));
   }
 
   async keys(store: StoreName): Promise<number[]> {

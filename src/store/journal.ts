@@ -82,13 +82,6 @@ export class Journal {
     return this.logBytes >= LOG_BYTES_MAX || this.nextLogKey - this.current.logStart >= LOG_ENTRIES_MAX;
   }
 
-  /** Keys of the log entries that are part of the database, ascending, those of missing ones too. */
-  async logKeys(): Promise<number[]> {
-    const { logStart } = this.current;
-    const last = (await this.backend.keys('log')).at(-1) ?? 0;
-    return Array.from({ length: Math.max(0, last + 1 - logStart) }, (_, i) => logStart + i);
-  }
-
   /** Counts an entry that was there when the database was opened. `origin`: its section, where it has one. */
   noteLogEntry(key: number, bytes: number, origin?: Uint8Array): void {
     this.nextLogKey = key + 1;

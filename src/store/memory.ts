@@ -10,6 +10,12 @@ export class MemoryBackend implements Backend {
     return this.stores.get(store)!.get(key);
   }
 
+  async readAll(store: StoreName, firstKey: number): Promise<Map<number, ArrayBuffer>> {
+    const values = this.stores.get(store)!;
+    const keys = (await this.keys(store)).filter((key) => key >= firstKey);
+    return new Map(keys.map((key) => [key, values.get(key)!]));
+  }
+
   async keys(store: StoreName): Promise<number[]> {
     return [...this.stores.get(store)!.keys()].sort((a, b) => a - b);
   }

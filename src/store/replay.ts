@@ -1,6 +1,7 @@
 // What opening does with the log: its entries' rows and deletions are added to what the manifest says. A damaged entry costs
 // its own records: rows that were in it are numbered still.
 import { PiramidError } from '../errors.ts';
+import type { Backend } from './backend.ts';
 import { decodeLogEntry, type RowBatch } from './batch.ts';
 import type { CollectionRows } from './collection-rows.ts';
 import { type DamageList, ifCorrupt, isCorrupt, readTwice } from './damage.ts';
@@ -16,14 +17,30 @@ export async function replayLog(
   damage: DamageList,
   collections: ReadonlyMap<number, CollectionRows>,
 ): Promise<void> {
-  const keys = await journal.logKeys();
-  const values = await readAhead(keys, (key) => readTwice(() => journal.backend.read('log', key)).catch(ifCorrupt));
-  for (const [i, key] of keys.entries()) replayEntry(key, values[i], journal, damage, collections);
+  const { logStart } = journal.manifest;
+  const values = await readLog(journal.backend, logStart);
+  const last = [...values.keys()].at(-1) ?? 0;
+  for (let key = logStart; key <= last; key++) replayEntry(key, values.get(key), journal, damage, collections);
   if (!damage.all.some(({ kind }) => kind === 'log')) return;
   for (const rows of collections.values()) {
     fillGaps(rows);
     // Deletions are lost with an entry: of several rows of one id, the last is the record.
     rows.markDeleted(await staleRows(reader, rows));
+  }
+}
+
+/** In one transaction, which is some ten times faster than one for each; but then a value that cannot be read fails alone. */
+async function readLog(
+  backend: Backend,
+  firstKey: number,
+): Promise<Map<number, ArrayBuffer | PiramidError | undefined>> {
+  try {
+    return await backend.readAll('log', firstKey);
+  } catch (error) {
+    ifCorrupt(error);
+    const keys = (await backend.keys('log')).filter((key) => key >= firstKey);
+    const values = await readAhead(keys, (key) => readTwice(() => backend.read('log', key)).catch(ifCorrupt));
+    return new Map(keys.map((key, i) => [key, values[i]]));
   }
 }
 

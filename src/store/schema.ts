@@ -47,7 +47,7 @@ export const PAYLOAD_CHUNK_BYTES = 56 << 10;
 
 /** A batch of at least this many bytes becomes a segment of its own; a smaller one goes to the log. */
 export const SEGMENT_BYTES_MIN = 1 << 20;
-/** Bytes and entries of log at which it is folded into segments: opening reads it entry by entry. */
+/** Bytes and entries of log at which it is folded into segments: opening takes it in entry by entry. */
 export const LOG_BYTES_MAX = 4 << 20;
 export const LOG_ENTRIES_MAX = 2000;
 

@@ -31,6 +31,20 @@ export function readOnce(db: IDBDatabase, name: StoreName, method: 'get' | 'getA
   return request;
 }
 
+/** The same, of all keys from one on and of their values, which are as many. */
+export function readAllOnce(
+  db: IDBDatabase,
+  name: StoreName,
+  firstKey: number,
+): { keys: IDBRequest<IDBValidKey[]>; values: IDBRequest<unknown[]> } {
+  const range = IDBKeyRange.lowerBound(firstKey);
+  const transaction = db.transaction(name);
+  const store = transaction.objectStore(name);
+  const requests = { keys: store.getAllKeys(range), values: store.getAll(range) };
+  transaction.commit();
+  return requests;
+}
+
 /**
  * Begins a transaction of `writes`, and tells it to commit. It is aborted where a value stands at `vacant`: `add` fails there,
  * and with it the transaction. Of two writes to one key, the last counts.

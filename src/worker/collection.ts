@@ -23,9 +23,7 @@ import { Gate } from './gate.ts';
 import { Payload } from './payload.ts';
 import { defaultScanBudget, explainPrecision, oversampleOf, precisionFor } from './tiers.ts';
 
-/** Small postings blocks above this many are merged in memory: each costs every query a dictionary search per word. */
-const SMALL_BLOCKS_MAX = 24;
-/** A block of this many bytes is left as it is on disk, so that opening merges nothing large. */
+/** A block of postings of this many bytes is left as it is on disk, so that opening merges nothing large. */
 const SMALL_BLOCK_BYTES = 256 << 10;
 
 /** Renumberings that a cursor survives. */
@@ -425,13 +423,17 @@ export class CollectionState {
     }
   }
 
-  // Blocks are in order of rows, and only neighbours can be merged: the run of small ones at the end, which single writes make.
+  // Blocks are in order of rows, and only neighbours can be merged. One is merged with those behind it once they are together as large as
+  // it, as in a log-structured merge tree (O'Neil et al. 1996): n writes leave log2(n) blocks, and each posting is copied as often.
   private mergeSmallBlocks(): void {
-    let start = this.blocks.length;
-    while (start > 0 && this.blocks[start - 1]!.byteLength < SMALL_BLOCK_BYTES) start--;
-    if (this.blocks.length - start <= SMALL_BLOCKS_MAX) return;
-    const merged = mergePostings(this.blocks.slice(start));
-    this.blocks = [...this.blocks.slice(0, start), Postings.open(merged)];
+    const { blocks } = this;
+    let start = blocks.length - 1;
+    let bytes = blocks[start]!.byteLength;
+    while (start > 0 && blocks[start - 1]!.byteLength < Math.min(bytes + 1, SMALL_BLOCK_BYTES))
+      bytes += blocks[--start]!.byteLength;
+    if (start === blocks.length - 1) return;
+    const merged = mergePostings(blocks.slice(start));
+    this.blocks = [...blocks.slice(0, start), Postings.open(merged)];
   }
 
   private async targetRows(target: Target): Promise<number[]> {

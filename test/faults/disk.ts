@@ -29,6 +29,11 @@ export class Disk implements Backend {
     return this.state.get(store)!.get(key);
   }
 
+  async readAll(store: StoreName, firstKey: number): Promise<Map<number, ArrayBuffer>> {
+    fail(this.faultOf('read'));
+    return new Map([...this.state.get(store)!].filter(([key]) => key >= firstKey).sort(([a], [b]) => a - b));
+  }
+
   async keys(store: StoreName): Promise<number[]> {
     fail(this.faultOf('keys'));
     return [...this.state.get(store)!.keys()].sort((a, b) => a - b);

@@ -392,6 +392,11 @@ export class Tab {
       kind: 'indexeddb' as const,
       read: (store: StoreName, key: number) =>
         inTransaction<ArrayBuffer | undefined>(false, ({ resolve }) => resolve(world.read(store, key)?.slice(0))),
+      readAll: (store: StoreName, firstKey: number) =>
+        inTransaction<Map<number, ArrayBuffer>>(false, ({ resolve }) => {
+          const keys = world.keys(store).filter((key) => key >= firstKey);
+          resolve(new Map(keys.map((key) => [key, world.read(store, key)!.slice(0)])));
+        }),
       keys: (store: StoreName) => inTransaction<number[]>(false, ({ resolve }) => resolve(world.keys(store))),
       commit: (writes: readonly Write[], vacant?: Place) =>
         inTransaction<void>(true, ({ resolve, reject }) => {

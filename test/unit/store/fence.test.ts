@@ -13,10 +13,12 @@ import {
   FORMAT_VERSION,
   OLD_FENCE_KEY,
   STORES,
+  type StoreName,
 } from '../../../src/store/schema.ts';
 import { Store } from '../../../src/store/store.ts';
 import { Bitset } from '../../../src/structures/bitset.ts';
 import { seededRandom } from '../../../src/structures/random.ts';
+import { wrapped } from './wrapped.ts';
 
 const CLIENT = '01234567-89ab-4cde-8f01-23456789abcd';
 const origin = (call: number, settled = 1, client = CLIENT): Origin => ({ client, call, settled });
@@ -84,14 +86,11 @@ test('of openers that come at once, the last has the database, and each of the o
     const backend = new MemoryBackend();
     /** Each step of an opener at another time. */
     const late = <T>(run: () => Promise<T>) => pause(random.below(4)).then(run);
-    const slow: Backend = {
-      kind: 'memory',
-      read: (store, key) => late(() => backend.read(store, key)),
-      keys: (store) => late(() => backend.keys(store)),
-      commit: (writes, vacant) => late(() => backend.commit(writes, vacant)),
-      release() {},
-      close() {},
-    };
+    const slow = wrapped(backend, {
+      read: (store: StoreName, key: number) => late(() => backend.read(store, key)),
+      keys: (store: StoreName) => late(() => backend.keys(store)),
+      commit: (writes: readonly Write[], vacant?: Place) => late(() => backend.commit(writes, vacant)),
+    });
     const openers = await Promise.all(Array.from({ length: 6 }, () => openFenced(slow)));
     const write: Write = { store: 'chunks', key: 1, value: new ArrayBuffer(1) };
     const written = await Promise.allSettled(openers.map((opener) => opener.commit([write])));

@@ -11,6 +11,7 @@ import { BALLAST_KEY, LOG_BYTES_MAX, SEGMENT_BYTES_MIN, type StoreName } from '.
 import { Store } from '../../../src/store/store.ts';
 import { Bitset } from '../../../src/structures/bitset.ts';
 import type { Renumbering } from '../../../src/structures/renumbering.ts';
+import { wrapped } from './wrapped.ts';
 
 const DIMENSION = 4;
 const CONFIG = { dimension: DIMENSION, metric: 'cosine', embedder: null } as const;
@@ -387,21 +388,17 @@ describe('the manifest', () => {
 
   // Up to format 2, slots took turns, and an older release may do so still.
   describe('where slots take turns', () => {
-    const takingTurns = (backend: Backend): Backend => ({
-      kind: backend.kind,
-      read: (name, key) => backend.read(name, key),
-      keys: (name) => backend.keys(name),
-      release() {},
-      close() {},
-      commit: (writes) =>
-        backend.commit(
-          writes.filter(
-            (write) =>
-              write.store !== 'manifest' ||
-              ('value' in write && new DataView(write.value).getUint32(12, true) % 2 === write.key),
+    const takingTurns = (backend: Backend): Backend =>
+      wrapped(backend, {
+        commit: (writes: readonly Write[]) =>
+          backend.commit(
+            writes.filter(
+              (write) =>
+                write.store !== 'manifest' ||
+                ('value' in write && new DataView(write.value).getUint32(12, true) % 2 === write.key),
+            ),
           ),
-        ),
-    });
+      });
 
     test('is read from the older slot where the newer is damaged and nothing hangs on it', async () => {
       const backend = new MemoryBackend();
@@ -666,17 +663,12 @@ test('a chunk is read once a call, however many rows are wanted of it and in wha
   const memory = new MemoryBackend();
   let reads = 0;
   const store = await Store.open(
-    {
-      kind: memory.kind,
-      read: (name, key) => {
+    wrapped(memory, {
+      read: (name: StoreName, key: number) => {
         if (name === 'chunks') reads++;
         return memory.read(name, key);
       },
-      keys: (name) => memory.keys(name),
-      commit: (writes) => memory.commit(writes),
-      release() {},
-      close() {},
-    },
+    }),
     mergePostings,
   );
   const { id } = await store.createCollection('c', CONFIG);
@@ -705,36 +697,26 @@ async function damage(backend: Backend, store: StoreName, key: number, at?: numb
 
 function recording(backend: Backend): Backend & { writes: Write[] } {
   const writes: Write[] = [];
-  return {
-    kind: backend.kind,
+  return wrapped(backend, {
     writes,
-    read: (store, key) => backend.read(store, key),
-    keys: (store) => backend.keys(store),
-    commit(list) {
+    commit(list: readonly Write[]) {
       writes.push(...list);
       return backend.commit(list);
     },
-    release() {},
-    close() {},
-  };
+  });
 }
 
 /** Fails commits instead of making them, or after it has made them, as where the connection is lost before the answer. */
-function failing(backend: Backend): Backend & { fail: boolean; failAfter: boolean } {
-  return {
-    kind: backend.kind,
+function failing(backend: Backend) {
+  return wrapped(backend, {
     fail: false,
     failAfter: false,
-    read: (store, key) => backend.read(store, key),
-    keys: (store) => backend.keys(store),
-    async commit(list) {
+    async commit(list: readonly Write[]) {
       if (this.fail) throw new Error('disk on fire');
       await backend.commit(list);
       if (this.failAfter) throw new Error('disk out of reach');
     },
-    release() {},
-    close() {},
-  };
+  });
 }
 
 describe('compaction', () => {

@@ -212,6 +212,12 @@ class HoledDisk extends Disk {
     if (this.isGone(store, key)) throw new PiramidError('CORRUPT', 'Failed to read large IndexedDB value');
     return super.read(store, key);
   }
+
+  override async readAll(store: StoreName, firstKey: number): Promise<Map<number, ArrayBuffer>> {
+    const values = await super.readAll(store, firstKey);
+    for (const key of values.keys()) await this.read(store, key);
+    return values;
+  }
 }
 
 describe('a value that the storage cannot give', () => {
