@@ -101,6 +101,11 @@ export class Store {
     return this.journal.full;
   }
 
+  /** As if a write had found the storage full: nothing but deletions is written until it `retryWrites`. */
+  refuseWrites(reason: PiramidError): void {
+    this.journal.full = reason;
+  }
+
   /** Called with the reason when the storage is full, and with null when it takes writes again. */
   onFull(listener: (reason: PiramidError | null) => void): void {
     this.journal.onFull = listener;

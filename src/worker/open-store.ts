@@ -38,6 +38,7 @@ export async function openStore(inner: Backend, { key, known, coderFor, areOther
     const backend = await openFenced(encryption?.backend ?? inner, areOthersGone);
     await encryption?.establish(backend);
     const store = await Store.open(backend, mergeBlocks, coderFor);
+    if (backend.full) store.refuseWrites(backend.full);
     return { store, backend, encryption };
   } catch (error) {
     inner.close();

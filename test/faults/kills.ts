@@ -278,6 +278,23 @@ export function testKills(engine: IndexedDbEngine): void {
       return { written, code, refused, deleted, found, retried: await db.retryWrites(), isReadOnly: (await db.stats()).isReadOnly };
     })()`)) as { written: number; deleted: number | string };
     expect(filled).toMatchObject({ code: 'QUOTA_EXCEEDED', refused: 'QUOTA_EXCEEDED', deleted: 3, found: 10 });
+    // Below what is used: there is no room for the next opener's fence either.
+    await page.evaluate('db.close()');
+    const full = (await session.send('Storage.getUsageAndQuota', { origin })) as { usage: number };
+    await setQuota(full.usage - 2_000_000);
+    const reopened = await page.evaluate(`(async () => {
+      const { open } = await import('/dist/piramid.js');
+      globalThis.db = await open('quota', { device: 'js' });
+      globalThis.told = [];
+      db.on('readonly', ({ code }) => told.push(code));
+      db.on('writable', () => told.push('writable'));
+      globalThis.c = await db.collection('c', { dimension: 384 });
+      const refused = await c.upsert({ id: 'x', vector: new Float32Array(384).fill(1) }).catch((error) => error.code);
+      const found = (await c.query({ vector: new Float32Array(384).fill(1), k: 10 })).length;
+      return { refused, found, count: await c.count(), isReadOnly: (await db.stats()).isReadOnly };
+    })()`);
+    const count = filled.written * 500 - 3;
+    expect(reopened).toEqual({ refused: 'QUOTA_EXCEEDED', found: 10, count, isReadOnly: true });
     await setQuota();
     const after = await page.evaluate(`(async () => {
       const retried = await db.retryWrites();
@@ -288,7 +305,7 @@ export function testKills(engine: IndexedDbEngine): void {
       const count = await (await again.collection('c')).count();
       return { retried, count, told };
     })()`);
-    expect(after).toEqual({ retried: true, count: filled.written * 500 - 3 + 1, told: ['QUOTA_EXCEEDED', 'writable'] });
+    expect(after).toEqual({ retried: true, count: count + 1, told: ['QUOTA_EXCEEDED', 'writable'] });
     await context.close();
     report(`quota-in-chromium.${engine}`, { count: filled.written, lost: 0, corrupt: 0, hung: 0 });
   });

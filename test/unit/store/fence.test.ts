@@ -118,15 +118,46 @@ test('fences are taken away when nobody needs them, but for the last, by which t
   expect((await fencesOf(backend)).length).toBeLessThanOrEqual(FENCES_MAX + 1);
 });
 
-test('what is only deleted needs no room, and is fenced all the same', async () => {
-  class Full extends MemoryBackend {
-    isFull = false;
-    override async commit(writes: readonly Write[], vacant?: Place): Promise<void> {
-      if (this.isFull && (vacant || writes.some((write) => 'value' in write)))
-        throw new PiramidError('QUOTA_EXCEEDED', 'full');
-      return super.commit(writes, vacant);
-    }
+class Full extends MemoryBackend {
+  isFull = false;
+  override async commit(writes: readonly Write[], vacant?: Place): Promise<void> {
+    if (this.isFull && (vacant || writes.some((write) => 'value' in write)))
+      throw new PiramidError('QUOTA_EXCEEDED', 'full');
+    return super.commit(writes, vacant);
   }
+}
+
+test('on a storage without any room for a fence, what is there is read, and the first write that finds room is fenced', async () => {
+  const write: Write = { store: 'chunks', key: 1, value: new ArrayBuffer(1) };
+  for (const what of ['nothing', 'a manifest', 'an entry of the log'] as const) {
+    const backend = new Full();
+    const old = await openFenced(backend);
+    await old.commit([{ store: 'log', key: 6, value: new ArrayBuffer(1) }, ...manifestWrites(emptyManifest())]);
+    backend.isFull = true;
+    const fenced = await openFenced(backend);
+    expect([old.full, fenced.full?.code]).toEqual([null, 'QUOTA_EXCEEDED']);
+    expect(await fenced.keys('log')).toEqual([6]);
+    await fenced.checkFence();
+    const before = await contents(backend);
+    await expect(fenced.commit([write])).rejects.toThrow(/^QUOTA_EXCEEDED/);
+    expect(await contents(backend)).toEqual(before);
+    await fenced.commit([{ store: 'log', key: 6, delete: true }]);
+    backend.isFull = false;
+    // Whoever had it before may find room first.
+    if (what === 'a manifest') await old.commit(manifestWrites({ ...emptyManifest(), generation: 1 }));
+    if (what === 'an entry of the log') await old.commit([{ store: 'log', key: 7, value: new ArrayBuffer(1) }]);
+    const writing = Promise.all([fenced.commit([write]), fenced.commit([write])]);
+    if (what === 'nothing') await writing;
+    else await expect(writing).rejects.toThrow(/^BLOCKED/);
+    expect(await backend.keys('chunks')).toEqual(what === 'nothing' ? [1] : []);
+    await expect(old.commit([write])).rejects.toThrow(/^BLOCKED/);
+    const next = await openFenced(backend);
+    await expect(fenced.commit([write])).rejects.toThrow(/^BLOCKED/);
+    await next.commit([write]);
+  }
+});
+
+test('what is only deleted needs no room, and is fenced all the same', async () => {
   const backend = new Full();
   const fenced = await openFenced(backend);
   await fenced.commit([{ store: 'chunks', key: 1, value: new ArrayBuffer(1) }]);
