@@ -90,13 +90,23 @@ function checkConditions(where: unknown, path: string, depth: number, walk: Walk
       for (const [i, part] of value.entries()) checkConditions(part, `${path}.${key}[${i}]`, depth + 1, walk);
     } else if (key === '$not') checkConditions(value, `${path}.$not`, depth + 1, walk);
     else if (key.startsWith('$')) throw unknownOperator(path, key, LOGICAL, OPERATORS, 'belongs below a field');
-    else checkCondition(value, `${path}.${key}`, depth + 1, walk);
+    else {
+      if (LOGICAL.includes(`$${key}`) && holdsFilters(value)) throw forgotten(path, key);
+      checkCondition(value, `${path}.${key}`, depth + 1, walk);
+    }
   }
+}
+
+function holdsFilters(value: unknown): boolean {
+  if (Array.isArray(value)) return value.length > 0 && value.every(isPlainObject);
+  return isPlainObject(value) && !Object.keys(value).some((key) => key.startsWith('$'));
 }
 
 function checkCondition(condition: unknown, path: string, depth: number, walk: Walk): void {
   const keys = isPlainObject(condition) ? Object.keys(condition) : [];
   if (!keys.some((key) => key.startsWith('$'))) {
+    const operator = keys.find((key) => OPERATORS.includes(`$${key}`));
+    if (operator && keys.every((key) => OPERATORS.includes(`$${key}`))) throw forgotten(path, operator);
     refuseNested(condition, path);
     checkValue(condition, path, depth, walk);
     return;
@@ -199,6 +209,14 @@ function enter(path: string, depth: number, walk: Walk): void {
   if (++walk.seen > walk.sizeMax) {
     throw new PiramidError('INVALID_ARGUMENT', `${shortened(path)}: more than ${walk.sizeMax} values in all`);
   }
+}
+
+/** Taken at its word it would be a field, and the filter match nothing. */
+function forgotten(path: string, key: string): PiramidError {
+  return new PiramidError(
+    'INVALID_ARGUMENT',
+    `${shortened(path)}: "${key}" is no operator; did you mean "$${key}"? A value that has such a field is compared by { $eq: … }`,
+  );
 }
 
 function unknownOperator(path: string, key: string, known: string[], elsewhere: string[], where: string): PiramidError {

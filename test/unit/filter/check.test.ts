@@ -21,6 +21,10 @@ describe('filters', () => {
       'b.c': { $gte: 2, $lt: new Date(0) },
       $or: [{ d: ['x'] }, { e: { nested: true } }],
       $not: {},
+      f: { $eq: { gte: 1 } },
+      g: { gte: 1, other: 2 },
+      not: { $eq: { a: 1 } },
+      or: ['x', 'y'],
     };
     expect(checkWhere(where)).toBe(where);
     expect(checkWhere({})).toEqual({});
@@ -51,6 +55,9 @@ describe('filters', () => {
       'where.$and[0].author.age: operators below an object, which is compared as a whole; write the path: { "author.age": … }',
     ],
     [{ a: { $gt: 1, b: 2 } }, 'where.a: mixes operators with the field "b"'],
+    [{ year: { gte: 1, lt: 2 } }, 'where.year: "gte" is no operator; did you mean "$gte"?'],
+    [{ $and: [{ or: [{ a: 1 }] }] }, 'where.$and[0]: "or" is no operator; did you mean "$or"?'],
+    [{ not: { a: 1 } }, 'where: "not" is no operator; did you mean "$not"?'],
   ])('%o is refused with what was expected and what came', (where, message) => {
     expect(refusal(() => checkWhere(where))).toContain(`INVALID_ARGUMENT: ${message}`);
   });
