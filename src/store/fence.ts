@@ -9,12 +9,9 @@ import { readManifest } from './manifest.ts';
 import { BALLAST_KEY, FENCE_KEY_FIRST, FENCES_MAX, OLD_FENCE_KEY } from './schema.ts';
 
 export interface FencedBackend extends Backend {
-  /**
-   * Why no fence could be put: on a storage without any room an opener writes nothing, and stands where the last one did. The
-   * first commit that finds room puts the fence. Null once it is there.
-   */
+  /** Why there is no fence: where the storage has no room for one, nothing is written. Null where there is one. */
   readonly full: PiramidError | null;
-  /** Throws `BLOCKED` if there has been another opener since. */
+  /** Throws `BLOCKED` if there has been another opener since, or there is room for a fence now: then open it again. */
   checkFence(): Promise<void>;
 }
 
@@ -24,39 +21,27 @@ export interface FencedBackend extends Backend {
  */
 export async function openFenced(inner: Backend, areOthersGone = async () => false): Promise<FencedBackend> {
   await readManifest(inner); // a database that cannot be opened is left as it is
-  let { place, full, seen } = await beginFenced(inner, areOthersGone);
+  const { place, full } = await fenceOff(inner, areOthersGone).then(
+    (place) => ({ place, full: null }),
+    async (error) => ({ place: nextPlace(await fencesOf(inner)), full: asFull(error) }),
+  );
   const checkFence = async () => {
     if ((await inner.read(place.store, place.key)) !== undefined) throw takenOver();
+    if (!full) return;
+    // Who opened it before can write as soon as there is room, and may have done so: what has been read counts no more.
+    await fenceOff(inner, areOthersGone).then(() => Promise.reject(takenOver()), asFull);
   };
-  const fenceLate = async () => {
-    await checkFence();
-    const own = await fenceOff(inner, areOthersGone);
-    const { generation, log } = await newestWrite(inner);
-    if (generation > seen.generation || log > seen.log) throw takenOver(); // by the last opener, behind this one's back
-    place = own;
-    full = null;
-  };
-  let fencing: Promise<void> | null = null;
   return {
-    get full() {
-      return full;
-    },
+    full,
     kind: inner.kind,
     read: (store, key) => inner.read(store, key),
     readAll: (store, firstKey) => inner.readAll(store, firstKey),
     keys: (store) => inner.keys(store),
     async commit(writes: readonly Write[]) {
-      if (writes.some((write) => 'value' in write)) {
-        if (full) {
-          fencing ??= fenceLate().finally(() => {
-            fencing = null;
-          });
-          await fencing;
-        }
-        return inner.commit(writes, place);
-      }
+      if (!full && writes.some((write) => 'value' in write)) return inner.commit(writes, place);
       // To make room where there is none, not even for a value that goes again at once. What is deleted alone, nobody needs.
       await checkFence();
+      if (full) throw full;
       await inner.commit(writes);
     },
     release: () => inner.release(),
@@ -65,19 +50,9 @@ export async function openFenced(inner: Backend, areOthersGone = async () => fal
   };
 }
 
-/** `seen`: what had been written when there was no room for a fence. */
-async function beginFenced(inner: Backend, areOthersGone: () => Promise<boolean>) {
-  const seen = { generation: 0, log: 0 };
-  try {
-    return { place: await fenceOff(inner, areOthersGone), full: null, seen };
-  } catch (error) {
-    if (!isFull(error)) throw error;
-    return {
-      place: nextPlace(await fencesOf(inner)),
-      full: error as PiramidError | null,
-      seen: await newestWrite(inner),
-    };
-  }
+function asFull(error: unknown): PiramidError {
+  if (isFull(error)) return error;
+  throw error;
 }
 
 /** Puts a fence where the last opener expects none. Resolves with where this one does. */
@@ -114,12 +89,6 @@ async function fencesOf(inner: Backend): Promise<number[]> {
 /** Of the last opener. */
 function nextPlace(fences: readonly number[]): Place {
   return placeOf((fences.at(-1) ?? FENCE_KEY_FIRST - 1) + 1);
-}
-
-/** One of them is higher after each write that is more than a deletion. */
-async function newestWrite(inner: Backend): Promise<{ generation: number; log: number }> {
-  const { manifest } = await readManifest(inner);
-  return { generation: manifest?.generation ?? 0, log: (await inner.keys('log')).at(-1) ?? 0 };
 }
 
 function placeOf(key: number): Place {

@@ -423,13 +423,14 @@ export class CollectionState {
     }
   }
 
-  // Blocks are in order of rows, and only neighbours can be merged. One is merged with those behind it once they are together as large as
-  // it, as in a log-structured merge tree (O'Neil et al. 1996): n writes leave log2(n) blocks, and each posting is copied as often.
+  // Blocks are in order of rows, and only neighbours can be merged. One is merged with those behind it unless it is twice as large as they
+  // are together, as in a log-structured merge tree (O'Neil et al. 1996): few are left, and a posting is copied once for each doubling.
   private mergeSmallBlocks(): void {
     const { blocks } = this;
     let start = blocks.length - 1;
     let bytes = blocks[start]!.byteLength;
-    while (start > 0 && blocks[start - 1]!.byteLength < Math.min(bytes + 1, SMALL_BLOCK_BYTES))
+    if (bytes >= SMALL_BLOCK_BYTES) return;
+    while (start > 0 && blocks[start - 1]!.byteLength < Math.min(2 * bytes, SMALL_BLOCK_BYTES))
       bytes += blocks[--start]!.byteLength;
     if (start === blocks.length - 1) return;
     const merged = mergePostings(blocks.slice(start));

@@ -278,10 +278,21 @@ export function testKills(engine: IndexedDbEngine): void {
       return { written, code, refused, deleted, found, retried: await db.retryWrites(), isReadOnly: (await db.stats()).isReadOnly };
     })()`)) as { written: number; deleted: number | string };
     expect(filled).toMatchObject({ code: 'QUOTA_EXCEEDED', refused: 'QUOTA_EXCEEDED', deleted: 3, found: 10 });
-    // Below what is used: there is no room for the next opener's fence either.
-    await page.evaluate('db.close()');
-    const full = (await session.send('Storage.getUsageAndQuota', { origin })) as { usage: number };
-    await setQuota(full.usage - 2_000_000);
+    // Far below what is used: there is no room for the next opener's fence either, once a larger write has made the browser look.
+    await setQuota(500_000);
+    const tooLarge = await page.evaluate(`db.close().then(() => new Promise((resolve) => {
+      const opening = indexedDB.open('other');
+      opening.onupgradeneeded = () => opening.result.createObjectStore('values');
+      opening.onsuccess = () => {
+        const transaction = opening.result.transaction('values', 'readwrite');
+        transaction.objectStore('values').put(Float64Array.from({ length: 1e6 }, () => Math.random()), 1);
+        transaction.oncomplete = transaction.onabort = () => {
+          opening.result.close();
+          resolve(transaction.error?.name);
+        };
+      };
+    }))`);
+    expect(tooLarge).toBe('QuotaExceededError');
     const reopened = await page.evaluate(`(async () => {
       const { open } = await import('/dist/piramid.js');
       globalThis.db = await open('quota', { device: 'js' });
@@ -289,9 +300,10 @@ export function testKills(engine: IndexedDbEngine): void {
       db.on('readonly', ({ code }) => told.push(code));
       db.on('writable', () => told.push('writable'));
       globalThis.c = await db.collection('c', { dimension: 384 });
+      const { isReadOnly } = await db.stats();
       const refused = await c.upsert({ id: 'x', vector: new Float32Array(384).fill(1) }).catch((error) => error.code);
       const found = (await c.query({ vector: new Float32Array(384).fill(1), k: 10 })).length;
-      return { refused, found, count: await c.count(), isReadOnly: (await db.stats()).isReadOnly };
+      return { refused, found, count: await c.count(), isReadOnly };
     })()`);
     const count = filled.written * 500 - 3;
     expect(reopened).toEqual({ refused: 'QUOTA_EXCEEDED', found: 10, count, isReadOnly: true });

@@ -10,6 +10,7 @@ import {
   type EngineEvent,
   type EngineOptions,
   fromWire,
+  type Notice,
   type PageEvent,
 } from '../../protocol.ts';
 import { isTakenOver } from '../../store/backend.ts';
@@ -113,6 +114,8 @@ class Tab {
   private stopHeartbeat: (() => void) | null = null;
   private silentBeats = 0;
   private isClosing = false;
+  /** Whether the page knows the database so. */
+  private isReadOnly = false;
   /** Why there is nothing more to be had: closed, or the database is another one. */
   private end: PiramidError | null = null;
 
@@ -196,7 +199,8 @@ class Tab {
     this.isClosing = true;
     this.leader?.stop();
     if (this.leader || !this.board) await this.term?.close();
-    else {
+    // A follower, or a leader that finds out at its end that it has been replaced.
+    if (!this.leader && this.board) {
       this.end = closed;
       await this.calls.writesAnswered();
       await this.term?.close(); // took office meanwhile
@@ -243,7 +247,7 @@ class Tab {
       }
       this.leader = new Leader(this.platform, term, () => this.lose(term));
       this.post({ type: 'leader', leader: this.leader.id });
-      this.take(opened);
+      this.take(opened, term.notices);
       return true;
     } catch (error) {
       term.close().catch(() => {});
@@ -269,8 +273,10 @@ class Tab {
   }
 
   /** Somebody leads: sends what has no answer. */
-  private take(opened: Opened): void {
+  private take(opened: Opened, notices: readonly Notice[]): void {
     this.stopWatching();
+    if (this.isReadOnly && !notices.some(({ name }) => name === 'readonly'))
+      this.notify({ name: 'writable', detail: null });
     this.opened?.resolve(opened);
     this.opened = null;
     if (this.isUuidStored && opened.uuid !== this.uuid) {
@@ -349,6 +355,11 @@ class Tab {
     if (call.isCancelled) this.tell({ type: 'cancel', leader, call: number });
   }
 
+  private notify(notice: Notice): void {
+    if (notice.name !== 'damage') this.isReadOnly = notice.name === 'readonly';
+    void this.onEvent({ type: 'notice', notice });
+  }
+
   private emit(call: Call, event: EngineEvent): void {
     if (call.pageNumber !== null) void this.onEvent({ ...event, call: call.pageNumber });
   }
@@ -410,7 +421,7 @@ class Tab {
     }
     this.silentBeats = 0;
     if (message.type === 'notice') {
-      void this.onEvent(message);
+      this.notify(message.notice);
       return;
     }
     const call = this.calls.get(message.call);
@@ -423,8 +434,8 @@ class Tab {
   private followLeader(welcome: Welcome): void {
     this.following = welcome.leader;
     this.welcomed = null;
-    for (const notice of welcome.notices) void this.onEvent({ type: 'notice', notice });
-    this.take(welcome);
+    for (const notice of welcome.notices) this.notify(notice);
+    this.take(welcome, welcome.notices);
   }
 
   /** Follows only who could open the database himself. */
@@ -483,7 +494,7 @@ class Tab {
       () => this.sharedModels(),
       (device) => openShard(device, this.onEvent),
       (notice) => {
-        void this.onEvent({ type: 'notice', notice });
+        this.notify(notice);
         this.leader?.notice(notice);
       },
     );

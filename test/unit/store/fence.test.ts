@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { PiramidError } from '../../../src/errors.ts';
 import { countOf, decodeOrigin, encodeOrigin, type Origin, withAnswer } from '../../../src/store/answered.ts';
 import type { Backend, Place, Write } from '../../../src/store/backend.ts';
-import { openFenced } from '../../../src/store/fence.ts';
+import { type FencedBackend, openFenced } from '../../../src/store/fence.ts';
 import { emptyManifest, manifestWrites } from '../../../src/store/manifest.ts';
 import { MemoryBackend } from '../../../src/store/memory.ts';
 import {
@@ -127,9 +127,15 @@ class Full extends MemoryBackend {
   }
 }
 
-test('on a storage without any room for a fence, what is there is read, and the first write that finds room is fenced', async () => {
+test('on a storage without any room for a fence, what is there is read, and nothing is written before it is read anew', async () => {
   const write: Write = { store: 'chunks', key: 1, value: new ArrayBuffer(1) };
-  for (const what of ['nothing', 'a manifest', 'an entry of the log'] as const) {
+  const remove: Write = { store: 'log', key: 6, delete: true };
+  const operations: ((fenced: FencedBackend) => Promise<void>)[] = [
+    (fenced) => fenced.commit([write]),
+    (fenced) => fenced.commit([remove]),
+    (fenced) => fenced.checkFence(),
+  ];
+  for (const [i, operation] of operations.entries()) {
     const backend = new Full();
     const old = await openFenced(backend);
     await old.commit([{ store: 'log', key: 6, value: new ArrayBuffer(1) }, ...manifestWrites(emptyManifest())]);
@@ -139,20 +145,16 @@ test('on a storage without any room for a fence, what is there is read, and the 
     expect(await fenced.keys('log')).toEqual([6]);
     await fenced.checkFence();
     const before = await contents(backend);
-    await expect(fenced.commit([write])).rejects.toThrow(/^QUOTA_EXCEEDED/);
+    for (const writes of [[write], [remove]]) await expect(fenced.commit(writes)).rejects.toThrow(/^QUOTA_EXCEEDED/);
     expect(await contents(backend)).toEqual(before);
-    await fenced.commit([{ store: 'log', key: 6, delete: true }]);
     backend.isFull = false;
     // Whoever had it before may find room first.
-    if (what === 'a manifest') await old.commit(manifestWrites({ ...emptyManifest(), generation: 1 }));
-    if (what === 'an entry of the log') await old.commit([{ store: 'log', key: 7, value: new ArrayBuffer(1) }]);
-    const writing = Promise.all([fenced.commit([write]), fenced.commit([write])]);
-    if (what === 'nothing') await writing;
-    else await expect(writing).rejects.toThrow(/^BLOCKED/);
-    expect(await backend.keys('chunks')).toEqual(what === 'nothing' ? [1] : []);
+    if (i > 0) await old.commit([{ store: 'log', key: 7, value: new ArrayBuffer(1) }]);
+    await expect(operation(fenced)).rejects.toThrow(/^BLOCKED/);
+    for (const again of operations) await expect(again(fenced)).rejects.toThrow(/^BLOCKED/);
     await expect(old.commit([write])).rejects.toThrow(/^BLOCKED/);
+    expect([await backend.keys('chunks'), await backend.keys('log')]).toEqual([[], i > 0 ? [6, 7] : [6]]);
     const next = await openFenced(backend);
-    await expect(fenced.commit([write])).rejects.toThrow(/^BLOCKED/);
     await next.commit([write]);
   }
 });

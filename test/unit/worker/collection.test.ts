@@ -32,33 +32,51 @@ test('a record that is being replaced is there at every moment, once', async () 
   expect([...state.liveRows(null)!]).toEqual([2]);
 });
 
-test('single writes, and opening their log, leave few blocks of postings, with all that they hold', async () => {
-  const backend = new MemoryBackend();
-  const store = await Store.open(backend, (blocks) => blocks[0]!.bytes);
+test.each([
+  ['alike', () => ''],
+  ['ever shorter', (i: number) => Array.from({ length: 600 - i }, (_, n) => `x${n}`).join(' ')],
+  ['now short, now long', (i: number) => Array.from({ length: (i * 7919) % 300 }, (_, n) => `x${n}`).join(' ')],
+])(
+  'single writes of texts (%s), and opening their log, leave few blocks of postings, with all that they hold',
+  async (_, more) => {
+    const backend = new MemoryBackend();
+    const store = await Store.open(backend, (blocks) => blocks[0]!.bytes);
+    const stored = await store.createCollection('c', { dimension: null, metric: 'dot', embedder: null });
+    const state = await CollectionState.load(stored, store, await openDevices('js'));
+    const { signal } = new AbortController();
+    let most = 0;
+    for (let i = 0; i < 600; i++) {
+      const texts = [`word w${i} ${i < 200 ? 'third' : ''} ${more(i)}`];
+      await state.upsert({ ids: [i], vectors: null, sources: null, texts, metadata: null }, 'upsert');
+      most = Math.max(most, state.postings().length);
+    }
+    const reopened = await Store.open(backend, (list) => list[0]!.bytes);
+    const again = await CollectionState.load(reopened.collections[0]!, reopened, await openDevices('js'));
+    for (const collection of [state, again]) {
+      most = Math.max(most, collection.postings().length);
+      for (const [words, count] of [
+        ['w599', 1],
+        ['w0', 1],
+        ['third', 200],
+        ['word', 600],
+      ] as const) {
+        const answer = await answerQuery(collection, { ...wordsQuery(words), k: 1000 }, async () => null, signal);
+        expect(answer.ids).toHaveLength(count);
+      }
+    }
+    expect(most).toBeLessThanOrEqual(13); // from some 60 bytes, by doublings, to 256 KB
+  },
+);
+
+test('a large block of postings is not merged, neither with what comes before it nor after', async () => {
+  const store = await Store.open(new MemoryBackend(), (blocks) => blocks[0]!.bytes);
   const stored = await store.createCollection('c', { dimension: null, metric: 'dot', embedder: null });
   const state = await CollectionState.load(stored, store, await openDevices('js'));
-  const { signal } = new AbortController();
-  const blocks: number[] = [];
-  for (let i = 0; i < 600; i++) {
-    const texts = [`word w${i} ${i % 3 === 0 ? 'third' : ''}`];
-    await state.upsert({ ids: [i], vectors: null, sources: null, texts, metadata: null }, 'upsert');
-    blocks.push(state.postings().length);
-  }
-  const reopened = await Store.open(backend, (list) => list[0]!.bytes);
-  const again = await CollectionState.load(reopened.collections[0]!, reopened, await openDevices('js'));
-  for (const collection of [state, again]) {
-    expect(collection.postings().length).toBeLessThanOrEqual(Math.log2(600));
-    for (const [words, count] of [
-      ['w599', 1],
-      ['w0', 1],
-      ['third', 200],
-      ['word', 600],
-    ] as const) {
-      const answer = await answerQuery(collection, { ...wordsQuery(words), k: 1000 }, async () => null, signal);
-      expect(answer.ids).toHaveLength(count);
-    }
-  }
-  expect(Math.max(...blocks)).toBeLessThanOrEqual(1 + Math.log2(600));
+  const large = Array.from({ length: 40_000 }, (_, n) => `large${n}`).join(' ');
+  for (const [id, text] of ['small', large, 'small'].entries())
+    await state.upsert({ ids: [id], vectors: null, sources: null, texts: [text], metadata: null }, 'upsert');
+  const sizes = state.postings().map(({ byteLength }) => byteLength);
+  expect(sizes.map((size) => size >= 256 << 10)).toEqual([false, true, false]);
 });
 
 test('whoever reads while rows are renumbered gets the records that were asked for', async () => {
