@@ -29,7 +29,7 @@ export async function replayLog(
   }
 }
 
-/** In one transaction, which is some ten times faster than one for each; but then a value that cannot be read fails alone. */
+/** In one transaction, some ten times as fast as one for each; where a value cannot be read, one by one, so that it fails alone. */
 async function readLog(
   backend: Backend,
   firstKey: number,
