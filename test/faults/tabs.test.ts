@@ -347,6 +347,37 @@ test('a leader that was frozen for a moment does not answer from what it remembe
   expect(replaced).toBeGreaterThan(30);
 });
 
+test('closing waits for writes under way, also where the leader finds out only then that it has been replaced', async () => {
+  let replaced = 0;
+  for (let seed = SEED; seed < SEED + 30; seed++) {
+    const world = new World(seed);
+    const [leader, next] = (await openPages(world, 2)) as [Page, Page];
+    let isTaken = false;
+    leader.freeze();
+    void next.insert(['x'], 1).then(() => {
+      isTaken = true;
+    });
+    expect(await world.run(() => isTaken, 30_000)).toBe(true);
+    if (world.holder(`piramid:${NAME}`) !== leader.tab) replaced++;
+    leader.unfreeze();
+    const answers: unknown[] = [];
+    void leader.insert(['late'], 2).then((answer) => answers.push(answer));
+    void leader.engine.close().then(() => answers.push('closed'));
+    expect(await world.run(() => answers.length === 2, 30_000)).toBe(true);
+    expect({ seed, answers }).toEqual({ seed, answers: [{ value: undefined }, 'closed'] });
+    let read: unknown;
+    void next.read().then((answer) => {
+      read = answer!.value;
+    });
+    expect(await world.run(() => read !== undefined, 30_000)).toBe(true);
+    expect(read).toEqual([
+      ['x', 1],
+      ['late', 2],
+    ]);
+  }
+  expect(replaced).toBeGreaterThan(15);
+});
+
 /** Opens pages one after the other, which is the order in which they wait for the lock. */
 async function openPages(world: World, count: number): Promise<Page[]> {
   const pages: Page[] = [];
