@@ -101,7 +101,7 @@ export class Store {
     return this.journal.full;
   }
 
-  /** As if a write had found the storage full: nothing but deletions is written until it `retryWrites`. */
+  /** As if a write had found the storage full. */
   refuseWrites(reason: PiramidError): void {
     this.journal.full = reason;
   }
