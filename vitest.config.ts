@@ -1,10 +1,10 @@
-// Three projects in one runner: `unit` in Node, `browser` in headless Chromium with a software WebGPU adapter, and `e2e`,
-// which drives a Chromium of its own over what was built into dist/.
+// The projects of one runner: `unit` in Node, `browser` in headless Chromium with a software WebGPU adapter, `e2e`, which
+// drives a Chromium of its own over what was built into dist/, and the longer `field` (Node and Chromium) and `faults`.
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { playwright } from '@vitest/browser-playwright';
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 import { bundledWorkers } from './tools/bundled-workers.ts';
 import { CHROMIUM_ARGS, findChromium } from './tools/chromium.mjs';
 import { alias, sources } from './vite.config.ts';
@@ -18,6 +18,34 @@ const sharedModels = existsSync(shared) ? shared.replace(/\/$/, '') : '';
 /** Seeded cases for each precision on WebGPU, and device losses: software adapters are slow. `npm run test:faults` takes more. */
 const gpuCases = Number(process.env.PIRAMID_GPU_CASES ?? 60);
 const gpuLosses = Number(process.env.PIRAMID_GPU_LOSSES ?? 8);
+
+/** Tests that run in headless Chromium. */
+function inChromium(name: string, include: string, testTimeout: number): TestProjectInlineConfiguration {
+  return {
+    plugins: [...plugins, bundledWorkers({ resolve: { alias }, plugins, worker })],
+    resolve: { alias },
+    cacheDir: '.cache/vite',
+    worker,
+    server: { fs: { allow: ['.', ...(sharedModels ? [sharedModels] : [])] } },
+    // Bundled ahead, its dynamic import would reload the page in the middle of a test.
+    optimizeDeps: { exclude: ['@huggingface/transformers'] },
+    test: {
+      name,
+      provide: { sharedModels, gpuCases, gpuLosses },
+      include: [include],
+      testTimeout,
+      browser: {
+        enabled: true,
+        headless: true,
+        screenshotFailures: false,
+        provider: playwright({
+          launchOptions: { ...(chromium && { executablePath: chromium }), args: CHROMIUM_ARGS },
+        }),
+        instances: [{ browser: 'chromium' }],
+      },
+    },
+  };
+}
 
 export default defineConfig({
   cacheDir: '.cache/vite',
@@ -37,28 +65,19 @@ export default defineConfig({
           maxWorkers: availableParallelism(),
         },
       },
+      inChromium('browser', 'test/browser/**/*.test.ts', 60_000),
+      inChromium('field-browser', 'test/field/**/*.browser.test.ts', 300_000),
       {
-        plugins: [...plugins, bundledWorkers({ resolve: { alias }, plugins, worker })],
-        resolve: { alias },
         cacheDir: '.cache/vite',
-        worker,
-        server: { fs: { allow: ['.', ...(sharedModels ? [sharedModels] : [])] } },
-        // Bundled ahead, its dynamic import would reload the page in the middle of a test.
-        optimizeDeps: { exclude: ['@huggingface/transformers'] },
+        plugins,
+        resolve: { alias },
         test: {
-          name: 'browser',
-          provide: { sharedModels, gpuCases, gpuLosses },
-          include: ['test/browser/**/*.test.ts'],
-          testTimeout: 60_000,
-          browser: {
-            enabled: true,
-            headless: true,
-            screenshotFailures: false,
-            provider: playwright({
-              launchOptions: { ...(chromium && { executablePath: chromium }), args: CHROMIUM_ARGS },
-            }),
-            instances: [{ browser: 'chromium' }],
-          },
+          name: 'field',
+          environment: 'node',
+          include: ['test/field/**/*.test.ts'],
+          exclude: ['test/field/**/*.browser.test.ts'],
+          testTimeout: 300_000,
+          maxWorkers: availableParallelism(),
         },
       },
       {
