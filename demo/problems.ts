@@ -23,9 +23,9 @@ export function sentence(error: unknown): string {
       return 'These documents were written by a newer version of Piramid. Load the page again to get that version.';
     case 'WORKER_FAILED':
     case 'TIMEOUT':
-      return `The part of Piramid that searches has stopped. ${rest(error)}`;
+      return `The part of Piramid that searches has stopped. ${error.message}`;
     default:
-      return capital(rest(error));
+      return capital(error.message);
   }
 }
 
@@ -52,10 +52,6 @@ export function clearProblem(): void {
 /** Whether a call ended because someone stopped it. */
 export function isAbort(error: unknown): boolean {
   return error instanceof PiramidError ? error.code === 'ABORTED' : (error as Error)?.name === 'AbortError';
-}
-
-function rest(error: PiramidError): string {
-  return error.message.replace(/^[A-Z_]+: /, '');
 }
 
 function capital(text: string): string {

@@ -255,8 +255,9 @@ export function toWire(error: unknown): WireError {
 
 export function fromWire(wire: WireError): Error {
   const options = wire.cause ? { cause: fromWire(wire.cause) } : {};
-  const error: Error = wire.code ? new PiramidError(wire.code, '', options) : new Error(wire.message, options);
-  error.message = wire.message; // the code stands in it already
+  const error: Error = wire.code
+    ? new PiramidError(wire.code, wire.message, options)
+    : new Error(wire.message, options);
   if (!wire.code) Object.defineProperty(error, 'name', { value: wire.name });
   if (wire.stack) error.stack = wire.stack;
   return error;

@@ -124,10 +124,9 @@ export async function writeAll<M extends object>(
       );
     } catch (error) {
       if (!(error instanceof PiramidError)) throw error;
-      const message = error.message.replace(`${error.code}: `, '');
       throw new PiramidError(
         error.code,
-        `${list[0]!.where} to ${list.at(-1)!.where}: ${message} (${written} records before them have been written)`,
+        `${list[0]!.where} to ${list.at(-1)!.where}: ${error.message} (${written} records before them have been written)`,
         { cause: error },
       );
     }

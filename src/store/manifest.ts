@@ -124,7 +124,7 @@ export async function readManifest(backend: Backend): Promise<StoredManifest> {
       return { manifest, damaged: damageOf(slot, found.message) };
     }
     if (found === null && manifest && manifest.version >= TWICE_VERSION)
-      return { manifest, damaged: damageOf(slot, `CORRUPT: manifest: slot ${slot} is empty`) };
+      return { manifest, damaged: damageOf(slot, `manifest: slot ${slot} is empty`) };
   }
   return { manifest, damaged: null };
 }

@@ -292,7 +292,7 @@ class ImportSession extends Session {
 
   private located(error: unknown): PiramidError {
     if (error instanceof PiramidError && error.code === 'NEWER_FORMAT') return error;
-    const why = error instanceof Error ? error.message.replace(/^[A-Z_]+: /, '') : String(error);
+    const why = error instanceof Error ? error.message : String(error);
     return new PiramidError('INVALID_FILE', `block ${this.file.block}: ${why}. Nothing was imported.`, {
       cause: error,
     });

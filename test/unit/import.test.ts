@@ -73,14 +73,14 @@ describe('JSON Lines', () => {
     const options = { batch: 1, onProgress: (progress: unknown) => steps.push(progress) };
     const error = await importJsonl(target as never, streamOf(file), options).catch((caught) => caught);
     expect(error).toBeInstanceOf(PiramidError);
-    expect(error.message).toMatch(/^INVALID_FILE: line 4: is not JSON/);
+    expect(error.message).toMatch(/^line 4: is not JSON/);
     expect(target.records()).toHaveLength(2);
     expect(steps).toEqual([
       { records: 1, bytes: file.length },
       { records: 2, bytes: file.length },
     ]);
     const broken = Uint8Array.of(...utf8('{"id":1}\n"'), 0xc3, 0x28);
-    await expect(importJsonl(target as never, streamOf(broken, 3))).rejects.toThrow(/^INVALID_FILE: line 2 .*UTF-8/);
+    await expect(importJsonl(target as never, streamOf(broken, 3))).rejects.toThrow(/^line 2 .*UTF-8/);
   });
 
   test('that the collection refuses are named, with how many went in before', async () => {
@@ -89,7 +89,7 @@ describe('JSON Lines', () => {
     });
     const file = utf8(Array.from({ length: 9 }, (_, i) => `{"id":${i}}`).join('\n'));
     await expect(importJsonl(target as never, streamOf(file), { batch: 4 })).rejects.toThrow(
-      'DIMENSION_MISMATCH: line 5 to line 8: record 5: too long (4 records before them have been written)',
+      'line 5 to line 8: record 5: too long (4 records before them have been written)',
     );
   });
 
@@ -104,11 +104,11 @@ describe('JSON Lines', () => {
     const target = collector();
     const running = importJsonl(target as never, silent, { signal: controller.signal });
     controller.abort();
-    await expect(running).rejects.toThrow(/^ABORTED/);
+    await expect(running).rejects.toMatchObject({ code: 'ABORTED' });
     expect(cancelled).toBe(true);
     for (const options of [{ batch: 0 }, { batch: 1.5 }])
-      await expect(importJsonl(target as never, new Blob([]), options)).rejects.toThrow(/^INVALID_ARGUMENT: batch/);
-    await expect(importJsonl(target as never, 'text' as never)).rejects.toThrow(/^INVALID_ARGUMENT: source/);
+      await expect(importJsonl(target as never, new Blob([]), options)).rejects.toThrow(/^batch/);
+    await expect(importJsonl(target as never, 'text' as never)).rejects.toThrow(/^source/);
   });
 });
 
@@ -165,15 +165,11 @@ describe('.fvecs', () => {
     );
     const target = collector();
     for (const length of [1, 3, 4, 11])
-      await expect(importFvecs(target as never, streamOf(file.slice(0, length)))).rejects.toThrow(
-        /INVALID_FILE: vector 0/,
-      );
+      await expect(importFvecs(target as never, streamOf(file.slice(0, length)))).rejects.toThrow(/vector 0/);
     for (const length of [13, 16, 23])
-      await expect(importFvecs(target as never, streamOf(file.slice(0, length)))).rejects.toThrow(
-        /INVALID_FILE: vector 1/,
-      );
+      await expect(importFvecs(target as never, streamOf(file.slice(0, length)))).rejects.toThrow(/vector 1/);
     await expect(importFvecs(target as never, streamOf(vecs([[1, 2], [3]], Float32Array)))).rejects.toThrow(
-      'INVALID_FILE: vector 1: says it has 1 numbers, expected 2, as before',
+      'vector 1: says it has 1 numbers, expected 2, as before',
     );
     for (const length of [0, -1, 1 << 30]) {
       const bytes = new Uint8Array(Int32Array.of(length).buffer);
@@ -238,7 +234,7 @@ describe('.npy', () => {
     for (const [file, message] of cases) {
       const importing = importNpy(collector() as never, streamOf(file));
       await expect(importing).rejects.toThrow(message);
-      await expect(importing).rejects.toThrow(/^INVALID_FILE/);
+      await expect(importing).rejects.toMatchObject({ code: 'INVALID_FILE' });
     }
   });
 });

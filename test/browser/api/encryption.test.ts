@@ -16,8 +16,8 @@ test('a database opens with its key alone, as bytes or as a CryptoKey, and says 
     expect(await codeOf(openWith(name, bytes(2)))).toBe('WRONG_KEY');
     expect(await codeOf(openWith(name))).toBe('WRONG_KEY');
   }
-  await expect(openWith(name, bytes(2))).rejects.toThrow(/^WRONG_KEY: .*another key/);
-  await expect(openWith(name)).rejects.toThrow(/^WRONG_KEY: .*open it with its key/);
+  await expect(openWith(name, bytes(2))).rejects.toThrow(/^.*another key/);
+  await expect(openWith(name)).rejects.toThrow(/^.*open it with its key/);
   await using db = await openWith(name, await imported(1));
   const c = await db.collection('c');
   expect(await c.count()).toBe(2000);

@@ -12,9 +12,7 @@ describe('every call settles', () => {
     const worker = () => {
       throw new Error('refused by policy');
     };
-    await expect(open('x', { worker })).rejects.toThrow(
-      /WORKER_FAILED: the worker could not be made: refused by policy/,
-    );
+    await expect(open('x', { worker })).rejects.toThrow(/the worker could not be made: refused by policy/);
   });
 
   test('when its script is missing', async () => {
@@ -130,7 +128,7 @@ describe('errors', () => {
     const error = await c.upsert(records(1), { mode: 'insert' }).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(PiramidError);
     expect(error).toMatchObject({ code: 'CONFLICT', name: 'PiramidError' });
-    expect((error as Error).message).toMatch(/^CONFLICT: record "r0" exists already/);
+    expect((error as Error).message).toMatch(/^record "r0" exists already/);
   });
 
   test('of input say what was expected, what came and where, and change nothing', async () => {
@@ -138,8 +136,8 @@ describe('errors', () => {
     const c = await db.collection('c', { dimension: 3 });
     const good = { id: 'ok', vector: [1, 2, 3] };
     const refusals: [unknown, RegExp][] = [
-      [[good, { id: 'a', vector: [1, 2] }], /DIMENSION_MISMATCH: record "a": expected 3 numbers, got 2/],
-      [[good, { id: 'a', vector: [1, Number.NaN, 0] }], /INVALID_ARGUMENT: record "a": number 1 is NaN/],
+      [[good, { id: 'a', vector: [1, 2] }], /record "a": expected 3 numbers, got 2/],
+      [[good, { id: 'a', vector: [1, Number.NaN, 0] }], /record "a": number 1 is NaN/],
       [[good, { id: 'a', vector: [1, 1e39, 0] }], /number 1 is 1e\+39, expected a finite float32/],
       [[good, { id: 'a', vector: [0, 0, 0] }], /zero vector has no direction/],
       [[good, { id: 'a', vector: [1, '2', 3] }], /number 1 is '2'/],

@@ -135,9 +135,7 @@ describe('a word query', () => {
     const weighted = await c.query({ vector: [1, 0], keywords: 'gold', fusion: { weighted: { vector: 1, words: 0 } } });
     expect(weighted.map((match) => match.id)).toEqual(['near', 'both', 'says']);
     const nothing = { weighted: { vector: 0, words: 0 } };
-    await expect(c.query({ vector: [1, 0], keywords: 'gold', fusion: nothing })).rejects.toThrow(
-      /^INVALID_ARGUMENT: fusion.weighted/,
-    );
+    await expect(c.query({ vector: [1, 0], keywords: 'gold', fusion: nothing })).rejects.toThrow(/^fusion.weighted/);
   });
 
   test('sees writes at once and after a reload alike', async () => {

@@ -121,7 +121,7 @@ describe('records', () => {
     ]);
     for (const path of ['list.1', 'items.done', 'items.0.done', 'title.en', 'at.year']) {
       const set = c.update({ ids: [2, 1] }, { set: { [path]: true } });
-      await expect(set).rejects.toThrow(/^INVALID_ARGUMENT: changes: the path ".*" runs through "\w+", which is a/);
+      await expect(set).rejects.toThrow(/^changes: the path ".*" runs through "\w+", which is a/);
     }
     await expect(c.update({ ids: [1] }, { unset: ['items.done'] })).rejects.toThrow('"items", which is a list');
     expect((await c.get([1, 2])).map((record) => record.metadata)).toEqual([metadata, { title: { en: 'b' } }]);
@@ -133,9 +133,7 @@ describe('records', () => {
     await using db = await openFresh();
     const c = await db.collection('c', {});
     await c.upsert({ id: 1, text: 'a', metadata: { pinned: true, where: { pinned: true } } });
-    await expect(c.count({ where: { pinned: true } })).rejects.toThrow(
-      /^INVALID_ARGUMENT: count takes the filter itself/,
-    );
+    await expect(c.count({ where: { pinned: true } })).rejects.toThrow(/^count takes the filter itself/);
     expect(await c.count({ $and: [{ where: { pinned: true } }] })).toBe(1);
     expect(await c.count({ 'where.pinned': true })).toBe(1);
   });

@@ -104,7 +104,7 @@ describe('tabs that share a database', () => {
     await b!.c.upsert(records(1));
     const error = await b!.c.upsert(records(1), { mode: 'insert' }).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ name: 'PiramidError', code: 'CONFLICT' });
-    expect((error as Error).message).toMatch(/^CONFLICT: record "r0" exists already/);
+    expect((error as Error).message).toMatch(/^record "r0" exists already/);
     expect(await codeOf(b!.db.collection('c', { dimension: 4 }))).toBe('CONFIG_MISMATCH');
   });
 

