@@ -1,6 +1,6 @@
 // The checks that more than one door needs: what users pass (api/input) and what files bring in (worker/imported). Each
 // refusal says what was expected and what came.
-import { PiramidError } from './errors.ts';
+import { PiramidError, toPiramidError } from './errors.ts';
 import type { EmbedderOptions, Metric, Quantization, RecordId } from './types.ts';
 
 /** What options can be, and their bounds. */
@@ -13,13 +13,34 @@ export function invalid(message: string): PiramidError {
   return new PiramidError('INVALID_ARGUMENT', message);
 }
 
-/** Refuses options that do not exist, so that none is silently ignored. */
-export function checkOptions(value: unknown, known: readonly string[], what: string): void {
-  if (value === undefined) return;
-  if (typeof value !== 'object' || value === null) throw invalid(`${what}: expected an object, got ${describe(value)}`);
-  for (const key of Object.keys(value)) {
-    if (!known.includes(key)) throw invalid(`${what}: unknown option "${key}"; known are ${known.join(', ')}`);
+/** Runs checks. Getters and proxies of users run in them, and what these throw is `INVALID_ARGUMENT`. */
+export function door<T>(check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    throw toPiramidError(error, 'INVALID_ARGUMENT', 'an argument could not be read');
   }
+}
+
+/**
+ * Options as an object that has their own keys and no prototype: whatever a page adds to `Object.prototype` is no option. Refuses
+ * those that do not exist, so that none is silently ignored, and looks at `signal` and `onProgress`, which many calls have.
+ */
+export function readOptions<T extends object>(value: T | undefined, known: readonly string[], what: string): T {
+  return door(() => {
+    if (value !== undefined && (typeof value !== 'object' || value === null))
+      throw invalid(`${what}: expected an object, got ${describe(value)}`);
+    const own = Object.assign(Object.create(null), value);
+    for (const key of Object.keys(own)) {
+      if (!known.includes(key)) throw invalid(`${what}: unknown option "${key}"; known are ${known.join(', ')}`);
+    }
+    const { signal, onProgress } = own;
+    if (signal !== undefined && !(signal instanceof AbortSignal))
+      throw invalid(`signal: expected an AbortSignal, got ${describe(signal)}`);
+    if (onProgress !== undefined && typeof onProgress !== 'function')
+      throw invalid(`onProgress: expected a function, got ${describe(onProgress)}`);
+    return own;
+  });
 }
 
 /** Refuses a value that is not undefined and not one of `choices`. */
@@ -54,9 +75,9 @@ export function checkId(id: unknown, where: string): RecordId {
 }
 
 export function checkText(text: unknown, what: () => string): string {
-  if (typeof text !== 'string') throw invalid(`${what()}: text: expected a string, got ${describe(text)}`);
+  if (typeof text !== 'string') throw invalid(`${what()}: expected a string, got ${describe(text)}`);
   if (!isWellFormed(text))
-    throw invalid(`${what()}: text holds half of a surrogate pair, which cannot be stored; use text.toWellFormed()`);
+    throw invalid(`${what()}: holds half of a surrogate pair, which cannot be stored; use text.toWellFormed()`);
   return text;
 }
 
@@ -83,16 +104,17 @@ export function checkNumbers(
 /** Options of a worker-side embedder, in full. */
 export function embedderOptions(embedder: string | EmbedderOptions): EmbedderOptions {
   if (typeof embedder === 'string') return { model: checkName(embedder, 'embedder') };
-  if (embedder === undefined) throw invalid('embedder: expected the name of a model or its options, got undefined');
-  checkOptions(embedder, ['model', 'dtype', 'pooling', 'queryPrefix', 'documentPrefix'], 'embedder');
-  checkName(embedder.model, 'embedder.model');
-  checkChoice(embedder.pooling, ['mean', 'cls', 'last'], 'embedder.pooling');
+  if (typeof embedder !== 'object' || embedder === null)
+    throw invalid(`embedder: expected the name of a model, its options, or an Embedder, got ${describe(embedder)}`);
+  const options = readOptions(embedder, ['model', 'dtype', 'pooling', 'queryPrefix', 'documentPrefix'], 'embedder');
+  checkName(options.model, 'embedder.model');
+  checkChoice(options.pooling, ['mean', 'cls', 'last'], 'embedder.pooling');
   for (const option of ['dtype', 'queryPrefix', 'documentPrefix'] as const) {
-    const value = embedder[option];
+    const value = options[option];
     if (value !== undefined && typeof value !== 'string')
       throw invalid(`embedder.${option}: expected a string, got ${describe(value)}`);
   }
-  return { ...embedder };
+  return { ...options };
 }
 
 function isWellFormed(text: string): boolean {
@@ -104,7 +126,13 @@ export function describe(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return `an array of ${value.length}`;
   if (typeof value === 'string') return value.length > 40 ? `a string of ${value.length} characters` : `'${value}'`;
-  if (typeof value === 'object') return `an object (${value.constructor?.name ?? 'without prototype'})`;
+  if (typeof value === 'bigint') return `${value}n`;
   if (typeof value === 'function') return 'a function';
-  return String(value);
+  if (typeof value !== 'object') return String(value);
+  const { length } = value as { length?: unknown };
+  const name = Object.getPrototypeOf(value)?.constructor?.name ?? 'Object';
+  const article = /^[AEIO]/.test(name) ? 'an' : 'a';
+  if (name === 'Promise') return 'a Promise (is an await missing?)';
+  if (ArrayBuffer.isView(value)) return `${article} ${name} of ${length}`;
+  return name === 'Object' ? 'an object' : `${article} ${name}`;
 }

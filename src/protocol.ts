@@ -3,7 +3,6 @@
 import { transferHandlers } from 'comlink';
 import { type ErrorCode, PiramidError } from './errors.ts';
 import type {
-  Changes,
   ChatMessage,
   CollectionInfo,
   CollectionStats,
@@ -16,6 +15,7 @@ import type {
   Facet,
   Fusion,
   LegScore,
+  MetadataValue,
   Metric,
   ModelInfo,
   ModelProgress,
@@ -84,6 +84,15 @@ export interface PackedRecords {
   texts: (string | null)[] | null;
   /** Each as JSON with tagged dates (`filter/metadata.ts`). Null: no record has metadata. */
   metadata: (string | null)[] | null;
+}
+
+/** What `update` changes, checked. `embed`: the worker is to make the vector of the text; null: the text has none. */
+export interface EngineChanges {
+  set?: { readonly [path: string]: MetadataValue };
+  unset?: readonly string[];
+  text?: string;
+  vector?: Float32Array | null;
+  embed?: boolean;
 }
 
 export type Select = readonly ('text' | 'metadata' | 'vector')[];
@@ -175,7 +184,7 @@ export interface Engine {
   renameCollection(from: string, to: string, call: CallId): Promise<void>;
   collectionStats(id: number): Promise<CollectionStats>;
   upsert(id: number, records: PackedRecords, mode: NonNullable<UpsertOptions['mode']>, call: CallId): Promise<void>;
-  update(id: number, target: Target, changes: Changes, call: CallId): Promise<number>;
+  update(id: number, target: Target, changes: EngineChanges, call: CallId): Promise<number>;
   delete(id: number, target: Target, call: CallId): Promise<number>;
   get(id: number, ids: readonly RecordId[], select: Select): Promise<{ ids: RecordId[]; rows: EngineRows }>;
   count(id: number, where: Where | null): Promise<number>;

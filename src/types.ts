@@ -1,5 +1,8 @@
 // The public types: what goes in, what comes out, and what each option means. Nothing here has behaviour.
 import type { ErrorCode } from './errors.ts';
+import type { FieldPath, FieldValues, Metadata, SettablePath, Where } from './fields.ts';
+
+export type * from './fields.ts';
 
 /** A record's id. Strings and numbers are kept apart: `1` is not `'1'`. Numbers are safe integers. */
 export type RecordId = string | number;
@@ -31,19 +34,6 @@ export type Device = 'webgpu' | 'wasm' | 'js';
  */
 export type Layout = 'interleaved' | 'row-major';
 
-/** A value that metadata can hold: JSON, and `Date`. */
-export type MetadataValue =
-  | string
-  | number
-  | boolean
-  | null
-  | Date
-  | readonly MetadataValue[]
-  | { readonly [key: string]: MetadataValue };
-
-/** A record's metadata: an object of JSON values and dates. Keys do not begin with `$` and hold no `.`. */
-export type Metadata = { readonly [key: string]: MetadataValue };
-
 /** One record as written by `upsert`. It needs a `vector`, or a `text` (which the collection's embedder embeds). */
 export interface VectorRecord<M extends object = Metadata> {
   /** Unique in its collection. */
@@ -65,44 +55,8 @@ export interface StoredRecord<M extends object = Metadata> {
   metadata?: M;
 }
 
-/** A comparison with one field. */
-export interface Comparison {
-  /** Equal to. */
-  $eq?: MetadataValue;
-  /** Not equal to; also matches records without the field. */
-  $ne?: MetadataValue;
-  /** Greater than. Numbers with numbers, strings with strings, dates with dates (or ISO strings). */
-  $gt?: number | string | Date;
-  /** Greater than or equal to. */
-  $gte?: number | string | Date;
-  /** Less than. */
-  $lt?: number | string | Date;
-  /** Less than or equal to. */
-  $lte?: number | string | Date;
-  /** Equal to one of these. */
-  $in?: readonly MetadataValue[];
-  /** Equal to none of these; also matches records without the field. */
-  $nin?: readonly MetadataValue[];
-  /** `true`: the field is there (`null` counts). `false`: it is not. */
-  $exists?: boolean;
-  /** An array with this element, or a string with this substring (case matters). */
-  $contains?: string | number | boolean | null | Date;
-}
-
-/**
- * Which records: field paths (`'author.name'` reaches into nested objects) with a value (equal to) or a comparison,
- * all of which must hold, and `$and`, `$or`, `$not`. An array field equals a value if one of its elements does.
- * A missing field matches nothing except `$exists: false`, `$ne`, `$nin` and `$not`.
- */
-export interface Where {
-  $and?: readonly Where[];
-  $or?: readonly Where[];
-  $not?: Where;
-  [path: string]: MetadataValue | Comparison | Where | readonly Where[] | undefined;
-}
-
 /** What `query` looks for, how many, and among which. At least one of `vector`, `text` and `keywords` is given. */
-export interface Query {
+export interface Query<M extends object = Metadata> {
   /** Find records near this vector. */
   vector?: Vector;
   /** Find records that mean this and say this: the text's embedding and its words, fused. */
@@ -122,7 +76,7 @@ export interface Query {
   /** How many of the best matches to leave out first. @default 0 */
   offset?: number;
   /** Only records that match. The answer has min(k, matching records) entries. */
-  where?: Where;
+  where?: Where<M>;
   /** How the legs of a query with several are combined. @default { rrf: { rrfConstant: 60 } } */
   fusion?: Fusion;
   /** Which fields to return beside `id` and `score`; `[]` for none (fastest). @default ['text', 'metadata'] */
@@ -418,18 +372,25 @@ export interface UpsertOptions extends CallOptions {
   mode?: 'upsert' | 'insert' | 'update';
 }
 
-/** Which records a call is about. */
-export type Target = { ids: readonly RecordId[] } | { where: Where };
+/**
+ * Which records a call is about: those of these ids, those that match, or all. A filter that lets every record through (`{}`) is
+ * refused: say `{ all: true }`.
+ */
+export type Target<M extends object = Metadata> = { ids: readonly RecordId[] } | { where: Where<M> } | { all: true };
 
 /**
  * What `update` changes. Fields are paths (`'author.name'`). One that runs through a list is refused (`INVALID_ARGUMENT`), and so is one of
  * `set` through a value that is no object: set the list, or the value, as a whole.
  */
-export interface Changes {
-  /** Metadata fields to write; objects on the way are made. */
-  set?: { readonly [path: string]: MetadataValue };
+export interface Changes<M extends object = Metadata> {
+  /** Metadata fields to write; objects on the way are made. Of the fields `text` and `vector` this is refused: a record has its own. */
+  set?: FieldValues<M>;
   /** Metadata fields to remove, after `set`. */
-  unset?: readonly string[];
+  unset?: readonly SettablePath<M>[];
+  /** The records' text from now on. Where the collection has an embedder, and no `vector` is given, it is embedded. */
+  text?: string;
+  /** The records' vector from now on. */
+  vector?: Vector;
 }
 
 /** What `get` returns of each record. */
@@ -439,8 +400,8 @@ export interface GetOptions extends CallOptions {
 }
 
 /** Which page of records `scroll` returns. */
-export interface ScrollOptions extends GetOptions {
-  where?: Where;
+export interface ScrollOptions<M extends object = Metadata> extends GetOptions {
+  where?: Where<M>;
   /** 1 to 10 000. @default 100 */
   limit?: number;
   /** `next` of the page before. Good as long as the database is open; `INVALID_ARGUMENT` once it was compacted and opened anew. */
@@ -455,18 +416,13 @@ export interface ScrollPage<M extends object = Metadata> {
 }
 
 /** Whose values `facets` counts. */
-export interface FacetOptions extends CallOptions {
+export interface FacetOptions<M extends object = Metadata, Path extends FieldPath<M> = FieldPath<M>>
+  extends CallOptions {
   /** Path of a metadata field. */
-  field: string;
-  where?: Where;
+  field: Path;
+  where?: Where<M>;
   /** The most frequent this many values, 1 to 10 000. @default 100 */
   limit?: number;
-}
-
-/** A value of a field and how many records have it. */
-export interface Facet {
-  value: string | number | boolean | Date | null;
-  count: number;
 }
 
 /** What `recallCheck` measures, and on how much. */

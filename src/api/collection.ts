@@ -21,6 +21,8 @@ import type {
   Embedder,
   Facet,
   FacetOptions,
+  FieldPath,
+  FieldValue,
   GetOptions,
   Match,
   Matches,
@@ -42,24 +44,26 @@ import type {
 import type { Connection } from './connect.ts';
 import type { Database } from './database.ts';
 import {
-  checkChanges,
   checkChoice,
   checkCursor,
   checkFilter,
   checkIds,
   checkInteger,
-  checkOptions,
   checkSelect,
-  checkSignal,
   checkTarget,
   checkVector,
   describe,
+  door,
   invalid,
   K_MAX,
   type PackingRules,
+  packChanges,
+  packQueries,
   packQuery,
   packRecords,
   placeEmbedded,
+  readOptions,
+  signalOf,
 } from './input.ts';
 
 /** Most neighbours that `recallCheck` compares. */
@@ -111,123 +115,138 @@ export class Collection<M extends object = Metadata> {
    * Throws `INVALID_ARGUMENT`, `DIMENSION_MISMATCH`, `CONFLICT`, `NOT_FOUND` (see `mode`), `MODEL_FAILED`,
    * `MODEL_MISMATCH`, `QUOTA_EXCEEDED`, `STORAGE_FULL`; then nothing has been written.
    */
-  async upsert(records: VectorRecord<M> | readonly VectorRecord<M>[], options: UpsertOptions = {}): Promise<void> {
-    checkOptions(options, ['mode', 'signal'], 'upsert');
-    checkChoice(options.mode, ['upsert', 'insert', 'update'], 'mode');
-    const signal = checkSignal(options.signal);
-    const list = Array.isArray(records) ? (records as readonly VectorRecord<M>[]) : [records as VectorRecord<M>];
-    const { packed, toEmbed } = packRecords(list, this.rules);
+  async upsert(records: VectorRecord<M> | readonly VectorRecord<M>[], options?: UpsertOptions): Promise<void> {
+    const { mode = 'upsert', signal } = readOptions(options, ['mode', 'signal'], 'upsert');
+    checkChoice(mode, ['upsert', 'insert', 'update'], 'mode');
+    const { packed, toEmbed } = packRecords(records, this.rules);
     const embed = async () => {
       const texts = toEmbed.map((i) => packed.texts![i]!);
       placeEmbedded(packed, toEmbed, await this.runEmbedder(texts, 'document', signal), this.rules);
     };
     const buffers = [packed.vectors?.buffer, packed.sources?.buffer].filter((buffer) => buffer !== undefined);
     await this.write(
-      (engine, call) => engine.upsert(this.id, transfer(packed, buffers), options.mode ?? 'upsert', call),
+      (engine, call) => engine.upsert(this.id, transfer(packed, buffers), mode, call),
       signal,
       this.embedder && toEmbed.length > 0 ? embed : undefined,
     );
   }
 
   /**
-   * Changes metadata of records, all of them or none. Returns how many there were; ids that do not exist are left out. `CORRUPT`
-   * where something of one of them is damaged: it would be written again without.
+   * Changes records, all of them or none: metadata fields, the text, the vector. Returns how many there were; ids that do not exist
+   * are left out. A record that is changed is written again, and moves to the end of the order of writing. `CORRUPT` where
+   * something of one of them is damaged: it would be written again without.
    */
-  async update(target: Target, changes: Changes, options: CallOptions = {}): Promise<number> {
-    checkOptions(options, ['signal'], 'update');
-    const checkedTarget = checkTarget(target);
-    const checkedChanges = checkChanges(changes);
-    const signal = checkSignal(options.signal);
-    return this.write((engine, call) => engine.update(this.id, checkedTarget, checkedChanges, call), signal);
+  async update(
+    target: Target<M> | RecordId | readonly RecordId[],
+    changes: Changes<M>,
+    options?: CallOptions,
+  ): Promise<number> {
+    const { signal } = readOptions(options, ['signal'], 'update');
+    const checkedTarget = checkTarget(target as Target);
+    const checked = packChanges(changes as Changes, this.rules);
+    const embed = async () => {
+      checked.vector = this.checkEmbedded((await this.runEmbedder([checked.text!], 'document', signal))[0]!, 'text');
+      checked.embed = false;
+    };
+    return this.write(
+      (engine, call) => engine.update(this.id, checkedTarget, checked, call),
+      signal,
+      this.embedder && checked.embed ? embed : undefined,
+    );
   }
 
   /** Deletes records, all of them or none. Returns how many there were; ids that do not exist are left out. */
-  async delete(target: Target, options: CallOptions = {}): Promise<number> {
-    checkOptions(options, ['signal'], 'delete');
-    const checkedTarget = checkTarget(target);
-    const signal = checkSignal(options.signal);
+  async delete(target: Target<M> | RecordId | readonly RecordId[], options?: CallOptions): Promise<number> {
+    const { signal } = readOptions(options, ['signal'], 'delete');
+    const checkedTarget = checkTarget(target as Target);
     return this.write((engine, call) => engine.delete(this.id, checkedTarget, call), signal);
   }
 
-  /** Records by id, in the order of `ids`; those that do not exist are left out. */
-  async get(ids: RecordId | readonly RecordId[], options: GetOptions = {}): Promise<StoredRecord<M>[]> {
-    checkOptions(options, ['select', 'signal'], 'get');
-    const wanted = checkIds(Array.isArray(ids) ? ids : [ids], 'ids');
-    const select = checkSelect(options.select, ['text', 'metadata', 'vector']);
-    const found = await this.connection.call((engine) => engine.get(this.id, wanted, select), {
-      signal: checkSignal(options.signal),
-    });
-    return toRecords<M>(found.ids, found.rows);
+  /** The record of one id, undefined where there is none; or those of several, in their order, without those that do not exist. */
+  async get(id: RecordId, options?: GetOptions): Promise<StoredRecord<M> | undefined>;
+  async get(ids: readonly RecordId[], options?: GetOptions): Promise<StoredRecord<M>[]>;
+  async get(
+    given: RecordId | readonly RecordId[],
+    options?: GetOptions,
+  ): Promise<StoredRecord<M> | undefined | StoredRecord<M>[]> {
+    const { select, signal } = readOptions(options, ['select', 'signal'], 'get');
+    const isOne = typeof given === 'string' || typeof given === 'number';
+    if (!isOne && !Array.isArray(given))
+      throw invalid(`get: expected an id or an array of ids, got ${describe(given)}`);
+    const wanted = checkIds(isOne ? [given] : given, 'ids');
+    const fields = checkSelect(select, ['text', 'metadata', 'vector']);
+    const found = await this.connection.call((engine) => engine.get(this.id, wanted, fields), { signal });
+    const records = toRecords<M>(found.ids, found.rows);
+    return isOne ? records[0] : records;
+  }
+
+  /** Whether there is a record of this id. */
+  async exists(id: RecordId, options?: CallOptions): Promise<boolean> {
+    return (await this.get(id, { ...options, select: [] })) !== undefined;
   }
 
   /** How many records there are, or match: `count({ pinned: true })`. */
-  async count(where?: Where, options: CallOptions = {}): Promise<number> {
-    checkOptions(options, ['signal'], 'count');
-    if (isWrapped(where))
+  async count(where?: Where<M>, options?: CallOptions): Promise<number> {
+    const { signal } = readOptions(options, ['signal'], 'count');
+    if (door(() => isWrapped(where)))
       throw invalid(
         'count takes the filter itself: count({ pinned: true }). For a field named "where": { $and: [{ where: … }] }',
       );
     const checked = where === undefined ? null : checkFilter(where);
-    return this.connection.call((engine) => engine.count(this.id, checked), { signal: checkSignal(options.signal) });
+    return this.connection.call((engine) => engine.count(this.id, checked), { signal });
   }
 
   /** Pages through records in order of writing. A record that is replaced meanwhile moves to the end. */
-  async scroll(options: ScrollOptions = {}): Promise<ScrollPage<M>> {
-    checkOptions(options, ['where', 'limit', 'cursor', 'select', 'signal'], 'scroll');
+  async scroll(options?: ScrollOptions<M>): Promise<ScrollPage<M>> {
+    const given = readOptions(options, ['where', 'limit', 'cursor', 'select', 'signal'], 'scroll');
     const request = {
-      where: options.where === undefined ? null : checkFilter(options.where),
-      limit: options.limit === undefined ? 100 : checkInteger(options.limit, 1, K_MAX, 'limit'),
-      cursor: checkCursor(options.cursor),
-      select: checkSelect(options.select, ['text', 'metadata', 'vector']),
+      where: given.where === undefined ? null : checkFilter(given.where),
+      limit: given.limit === undefined ? 100 : checkInteger(given.limit, 1, K_MAX, 'limit'),
+      cursor: checkCursor(given.cursor),
+      select: checkSelect(given.select, ['text', 'metadata', 'vector']),
     };
-    const page = await this.connection.call((engine) => engine.scroll(this.id, request), {
-      signal: checkSignal(options.signal),
-    });
+    const { signal } = given;
+    const page = await this.connection.call((engine) => engine.scroll(this.id, request), { signal });
     return { records: toRecords<M>(page.ids, page.rows), ...(page.next !== null && { next: page.next }) };
   }
 
   /** The most frequent values of a metadata field, most frequent first, with how many records have each. */
-  async facets(options: FacetOptions): Promise<Facet[]> {
-    checkOptions(options, ['field', 'where', 'limit', 'signal'], 'facets');
-    checkPath(options?.field, 'field');
+  async facets<Path extends FieldPath<M>>(options: FacetOptions<M, Path>): Promise<Facet<FieldValue<M, Path>>[]> {
+    const given = readOptions(options, ['field', 'where', 'limit', 'signal'], 'facets');
     const request = {
-      field: options.field,
-      where: options.where === undefined ? null : checkFilter(options.where),
-      limit: options.limit === undefined ? 100 : checkInteger(options.limit, 1, K_MAX, 'limit'),
+      field: checkPath(given.field, 'field'),
+      where: given.where === undefined ? null : checkFilter(given.where),
+      limit: given.limit === undefined ? 100 : checkInteger(given.limit, 1, K_MAX, 'limit'),
     };
-    return this.connection.call((engine) => engine.facets(this.id, request), { signal: checkSignal(options.signal) });
+    const { signal } = given;
+    const facets = await this.connection.call((engine) => engine.facets(this.id, request), { signal });
+    return facets as Facet<FieldValue<M, Path>>[];
   }
 
   /** The best matches, best first. Always min(k, matching records) of them for a vector; words match what holds them. */
-  async query(query: Query): Promise<Matches<M>> {
-    const [matches] = await this.run([query], query?.signal);
+  async query(query: Query<M>): Promise<Matches<M>> {
+    const packed = packQuery(query as unknown as Query, this.rules);
+    const [matches] = await this.run([packed], signalOf(query));
     return matches!;
   }
 
   /** Several queries in one call; the same answers as one by one. */
-  async queryBatch(queries: readonly Query[], options: CallOptions = {}): Promise<Matches<M>[]> {
-    checkOptions(options, ['signal'], 'queryBatch');
-    if (!Array.isArray(queries)) throw invalid('queryBatch: expected an array of queries');
-    if (queries.some((query) => query?.signal !== undefined))
-      throw invalid('queryBatch: give the signal to the batch, not to a query in it');
-    return queries.length === 0 ? [] : this.run(queries, options.signal);
+  async queryBatch(queries: readonly Query<M>[], options?: CallOptions): Promise<Matches<M>[]> {
+    const { signal } = readOptions(options, ['signal'], 'queryBatch');
+    const packed = packQueries(queries as unknown as readonly Query[], this.rules);
+    return packed.length === 0 ? [] : this.run(packed, signal);
   }
 
   /**
    * Measures the recall of this collection's queries on its own records: `sample` of them, drawn at random but the same in
    * each call, are looked for by their vectors, as queries do and exactly. Of a collection without quantisation it is 1.
    */
-  async recallCheck(options: RecallCheckOptions = {}): Promise<RecallCheck> {
-    checkOptions(options, ['sample', 'k', 'signal'], 'recallCheck');
-    const request = {
-      sample: options.sample === undefined ? 100 : checkInteger(options.sample, 1, K_MAX, 'sample'),
-      k: options.k === undefined ? 10 : checkInteger(options.k, 1, RECALL_K_MAX, 'k'),
-    };
+  async recallCheck(options?: RecallCheckOptions): Promise<RecallCheck> {
+    const { sample = 100, k = 10, signal } = readOptions(options, ['sample', 'k', 'signal'], 'recallCheck');
+    const request = { sample: checkInteger(sample, 1, K_MAX, 'sample'), k: checkInteger(k, 1, RECALL_K_MAX, 'k') };
     if (this.dimension === undefined)
       throw invalid('recallCheck: the collection holds text only (it was created without a dimension)');
-    return this.connection.call((engine, call) => engine.recallCheck(this.id, request, call), {
-      signal: checkSignal(options.signal),
-    });
+    return this.connection.call((engine, call) => engine.recallCheck(this.id, request, call), { signal });
   }
 
   /**
@@ -235,13 +254,10 @@ export class Collection<M extends object = Metadata> {
    * come back; queries and writes go on meanwhile. It also happens by itself, where a quarter of the records is deleted.
    * Cancelled, it leaves everything as it was.
    */
-  async compact(options: CompactOptions = {}): Promise<Compacted> {
-    checkOptions(options, ['signal', 'onProgress'], 'compact');
-    const { signal, onProgress } = options;
-    if (onProgress !== undefined && typeof onProgress !== 'function')
-      throw invalid(`onProgress: expected a function, got ${describe(onProgress)}`);
+  async compact(options?: CompactOptions): Promise<Compacted> {
+    const { signal, onProgress } = readOptions(options, ['signal', 'onProgress'], 'compact');
     return this.connection.call((engine, call) => engine.compact(this.id, call), {
-      signal: checkSignal(signal),
+      signal,
       ...(onProgress && { onEvent: (event: EngineEvent) => event.type === 'step' && onProgress(event.progress) }),
     });
   }
@@ -276,9 +292,7 @@ export class Collection<M extends object = Metadata> {
     return (await sending).answer;
   }
 
-  private async run(queries: readonly Query[], givenSignal: AbortSignal | undefined): Promise<Matches<M>[]> {
-    const signal = checkSignal(givenSignal);
-    const packed = Array.from(queries, (query) => packQuery(query, this.rules));
+  private async run(packed: EngineQuery[], signal: AbortSignal | undefined): Promise<Matches<M>[]> {
     if (this.embedder) await this.embedOnPage(packed, signal);
     const answers = await this.connection.call((engine, call) => engine.query(this.id, packed, call), { signal });
     return answers.map(toMatches<M>);
@@ -290,12 +304,14 @@ export class Collection<M extends object = Metadata> {
     const texts = waiting.map((query) => query.embed!);
     const vectors = await this.runEmbedder(texts, 'query', signal);
     for (const [i, query] of waiting.entries()) {
-      const vector = vectors[i]!;
-      const { dimension, metric } = this.rules;
-      query.vector =
-        vector === null ? null : checkVector(vector, dimension!, metric, "the embedder's vector of the query");
+      query.vector = this.checkEmbedded(vectors[i]!, 'query');
       query.embed = null;
     }
+  }
+
+  private checkEmbedded(vector: Float32Array | null, what: string): Float32Array | null {
+    const { dimension, metric } = this.rules;
+    return vector === null ? null : checkVector(vector, dimension!, metric, `the embedder's vector of the ${what}`);
   }
 
   /** As a call like any other, so that it ends with its signal and with the database, whatever the embedder does. */
@@ -324,10 +340,11 @@ export class Collection<M extends object = Metadata> {
 }
 
 /** `{ where: {…} }`, as the other calls take it. */
-function isWrapped(where: Where | undefined): boolean {
-  const inner =
-    where !== null && typeof where === 'object' && Object.keys(where).length === 1 ? where.where : undefined;
-  return typeof inner === 'object' && inner !== null && !Array.isArray(inner) && !(inner instanceof Date);
+function isWrapped(where: unknown): boolean {
+  const isObject = (value: unknown): value is object =>
+    typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
+  const [[key, inner] = [], ...others] = isObject(where) ? Object.entries(where) : [];
+  return key === 'where' && others.length === 0 && isObject(inner);
 }
 
 function toRecords<M extends object>(ids: readonly RecordId[], rows: EngineRows): StoredRecord<M>[] {

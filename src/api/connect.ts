@@ -94,7 +94,7 @@ export class Connection {
     run: (engine: Remote<Engine>, call: CallId) => Promise<T>,
     options: { signal?: AbortSignal | undefined; waits?: boolean; onEvent?: (event: EngineEvent) => void } = {},
   ): Promise<T> {
-    const { signal, waits = false, onEvent } = options;
+    const { signal, waits = false, onEvent } = Object.assign(Object.create(null), options) as typeof options;
     return new Promise<T>((resolve, reject) => {
       if (this.failure) return reject(this.failure);
       if (this.closing) return reject(closed());
@@ -208,7 +208,7 @@ export class Connection {
       sleep = () => nap.abort();
       return new Promise<void>((awake) => {
         locks
-          .request(awakeLockName(token), { signal: nap.signal }, () => {
+          .request(awakeLockName(token), { __proto__: null, signal: nap.signal } as LockOptions, () => {
             awake();
             return new Promise<void>((resolve) => {
               nap.signal.addEventListener('abort', () => resolve());
@@ -221,8 +221,9 @@ export class Connection {
     const { signal } = this.ended;
     signal.addEventListener('abort', () => sleep());
     if (typeof document !== 'undefined') {
-      document.addEventListener('freeze', () => sleep(), { signal });
-      document.addEventListener('resume', () => void wake(), { signal });
+      const until = { __proto__: null, signal } as AddEventListenerOptions;
+      document.addEventListener('freeze', () => sleep(), until);
+      document.addEventListener('resume', () => void wake(), until);
     }
     await wake();
   }
@@ -231,7 +232,7 @@ export class Connection {
   private watchLife(token: string | null): void {
     if (token === null || !globalThis.navigator?.locks) return;
     navigator.locks
-      .request(lifeLockName(token), { mode: 'shared' }, () =>
+      .request(lifeLockName(token), { __proto__: null, mode: 'shared' } as LockOptions, () =>
         this.fail(new PiramidError('WORKER_FAILED', 'the worker ended unexpectedly')),
       )
       .catch(() => {});

@@ -26,15 +26,15 @@ import {
   checkInteger,
   checkMessages,
   checkName,
-  checkOptions,
-  checkSignal,
   checkText,
   DIMENSION_MAX,
   describe,
+  door,
   embedderOptions,
   invalid,
   METRICS,
   QUANTIZATIONS,
+  readOptions,
   requireChoice,
 } from './input.ts';
 import { importKey } from './key.ts';
@@ -113,20 +113,23 @@ export class Database implements AsyncDisposable {
   async collection<M extends object = Metadata>(
     name: string,
     options?: CollectionOptions,
-    call: ModelCallOptions = {},
+    call?: ModelCallOptions,
   ): Promise<Collection<M>> {
     checkName(name, 'collection');
-    checkOptions(options, ['dimension', 'metric', 'embedder', 'quantization'], 'collection');
-    checkCall(call);
-    if (options?.dimension !== undefined) checkInteger(options.dimension, 1, DIMENSION_MAX, 'dimension');
-    checkChoice(options?.metric, METRICS, 'metric');
-    checkChoice(options?.quantization, QUANTIZATIONS, 'quantization');
-    const embedder = options?.embedder;
-    const own = isEmbedder(embedder) ? embedder : null;
+    const { dimension, metric, embedder, quantization } = readOptions(
+      options,
+      ['dimension', 'metric', 'embedder', 'quantization'],
+      'collection',
+    );
+    const events = readCall(call);
+    if (dimension !== undefined) checkInteger(dimension, 1, DIMENSION_MAX, 'dimension');
+    checkChoice(metric, METRICS, 'metric');
+    checkChoice(quantization, QUANTIZATIONS, 'quantization');
+    const own = door(() => isEmbedder(embedder)) ? (embedder as Embedder) : null;
     const request: CollectionRequest = {
-      dimension: options?.dimension ?? null,
-      metric: options?.metric ?? null,
-      quantization: options?.quantization ?? null,
+      dimension: dimension ?? null,
+      metric: metric ?? null,
+      quantization: quantization ?? null,
       embedder: own
         ? {
             fingerprint: checkName(own.fingerprint, 'embedder.fingerprint'),
@@ -137,16 +140,19 @@ export class Database implements AsyncDisposable {
           : embedderOptions(embedder as string | EmbedderOptions),
       mustExist: options === undefined,
     };
-    const opened = await this.connection.call(
-      (engine, id) => engine.openCollection(name, request, id),
-      eventOptions(call),
-    );
+    const opened = await this.connection.call((engine, id) => engine.openCollection(name, request, id), events);
     return new Collection<M>(this, this.connection, name, opened, own);
   }
 
   /** All collections, in order of creation. */
   async listCollections(): Promise<CollectionInfo[]> {
     return this.connection.call((engine) => engine.listCollections());
+  }
+
+  /** Whether there is a collection of this name. */
+  async exists(name: string): Promise<boolean> {
+    checkName(name, 'collection');
+    return (await this.listCollections()).some((collection) => collection.name === name);
   }
 
   /** Deletes a collection with all its records. Returns whether there was one. */
@@ -173,9 +179,8 @@ export class Database implements AsyncDisposable {
    * answer, the next one goes over everything again and returns what it found: what had been repaired by then was told by
    * `damage` events alone.
    */
-  async repair(options: CallOptions = {}): Promise<Damage[]> {
-    checkOptions(options, ['signal'], 'repair');
-    const signal = checkSignal(options.signal);
+  async repair(options?: CallOptions): Promise<Damage[]> {
+    const { signal } = readOptions(options, ['signal'], 'repair');
     return this.connection.call((engine, call) => engine.repair(call), { signal, waits: true });
   }
 
@@ -188,27 +193,31 @@ export class Database implements AsyncDisposable {
   async loadModel(
     task: ModelInfo['task'],
     model: string | EmbedderOptions,
-    call: ModelCallOptions = {},
+    call?: ModelCallOptions,
   ): Promise<ModelInfo> {
     requireChoice(task, ['embed', 'generate'], 'task');
-    checkCall(call);
+    const events = readCall(call);
     const options = embedderOptions(model);
-    return this.connection.call((engine, id) => engine.loadModel(task, options, id), eventOptions(call));
+    return this.connection.call((engine, id) => engine.loadModel(task, options, id), events);
   }
 
   /** One vector per text, in order; null for a text without direction. @default { model: 'static-en', kind: 'document' } */
   async embed(
     texts: readonly string[],
-    options: ModelCallOptions & { model?: string | EmbedderOptions; kind?: 'query' | 'document' } = {},
+    options?: ModelCallOptions & { model?: string | EmbedderOptions; kind?: 'query' | 'document' },
   ): Promise<(Float32Array | null)[]> {
-    if (!Array.isArray(texts)) throw invalid(`texts: expected an array, got ${describe(texts)}`);
-    checkOptions(options, ['model', 'kind', 'signal', 'onProgress'], 'embed');
-    const { model = 'static-en', kind = 'document', ...call } = options;
-    checkCall(call);
+    const {
+      model = 'static-en',
+      kind = 'document',
+      ...call
+    } = readOptions(options, ['model', 'kind', 'signal', 'onProgress'], 'embed');
     requireChoice(kind, ['query', 'document'], 'kind');
     const embedder = embedderOptions(model);
-    for (const [i, text] of texts.entries()) checkText(text, () => `texts[${i}]`);
-    return this.connection.call((engine, id) => engine.embed(embedder, [...texts], kind, id), eventOptions(call));
+    const list = door(() => {
+      if (!Array.isArray(texts)) throw invalid(`texts: expected an array, got ${describe(texts)}`);
+      return Array.from(texts, (text, i) => checkText(text, () => `texts[${i}]`));
+    });
+    return this.connection.call((engine, id) => engine.embed(embedder, list, kind, id), eventOptions(call));
   }
 
   /** An answer to a conversation, piece by piece, by a language model in the worker. Ending the loop early stops it. */
@@ -220,12 +229,14 @@ export class Database implements AsyncDisposable {
       maxTokens?: number;
     },
   ): AsyncGenerator<string, void, undefined> {
-    checkOptions(options, ['model', 'maxTokens', 'signal', 'onProgress'], 'generate');
-    const { model, maxTokens = 256, ...call } = options ?? {};
+    const {
+      model,
+      maxTokens = 256,
+      signal,
+      onProgress,
+    } = readOptions(options, ['model', 'maxTokens', 'signal', 'onProgress'], 'generate');
     checkName(model, 'model');
     checkInteger(maxTokens, 1, 100_000, 'maxTokens');
-    checkCall(call);
-    const { signal, onProgress } = call;
     const conversation = checkMessages(messages);
     const stop = new AbortController();
     const pieces: string[] = [];
@@ -281,14 +292,15 @@ export class Database implements AsyncDisposable {
    * The stream fails with `NOT_FOUND`, `INVALID_ARGUMENT`, `CORRUPT`, `ABORTED`, and with `WORKER_FAILED` if another tab
    * takes the database over before its end.
    */
-  export(options: ExportOptions = {}): ReadableStream<Uint8Array<ArrayBuffer>> {
-    checkOptions(options, ['collections', 'signal', 'onProgress'], 'export');
-    checkTransfer(options);
-    const { collections } = options;
-    if (collections !== undefined && !Array.isArray(collections))
-      throw invalid(`collections: expected an array of names, got ${describe(collections)}`);
-    const names = collections && Array.from(collections as string[], (name, i) => checkName(name, `collections[${i}]`));
-    return exportStream(this.connection, names ? [...new Set(names)] : null, options);
+  export(options?: ExportOptions): ReadableStream<Uint8Array<ArrayBuffer>> {
+    const given = readOptions(options, ['collections', 'signal', 'onProgress'], 'export');
+    const { collections } = given;
+    const names = door(() => {
+      if (collections !== undefined && !Array.isArray(collections))
+        throw invalid(`collections: expected an array of names, got ${describe(collections)}`);
+      return collections && Array.from(collections, (name, i) => checkName(name, `collections[${i}]`));
+    });
+    return exportStream(this.connection, names ? [...new Set(names)] : null, given);
   }
 
   /**
@@ -296,13 +308,12 @@ export class Database implements AsyncDisposable {
    * that name exists. The file is checked like any input; one that is damaged, cut off or made up is `INVALID_FILE`, and then, as
    * on any failure, nothing has changed.
    */
-  async import(source: ReadableStream<Uint8Array> | Blob, options: ImportOptions = {}): Promise<Imported> {
-    checkOptions(options, ['signal', 'onProgress'], 'import');
-    checkTransfer(options);
+  async import(source: ReadableStream<Uint8Array> | Blob, options?: ImportOptions): Promise<Imported> {
+    const given = readOptions(options, ['signal', 'onProgress'], 'import');
     const stream = source instanceof Blob ? source.stream() : source;
     if (!(stream instanceof ReadableStream))
       throw invalid(`import: expected a ReadableStream or a Blob, got ${describe(source)}`);
-    return importStream(this.connection, stream, options);
+    return importStream(this.connection, stream, given);
   }
 
   /** Waits for writes under way, then ends the worker. Other calls still waiting, and later ones, reject with `CLOSED`. */
@@ -318,21 +329,15 @@ export class Database implements AsyncDisposable {
   }
 }
 
-function checkTransfer({ signal, onProgress }: ExportOptions): void {
-  checkSignal(signal);
-  if (onProgress !== undefined && typeof onProgress !== 'function')
-    throw invalid(`onProgress: expected a function, got ${describe(onProgress)}`);
+/** An object with `embed` of its own or its class. */
+function isEmbedder(value: unknown): value is Embedder {
+  if (typeof value !== 'object' || value === null) return false;
+  const { embed } = value as Embedder;
+  return typeof embed === 'function' && embed !== (Object.prototype as Partial<Embedder>).embed;
 }
 
-function isEmbedder(value: CollectionOptions['embedder']): value is Embedder {
-  return typeof value === 'object' && value !== null && typeof (value as Embedder).embed === 'function';
-}
-
-function checkCall(call: ModelCallOptions): void {
-  checkOptions(call, ['signal', 'onProgress'], 'options');
-  checkSignal(call.signal);
-  if (call.onProgress !== undefined && typeof call.onProgress !== 'function')
-    throw invalid(`onProgress: expected a function, got ${describe(call.onProgress)}`);
+function readCall(call: ModelCallOptions | undefined) {
+  return eventOptions(readOptions(call, ['signal', 'onProgress'], 'options'));
 }
 
 function eventOptions({ signal, onProgress }: ModelCallOptions) {

@@ -1,23 +1,13 @@
-// The one door: everything that users pass is checked here, once, and turned into the form that crosses to the worker.
-// Every refusal says what was expected, what came and which record. Nothing behind this file checks again.
-import {
-  checkId,
-  checkInteger,
-  checkNumbers,
-  checkOptions,
-  checkText,
-  describe,
-  invalid,
-  requireChoice,
-} from '../checks.ts';
+// The one door: everything that users pass is checked here and in the files that it exports from, once, and turned into the form that
+// crosses to the worker. Every refusal says what was expected, what came and which record. Nothing behind it checks again.
+import { checkId, checkInteger, checkText, describe, door, invalid, readOptions, requireChoice } from '../checks.ts';
 import { PiramidError } from '../errors.ts';
-import { checkMetadata, checkPath, checkWhere } from '../filter/check.ts';
-import { decodeMetadataValue, encodeMetadataRow } from '../filter/metadata.ts';
-import { isPlainObject } from '../filter/values.ts';
+import { checkMetadata } from '../filter/check.ts';
+import { encodeMetadataRow } from '../filter/metadata.ts';
 import {
+  type EngineChanges,
   type EngineQuery,
   type PackedRecords,
-  type Select,
   VECTOR_FROM_TEXT,
   VECTOR_GIVEN,
   VECTOR_NONE,
@@ -30,77 +20,29 @@ import type {
   Quantization,
   Query,
   RecordId,
-  Target,
   Vector,
   VectorRecord,
-  Where,
 } from '../types.ts';
+import { checkFilter, checkSelect, checkVector, K_MAX, packVector } from './door.ts';
+import { checkChanges } from './target.ts';
 
 export {
   checkChoice,
   checkInteger,
   checkName,
-  checkOptions,
   checkText,
   DIMENSION_MAX,
   describe,
+  door,
   embedderOptions,
   invalid,
   METRICS,
   QUANTIZATIONS,
+  readOptions,
   requireChoice,
 } from '../checks.ts';
-
-/** Most results that one call may ask for. */
-export const K_MAX = 10_000;
-
-export function checkSignal(signal: unknown): AbortSignal | undefined {
-  if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw invalid(`signal: expected an AbortSignal, got ${describe(signal)}`);
-  return signal;
-}
-
-export function checkIds(ids: unknown, where: string): RecordId[] {
-  if (!Array.isArray(ids)) throw invalid(`${where}: expected an array of ids, got ${describe(ids)}`);
-  return Array.from(ids, (id, i) => checkId(id, `${where}[${i}]`)); // not `map`, which leaves holes unchecked
-}
-
-export function checkTarget(target: Target): Target {
-  checkOptions(target, ['ids', 'where'], 'target');
-  const has = (key: 'ids' | 'where') => (target as Record<string, unknown>)[key] !== undefined;
-  if (target === undefined || has('ids') === has('where')) throw invalid('target: expected { ids } or { where }');
-  return has('ids')
-    ? { ids: checkIds((target as { ids: unknown }).ids, 'target.ids') }
-    : { where: checkFilter((target as { where: unknown }).where) };
-}
-
-/** The filter as a copy: what crosses to the worker is what was checked, and the user's may be a framework's proxy. */
-export function checkFilter(where: unknown): Where {
-  return copyOf(checkWhere(where)) as Where;
-}
-
-export function checkChanges(changes: Changes): Changes {
-  checkOptions(changes, ['set', 'unset'], 'changes');
-  const { set = {}, unset = [] } = changes ?? {};
-  if (changes?.set === undefined && changes?.unset === undefined)
-    throw invalid('changes: expected { set } or { unset } or both');
-  if (!isPlainObject(set)) throw invalid(`changes.set: expected an object of field paths, got ${describe(set)}`);
-  if (!Array.isArray(unset)) throw invalid(`changes.unset: expected an array of field paths, got ${describe(unset)}`);
-  for (const path of [...Object.keys(set), ...unset]) checkPath(path);
-  for (const [path, value] of Object.entries(set)) checkMetadata({ value }, () => `changes.set["${path}"]`);
-  return { set: copyOf(set) as NonNullable<Changes['set']>, unset: [...unset] };
-}
-
-/** A copy of checked JSON and dates. */
-function copyOf(value: object): unknown {
-  return decodeMetadataValue(JSON.parse(encodeMetadataRow(value)));
-}
-
-export function checkSelect(select: unknown, fallback: Select): Select {
-  if (select === undefined) return fallback;
-  if (!Array.isArray(select)) throw invalid(`select: expected an array, got ${describe(select)}`);
-  return Array.from(select, (field) => requireChoice(field, ['text', 'metadata', 'vector'], 'select'));
-}
+export { checkFilter, checkIds, checkSelect, checkVector, K_MAX } from './door.ts';
+export { checkChanges, checkTarget } from './target.ts';
 
 /** Where a page of `scroll` begins. */
 export function checkCursor(cursor: unknown): string | null {
@@ -108,48 +50,6 @@ export function checkCursor(cursor: unknown): string | null {
   if (typeof cursor !== 'string' || !/^\d{1,10}\.\d{1,10}$/.test(cursor))
     throw invalid(`cursor: expected the \`next\` of the page before, got ${describe(cursor)}`);
   return cursor;
-}
-
-/** The vector as finite float32, in a buffer of its own. */
-export function checkVector(
-  vector: Vector,
-  dimension: number,
-  metric: Metric,
-  what: string,
-): Float32Array<ArrayBuffer> {
-  const target = new Float32Array(dimension);
-  packVector(vector, target, 0, dimension, metric, () => what);
-  return target;
-}
-
-/** Checks a vector and puts it into `target`. `what` names it in errors; a string for each would cost more than the check. */
-function packVector(
-  vector: unknown,
-  target: Float32Array,
-  offset: number,
-  dimension: number,
-  metric: Metric,
-  what: () => string,
-): void {
-  const isArray = Array.isArray(vector);
-  if (!isArray && !(vector instanceof Float32Array)) {
-    throw invalid(`${what()}: expected a vector (Float32Array or array of numbers), got ${describe(vector)}`);
-  }
-  if (vector.length !== dimension) {
-    const detached = !isArray && vector.buffer.byteLength === 0 ? ' (its buffer has been transferred away)' : '';
-    throw new PiramidError(
-      'DIMENSION_MISMATCH',
-      `${what()}: expected ${dimension} numbers, got ${vector.length}${detached}`,
-    );
-  }
-  if (isArray) {
-    for (let i = 0; i < dimension; i++) {
-      if (typeof vector[i] !== 'number') throw invalid(`${what()}: number ${i} is ${describe(vector[i])}`);
-    }
-  }
-  target.set(vector as ArrayLike<number>, offset);
-  const numbers = target.subarray(offset, offset + dimension);
-  checkNumbers(numbers, metric, what, vector as ArrayLike<number>);
 }
 
 /** What packing needs to know of the collection. */
@@ -161,13 +61,29 @@ export interface PackingRules {
   embeds: boolean;
 }
 
+/** One record or an array of them, as an array. */
+export function listOf<T>(records: T | readonly T[]): readonly T[] {
+  if (Array.isArray(records)) return records;
+  const isOne =
+    typeof records === 'object' &&
+    records !== null &&
+    !(Symbol.iterator in records || Symbol.asyncIterator in records || records instanceof Promise);
+  if (!isOne) throw invalid(`records: expected a record or an array of records, got ${describe(records)}`);
+  return [records as T];
+}
+
 /** Checks records and packs them into one buffer. `toEmbed`: positions of the records whose vector is to come from text. */
 export function packRecords<M extends object>(
-  records: readonly VectorRecord<M>[],
+  records: VectorRecord<M> | readonly VectorRecord<M>[],
   rules: PackingRules,
 ): { packed: PackedRecords; toEmbed: number[] } {
-  if (!Array.isArray(records)) throw invalid(`records: expected an array, got ${describe(records)}`);
-  const { dimension, metric, embeds } = rules;
+  return door(() => packList(listOf(records), rules));
+}
+
+function packList<M extends object>(
+  records: readonly VectorRecord<M>[],
+  { dimension, metric, embeds }: PackingRules,
+): { packed: PackedRecords; toEmbed: number[] } {
   const n = records.length;
   const packed: PackedRecords = {
     ids: new Array(n),
@@ -179,42 +95,36 @@ export function packRecords<M extends object>(
   const toEmbed: number[] = [];
   const seen = new Map<RecordId, number>();
   for (let i = 0; i < n; i++) {
-    const record = records[i] as VectorRecord<M> | undefined;
-    if (typeof record !== 'object' || record === null)
-      throw invalid(`record ${i}: expected an object, got ${describe(record)}`);
-    const id = checkId(record.id, `record ${i}: id`);
+    const { id: given, vector, text, metadata, unknown } = fieldsOf(records[i], i);
+    const id = checkId(given, `record ${i}: id`);
     const what = () => `record ${JSON.stringify(id)}`;
-    for (const key in record) {
-      if (key !== 'id' && key !== 'vector' && key !== 'text' && key !== 'metadata') {
-        throw invalid(
-          `${what()}: unknown field "${key}"; known are id, vector, text, metadata. Your own fields belong into metadata.`,
-        );
-      }
-    }
+    if (unknown !== null)
+      throw invalid(
+        `${what()}: unknown field "${unknown}"; known are id, vector, text, metadata. Your own fields belong into metadata.`,
+      );
     const before = seen.get(id);
     if (before !== undefined) throw invalid(`${what()}: stands twice in one call, at ${before} and ${i}`);
     seen.set(id, i);
     packed.ids[i] = id;
-    if (record.text !== undefined) {
+    if (text !== undefined) {
       packed.texts ??= new Array<null>(n).fill(null);
-      packed.texts[i] = checkText(record.text, what);
+      packed.texts[i] = checkText(text, () => `${what()}: text`);
     }
-    if (record.metadata !== undefined) {
-      checkMetadata(record.metadata, what);
+    if (metadata !== undefined) {
       packed.metadata ??= new Array<null>(n).fill(null);
-      packed.metadata[i] = encodeMetadataRow(record.metadata);
+      packed.metadata[i] = encodeMetadataRow(checkMetadata(metadata, what));
     }
-    if (record.vector !== undefined) {
+    if (vector !== undefined) {
       if (dimension === null)
         throw invalid(
           `${what()}: has a vector, but the collection holds text only (it was created without a dimension)`,
         );
-      packVector(record.vector, packed.vectors!, i * dimension, dimension, metric, what);
+      packVector(vector, packed.vectors!, i * dimension, dimension, metric, what);
     } else if (dimension === null) {
-      if (record.text === undefined) throw invalid(`${what()}: expected a text`);
+      if (text === undefined) throw invalid(`${what()}: expected a text`);
     } else {
       packed.sources ??= new Uint8Array(n).fill(VECTOR_GIVEN);
-      if (record.text === undefined) throw invalid(`${what()}: expected a vector or a text`);
+      if (text === undefined) throw invalid(`${what()}: expected a vector or a text`);
       if (!embeds)
         throw invalid(`${what()}: has no vector, and the collection has no embedder that could make one from its text`);
       packed.sources[i] = VECTOR_FROM_TEXT;
@@ -222,6 +132,25 @@ export function packRecords<M extends object>(
     }
   }
   return { packed, toEmbed };
+}
+
+/** A record's own fields, each read once. `unknown`: one that it should not have. */
+function fieldsOf(record: unknown, i: number) {
+  if (typeof record !== 'object' || record === null || Array.isArray(record))
+    throw invalid(`record ${i}: expected an object, got ${describe(record)}`);
+  const fields: Record<'id' | 'vector' | 'text' | 'metadata', unknown> & { unknown: string | null } = {
+    id: undefined,
+    vector: undefined,
+    text: undefined,
+    metadata: undefined,
+    unknown: null,
+  };
+  for (const key of Object.keys(record)) {
+    if (key === 'id' || key === 'vector' || key === 'text' || key === 'metadata')
+      fields[key] = (record as Record<string, unknown>)[key];
+    else fields.unknown ??= key;
+  }
+  return fields;
 }
 
 function allocate(n: number, dimension: number): Float32Array<ArrayBuffer> {
@@ -273,11 +202,20 @@ const OVERSAMPLE_MAX = 1000;
 
 /** A query in the engine's form. `embeds` is whose business it is to embed `text`. */
 export function packQuery(query: Query, rules: PackingRules & { embeds: boolean }): EngineQuery {
-  checkOptions(query, QUERY_OPTIONS, 'query');
-  if (query === undefined) throw invalid('query: expected an object');
+  return door(() => {
+    if (query === undefined || Array.isArray(query)) throw invalid(`query: expected an object, got ${describe(query)}`);
+    return packOwn(readOptions(query, QUERY_OPTIONS, 'query'), rules);
+  });
+}
+
+function packOwn(query: Query, rules: PackingRules): EngineQuery {
   const { vector, text, keywords } = query;
   if (vector === undefined && text === undefined && keywords === undefined)
     throw invalid('query: expected a vector, a text or keywords');
+  for (const name of ['text', 'keywords'] as const) {
+    const words = query[name];
+    if (words !== undefined) checkText(words, () => `query: ${name}`);
+  }
   if (text !== undefined && keywords !== undefined)
     throw invalid(
       'query: text and keywords exclude each other (text searches meaning and words, keywords words alone)',
@@ -297,13 +235,17 @@ export function packQuery(query: Query, rules: PackingRules & { embeds: boolean 
   const searchesVectors = vector !== undefined || embed;
   if (query.oversample !== undefined) checkOversample(query.oversample, query, rules, searchesVectors);
   const minScore = checkRange(query, rules, searchesVectors);
-  const words = text ?? keywords;
+  const words = text ?? keywords ?? null;
+  if (query.fusion !== undefined && !(searchesVectors && words !== null))
+    throw invalid('fusion: only for queries that search vectors and words; this one has one list to rank');
+  // Of a range, any part may be asked for: it has an end.
+  const offsetMax = minScore === null ? K_MAX : 2 ** 32 - 1;
   return {
     vector: vector === undefined ? null : checkVector(vector, rules.dimension!, rules.metric, 'query vector'),
-    embed: embed ? checkText(text, () => 'query') : null,
-    words: words === undefined ? null : checkText(words, () => 'query'),
+    embed: embed ? text : null,
+    words,
     k: query.k === undefined ? (minScore === null ? 10 : K_MAX) : checkInteger(query.k, 1, K_MAX, 'k'),
-    offset: query.offset === undefined ? 0 : checkInteger(query.offset, 0, K_MAX, 'offset'),
+    offset: query.offset === undefined ? 0 : checkInteger(query.offset, 0, offsetMax, 'offset'),
     minScore,
     where: query.where === undefined ? null : checkFilter(query.where),
     fusion: checkFusion(query.fusion),
@@ -312,6 +254,28 @@ export function packQuery(query: Query, rules: PackingRules & { embeds: boolean 
     oversample: query.oversample ?? 1,
     explain: query.explain ?? false,
   };
+}
+
+/** The signal of a checked query. */
+export function signalOf(query: Pick<Query, 'signal'>): AbortSignal | undefined {
+  return Object.hasOwn(query, 'signal') ? query.signal : undefined;
+}
+
+/** A batch of them; what is refused says which query it is of. */
+export function packQueries(queries: readonly Query[], rules: PackingRules): EngineQuery[] {
+  return door(() => {
+    if (!Array.isArray(queries)) throw invalid(`queryBatch: expected an array of queries, got ${describe(queries)}`);
+    return Array.from(queries, (query, i) => {
+      try {
+        const packed = packQuery(query, rules);
+        if (signalOf(query)) throw invalid('give the signal to the batch, not to a query in it');
+        return packed;
+      } catch (error) {
+        const { code, message } = error as PiramidError;
+        throw new PiramidError(code ?? 'INVALID_ARGUMENT', `queries[${i}]: ${message}`, { cause: error });
+      }
+    });
+  });
 }
 
 const DISTANCES: readonly Metric[] = ['l2', 'l1', 'hamming'];
@@ -347,36 +311,48 @@ function checkOversample(oversample: unknown, query: Query, rules: PackingRules,
 
 function checkFusion(fusion: Fusion | undefined): Fusion {
   if (fusion === undefined) return { rrf: {} };
-  checkOptions(fusion, ['rrf', 'weighted'], 'fusion');
-  const { rrf, weighted } = fusion as {
-    rrf?: { rrfConstant?: number };
-    weighted?: { vector?: number; words?: number };
-  };
+  const { rrf, weighted } = readOptions(
+    fusion as { rrf?: { rrfConstant?: number }; weighted?: { vector?: number; words?: number } },
+    ['rrf', 'weighted'],
+    'fusion',
+  );
   if ((rrf === undefined) === (weighted === undefined)) throw invalid('fusion: expected { rrf } or { weighted }');
-  checkOptions(rrf, ['rrfConstant'], 'fusion.rrf');
-  checkOptions(weighted, ['vector', 'words'], 'fusion.weighted');
-  for (const [name, value] of Object.entries({ ...rrf, ...weighted })) {
+  const constant = { ...readOptions(rrf, ['rrfConstant'], 'fusion.rrf') };
+  const weights = { ...readOptions(weighted, ['vector', 'words'], 'fusion.weighted') };
+  for (const [name, value] of Object.entries({ ...constant, ...weights })) {
     if (typeof value !== 'number' || !Number.isFinite(value) || value < 0)
       throw invalid(`fusion: ${name}: expected a number of at least 0, got ${describe(value)}`);
   }
-  if (weighted?.vector === 0 && weighted.words === 0)
+  if (weights.vector === 0 && weights.words === 0)
     throw invalid(
       'fusion.weighted: expected a weight above 0 for vector or words; with both at 0, all scores are equal',
     );
-  return rrf === undefined ? { weighted: { ...weighted } } : { rrf: { ...rrf } };
+  return rrf === undefined ? { weighted: weights } : { rrf: constant };
+}
+
+/** Changes in the engine's form. */
+export function packChanges(changes: Changes, { dimension, metric, embeds }: PackingRules): EngineChanges {
+  const checked = checkChanges(changes);
+  if (checked.vector !== undefined) {
+    if (dimension === null)
+      throw invalid('changes.vector: the collection holds text only (it was created without a dimension)');
+    checked.vector = checkVector(checked.vector!, dimension, metric, 'changes.vector');
+  } else if (checked.text !== undefined && dimension !== null && embeds) checked.embed = true;
+  return checked;
 }
 
 /** A conversation for a generator. */
 export function checkMessages(messages: unknown): ChatMessage[] {
-  if (!Array.isArray(messages) || messages.length === 0)
-    throw invalid(`messages: expected an array of at least one message, got ${describe(messages)}`);
-  return Array.from(messages, (message: ChatMessage | undefined, i) => {
-    if (message === undefined) throw invalid(`messages[${i}]: expected { role, content }, got undefined`);
-    checkOptions(message, ['role', 'content'], `messages[${i}]`);
-    const { role, content } = message;
-    requireChoice(role, ['system', 'user', 'assistant'], `messages[${i}].role`);
-    if (typeof content !== 'string')
-      throw invalid(`messages[${i}].content: expected a string, got ${describe(content)}`);
-    return { role, content };
+  return door(() => {
+    if (!Array.isArray(messages) || messages.length === 0)
+      throw invalid(`messages: expected an array of at least one message, got ${describe(messages)}`);
+    return Array.from(messages, (message: ChatMessage | undefined, i) => {
+      if (message === undefined) throw invalid(`messages[${i}]: expected { role, content }, got undefined`);
+      const { role, content } = readOptions(message, ['role', 'content'], `messages[${i}]`);
+      requireChoice(role, ['system', 'user', 'assistant'], `messages[${i}].role`);
+      if (typeof content !== 'string')
+        throw invalid(`messages[${i}].content: expected a string, got ${describe(content)}`);
+      return { role, content };
+    });
   });
 }

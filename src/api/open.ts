@@ -2,7 +2,7 @@
 import type { OpenOptions } from '../types.ts';
 import { Connection } from './connect.ts';
 import { Database } from './database.ts';
-import { checkChoice, checkInteger, checkName, checkOptions, describe, invalid } from './input.ts';
+import { checkChoice, checkInteger, checkName, describe, invalid, readOptions } from './input.ts';
 import { importKey } from './key.ts';
 
 /**
@@ -16,10 +16,10 @@ import { importKey } from './key.ts';
  * await using db = await open('notes');
  * ```
  */
-export async function open(name: string, options: OpenOptions = {}): Promise<Database> {
+export async function open(name: string, given?: OpenOptions): Promise<Database> {
   checkName(name, 'database');
-  checkOptions(
-    options,
+  const options = readOptions(
+    given,
     ['storage', 'device', 'durability', 'worker', 'persist', 'models', 'scanBudget', 'timeout', 'key'],
     'open',
   );
@@ -33,8 +33,7 @@ export async function open(name: string, options: OpenOptions = {}): Promise<Dat
     throw invalid(`persist: expected true or false, got ${describe(options.persist)}`);
   if (options.scanBudget !== undefined) checkInteger(options.scanBudget, 1, Number.MAX_SAFE_INTEGER, 'scanBudget');
   if (options.timeout !== undefined) checkInteger(options.timeout, 100, 86_400_000, 'timeout');
-  checkOptions(options.models, ['path', 'remote', 'runtime'], 'models');
-  const { path, remote, runtime } = options.models ?? {};
+  const { path, remote, runtime } = readOptions(options.models, ['path', 'remote', 'runtime'], 'models');
   if (remote !== undefined && typeof remote !== 'boolean')
     throw invalid(`models.remote: expected true or false, got ${describe(remote)}`);
 

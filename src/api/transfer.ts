@@ -23,6 +23,7 @@ export function exportStream(
   let number = 0;
   return new ReadableStream(
     {
+      __proto__: null,
       start(controller) {
         // Also while nobody reads.
         run.catch((error) => controller.error(error));
@@ -36,8 +37,8 @@ export function exportStream(
         onProgress?.({ done, total });
       },
       cancel: () => stop.abort(),
-    },
-    { highWaterMark: 0 },
+    } as UnderlyingDefaultSource<Uint8Array<ArrayBuffer>>,
+    { __proto__: null, highWaterMark: 0 } as QueuingStrategy,
   );
 }
 

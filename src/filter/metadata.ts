@@ -17,9 +17,11 @@ export function decodeMetadataValue(value: unknown): MetadataValue {
 /** `value` with each date as {"$date"}: itself where it holds none, so that only records with dates are copied. */
 function withoutDates(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
-  if (isDate(value)) return { $date: value.toISOString() };
+  if (isDate(value)) return { __proto__: null, $date: value.toISOString() };
+  // Metadata holds no functions: a page (or an old library) has added it to all objects, and JSON.stringify would call it.
+  const isHooked = typeof (value as { toJSON?: unknown }).toJSON === 'function';
   if (Array.isArray(value)) {
-    let copy: unknown[] | undefined;
+    let copy: unknown[] | undefined = isHooked ? Object.setPrototypeOf([...value], null) : undefined;
     for (let i = 0; i < value.length; i++) {
       const plain = withoutDates(value[i]);
       if (plain === value[i]) continue;
@@ -29,7 +31,7 @@ function withoutDates(value: unknown): unknown {
     return copy ?? value;
   }
   const object = value as { [key: string]: unknown };
-  let copy: { [key: string]: unknown } | undefined;
+  let copy: { [key: string]: unknown } | undefined = isHooked ? Object.assign(Object.create(null), object) : undefined;
   for (const key of Object.keys(object)) {
     const plain = withoutDates(object[key]);
     if (plain === object[key]) continue;

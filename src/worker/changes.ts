@@ -1,7 +1,8 @@
 // What `update` does to a record's metadata: paths reach into nested objects.
 import { PiramidError } from '../errors.ts';
 import { decodeMetadataValue } from '../filter/metadata.ts';
-import type { Changes, Metadata, MetadataValue } from '../types.ts';
+import type { EngineChanges } from '../protocol.ts';
+import type { Metadata, MetadataValue } from '../types.ts';
 
 type MutableObject = { [key: string]: MetadataValue };
 
@@ -9,13 +10,13 @@ type MutableObject = { [key: string]: MetadataValue };
  * `stored` with the changes, decoded. `set` makes the objects on its way, `unset` of a missing field does nothing. Changes `stored`. Throws
  * `INVALID_ARGUMENT` where a path runs through a list, or `set` through a value that it would have to replace.
  */
-export function applyChanges(stored: unknown, changes: Changes): Metadata {
+export function applyChanges(stored: unknown, { set = {}, unset = [] }: EngineChanges): Metadata {
   const metadata = decodeMetadataValue(stored) as { [key: string]: MetadataValue };
-  for (const [path, value] of Object.entries(changes.set ?? {})) {
+  for (const [path, value] of Object.entries(set)) {
     const [parent, key] = parentOf(metadata, path, true)!;
     define(parent, key, value);
   }
-  for (const path of changes.unset ?? []) {
+  for (const path of unset) {
     const found = parentOf(metadata, path, false);
     if (found) delete found[0][found[1]];
   }

@@ -10,14 +10,14 @@ import { type Coder, isTier } from '../kernels/codes/coder.ts';
 import { createCoder } from '../kernels/codes/js.ts';
 import type { Devices } from '../kernels/devices.ts';
 import { productMetric } from '../kernels/kernel.ts';
-import { type EngineRows, type PackedRecords, type Select, VECTOR_NONE } from '../protocol.ts';
+import { type EngineChanges, type EngineRows, type PackedRecords, type Select, VECTOR_NONE } from '../protocol.ts';
 import type { RowBatch } from '../store/batch.ts';
 import type { CollectionConfig, StoredCollection } from '../store/manifest.ts';
 import type { Store } from '../store/store.ts';
 import { Bitset } from '../structures/bitset.ts';
 import type { Renumbering } from '../structures/renumbering.ts';
 import { buildPostings, mergePostings, Postings } from '../text/postings.ts';
-import type { Changes, CollectionStats, Facet, Precision, RecordId, Target, UpsertOptions, Where } from '../types.ts';
+import type { CollectionStats, Facet, Precision, RecordId, Target, UpsertOptions, Where } from '../types.ts';
 import { applyChanges } from './changes.ts';
 import { Gate } from './gate.ts';
 import { Payload } from './payload.ts';
@@ -215,14 +215,15 @@ export class CollectionState {
     }
   }
 
-  /** Changes metadata of records by writing them again. Runs in the write queue. */
-  async update(target: Target, changes: Changes): Promise<number> {
+  /** Changes records by writing them again. Runs in the write queue. */
+  async update(target: Target, changes: EngineChanges): Promise<number> {
     const rows = await this.targetRows(target);
     if (rows.length === 0) return 0;
-    const [metadata, texts] = await Promise.all([
+    const [metadata, stored] = await Promise.all([
       this.store.readMetadata(this.stored.id, rows),
       this.store.readTexts(this.stored.id, rows),
     ]);
+    const texts = changes.text === undefined ? stored : rows.map(() => changes.text!);
     for (const row of rows) this.refuseDamaged(row);
     const { dimension } = this.stored.config;
     let vectors: Float32Array<ArrayBuffer> | null = null;
@@ -232,11 +233,16 @@ export class CollectionState {
       sources = new Uint8Array(rows.length);
       const originals = await this.index!.vectors(rows);
       for (const [i, row] of rows.entries()) {
-        vectors.set(originals[i]!, i * dimension);
-        if (!this.withVector.has(row)) sources[i] = VECTOR_NONE;
+        const { vector } = changes;
+        const given = vector === undefined ? originals[i]! : vector;
+        if (given) vectors.set(given, i * dimension);
+        if (vector === null || (!vector && !this.withVector.has(row))) sources[i] = VECTOR_NONE;
       }
     }
-    const changed = metadata.map((value) => encodeMetadataRow(applyChanges(structuredClone(value ?? {}), changes)));
+    const changed = metadata.map((value) => {
+      const json = encodeMetadataRow(applyChanges(structuredClone(value ?? {}), changes));
+      return value === null && json === '{}' ? null : json;
+    });
     const ids = rows.map((row) => this.ids[row]!);
     const someText = texts.some((text) => text !== null);
     await this.upsert({ ids, vectors, sources, texts: someText ? texts : null, metadata: changed }, 'update');
@@ -438,9 +444,10 @@ export class CollectionState {
   }
 
   private async targetRows(target: Target): Promise<number[]> {
-    if ('where' in target) {
-      await this.ready(target.where);
-      return [...this.liveRows(target.where)!];
+    if (!('ids' in target)) {
+      const where = 'where' in target ? target.where : null;
+      await this.ready(where);
+      return [...(this.liveRows(where) ?? Bitset.full(this.rowCount))];
     }
     const rows = new Set<number>();
     for (const id of target.ids) {

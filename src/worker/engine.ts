@@ -415,12 +415,21 @@ export function createEngine(
     },
 
     update(id, target, changes, call) {
-      const update = () =>
-        opened().collections.withRowsInTurn(id, async (collection) => {
+      const update = async (signal: AbortSignal) => {
+        if (changes.embed) {
+          const embedder = await embedderOf(
+            (await opened().collections.getInTurn(id)).stored,
+            loadOptions(call, signal),
+          );
+          const [vector = null] = await embedder.embed([changes.text!], { kind: 'document', signal });
+          changes = { ...changes, vector };
+        }
+        return opened().collections.withRowsInTurn(id, async (collection) => {
           const count = await collection.update(target, changes);
           opened().upkeep.keepInShape(collection);
           return count;
         });
+      };
       return write(call, update, { again: (count) => count });
     },
 

@@ -22,7 +22,7 @@ test('a database opens with its key alone, as bytes or as a CryptoKey, and says 
   const c = await db.collection('c');
   expect(await c.count()).toBe(2000);
   expect((await c.query({ keywords: '1234' }))[0]!.text).toBe('record number 1234');
-  expect((await c.get('r5'))[0]!.metadata).toEqual({ n: 5, even: false });
+  expect((await c.get('r5'))!.metadata).toEqual({ n: 5, even: false });
 
   await using plain = await openFresh();
   await plain.collection('c', {});
@@ -70,5 +70,5 @@ test('a file of it is in the clear, and goes into a database with another key', 
   expect(await file.text()).toContain('record number 17');
   await using other = await openFresh({ key: bytes(2) });
   expect(await other.import(file)).toEqual({ collections: ['c'], records: 100 });
-  expect((await (await other.collection('c')).get('r17'))[0]!.text).toBe('record number 17');
+  expect((await (await other.collection('c')).get('r17'))!.text).toBe('record number 17');
 });

@@ -71,7 +71,7 @@ describe.each(['int8', 'binary'] as const)('%s', (quantization) => {
         await c.delete({ ids: Array.from({ length: 500 }, (_, i) => i * 2) });
         for (let i = 0; i < 5; i++) await c.upsert(clustered(1, 5000 + i));
         expect(await recall(c), metric).toBeGreaterThanOrEqual(0.97);
-        const [mine] = await c.get(5003);
+        const [mine] = await c.get([5003]);
         const found = await c.query({ vector: mine!.vector!, k: 1 });
         expect(found[0]!.id).toBe(5003);
         await c.delete({ ids: [5003] });

@@ -73,7 +73,7 @@ describe('records', () => {
     await using db = await open(name, { device: 'wasm' });
     const c = await db.collection('c');
     expect(await c.get([-7, '1', 'nobody', 'a', 1])).toEqual([expected[3], expected[2], expected[0], expected[1]]);
-    expect(await c.get('a', { select: ['text'] })).toEqual([{ id: 'a', text: written[0]!.text }]);
+    expect(await c.get('a', { select: ['text'] })).toEqual({ id: 'a', text: written[0]!.text });
   });
 
   test('are replaced by upsert, refused by insert, required by update: all or none', async () => {
@@ -82,7 +82,7 @@ describe('records', () => {
     await c.upsert(records(3));
     await c.upsert({ id: 'r1', vector: [0, 0, 1], metadata: { n: 100 } });
     expect(await c.count()).toBe(3);
-    expect(await c.get('r1')).toEqual([{ id: 'r1', vector: Float32Array.of(0, 0, 1), metadata: { n: 100 } }]);
+    expect(await c.get('r1')).toEqual({ id: 'r1', vector: Float32Array.of(0, 0, 1), metadata: { n: 100 } });
 
     expect(await codeOf(c.upsert(records(4), { mode: 'insert' }))).toBe('CONFLICT');
     expect(await codeOf(c.upsert(records(4), { mode: 'update' }))).toBe('NOT_FOUND');
@@ -90,7 +90,7 @@ describe('records', () => {
     await c.upsert(records(1, 3), { mode: 'insert' });
     await c.upsert(records(2), { mode: 'update' });
     expect(await c.count()).toBe(4);
-    expect((await c.get('r1'))[0]!.metadata).toEqual({ n: 1, even: false });
+    expect((await c.get('r1'))!.metadata).toEqual({ n: 1, even: false });
   });
 
   test('are updated in part, by ids and by where', async () => {
@@ -100,7 +100,7 @@ describe('records', () => {
     expect(
       await c.update({ ids: ['r0', 'nobody'] }, { set: { 'author.name': 'Ada', n: 50 }, unset: ['even', 'no.such'] }),
     ).toBe(1);
-    expect((await c.get('r0'))[0]).toEqual({
+    expect((await c.get('r0'))!).toEqual({
       id: 'r0',
       vector: Float32Array.of(1, 0, 0),
       text: 'record number 0',
@@ -126,7 +126,7 @@ describe('records', () => {
     await expect(c.update({ ids: [1] }, { unset: ['items.done'] })).rejects.toThrow('"items", which is a list');
     expect((await c.get([1, 2])).map((record) => record.metadata)).toEqual([metadata, { title: { en: 'b' } }]);
     expect(await c.update({ ids: [1] }, { set: { 'none.x': 1, 'new.y': 2 }, unset: ['title.en'] })).toBe(1);
-    expect((await c.get(1))[0]!.metadata).toEqual({ ...metadata, none: { x: 1 }, new: { y: 2 } });
+    expect((await c.get(1))!.metadata).toEqual({ ...metadata, none: { x: 1 }, new: { y: 2 } });
   });
 
   test('are counted by a filter, not by one that is wrapped as other calls take it', async () => {

@@ -23,7 +23,7 @@ function opener(options: OpenOptions = {}) {
 }
 
 async function fill(db: Database) {
-  const c = await db.collection<{ even: boolean }>('c', { dimension: DIMENSION });
+  const c = await db.collection<{ even: boolean | string }>('c', { dimension: DIMENSION });
   for (let row = 0; row < ROWS; row += 3000) {
     await c.upsert(
       Array.from({ length: 3000 }, (_, i) => ({

@@ -86,7 +86,7 @@ describe('tabs that share a database', () => {
     for (const answer of answers) expect(answer).toEqual(answers[0]);
     expect(answers[0]![0]!.vector).toBeInstanceOf(Float32Array);
     expect(await tabs[3]!.c.update({ where: { even: true } }, { set: { 'a.b': new Date(7) } })).toBe(10);
-    expect((await tabs[1]!.c.get('r4'))[0]!.metadata).toEqual({ n: 4, even: true, a: { b: new Date(7) } });
+    expect((await tabs[1]!.c.get('r4'))!.metadata).toEqual({ n: 4, even: true, a: { b: new Date(7) } });
     expect(await tabs[2]!.c.delete({ where: { even: true } })).toBe(10);
     expect(await tabs[0]!.c.facets({ field: 'even' })).toEqual([{ value: false, count: 10 }]);
   });
@@ -140,7 +140,7 @@ describe('tabs that share a database', () => {
     await b!.c.upsert(records(5000).map((record) => ({ ...record, text }))); // 30 MB
     await Promise.all(Array.from({ length: 300 }, (_, i) => b!.c.upsert(records(1, 5000 + i), { mode: 'insert' })));
     expect(await a!.c.count()).toBe(5300);
-    expect((await a!.c.get('r4999', { select: ['text'] }))[0]!.text).toBe(text);
+    expect((await a!.c.get('r4999', { select: ['text'] }))!.text).toBe(text);
   });
 
   test('hear how far a model is that the leader loads for them', async () => {

@@ -71,7 +71,9 @@ export class FakeCollection {
     const failure = this.failure('delete');
     if (failure) throw failure;
     const found =
-      'where' in target ? this.#matching(target.where) : target.ids.flatMap((id) => this.records.get(id) ?? []);
+      'ids' in target
+        ? target.ids.flatMap((id) => this.records.get(id) ?? [])
+        : this.#matching('where' in target ? target.where : {});
     for (const { id } of found) this.records.delete(id);
     this.log.push(`delete ${found.length}`);
     return found.length;

@@ -1,0 +1,94 @@
+// The door of `update` and `delete`: which records a call is about, and what is to change of them.
+import { checkId, checkText, describe, door, invalid, readOptions } from '../checks.ts';
+import { checkMetadata, checkPath } from '../filter/check.ts';
+import { isPlainObject } from '../filter/values.ts';
+import type { EngineChanges } from '../protocol.ts';
+import type { Changes, MetadataValue, RecordId, Target, Where } from '../types.ts';
+import { checkFilter, checkIds, copyOf } from './door.ts';
+
+/** Ids by themselves mean those records. */
+export function checkTarget(target: Target | RecordId | readonly RecordId[]): Target {
+  return door(() => {
+    if (typeof target === 'string' || typeof target === 'number') return { ids: [checkId(target, 'target')] };
+    if (Array.isArray(target)) return { ids: checkIds(target, 'target') };
+    const expected = 'target: expected ids, or one of { ids }, { where } and { all: true }';
+    if (typeof target !== 'object' || target === null || Symbol.iterator in target)
+      throw invalid(`${expected}, got ${describe(target)}`);
+    const { ids, where, all } = readOptions(
+      target as { ids?: unknown; where?: unknown; all?: unknown },
+      ['ids', 'where', 'all'],
+      'target',
+    );
+    const given = Object.entries({ ids, where, all }).filter(([, value]) => value !== undefined);
+    if (given.length !== 1 || (all !== undefined && all !== true))
+      throw invalid(
+        `${expected}, got ${given.map(([key, value]) => (key === 'all' ? `all: ${describe(value)}` : key)).join(' and ') || 'none'}`,
+      );
+    if (all) return { all };
+    if (ids !== undefined) return { ids: checkIds(ids, 'target.ids') };
+    const filter = checkFilter(where);
+    if (outcome(filter))
+      throw invalid(
+        'target.where: has no condition that a record could fail, and so means all of them; if you do, say { all: true }',
+      );
+    return { where: filter };
+  });
+}
+
+/** Whether a filter lets every record through, or none, whatever is in it; null where that depends on the record. */
+function outcome(where: Where): boolean | null {
+  return all(
+    Object.entries(where).map(([key, value]) => {
+      if (key === '$and') return all((value as Where[]).map(outcome));
+      if (key === '$or') return not(all((value as Where[]).map((part) => not(outcome(part)))));
+      if (key === '$not') return not(outcome(value as Where));
+      const operators = isPlainObject(value) ? Object.entries(value) : [];
+      return operators.length === 0 ? null : all(operators.map(([operator, operand]) => outcomeOf(operator, operand)));
+    }),
+  );
+}
+
+function outcomeOf(operator: string, operand: unknown): boolean | null {
+  const isOfNone = Array.isArray(operand) && operand.length === 0;
+  return isOfNone && (operator === '$in' || operator === '$nin') ? operator === '$nin' : null;
+}
+
+function all(outcomes: (boolean | null)[]): boolean | null {
+  return outcomes.includes(false) ? false : outcomes.includes(null) ? null : true;
+}
+
+function not(outcome: boolean | null): boolean | null {
+  return outcome === null ? null : !outcome;
+}
+
+/** What is to change, as a copy. `vector` is checked by who knows its length. */
+export function checkChanges(changes: Changes): EngineChanges {
+  return door(() => {
+    const { set, unset, text, vector } = readOptions(changes, ['set', 'unset', 'text', 'vector'], 'changes');
+    if ([set, unset, text, vector].every((change) => change === undefined))
+      throw invalid('changes: expected one or more of { set, unset, text, vector }');
+    const fields = readFields(set ?? {});
+    if (unset !== undefined && !Array.isArray(unset))
+      throw invalid(`changes.unset: expected an array of field paths, got ${describe(unset)}`);
+    for (const path of [...Object.keys(fields), ...(unset ?? [])]) checkPath(path);
+    for (const [path, value] of Object.entries(fields)) checkMetadata({ value }, () => `changes.set["${path}"]`);
+    return {
+      __proto__: null,
+      set: copyOf(fields) as { [path: string]: MetadataValue },
+      unset: [...(unset ?? [])],
+      ...(text !== undefined && { text: checkText(text, () => 'changes.text') }),
+      ...(vector !== undefined && { vector: vector as Float32Array }),
+    } as EngineChanges;
+  });
+}
+
+function readFields(set: unknown): { readonly [path: string]: unknown } {
+  if (!isPlainObject(set)) throw invalid(`changes.set: expected an object of field paths, got ${describe(set)}`);
+  for (const name of ['text', 'vector']) {
+    if (Object.hasOwn(set, name))
+      throw invalid(
+        `changes.set: "${name}" may mean two things. To change the record's ${name}, write { ${name}: … } beside set, which is of metadata; a metadata field of that name is changed by upserting the whole record`,
+      );
+  }
+  return set;
+}
