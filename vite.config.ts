@@ -65,6 +65,17 @@ function ascii(): Plugin {
   };
 }
 
+/** Drops what tells bundlers that a call may be left out: of the core and its worker nothing can be. 230 bytes, gzipped. */
+function withoutPureMarks(): Plugin {
+  return {
+    name: 'without-pure-marks',
+    generateBundle(_, bundle) {
+      for (const file of Object.values(bundle))
+        if (file.type === 'chunk') file.code = file.code.replaceAll('/* @__PURE__ */', '');
+    },
+  };
+}
+
 /** One library build: `entry` below src/ as `file` in dist/. The worker goes inside as a classic script, see api/connect.ts. */
 export function library(
   entry: string,
@@ -77,7 +88,7 @@ export function library(
     configFile: false,
     logLevel: 'warn',
     resolve: { alias },
-    plugins: [...sources(), ascii()],
+    plugins: [...sources(), ascii(), ...(entry === 'index.ts' ? [withoutPureMarks()] : [])],
     worker: { format: 'iife', plugins: sources, rolldownOptions: { checks } },
     build: {
       outDir: path('./dist'),

@@ -123,16 +123,14 @@ function isWellFormed(text: string): boolean {
 
 /** What came, in few words. */
 export function describe(value: unknown): string {
-  if (value === null) return 'null';
+  if (typeof value === 'string') return JSON.stringify(value.length <= 40 ? value : `${value.slice(0, 40)}...`);
+  if (typeof value === 'bigint') return `the bigint ${value}`;
+  if (typeof value === 'function' || typeof value === 'symbol') return `a ${typeof value}`;
+  if (typeof value !== 'object' || value === null) return String(value);
+  const name: string = Object.getPrototypeOf(value)?.constructor?.name ?? 'Object';
   if (Array.isArray(value)) return `an array of ${value.length}`;
-  if (typeof value === 'string') return value.length > 40 ? `a string of ${value.length} characters` : `'${value}'`;
-  if (typeof value === 'bigint') return `${value}n`;
-  if (typeof value === 'function') return 'a function';
-  if (typeof value !== 'object') return String(value);
-  const { length } = value as { length?: unknown };
-  const name = Object.getPrototypeOf(value)?.constructor?.name ?? 'Object';
-  const article = /^[AEIO]/.test(name) ? 'an' : 'a';
+  if (ArrayBuffer.isView(value)) return `a ${name} of ${(value as Float32Array).length}`;
+  if (name === 'Date') return Number.isNaN(Number(value)) ? 'an invalid Date' : (value as Date).toISOString();
   if (name === 'Promise') return 'a Promise (is an await missing?)';
-  if (ArrayBuffer.isView(value)) return `${article} ${name} of ${length}`;
-  return name === 'Object' ? 'an object' : `${article} ${name}`;
+  return name === 'Object' ? 'an object' : `a ${name}`;
 }

@@ -163,6 +163,8 @@ export interface QueryPlan {
   candidates?: number;
   /** Rows that the filter let through, of all live rows. */
   filtered?: { matched: number; of: number };
+  /** What of the query can hardly be meant (a field that no record has, a string where only numbers stand), one sentence each. Absent: nothing. */
+  notes?: string[];
   /** In order of running: 'embed', 'filter', 'scan', 'rescore', 'words', 'fuse', 'payload'. */
   phases: { name: string; ms: number }[];
 }

@@ -1,5 +1,6 @@
 // The checks of filters and metadata at the door: what passes here, the columns and the serialisation trust. Runs on
 // the page, so it holds no search code.
+import { describe } from '../checks.ts';
 import { PiramidError } from '../errors.ts';
 import type { Metadata, Where } from '../types.ts';
 import { isDate, isPlainObject } from './values.ts';
@@ -230,15 +231,4 @@ function invalid(path: string, expected: string, got: unknown): PiramidError {
 
 function shortened(path: string): string {
   return path.length <= 200 ? path : `${path.slice(0, 100)} ... ${path.slice(-80)}`;
-}
-
-function describe(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length <= 40 ? value : `${value.slice(0, 40)}...`);
-  if (typeof value === 'bigint') return `the bigint ${value}`;
-  if (typeof value === 'function' || typeof value === 'symbol') return `a ${typeof value}`;
-  if (typeof value !== 'object' || value === null) return String(value);
-  if (Array.isArray(value)) return `an array of ${value.length}`;
-  if (isDate(value)) return Number.isNaN(value.getTime()) ? 'an invalid Date' : value.toISOString();
-  if (isPlainObject(value)) return 'an object';
-  return `a ${Object.prototype.toString.call(value).slice(8, -1)}`;
 }

@@ -2,8 +2,9 @@
 // and counts values. Knows nothing of paths, of `and` and `or`, or of other fields.
 import type { Bitset } from '../structures/bitset.ts';
 import type { Facet, MetadataValue } from '../types.ts';
-import { Dictionary, grown, Numbers, type Order, type Ordering, type Which } from './entries.ts';
-import { canonical, isDate, isoTime } from './values.ts';
+import { joined, meets, type Span, spanOf } from './dates.ts';
+import { Dictionary, grown, Numbers, type Ordering, type Which } from './entries.ts';
+import { canonical, isDate } from './values.ts';
 
 const ANY: Which = { mask: 0, want: 0 };
 const ELEMENTS: Which = { mask: 1, want: 1 };
@@ -16,8 +17,10 @@ export class Column {
   readonly #keywords = new Dictionary<string | boolean | null>();
   /** Objects and arrays as a whole, in canonical form. */
   readonly #structures = new Dictionary<string>();
-  #isoTimes: Float64Array = new Float64Array(0);
-  #isoTimesEnd = 0;
+  /** Code of a keyword -> what it means as a date, NaN where it is none. Brought up to date when a filter asks with a Date. */
+  #starts: Float64Array = new Float64Array(0);
+  #ends: Float64Array = new Float64Array(0);
+  #spansEnd = 0;
 
   get byteLength(): number {
     return (
@@ -25,7 +28,7 @@ export class Column {
       this.#dates.byteLength +
       this.#keywords.byteLength +
       this.#structures.byteLength +
-      this.#isoTimes.byteLength
+      this.#starts.byteLength * 2
     );
   }
 
@@ -52,13 +55,16 @@ export class Column {
     if (typeof operand === 'number') this.#numbers.scan(order, operand, ANY, rows);
     else if (typeof operand === 'string') {
       this.#keywords.scan((keyword) => typeof keyword === 'string' && holds(keyword, order, operand), ANY, rows);
-      const time = isoTime(operand);
-      if (!Number.isNaN(time)) this.#dates.scan(order, time, ANY, rows);
+      const span = this.#dates.length > 0 ? spanOf(operand) : null;
+      // After all of it, from its start, before all of it, up to its end.
+      if (span) this.#dates.scan(order, order === '$gt' || order === '$lte' ? span.end : span.start, ANY, rows);
     } else {
       const time = operand.getTime();
-      const stored = this.#isoTimesOfKeywords();
       this.#dates.scan(order, time, ANY, rows);
-      this.#keywords.scan((_, code) => holds(stored[code]!, order, time), ANY, rows);
+      this.#readSpans();
+      // The same from the other side: a stored month or year is greater than what is before all of it.
+      const times = order === '$gt' || order === '$lte' ? this.#starts : this.#ends;
+      this.#keywords.scan((_, code) => holds(times[code]!, order, time), ANY, rows);
     }
   }
 
@@ -82,47 +88,54 @@ export class Column {
   /** One pass per type, however many values: a long `$in` costs little more than one value. */
   #equal(values: readonly MetadataValue[], which: Which, rows: Bitset): void {
     const numbers: number[] = [];
-    /** To be compared with dates, and with strings that are ISO dates. */
+    /** To be compared with dates: instants, months and years. */
     const times: number[] = [];
-    const isoTimes: number[] = [];
+    const spans: Span[] = [];
+    /** To be compared with strings that are dates. */
+    const dates: Span[] = [];
     const keywords: (string | boolean | null)[] = [];
     const structures: string[] = [];
     for (const value of values) {
       if (typeof value === 'number') numbers.push(value);
       else if (typeof value !== 'object' || value === null) {
         keywords.push(value);
-        const time = typeof value === 'string' && this.#dates.length > 0 ? isoTime(value) : Number.NaN;
-        if (!Number.isNaN(time)) times.push(time);
+        const span = typeof value === 'string' && this.#dates.length > 0 ? spanOf(value) : null;
+        if (span && span.start === span.end) times.push(span.start);
+        else if (span) spans.push(span);
       } else if (isDate(value)) {
-        times.push(value.getTime());
-        isoTimes.push(value.getTime());
+        const time = value.getTime();
+        times.push(time);
+        dates.push({ start: time, end: time });
       } else structures.push(canonical(value));
     }
     this.#numbers.scanEqual(numbers, which, rows);
     this.#dates.scanEqual(times, which, rows);
+    if (spans.length > 0) this.#dates.scanWithin(joined(spans), which, rows);
     this.#keywords.scanEqual(keywords, which, rows);
     this.#structures.scanEqual(structures, which, rows);
-    if (isoTimes.length > 0) {
-      const members = new Set(isoTimes);
-      const stored = this.#isoTimesOfKeywords();
-      this.#keywords.scan((_, code) => members.has(stored[code]!), which, rows);
+    if (dates.length > 0) {
+      const asked = joined(dates);
+      this.#readSpans();
+      this.#keywords.scan((_, code) => meets(asked, this.#starts[code]!, this.#ends[code]!), which, rows);
     }
   }
 
-  /** Code of a keyword -> its time, NaN where it is no ISO date. Brought up to date when a filter asks with a Date. */
-  #isoTimesOfKeywords(): Float64Array {
+  #readSpans(): void {
     const { values } = this.#keywords;
-    if (this.#isoTimes.length < values.length) this.#isoTimes = grown(this.#isoTimes, values.length);
-    for (; this.#isoTimesEnd < values.length; this.#isoTimesEnd++) {
-      const keyword = values[this.#isoTimesEnd];
-      this.#isoTimes[this.#isoTimesEnd] = typeof keyword === 'string' ? isoTime(keyword) : Number.NaN;
+    if (this.#starts.length < values.length) {
+      this.#starts = grown(this.#starts, values.length);
+      this.#ends = grown(this.#ends, values.length);
     }
-    return this.#isoTimes;
+    for (; this.#spansEnd < values.length; this.#spansEnd++) {
+      const keyword = values[this.#spansEnd];
+      const span = typeof keyword === 'string' ? spanOf(keyword) : null;
+      this.#starts[this.#spansEnd] = span?.start ?? Number.NaN;
+      this.#ends[this.#spansEnd] = span?.end ?? Number.NaN;
+    }
   }
 }
 
-function holds<T extends number | string>(value: T, order: Order, operand: T): boolean {
-  if (order === '$eq') return value === operand;
+function holds<T extends number | string>(value: T, order: Ordering, operand: T): boolean {
   if (order === '$gt') return value > operand;
   if (order === '$gte') return value >= operand;
   if (order === '$lt') return value < operand;

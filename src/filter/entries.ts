@@ -4,6 +4,7 @@
 // means an element to an array but a substring to a string. Slots ascend, because rows are appended in order.
 // A scan of 100k entries takes about 0.1 ms, so there are no posting lists to build, keep and merge.
 import type { Bitset } from '../structures/bitset.ts';
+import { meets, type Span } from './dates.ts';
 
 export type Ordering = '$gt' | '$gte' | '$lt' | '$lte';
 export type Order = Ordering | '$eq';
@@ -61,6 +62,15 @@ export class Numbers {
     else if (order === '$gte') addGreaterOrEqual(slots, values, end, operand, mask, want, rows.words);
     else if (order === '$lt') addLess(slots, values, end, operand, mask, want, rows.words);
     else addLessOrEqual(slots, values, end, operand, mask, want, rows.words);
+  }
+
+  /** Adds the rows with a value in one of the spans, which `joined` made. */
+  scanWithin(spans: readonly Span[], { mask, want }: Which, rows: Bitset): void {
+    const end = this.end(rows.length);
+    for (let i = 0; i < end; i++) {
+      const slot = this.slots[i]!;
+      if ((slot & mask) === want && meets(spans, this.values[i]!, this.values[i]!)) rows.add(slot >>> 1);
+    }
   }
 
   count(rows: Bitset, each: (value: number, count: number) => void): void {

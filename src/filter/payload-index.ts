@@ -7,7 +7,7 @@
 import { Bitset } from '../structures/bitset.ts';
 import type { Comparison, Facet, Metadata, MetadataValue, Where } from '../types.ts';
 import { Column } from './column.ts';
-import type { Ordering } from './entries.ts';
+import { notesOn } from './notes.ts';
 import { isPlainObject, type MetadataObject } from './values.ts';
 
 /** One field and the fields below it. A Map, so that `__proto__` and `constructor` are names like any other. */
@@ -66,6 +66,11 @@ export class PayloadIndex {
     return facets.sort((a, b) => b.count - a.count || compareValues(a.value, b.value)).slice(0, limit);
   }
 
+  /** What of `where` cannot be meant, for people; see notes.ts. `live`: the rows that are looked at at all. */
+  notes(where: Where, live: Bitset): string[] {
+    return notesOn(where, { column: (path) => this.#column(path), paths: () => pathsOf(this.#fields), live });
+  }
+
   #column(path: string): Column | undefined {
     let fields = this.#fields;
     let field: Field | undefined;
@@ -76,6 +81,10 @@ export class PayloadIndex {
     }
     return field?.column;
   }
+}
+
+function pathsOf(fields: Map<string, Field>, before = ''): string[] {
+  return [...fields].flatMap(([name, field]) => [before + name, ...pathsOf(field.fields, `${before}${name}.`)]);
 }
 
 function appendFields(fields: Map<string, Field>, row: number, object: MetadataObject): void {
@@ -105,25 +114,18 @@ function asComparison(condition: MetadataValue): Comparison {
 
 /** Keeps the rows whose column satisfies every operator. */
 function narrow(rows: Bitset, column: Column | undefined, comparison: Comparison): void {
-  const { $exists, $eq, $ne, $in, $nin, $contains } = comparison;
-  const found = (add: (column: Column, found: Bitset) => void): Bitset => {
-    const set = new Bitset(rows.length);
-    if (column) add(column, set);
-    return set;
-  };
-  if ($exists !== undefined) {
-    const present = found((c, set) => c.exists(set));
-    if ($exists) rows.intersect(present);
-    else rows.subtract(present);
-  }
-  if ($eq !== undefined) rows.intersect(found((c, set) => c.equal([$eq], set)));
-  if ($ne !== undefined) rows.subtract(found((c, set) => c.equal([$ne], set)));
-  if ($in !== undefined) rows.intersect(found((c, set) => c.equal($in, set)));
-  if ($nin !== undefined) rows.subtract(found((c, set) => c.equal($nin, set)));
-  if ($contains !== undefined) rows.intersect(found((c, set) => c.contains($contains, set)));
-  for (const order of ['$gt', '$gte', '$lt', '$lte'] as const satisfies readonly Ordering[]) {
-    const operand = comparison[order];
-    if (operand !== undefined) rows.intersect(found((c, set) => c.compare(order, operand, set)));
+  for (const [operator, operand] of Object.entries(comparison) as [keyof Comparison, never][]) {
+    if (operand === undefined) continue;
+    const found = new Bitset(rows.length);
+    if (column) {
+      if (operator === '$exists') column.exists(found);
+      else if (operator === '$contains') column.contains(operand, found);
+      else if (operator === '$in' || operator === '$nin') column.equal(operand, found);
+      else if (operator === '$eq' || operator === '$ne') column.equal([operand], found);
+      else column.compare(operator, operand, found);
+    }
+    if (operator === '$ne' || operator === '$nin' || (operator === '$exists' && !operand)) rows.subtract(found);
+    else rows.intersect(found);
   }
 }
 

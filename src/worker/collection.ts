@@ -145,6 +145,11 @@ export class CollectionState {
     return Bitset.full(this.rowCount).subtract(this.store.deleted(this.stored.id));
   }
 
+  /** What of a filter can hardly be meant. After `ready`. */
+  notes(where: Where): string[] {
+    return this.payload.columns.notes(where, this.liveRows(null) ?? Bitset.full(this.rowCount));
+  }
+
   /** Settles when filters can be evaluated; null for "at once". Callers that hold rows must not let go of the thread. */
   ready(where: Where | null): Promise<void> | null {
     return where && this.payload.ready();

@@ -57,6 +57,7 @@ async function answer(
   const live = state.liveRows(query.where);
   if (query.where) {
     plan.filtered = { matched: live!.count(), of: state.count };
+    if (query.explain) plan.notes = state.notes(query.where);
     phase('filter');
   }
 
@@ -110,8 +111,17 @@ async function answer(
     legs: query.explain ? hits.legs.slice(query.offset, end) : null,
     exact: vectorHits === null || !isTier(vectorHits.tier),
     took: performance.now() - start,
-    plan: query.explain ? plan : null,
+    plan: query.explain ? withNotes(plan, query, vector) : null,
   };
+}
+
+function withNotes(plan: QueryPlan, query: EngineQuery, vector: Float32Array | null): QueryPlan {
+  const { notes = [], ...rest } = plan;
+  const all =
+    query.embed !== null && vector === null
+      ? [...notes, 'the text has no direction: words alone were searched']
+      : notes;
+  return all.length > 0 ? { ...rest, notes: all } : rest;
 }
 
 /** The hits that score at least so much: the first of them. */
