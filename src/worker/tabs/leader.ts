@@ -5,6 +5,7 @@ import { isTakenOver } from '../../store/backend.ts';
 import type { Channel, Platform } from '../platform.ts';
 import { type FollowerMessage, followerChannelName, type LeaderMessage, METHODS, TABS_PROTOCOL } from './messages.ts';
 import type { Running, Term } from './term.ts';
+import { isFollowerMessage } from './valid.ts';
 
 interface Client {
   channel: Channel;
@@ -60,9 +61,9 @@ export class Leader {
   }
 
   private add(id: string): Client {
-    const channel = this.platform.openChannel(followerChannelName(id), (message: FollowerMessage) =>
-      this.receive(id, client, message),
-    );
+    const channel = this.platform.openChannel(followerChannelName(id), (message: unknown) => {
+      if (isFollowerMessage(message)) this.receive(id, client, message);
+    });
     const client: Client = { channel, running: new Map(), watch: new AbortController() };
     this.clients.set(id, client);
     this.platform
@@ -81,8 +82,8 @@ export class Leader {
   }
 
   private receive(id: string, client: Client, message: FollowerMessage): void {
+    if (message.leader !== this.id) return;
     if (message.type === 'bye') this.drop(id);
-    else if (message.leader !== this.id) return;
     else if (message.type === 'cancel') client.running.get(message.call)?.cancel();
     else if (!this.closing) void this.run(id, client, message);
   }

@@ -70,7 +70,7 @@ export type FollowerMessage =
   /** `settled`: writes below this number have been answered. */
   | { type: 'call'; leader: string; call: CallId; method: Method; args: unknown[]; settled: number }
   | { type: 'cancel'; leader: string; call: CallId }
-  | { type: 'bye' };
+  | { type: 'bye'; leader: string };
 
 export function boardName(database: string): string {
   return `piramid:${database}`;

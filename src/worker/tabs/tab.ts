@@ -34,6 +34,7 @@ import {
 } from './messages.ts';
 import { Office } from './office.ts';
 import { Term } from './term.ts';
+import { isBoardMessage, isLeaderMessage } from './valid.ts';
 
 /** How often a leader that owes an answer is asked for a sign of life, milliseconds. */
 const BEAT_MS = 1000;
@@ -145,10 +146,12 @@ class Tab {
       takeOffice: () => this.takeOffice(),
       onLost: () => this.lose(),
     });
-    this.board = this.platform.openChannel(boardName(options.name), (message: BoardMessage) => this.onBoard(message));
-    this.channel = this.platform.openChannel(followerChannelName(this.token), (message: LeaderMessage) =>
-      this.onLeader(message),
-    );
+    this.board = this.platform.openChannel(boardName(options.name), (message: unknown) => {
+      if (isBoardMessage(message)) this.onBoard(message);
+    });
+    this.channel = this.platform.openChannel(followerChannelName(this.token), (message: unknown) => {
+      if (isLeaderMessage(message)) this.onLeader(message);
+    });
     return new Promise((resolve, reject) => {
       this.opened = { resolve, reject };
       this.follow();
@@ -216,7 +219,7 @@ class Tab {
     this.leader?.close();
     this.office?.leave();
     this.stopWatching();
-    this.tell({ type: 'bye' });
+    if (this.following !== null) this.tell({ type: 'bye', leader: this.following });
     this.channel?.close();
     this.board?.close();
     this.options = null;

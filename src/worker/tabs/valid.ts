@@ -1,0 +1,54 @@
+// Whether what comes over a channel is ours. Any script of the origin can post there, and another library may use the same
+// name: whatever is not a message of this release is ignored.
+import { type BoardMessage, type FollowerMessage, type LeaderMessage, METHODS, TABS_PROTOCOL } from './messages.ts';
+
+type Fields = { readonly [name: string]: unknown };
+
+export function isBoardMessage(data: unknown): data is BoardMessage {
+  const { type, client, leader } = fieldsOf(data);
+  return type === 'busy' || (type === 'hello' && isId(client)) || (type === 'leader' && isId(leader));
+}
+
+export function isFollowerMessage(data: unknown): data is FollowerMessage {
+  const { type, leader, call, method, args, settled } = fieldsOf(data);
+  if (!isId(leader)) return false;
+  if (type === 'bye') return true;
+  if (!Number.isInteger(call)) return false;
+  if (type === 'cancel') return true;
+  return (
+    type === 'call' &&
+    typeof method === 'string' &&
+    Object.hasOwn(METHODS, method) &&
+    Array.isArray(args) &&
+    Number.isInteger(settled)
+  );
+}
+
+export function isLeaderMessage(data: unknown): data is LeaderMessage {
+  const { type, leader, call, error, event, notice, ...welcome } = fieldsOf(data);
+  if (!isId(leader)) return false;
+  if (type === 'welcome') return isWelcome(welcome);
+  if (type === 'notice') return isNotice(notice);
+  if (!Number.isInteger(call)) return false;
+  if (type === 'error') return typeof fieldsOf(error).message === 'string';
+  return type === 'answer' || (type === 'event' && typeof fieldsOf(event).type === 'string');
+}
+
+/** One of another release is known by its number alone. */
+function isWelcome({ protocol, device, uuid, keyBlock, notices }: Fields): boolean {
+  if (protocol !== TABS_PROTOCOL) return Number.isInteger(protocol);
+  if (typeof device !== 'string' || typeof uuid !== 'string') return false;
+  return (keyBlock === null || keyBlock instanceof ArrayBuffer) && Array.isArray(notices) && notices.every(isNotice);
+}
+
+function isNotice(notice: unknown): boolean {
+  return typeof fieldsOf(notice).name === 'string' && fieldsOf(notice).detail !== undefined;
+}
+
+function isId(value: unknown): boolean {
+  return typeof value === 'string' && /^[0-9a-f-]{36}$/.test(value);
+}
+
+function fieldsOf(data: unknown): Fields {
+  return typeof data === 'object' && data !== null ? (data as Fields) : {};
+}
