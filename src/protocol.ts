@@ -47,6 +47,14 @@ export interface EngineOptions {
   key?: CryptoKey;
 }
 
+/** What `open` says. */
+export interface OpenedDatabase {
+  device: Device;
+  uuid: string;
+  /** What runs the kernels where no GPU does. */
+  cpu?: 'wasm' | 'js';
+}
+
 /** What a page asks of a collection when it opens it. */
 export interface CollectionRequest {
   dimension: number | null;
@@ -166,10 +174,7 @@ export interface Engine {
   ping(): void;
   /** Makes this worker one that holds rows for another's engine. Its one call after `hello`. */
   becomeShard(device: NonNullable<OpenOptions['device']>, port: MessagePort): Promise<void>;
-  open(
-    options: EngineOptions,
-    onEvent: (event: PageEvent) => void | Promise<void>,
-  ): Promise<{ device: Device; uuid: string }>;
+  open(options: EngineOptions, onEvent: (event: PageEvent) => void | Promise<void>): Promise<OpenedDatabase>;
   close(): Promise<void>;
   cancel(call: CallId): void;
   stats(): Promise<DatabaseStats>;

@@ -21,6 +21,10 @@ const START_TIMEOUT = 20_000;
 /** How often a silent worker is asked for a sign of life before it is given up. */
 const BEATS = 4;
 
+const inlined = () => new InlinedWorker();
+const SERVE_IT =
+  "if a Content-Security-Policy forbids blob: workers, serve piramid/worker yourself: open(name, { worker: () => new Worker('/piramid-worker.js', { type: 'module' }) })";
+
 installErrorTransfer();
 
 export class Connection {
@@ -48,9 +52,8 @@ export class Connection {
     this.silence = silence;
     worker.addEventListener('error', (event) => {
       event.preventDefault();
-      const hint = event.message
-        ? event.message
-        : 'its script did not load; is it missing, or does a Content-Security-Policy forbid it?';
+      const why = makeWorker === inlined ? SERVE_IT : 'is it missing, or does a Content-Security-Policy forbid it?';
+      const hint = event.message || `its script did not load; ${why}`;
       this.fail(new PiramidError('WORKER_FAILED', `the worker failed: ${hint}`));
     });
     worker.addEventListener('messageerror', () =>
@@ -60,18 +63,25 @@ export class Connection {
   }
 
   /** Starts a worker and waits for its hello. `silence`: milliseconds without a sign of life that are taken for death. */
-  static async start(makeWorker: () => Worker = () => new InlinedWorker(), silence: number): Promise<Connection> {
+  static async start(makeWorker: () => Worker = inlined, silence: number): Promise<Connection> {
     let worker: Worker;
     try {
       worker = makeWorker();
     } catch (error) {
-      throw toPiramidError(error, 'WORKER_FAILED', 'the worker could not be made');
+      if (typeof Worker === 'undefined') throw new PiramidError('UNSUPPORTED', nowhere(), { cause: error });
+      const why = makeWorker === inlined ? ` (${SERVE_IT})` : '';
+      throw toPiramidError(error, 'WORKER_FAILED', `the worker could not be made${why}`);
     }
     if (typeof worker?.addEventListener !== 'function')
       throw invalid(`worker: expected a function that makes a Worker, and it made ${describe(worker)}`);
     const connection = new Connection(makeWorker, worker, silence);
     const timer = setTimeout(() => {
-      connection.fail(new PiramidError('WORKER_FAILED', `the worker did not answer within ${START_TIMEOUT} ms`));
+      connection.fail(
+        new PiramidError(
+          'WORKER_FAILED',
+          `the worker did not answer within ${START_TIMEOUT} ms${makeWorker === inlined ? `; ${SERVE_IT}` : ''}`,
+        ),
+      );
     }, START_TIMEOUT);
     try {
       const token = await connection.call((engine) => engine.hello());
@@ -265,6 +275,13 @@ export class Connection {
     clearInterval(this.heartbeat);
     this.heartbeat = undefined;
   }
+}
+
+/** Where it can run, said where it cannot. */
+function nowhere(): string {
+  return 'ServiceWorkerGlobalScope' in globalThis
+    ? 'a service worker cannot start workers: open the database in a page of the extension (an offscreen document, a side panel, a tab)'
+    : 'there is no Worker here (is this Node.js?): Piramid runs in browser pages and in their workers';
 }
 
 function closed(): PiramidError {

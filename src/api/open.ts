@@ -10,7 +10,7 @@ import { importKey } from './key.ts';
  * of tabs and workers share it.
  *
  * Throws `INVALID_ARGUMENT`, `WORKER_FAILED` (blocked, missing), `BLOCKED` (open in a tab with an incompatible release),
- * `UNSUPPORTED` (a named device or storage is missing; a key without https), `WRONG_KEY`, `CORRUPT`, `NEWER_FORMAT`, `QUOTA_EXCEEDED`, `STORAGE_FULL`.
+ * `UNSUPPORTED` (no browser page or worker of one; a named device or storage is missing; a key without https), `WRONG_KEY`, `CORRUPT`, `NEWER_FORMAT`, `QUOTA_EXCEEDED`, `STORAGE_FULL`.
  *
  * ```ts
  * await using db = await open('notes');
@@ -59,6 +59,7 @@ export async function open(name: string, given?: OpenOptions): Promise<Database>
         connection.events(),
       ),
     );
+    if (opened.cpu === 'js' && options.device !== 'js') warnOfJavaScript();
     const database = new Database(connection, name, opened.device, options);
     database.begin();
     return database;
@@ -66,6 +67,16 @@ export async function open(name: string, given?: OpenOptions): Promise<Database>
     connection.end();
     throw error;
   }
+}
+
+let isWarned = false;
+
+function warnOfJavaScript(): void {
+  if (isWarned) return;
+  isWarned = true;
+  console.warn(
+    `Piramid: WebAssembly (SIMD) is missing here or forbidden, so searches run in JavaScript, several times slower. If there is a Content-Security-Policy, add 'wasm-unsafe-eval' to it: script-src 'self' 'wasm-unsafe-eval'. In an extension's manifest.json: "content_security_policy": { "extension_pages": "script-src 'self' 'wasm-unsafe-eval'; object-src 'self'" }`,
+  );
 }
 
 /** A worker made from a blob has no folder of its own: URLs are resolved here, against the page. */

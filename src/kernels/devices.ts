@@ -74,7 +74,10 @@ export async function openDevices(wanted: 'auto' | Device, options: OpenDevicesO
   const { cpu, createCpuRows, createCodeRows } = await openCpu(wanted);
   let gpu = wanted === 'auto' || wanted === 'webgpu' ? await openGpu({ software }) : null;
   if (wanted === 'wasm' && cpu !== 'wasm')
-    throw new PiramidError('UNSUPPORTED', "device: 'wasm' needs WebAssembly with SIMD");
+    throw new PiramidError(
+      'UNSUPPORTED',
+      "device: 'wasm' needs WebAssembly with SIMD, and a Content-Security-Policy, where there is one, with 'wasm-unsafe-eval' in script-src",
+    );
   if (wanted === 'webgpu' && !gpu) {
     throw new PiramidError('UNSUPPORTED', "device: 'webgpu' needs a GPU adapter, and this browser gives none");
   }

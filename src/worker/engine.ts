@@ -17,6 +17,7 @@ import {
   type Notice,
   type NoticeEvent,
   type OpenedCollection,
+  type OpenedDatabase,
   VECTOR_FROM_TEXT,
   VECTOR_NONE,
 } from '../protocol.ts';
@@ -28,7 +29,7 @@ import type { FencedBackend } from '../store/fence.ts';
 import type { CollectionConfig, StoredCollection } from '../store/manifest.ts';
 import type { CoderFor, Store } from '../store/store.ts';
 import { buildPostings } from '../text/postings.ts';
-import type { CollectionInfo, CollectionStats, DatabaseStats, Device, Progress } from '../types.ts';
+import type { CollectionInfo, CollectionStats, DatabaseStats, Progress } from '../types.ts';
 import { CollectionState, coderFor } from './collection.ts';
 import { compareConfig, mismatch } from './config.ts';
 import { describeDamage, infoOf, recordCount } from './describe.ts';
@@ -64,7 +65,7 @@ export type OpenShard = (device: EngineOptions['device']) => Promise<ShardWorker
 
 export interface LocalEngine extends Omit<Engine, 'open' | 'becomeShard'> {
   /** `known`: opens an encrypted database whose key has been exchanged since the worker proved it. */
-  open(options: EngineOptions, onEvent: OnEvent, known?: Unlocked | null): Promise<{ device: Device; uuid: string }>;
+  open(options: EngineOptions, onEvent: OnEvent, known?: Unlocked | null): Promise<OpenedDatabase>;
   /** What is to be told to a tab that comes now: what is damaged, and that the storage is full. */
   notices(): Notice[];
   /** Null where the database is not encrypted, or not open. */
@@ -252,7 +253,7 @@ export function createEngine(
       for (const notice of notices()) tell(notice);
       store.damage.onDamage = (damage) => tell(damageNotice(damage, store));
       store.onFull((reason) => tell(reason ? readonlyNotice(reason) : { name: 'writable', detail: null }));
-      return { device: devices.gpu ? 'webgpu' : devices.cpu, uuid: stored.store.uuid };
+      return { device: devices.gpu ? 'webgpu' : devices.cpu, uuid: stored.store.uuid, cpu: devices.cpu };
     },
 
     async close() {

@@ -1,7 +1,6 @@
 // What the workers of one database say to each other, and on which channels. Answers and bulk go by a channel per follower,
 // so that no tab reads another's; on the board of the database stand only a few words.
-import type { CallId, Engine, EngineEvent, Notice, WireError } from '../../protocol.ts';
-import type { Device } from '../../types.ts';
+import type { CallId, Engine, EngineEvent, Notice, OpenedDatabase, WireError } from '../../protocol.ts';
 
 /** Raised when messages change their meaning: a tab with another release's code is told so instead of misunderstood. */
 export const TABS_PROTOCOL = 1;
@@ -51,14 +50,12 @@ export type BoardMessage =
 
 /** On a follower's channel, from the leader. */
 export type LeaderMessage = { leader: string } /** `notices`: what was told before the follower came. */ & (
-  | {
+  | (OpenedDatabase & {
       type: 'welcome';
       protocol: number;
-      device: Device;
-      uuid: string;
       keyBlock: ArrayBuffer | null;
       notices: Notice[];
-    }
+    })
   | { type: 'answer'; call: CallId; value: unknown }
   | { type: 'error'; call: CallId; error: WireError }
   | { type: 'event'; call: CallId; event: EngineEvent }

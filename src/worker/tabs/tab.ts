@@ -11,11 +11,12 @@ import {
   type EngineOptions,
   fromWire,
   type Notice,
+  type OpenedDatabase,
   type PageEvent,
 } from '../../protocol.ts';
 import { isTakenOver } from '../../store/backend.ts';
 import { type Unlocked, unlock } from '../../store/encryption.ts';
-import type { DatabaseStats, Device } from '../../types.ts';
+import type { DatabaseStats } from '../../types.ts';
 import { createEngine, type LocalEngine } from '../engine.ts';
 import { holdLifeLock } from '../locks.ts';
 import { browser, type Channel, type Platform } from '../platform.ts';
@@ -45,11 +46,6 @@ const BEAT_MS = 1000;
 const SILENT_BEATS_MAX = 5;
 /** Writes on their way to the leader at a time: what a new leader has to know of each follower is bounded by it. */
 const WRITES_SENT_MAX = 64;
-
-interface Opened {
-  device: Device;
-  uuid: string;
-}
 
 type Welcome = LeaderMessage & { type: 'welcome' };
 
@@ -101,7 +97,7 @@ class Tab {
   private following: string | null = null;
   /** Whose welcome it has, while it proves its key; what is told meanwhile belongs to it. */
   private welcomed: Welcome | null = null;
-  private opened: { resolve: (opened: Opened) => void; reject: (error: unknown) => void } | null = null;
+  private opened: { resolve: (opened: OpenedDatabase) => void; reject: (error: unknown) => void } | null = null;
   /** Of the database, known for certain once a collection of it has been opened. */
   private uuid: string | null = null;
   private isUuidStored = false;
@@ -130,7 +126,7 @@ class Tab {
     return this.token;
   }
 
-  async open(options: EngineOptions, onEvent: OnEvent): Promise<Opened> {
+  async open(options: EngineOptions, onEvent: OnEvent): Promise<OpenedDatabase> {
     if (this.options) throw new PiramidError('CONFLICT', 'this worker has a database open already');
     this.options = options;
     this.onEvent = onEvent;
@@ -276,7 +272,7 @@ class Tab {
   }
 
   /** Somebody leads: sends what has no answer. */
-  private take(opened: Opened, notices: readonly Notice[]): void {
+  private take(opened: OpenedDatabase, notices: readonly Notice[]): void {
     this.stopWatching();
     if (this.isReadOnly && !notices.some(({ name }) => name === 'readonly'))
       this.notify({ name: 'writable', detail: null });

@@ -2,11 +2,10 @@
 // it. Runs calls, whoever they come from, after making sure that the term has not ended unnoticed.
 import { PiramidError } from '../../errors.ts';
 import type { CreateModelLoader } from '../../models/model.ts';
-import type { CallId, EngineEvent, EngineOptions, Notice } from '../../protocol.ts';
+import type { CallId, EngineEvent, EngineOptions, Notice, OpenedDatabase } from '../../protocol.ts';
 import type { Origin } from '../../store/answered.ts';
 import { isTakenOver } from '../../store/backend.ts';
 import type { Unlocked } from '../../store/encryption.ts';
-import type { Device } from '../../types.ts';
 import { createEngine, type LocalEngine, type OpenShard } from '../engine.ts';
 import { holdOpenerLock, type Opener } from '../locks.ts';
 import type { Platform } from '../platform.ts';
@@ -26,7 +25,7 @@ export interface Running {
 
 export class Term {
   /** What `open` said. */
-  opened: { device: Device; uuid: string } | null = null;
+  opened: OpenedDatabase | null = null;
   private readonly engine: LocalEngine;
   private readonly now: Platform['now'];
   private readonly wait: Platform['wait'];
@@ -62,11 +61,7 @@ export class Term {
   }
 
   /** `isShared`: other workers may open the database. `known`: what this one knows of its encryption. */
-  async open(
-    options: EngineOptions,
-    isShared: boolean,
-    known: Unlocked | null,
-  ): Promise<{ device: Device; uuid: string }> {
+  async open(options: EngineOptions, isShared: boolean, known: Unlocked | null): Promise<OpenedDatabase> {
     if (isShared) this.opener = await holdOpenerLock(this.locks!, options.name);
     try {
       if (this.isClosed) throw new PiramidError('CLOSED', 'the term ended before it began');
