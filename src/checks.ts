@@ -8,6 +8,8 @@ export const METRICS: readonly Metric[] = ['cosine', 'dot', 'l2', 'l1', 'hamming
 export const QUANTIZATIONS: readonly Quantization[] = ['none', 'f16', 'int8', 'binary', 'auto'];
 export const DIMENSION_MAX = 65_536;
 export const NAME_LENGTH_MAX = 512;
+/** Names in IndexedDB, locks and channels of Piramid's databases begin with this, so that they meet nobody else's. */
+export const DATABASE_PREFIX = 'piramid:';
 
 export function invalid(message: string): PiramidError {
   return new PiramidError('INVALID_ARGUMENT', message);

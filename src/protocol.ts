@@ -14,6 +14,7 @@ import type {
   EmbedderOptions,
   Facet,
   Fusion,
+  ImportOptions,
   LegScore,
   MetadataValue,
   Metric,
@@ -154,9 +155,12 @@ export type EngineEvent =
   | { type: 'step'; call: CallId; progress: Progress };
 
 /** What the engine tells all tabs of its database. */
-export type Notice = {
-  [Name in 'damage' | 'readonly' | 'writable']: { name: Name; detail: DatabaseEvents[Name] };
-}['damage' | 'readonly' | 'writable'];
+export type Notice =
+  | {
+      [Name in 'damage' | 'readonly' | 'writable']: { name: Name; detail: DatabaseEvents[Name] };
+    }['damage' | 'readonly' | 'writable']
+  /** A collection has another name; `id` is the engine's. */
+  | { name: 'renamed'; detail: { id: number; name: string } };
 
 export type NoticeEvent = { type: 'notice'; notice: Notice };
 
@@ -206,8 +210,13 @@ export interface Engine {
   exportBlock(name: string, number: number): Promise<ExportedBlock>;
   /** Runs as long as the import that it names. */
   runImport(name: string, call: CallId): Promise<void>;
-  /** The next bytes of the file, numbered from 0. Says which collections are in it, as far as it is known. */
-  importPiece(name: string, number: number, bytes: Uint8Array): Promise<Progress & { collections: string[] }>;
+  /** The next bytes of the file, numbered from 0. Says which collections are in it, as far as it is known. `rename`: with the first. */
+  importPiece(
+    name: string,
+    number: number,
+    bytes: Uint8Array,
+    rename?: ImportOptions['rename'],
+  ): Promise<Progress & { collections: string[] }>;
   /** After the last piece: makes the collections part of the database. */
   finishImport(name: string, call: CallId): Promise<void>;
   recallCheck(id: number, request: { sample: number; k: number }, call: CallId): Promise<RecallCheck>;

@@ -345,6 +345,8 @@ export interface ExportOptions extends CallOptions {
 
 /** Options of `import`. */
 export interface ImportOptions extends CallOptions {
+  /** Collections that are to have other names than in the file: `{ notes: 'old notes' }`. */
+  rename?: { readonly [nameInFile: string]: string };
   /** Called after each MiB of the file. */
   onProgress?: (progress: Progress) => void;
 }

@@ -72,7 +72,6 @@ const RECALL_K_MAX = 1000;
 /** An open collection. Get one from `db.collection`. `M` is the shape of its metadata. */
 export class Collection<M extends object = Metadata> {
   readonly database: Database;
-  readonly name: string;
   /** Length of its vectors; undefined for a collection of text only. */
   readonly dimension: number | undefined;
   readonly metric: Metric;
@@ -85,16 +84,9 @@ export class Collection<M extends object = Metadata> {
   private sent: Promise<unknown> = Promise.resolve();
 
   /** @internal */
-  constructor(
-    database: Database,
-    connection: Connection,
-    name: string,
-    opened: OpenedCollection,
-    embedder: Embedder | null,
-  ) {
+  constructor(database: Database, connection: Connection, opened: OpenedCollection, embedder: Embedder | null) {
     this.database = database;
     this.connection = connection;
-    this.name = name;
     this.id = opened.id;
     this.dimension = opened.dimension ?? undefined;
     this.metric = opened.metric;
@@ -106,6 +98,11 @@ export class Collection<M extends object = Metadata> {
       quantization: opened.quantization,
       embeds: embedder !== null || opened.embeds === 'worker',
     };
+  }
+
+  /** As it is called now, whoever renamed it. */
+  get name(): string {
+    return this.database.names.get(this.id)!;
   }
 
   /**

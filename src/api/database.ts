@@ -57,6 +57,8 @@ export class Database implements AsyncDisposable {
   private mayPersist: boolean;
   private readonly listeners = new Map<keyof DatabaseEvents, Set<(detail: never) => void>>();
   private closing: Promise<void> | undefined;
+  /** @internal What open collections are called now, by the engine's number. */
+  readonly names = new Map<number, string>();
 
   /** @internal */
   constructor(connection: Connection, name: string, device: Device, options: Pick<OpenOptions, 'storage' | 'persist'>) {
@@ -72,7 +74,10 @@ export class Database implements AsyncDisposable {
   begin(): void {
     const examined = this.witness?.examine();
     setTimeout(async () => {
-      this.connection.onNotice(({ name, detail }) => this.tell(name, detail));
+      this.connection.onNotice(({ name, detail }) => {
+        if (name === 'renamed') this.names.set(detail.id, detail.name);
+        else this.tell(name, detail);
+      });
       const loss = await examined;
       if (loss) this.tell('dataloss', loss);
     });
@@ -141,7 +146,8 @@ export class Database implements AsyncDisposable {
       mustExist: options === undefined,
     };
     const opened = await this.connection.call((engine, id) => engine.openCollection(name, request, id), events);
-    return new Collection<M>(this, this.connection, name, opened, own);
+    this.names.set(opened.id, name);
+    return new Collection<M>(this, this.connection, opened, own);
   }
 
   /** All collections, in order of creation. */
@@ -165,7 +171,8 @@ export class Database implements AsyncDisposable {
   async renameCollection(from: string, to: string): Promise<void> {
     checkName(from, 'collection');
     checkName(to, 'new name');
-    return this.connection.call((engine, id) => engine.renameCollection(from, to, id));
+    await this.connection.call((engine, id) => engine.renameCollection(from, to, id));
+    for (const [id, name] of this.names) if (name === from) this.names.set(id, to);
   }
 
   /** Rows, bytes and devices of everything in the database. */
@@ -305,15 +312,17 @@ export class Database implements AsyncDisposable {
 
   /**
    * Brings in the collections of a file that `export` wrote, all of them or none. They are new ones: `CONFLICT` if one of
-   * that name exists. The file is checked like any input; one that is damaged, cut off or made up is `INVALID_FILE`, and then, as
+   * that name exists (`rename` gives another), `NOT_FOUND` if `rename` names one that the file does not have. The file is checked like any input; one that is damaged, cut off or made up is `INVALID_FILE`, and then, as
    * on any failure, nothing has changed.
    */
   async import(source: ReadableStream<Uint8Array> | Blob, options?: ImportOptions): Promise<Imported> {
-    const given = readOptions(options, ['signal', 'onProgress'], 'import');
+    const { rename, ...given } = readOptions(options, ['rename', 'signal', 'onProgress'], 'import');
+    const names = readOptions(rename, Object.keys(rename ?? {}), 'rename');
+    for (const [from, to] of Object.entries(names)) checkName(to, `rename["${from}"]`);
     const stream = source instanceof Blob ? source.stream() : source;
     if (!(stream instanceof ReadableStream))
       throw invalid(`import: expected a ReadableStream or a Blob, got ${describe(source)}`);
-    return importStream(this.connection, stream, given);
+    return importStream(this.connection, stream, { ...given, rename: { ...names } });
   }
 
   /** Waits for writes under way, then ends the worker. Other calls still waiting, and later ones, reject with `CLOSED`. */

@@ -45,7 +45,7 @@ export function exportStream(
 export async function importStream(
   connection: Connection,
   source: ReadableStream<Uint8Array>,
-  { signal, onProgress }: ImportOptions,
+  { signal, onProgress, rename }: ImportOptions,
 ): Promise<Imported> {
   const name = newName();
   const stop = new AbortController();
@@ -62,7 +62,7 @@ export async function importStream(
   try {
     for await (const piece of pieces(source, signal)) {
       const { done, total, collections } = await connection.call(
-        (engine) => engine.importPiece(name, number++, transfer(piece, [piece.buffer])),
+        (engine) => engine.importPiece(name, number++, transfer(piece, [piece.buffer]), rename),
         { signal },
       );
       imported = { collections, records: total };

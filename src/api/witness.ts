@@ -31,7 +31,8 @@ export class Witness {
   private busy: Promise<unknown> = Promise.resolve();
 
   constructor(database: string, ask: () => Promise<Testimony>) {
-    this.places = [inLocalStorage(`piramid:${database}`), inFile(`piramid-${encodeURIComponent(database)}.json`)];
+    const { key, file } = namesOf(database);
+    this.places = [inLocalStorage(key), inFile(file)];
     this.ask = ask;
   }
 
@@ -86,6 +87,19 @@ export class Witness {
   private write(testimony: Testimony): Promise<unknown> {
     return Promise.all(this.places.map((place) => place.write(testimony)));
   }
+}
+
+/** Of a database that is deleted on purpose. */
+export async function forget(database: string): Promise<void> {
+  const { key, file } = namesOf(database);
+  try {
+    localStorage.removeItem(key);
+  } catch {} // none here
+  await (await navigator.storage?.getDirectory?.())?.removeEntry(file).catch(() => {}); // there may be no file
+}
+
+function namesOf(database: string): { key: string; file: string } {
+  return { key: `piramid:${database}`, file: `piramid-${encodeURIComponent(database)}.json` };
 }
 
 function inLocalStorage(key: string): Place {

@@ -20,7 +20,7 @@ export interface SourceOptions {
   batch?: number;
 }
 
-/** Where records come from. */
+/** Where records come from. Gzipped or not: that is seen by its first bytes. */
 export type Source = ReadableStream<Uint8Array> | Blob;
 
 /** Refuses a file for what stands at some place of it. */
@@ -32,8 +32,11 @@ export function invalidFile(where: string, why: string, cause?: unknown): Pirami
 export class ByteReader {
   /** Bytes taken so far. */
   position = 0;
-  private readonly reader: ReadableStreamDefaultReader<Uint8Array>;
+  private reader: ReadableStreamDefaultReader<Uint8Array>;
   private readonly signal: AbortSignal | undefined;
+  private isFirst = true;
+  /** What the packed bytes come from; null where they are not packed. */
+  private packed: ReadableStreamDefaultReader<Uint8Array> | null = null;
   private pieces: Uint8Array[] = [];
   private held = 0;
   private isAtEnd = false;
@@ -87,17 +90,59 @@ export class ByteReader {
   }
 
   private async fill(count: number): Promise<boolean> {
+    if (this.isFirst) await this.unpack();
     while (this.held < count && !this.isAtEnd) {
-      const { done, value } = await this.reader.read();
-      throwIfAborted(this.signal);
+      const { done, value } = await this.read();
       this.isAtEnd = done;
       if (!value) continue;
-      if (!(value instanceof Uint8Array))
-        throw new PiramidError('INVALID_ARGUMENT', 'source: expected a stream of Uint8Array');
       if (value.length > 0) this.pieces.push(value);
       this.held += value.length;
     }
     return this.held >= count;
+  }
+
+  private async read(): Promise<ReadableStreamReadResult<Uint8Array>> {
+    const { reader } = this;
+    const result = await reader.read().catch((error) => {
+      throwIfAborted(this.signal);
+      throw this.packed ? invalidFile('gzip', (error as Error).message, error) : error;
+    });
+    throwIfAborted(this.signal);
+    if (!result.done && !(result.value instanceof Uint8Array))
+      throw new PiramidError('INVALID_ARGUMENT', 'source: expected a stream of Uint8Array');
+    return result;
+  }
+
+  /** Looks at the first two bytes, which may come one by one. */
+  private async unpack(): Promise<void> {
+    this.isFirst = false;
+    const first: Uint8Array[] = [];
+    let length = 0;
+    while (length < 2) {
+      const { done, value } = await this.read();
+      if (done) break;
+      first.push(value);
+      length += value.length;
+    }
+    const [one, two] = first.flatMap((piece) => [...piece.subarray(0, 2)]);
+    const isPacked = one === 0x1f && two === 0x8b;
+    if (!isPacked) {
+      this.pieces = first.filter((piece) => piece.length > 0);
+      this.held = length;
+      return;
+    }
+    const { reader } = this;
+    this.packed = reader;
+    const packed = new ReadableStream<Uint8Array<ArrayBuffer>>({
+      async pull(controller) {
+        const piece = first.shift();
+        const { done, value } = piece ? { done: false, value: piece } : await reader.read();
+        if (done) controller.close();
+        else controller.enqueue(value as Uint8Array<ArrayBuffer>);
+      },
+      cancel: (reason) => reader.cancel(reason),
+    });
+    this.reader = packed.pipeThrough(new DecompressionStream('gzip')).getReader();
   }
 }
 
@@ -113,10 +158,12 @@ export async function writeAll<M extends object>(
     throw new PiramidError('INVALID_ARGUMENT', `batch: expected an integer from 1 to 100000, got ${batch}`);
   const reader = new ByteReader(source, signal);
   let written = 0;
-  let waiting: { record: VectorRecord<M>; where: string }[] = [];
+  let taken = 0;
+  /** By id: of several records with one, in one batch or in two, the last one stays. */
+  let waiting = new Map<unknown, { record: VectorRecord<M>; where: string }>();
   const write = async () => {
-    const list = waiting;
-    waiting = [];
+    const list = [...waiting.values()];
+    waiting = new Map();
     try {
       await collection.upsert(
         list.map(({ record }) => record),
@@ -130,15 +177,18 @@ export async function writeAll<M extends object>(
         { cause: error },
       );
     }
-    written += list.length;
+    written += taken;
+    taken = 0;
     onProgress?.({ records: written, bytes: reader.position });
   };
   try {
     for await (const item of records(reader)) {
-      waiting.push(item);
-      if (waiting.length === batch) await write();
+      const id = item.record?.id ?? item; // what has none is for `upsert` to refuse
+      waiting.delete(id); // it moves to the end, as across batches
+      waiting.set(id, item);
+      if (++taken === batch) await write();
     }
-    if (waiting.length > 0) await write();
+    if (taken > 0) await write();
   } finally {
     reader.close();
   }

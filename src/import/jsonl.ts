@@ -11,9 +11,12 @@ export interface JsonlOptions<M extends object = Metadata> extends SourceOptions
 }
 
 /**
- * Writes one record per line: `{ id, vector?, text?, metadata? }`, or what `map` makes of it. Empty lines are left out. Returns how
- * many records were written. `INVALID_FILE` names the line that is no JSON; what `upsert` refuses names the lines of the batch. Batches
- * before it stay.
+ * Writes one record per line: `{ id, vector?, text?, metadata? }`, or what `map` makes of it. A `null` vector, text or metadata is none; of
+ * several lines with one id the last one stays. `{ "$date": "…" }` in metadata is a date. Empty lines are left out; a file that is
+ * gzipped is unpacked. Returns how many lines were written.
+ *
+ * `INVALID_FILE` names the line that is no JSON, or that has an integer beyond 2^53, which a number cannot hold: write it as a string.
+ * What `upsert` refuses names the lines of the batch. Batches before it stay.
  */
 export function importJsonl<M extends object = Metadata>(
   collection: Pick<Collection<M>, 'upsert'>,
@@ -30,10 +33,42 @@ export function importJsonl<M extends object = Metadata>(
       } catch (error) {
         throw invalidFile(`line ${line}`, `is not JSON (${(error as Error).message})`, error);
       }
+      const large = largeInteger(text);
+      if (large !== undefined)
+        throw invalidFile(`line ${line}`, `${large} is beyond 2^53 and would be rounded; write it as a string`);
       const record = map(value, line);
-      if (record !== null) yield { record, where: `line ${line}` };
+      if (record !== null) yield { record: withoutNulls(record, text.includes('"$date"')), where: `line ${line}` };
     }
   });
+}
+
+/** An integer of a line of JSON that a number cannot hold. Found in the text: what `JSON.parse` made of it is rounded. */
+function largeInteger(json: string): string | undefined {
+  if (!/(?:^|[^\d.])\d{16}/.test(json)) return undefined;
+  for (const [token] of json.matchAll(/"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g))
+    if (/^-?\d{16,}$/.test(token) && !Number.isSafeInteger(Number(token))) return token;
+  return undefined;
+}
+
+/** Other programs write what is not there as null. */
+function withoutNulls<M extends object>(record: VectorRecord<M>, hasDates: boolean): VectorRecord<M> {
+  if (typeof record !== 'object') return record; // for `upsert` to refuse
+  const kept = Object.entries(record).filter(([key, value]) => value !== null || key === 'id');
+  if (!hasDates && kept.length === Object.keys(record).length) return record;
+  return Object.fromEntries(
+    kept.map(([key, value]) => [key, key === 'metadata' && hasDates ? dated(value) : value]),
+  ) as unknown as VectorRecord<M>;
+}
+
+/** With its dates. What is tagged but no date is for `upsert` to refuse. */
+function dated(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(dated);
+  if (typeof value !== 'object' || value === null || value instanceof Date) return value;
+  const entries = Object.entries(value);
+  const [[key, text] = []] = entries;
+  if (entries.length === 1 && key === '$date' && typeof text === 'string' && !Number.isNaN(Date.parse(text)))
+    return new Date(text);
+  return Object.fromEntries(entries.map(([name, field]) => [name, dated(field)]));
 }
 
 async function* lines(reader: ByteReader): AsyncGenerator<{ text: string; line: number }> {

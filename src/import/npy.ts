@@ -1,24 +1,49 @@
-// NumPy's .npy: a magic, a header that is a Python dictionary, and the numbers. Two-dimensional little-endian floats, row by row.
+// NumPy's .npy: a magic, a header that is a Python dictionary, and the numbers of a two-dimensional array.
 import type { Collection } from 'piramid';
 import { type ByteReader, invalidFile, type Source, type SourceOptions, writeAll } from './bytes.ts';
 
-const TYPES: { [descr: string]: { bytes: number; get: (view: DataView, at: number) => number } } = {
-  '<f2': { bytes: 2, get: (view, at) => fromHalf(view.getUint16(at, true)) },
-  '<f4': { bytes: 4, get: (view, at) => view.getFloat32(at, true) },
-  '<f8': { bytes: 8, get: (view, at) => view.getFloat64(at, true) },
+type Get = (view: DataView, at: number, isLittle: boolean) => number;
+
+/** NumPy's letter and bytes of a number. */
+const TYPES: { [type: string]: Get } = {
+  f2: (view, at, isLittle) => fromHalf(view.getUint16(at, isLittle)),
+  f4: (view, at, isLittle) => view.getFloat32(at, isLittle),
+  f8: (view, at, isLittle) => view.getFloat64(at, isLittle),
+  i1: (view, at) => view.getInt8(at),
+  i2: (view, at, isLittle) => view.getInt16(at, isLittle),
+  i4: (view, at, isLittle) => view.getInt32(at, isLittle),
+  i8: (view, at, isLittle) => Number(view.getBigInt64(at, isLittle)),
+  u1: (view, at) => view.getUint8(at),
+  u2: (view, at, isLittle) => view.getUint16(at, isLittle),
+  u4: (view, at, isLittle) => view.getUint32(at, isLittle),
+  u8: (view, at, isLittle) => Number(view.getBigUint64(at, isLittle)),
+  b1: (view, at) => view.getUint8(at),
 };
 const HEADER_BYTES_MAX = 1 << 20;
 const DIMENSION_MAX = 65_536;
+/** Of an array in Fortran order, which is held whole. */
+const FORTRAN_BYTES_MAX = 2 ** 30;
 
 export interface NpyOptions extends SourceOptions {
   /** Id of the first row; the next ones count up. @default 0 */
   firstId?: number;
 }
 
+interface Header {
+  /** Bytes of a number, and what reads one. */
+  bytes: number;
+  get: (view: DataView, at: number) => number;
+  rows: number;
+  dimension: number;
+  isFortran: boolean;
+}
+
 /**
- * Writes the rows of a .npy array of shape (records, dimension) of float16, float32 or float64, with numbers for ids. Returns how
- * many. `INVALID_FILE` says what is not supported, or names the row (counted from 0) where the file is cut off; batches
- * before it stay.
+ * Writes the rows of a .npy array of shape (records, dimension), with numbers for ids. Returns how many. Floats, integers and booleans
+ * of either byte order become float32; an array in Fortran order is turned, for which it is held in memory (up to 1 GiB).
+ *
+ * `INVALID_FILE` names what is not supported (complex numbers, strings, objects, records; another number of dimensions), or the row
+ * (counted from 0) where the file is cut off; batches before it stay.
  */
 export function importNpy(
   collection: Pick<Collection<never>, 'upsert'>,
@@ -27,20 +52,39 @@ export function importNpy(
 ): Promise<number> {
   const { firstId = 0 } = options;
   return writeAll(collection, source, options, async function* (reader) {
-    const { type, rows, dimension } = await readHeader(reader);
+    const header = await readHeader(reader);
+    const { rows, bytes, dimension, get, isFortran } = header;
+    const whole = isFortran ? await takeWhole(reader, header) : null;
     for (let row = 0; row < rows; row++) {
       const where = `row ${row}`;
-      const bytes = await reader.take(dimension * type.bytes, () => where);
-      if (!bytes) throw invalidFile(where, `the file ends here, expected ${rows} rows`);
-      const view = new DataView(bytes.buffer);
-      const vector = Float32Array.from({ length: dimension }, (_, i) => type.get(view, i * type.bytes));
+      const view = whole ?? (await takeRow(reader, header, where));
+      const [first, step] = whole ? [row, rows] : [0, 1];
+      const vector = Float32Array.from({ length: dimension }, (_, i) => get(view, (first + i * step) * bytes));
       yield { record: { id: firstId + row, vector }, where };
     }
     if (await reader.next()) throw invalidFile('the end', `there are bytes behind the last of ${rows} rows`);
   });
 }
 
-async function readHeader(reader: ByteReader) {
+async function takeRow(reader: ByteReader, { rows, dimension, bytes }: Header, where: string): Promise<DataView> {
+  const taken = await reader.take(dimension * bytes, () => where);
+  if (!taken) throw invalidFile(where, `the file ends here, expected ${rows} rows`);
+  return new DataView(taken.buffer);
+}
+
+async function takeWhole(reader: ByteReader, { rows, dimension, bytes }: Header): Promise<DataView> {
+  const size = rows * dimension * bytes;
+  if (size > FORTRAN_BYTES_MAX)
+    throw invalidFile(
+      'header',
+      `the array is in Fortran order and has ${size} bytes; at most ${FORTRAN_BYTES_MAX} can be turned. Save np.ascontiguousarray(array)`,
+    );
+  const taken = size === 0 ? new Uint8Array() : await reader.take(size, () => 'the array');
+  if (!taken) throw invalidFile('the array', `the file ends behind its header, expected ${size} bytes`);
+  return new DataView(taken.buffer);
+}
+
+async function readHeader(reader: ByteReader): Promise<Header> {
   const take = async (count: number) => {
     const bytes = await reader.take(count, () => 'header');
     if (!bytes) throw invalidFile('header', 'the file ends in it');
@@ -55,19 +99,51 @@ async function readHeader(reader: ByteReader) {
   const length = version === 1 ? view.getUint16(0, true) : view.getUint32(0, true);
   if (length > HEADER_BYTES_MAX) throw invalidFile('header', `says it has ${length} bytes`);
   const header = new TextDecoder().decode(await take(length));
-  const descr = /'descr'\s*:\s*'([^']*)'/.exec(header)?.[1] ?? '';
-  const order = /'fortran_order'\s*:\s*(True|False)/.exec(header)?.[1];
-  const shape = /'shape'\s*:\s*\(\s*(\d{1,10})\s*,\s*(\d{1,10})\s*,?\s*\)/.exec(header);
-  const type = Object.hasOwn(TYPES, descr) ? TYPES[descr] : undefined;
-  if (!type) throw invalidFile('header', `expected numbers of type ${Object.keys(TYPES).join(', ')}, got '${descr}'`);
-  if (order !== 'False') throw invalidFile('header', 'expected rows one after the other (C order)');
-  const [rows, dimension] = [Number(shape?.[1]), Number(shape?.[2])];
-  if (!shape || dimension < 1 || dimension > DIMENSION_MAX)
+  /** What stands behind a key; Python writes keys in either quotes. */
+  const valueOf = (key: string, pattern: string) =>
+    new RegExp(`(["'])${key}\\1\\s*:\\s*${pattern}`).exec(header)?.slice(2) ?? [];
+  const descr = valueOf('descr', '(["\'])(.*?)\\2')[1] ?? 'records';
+  const [, order = '', type = ''] = /^([<>=|])?(\w+)$/.exec(descr) ?? [];
+  const get = Object.hasOwn(TYPES, type) ? TYPES[type]! : undefined;
+  if (!get)
     throw invalidFile(
       'header',
-      `expected a shape of (records, 1 to ${DIMENSION_MAX}), got ${header.trim().slice(0, 200)}`,
+      `expected numbers of type ${Object.keys(TYPES).join(', ')}, got ${nameOf(type)}'${descr}'`,
     );
-  return { type, rows, dimension };
+  const [fortran] = valueOf('fortran_order', '(True|False)');
+  if (!fortran) throw invalidFile('header', 'does not say its order (fortran_order)');
+  const [shape] = valueOf('shape', '\\(([^)]*)\\)');
+  // Python 2 writes `(2L, 2L)`.
+  const sizes = (shape ?? '')
+    .split(',')
+    .flatMap((part) => /^\s*(\d{1,10})L?\s*$/.exec(part)?.[1] ?? [])
+    .map(Number);
+  const [rows = 0, dimension = 0] = sizes;
+  if (sizes.length !== 2 || dimension < 1 || dimension > DIMENSION_MAX)
+    throw invalidFile(
+      'header',
+      `expected a shape of (records, 1 to ${DIMENSION_MAX}), got (${shape ?? header.slice(0, 200)})`,
+    );
+  return {
+    bytes: Number(type.slice(1)),
+    get: (numbers, at) => get(numbers, at, order !== '>'),
+    rows,
+    dimension,
+    isFortran: fortran === 'True',
+  };
+}
+
+/** Of types that are no numbers a vector can have. */
+function nameOf(type: string): string {
+  const names: { [letter: string]: string } = {
+    c: 'complex numbers, ',
+    U: 'strings, ',
+    S: 'bytes, ',
+    O: 'objects, ',
+    M: 'dates, ',
+    V: 'records, ',
+  };
+  return (Object.hasOwn(names, type[0] ?? '') && names[type[0]!]) || '';
 }
 
 /** IEEE 754 binary16. */

@@ -71,7 +71,7 @@ export class Import {
     await this.closeSegment();
     this.refuseKnown(this.collections.map(({ name }) => name));
     const next = this.journal.next(this.staged);
-    next.collections.push(...this.collections);
+    next.collections = [...next.collections, ...this.collections]; // not `push`: there may be more than a call can take
     return next;
   }
 
@@ -112,7 +112,8 @@ export class Import {
   }
 
   private refuseKnown(names: readonly string[]): void {
-    const known = this.journal.manifest.collections.find(({ name }) => names.includes(name));
+    const wanted = new Set(names);
+    const known = this.journal.manifest.collections.find(({ name }) => wanted.has(name));
     if (known) {
       throw new PiramidError(
         'CONFLICT',

@@ -1,6 +1,7 @@
 // The durable backend: one IndexedDB database of three object stores. Owns the connection: a dead one is dropped and
 // reopened, never retried (w3c/IndexedDB and Safari's "connection lost" made that rule). Knows nothing of what bytes mean.
 import { deleteDB, type IDBPDatabase, openDB, unwrap, wrap } from 'idb';
+import { DATABASE_PREFIX } from '../checks.ts';
 import { PiramidError, toPiramidError } from '../errors.ts';
 import { type Backend, type Place, takenOver, type Write } from './backend.ts';
 import { encodeBlock } from './format.ts';
@@ -17,14 +18,11 @@ const RENEWAL = 'piramid-log-renewal';
 /** A renewal that takes longer (another tab is frozen in the middle of its own) is not waited for. */
 const RENEWAL_MS_MAX = 500;
 
-/** Names of Piramid's databases begin with this, so that they meet nobody else's. */
-const PREFIX = 'piramid:';
-
 export async function openIndexedDb(name: string, durability: 'strict' | 'relaxed'): Promise<Backend> {
   if (typeof indexedDB === 'undefined') {
     throw new PiramidError('UNSUPPORTED', "this browser context has no IndexedDB; open with storage: 'memory'");
   }
-  const backend = new IndexedDbBackend(PREFIX + name, durability);
+  const backend = new IndexedDbBackend(DATABASE_PREFIX + name, durability);
   await backend.connect();
   await backend.renewal;
   return backend;

@@ -367,6 +367,7 @@ export function createEngine(
         const stored = store.collections.find((collection) => collection.name === name);
         if (!stored) return false;
         await collections.delete(stored.id, () => store.deleteCollection(stored.id));
+        writes.run(() => giveBack(store)).catch(reportUpkeep);
         return true;
       };
       return write(call, remove, { again: () => true });
@@ -374,7 +375,7 @@ export function createEngine(
 
     renameCollection(from, to, call) {
       const rename = async () => {
-        const { store } = opened();
+        const { store, onEvent } = opened();
         const stored = store.collections.find((collection) => collection.name === from);
         if (!stored) throw new PiramidError('NOT_FOUND', `collection "${from}" does not exist`);
         if (from === to) return;
@@ -382,6 +383,7 @@ export function createEngine(
           throw new PiramidError('CONFLICT', `a collection "${to}" exists already`);
         }
         await store.renameCollection(stored.id, to);
+        void onEvent({ type: 'notice', notice: { name: 'renamed', detail: { id: stored.id, name: to } } });
       };
       return write(call, rename, { again: () => {} });
     },
@@ -534,8 +536,8 @@ export function createEngine(
       return cancellable(call, (signal) => opened().transfers.runImport(name, signal));
     },
 
-    async importPiece(name, number, bytes) {
-      return opened().transfers.importPiece(name, number, bytes);
+    async importPiece(name, number, bytes, rename) {
+      return opened().transfers.importPiece(name, number, bytes, rename);
     },
 
     finishImport(name, call) {
@@ -579,6 +581,12 @@ export function createEngine(
       });
     },
   };
+}
+
+/** What a deleted collection took: its entries of the log, then its chunks. */
+async function giveBack(store: Store): Promise<void> {
+  if (!store.full) await store.fold();
+  await store.sweep();
 }
 
 function damageNotice(damage: Damage, store: Store): Notice {

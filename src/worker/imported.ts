@@ -21,6 +21,9 @@ import { decodeBlock, decodeJson, KINDS } from '../store/format.ts';
 import type { CollectionConfig } from '../store/manifest.ts';
 import type { RecordId } from '../types.ts';
 
+/** Most collections of one file. */
+const COLLECTIONS_MAX = 65_536;
+
 /** Rows of the head's collection `index`. */
 export interface ImportedRows {
   index: number;
@@ -36,7 +39,7 @@ export class FileChecker {
   private chain = 0;
   /** Place of the collection whose rows come now. */
   private index = 0;
-  private readonly rows: number[] = [];
+  private rows: number[] = [];
   private ids = new Set<RecordId>();
 
   /** Where it is, for messages. */
@@ -69,6 +72,8 @@ export class FileChecker {
     }
     if (typeof head.uuid !== 'string' || !Array.isArray(head.collections))
       throw invalidFile('expected a uuid and collections');
+    if (head.collections.length > COLLECTIONS_MAX)
+      throw invalidFile(`names ${head.collections.length} collections, at most ${COLLECTIONS_MAX} are possible`);
     const names = new Set<string>();
     const collections = head.collections.map((value, i) => {
       const { name: given, config, count } = objectOf(value, `collection ${i}`);
@@ -77,7 +82,7 @@ export class FileChecker {
       names.add(name);
       return { name, config: checkConfig(config), count: checkInteger(count, 0, 2 ** 32 - 1, 'count') };
     });
-    this.rows.push(...collections.map(() => 0));
+    this.rows = collections.map(() => 0);
     return { format, uuid: head.uuid, collections };
   }
 

@@ -11,7 +11,7 @@ import { codesBy } from '../store/recoding.ts';
 import { COMPACTION_SLICE_BYTES } from '../store/schema.ts';
 import type { CoderFor, Store } from '../store/store.ts';
 import { buildPostings } from '../text/postings.ts';
-import type { Progress } from '../types.ts';
+import type { ImportOptions, Progress } from '../types.ts';
 import { FileChecker, type ImportedRows } from './imported.ts';
 import type { Queue } from './queue.ts';
 
@@ -71,10 +71,15 @@ export class Transfers {
     }
   }
 
-  importPiece(name: string, number: number, bytes: Uint8Array): Promise<Progress & { collections: string[] }> {
+  importPiece(
+    name: string,
+    number: number,
+    bytes: Uint8Array,
+    rename?: ImportOptions['rename'],
+  ): Promise<Progress & { collections: string[] }> {
     const session = this.imports.get(name);
     if (!session || session.number !== number) throw interrupted('import');
-    return session.push(bytes);
+    return session.push(bytes, rename);
   }
 
   /** In the queue of writes. */
@@ -170,6 +175,8 @@ class ImportSession extends Session {
   /** Rows of one collection on their way to a slice. */
   private waiting: { index: number; batches: RowBatch[]; bytes: number } = { index: 0, batches: [], bytes: 0 };
   private rowsDone = 0;
+  /** Of collections, as the page gave it with the first piece. */
+  private rename: ImportOptions['rename'];
   /** The piece that is being worked on. */
   private working: Promise<unknown> = Promise.resolve();
   private state: 'open' | 'finishing' | 'ended' = 'open';
@@ -182,8 +189,12 @@ class ImportSession extends Session {
     this.target = store.import();
   }
 
-  push(bytes: Uint8Array): Promise<Progress & { collections: string[] }> {
+  push(
+    bytes: Uint8Array,
+    rename: ImportOptions['rename'] = this.rename,
+  ): Promise<Progress & { collections: string[] }> {
     this.number++;
+    this.rename = rename;
     const work = this.working.then(() => this.work(bytes));
     this.working = work.catch((error) => {
       this.state = 'ended';
@@ -236,7 +247,10 @@ class ImportSession extends Session {
       });
       if (rows === undefined) break;
       const { head } = this.file;
-      if (isNew) await this.turn(() => this.target.begin(head!.collections));
+      if (isNew) {
+        head!.collections = renamed(head!.collections, this.rename ?? {});
+        await this.turn(() => this.target.begin(head!.collections));
+      }
       if (rows) await this.add(rows);
     }
     const collections = this.file.head?.collections ?? [];
@@ -297,4 +311,19 @@ class ImportSession extends Session {
       cause: error,
     });
   }
+}
+
+/** Collections of a file under the names that they are to have. */
+function renamed<C extends { name: string }>(collections: C[], rename: NonNullable<ImportOptions['rename']>): C[] {
+  const missing = new Set(Object.keys(rename));
+  const names = new Set<string>();
+  const all = collections.map((collection) => {
+    missing.delete(collection.name);
+    const name = Object.hasOwn(rename, collection.name) ? rename[collection.name]! : collection.name;
+    if (names.has(name)) throw new PiramidError('CONFLICT', `rename: two collections would be called "${name}"`);
+    names.add(name);
+    return { ...collection, name };
+  });
+  for (const name of missing) throw new PiramidError('NOT_FOUND', `rename: the file has no collection "${name}"`);
+  return all;
 }

@@ -119,7 +119,13 @@ describe('an ES module', () => {
 
   test('imported on a server does nothing and fails nothing', async () => {
     const module = await import(pathToFileURL(join(dist, 'piramid.js')).href);
-    expect(Object.keys(module).sort()).toEqual(['PiramidError', 'matchRanges', 'open']);
+    expect(Object.keys(module).sort()).toEqual([
+      'PiramidError',
+      'deleteDatabase',
+      'listDatabases',
+      'matchRanges',
+      'open',
+    ]);
     const rag = await import(pathToFileURL(join(dist, 'rag.iife.js')).href).catch((error: unknown) => error);
     expect(rag).not.toBeInstanceOf(Error);
   });

@@ -217,10 +217,8 @@ describe('.npy', () => {
   test('that is not what it has to be is refused with a reason', async () => {
     const data = new Float32Array(6).buffer;
     const cases = [
-      [npy(header('>f4', '(2, 3)'), data), /header: expected numbers of type <f2, <f4, <f8, got '>f4'/],
       [npy(header('|O', '(2, 3)'), data), /header: expected numbers/],
       [npy(header('constructor', '(2, 3)'), data), /header: expected numbers/],
-      [npy(header('<f4', '(2, 3)', 'True'), data), /header: expected rows one after the other/],
       [npy(header('<f4', '(6,)'), data), /header: expected a shape/],
       [npy(header('<f4', '(2, 0)'), data), /header: expected a shape/],
       [npy(header('<f4', '(3, 3)'), data), /row 2: the file ends here, expected 3 rows/],

@@ -355,7 +355,7 @@ class Tab {
   }
 
   private notify(notice: Notice): void {
-    if (notice.name !== 'damage') this.isReadOnly = notice.name === 'readonly';
+    if (notice.name === 'readonly' || notice.name === 'writable') this.isReadOnly = notice.name === 'readonly';
     void this.onEvent({ type: 'notice', notice });
   }
 
