@@ -100,9 +100,9 @@ async function readHeader(reader: ByteReader): Promise<Header> {
   if (length > HEADER_BYTES_MAX) throw invalidFile('header', `says it has ${length} bytes`);
   const header = new TextDecoder().decode(await take(length));
   /** What stands behind a key; Python writes keys in either quotes. */
-  const valueOf = (key: string, pattern: string) =>
+  const behind = (key: string, pattern: string) =>
     new RegExp(`(["'])${key}\\1\\s*:\\s*${pattern}`).exec(header)?.slice(2) ?? [];
-  const descr = valueOf('descr', '(["\'])(.*?)\\2')[1] ?? 'records';
+  const descr = behind('descr', '(["\'])(.*?)\\2')[1] ?? 'records';
   const [, order = '', type = ''] = /^([<>=|])?(\w+)$/.exec(descr) ?? [];
   const get = Object.hasOwn(TYPES, type) ? TYPES[type]! : undefined;
   if (!get)
@@ -110,9 +110,9 @@ async function readHeader(reader: ByteReader): Promise<Header> {
       'header',
       `expected numbers of type ${Object.keys(TYPES).join(', ')}, got ${nameOf(type)}'${descr}'`,
     );
-  const [fortran] = valueOf('fortran_order', '(True|False)');
+  const [fortran] = behind('fortran_order', '(True|False)');
   if (!fortran) throw invalidFile('header', 'does not say its order (fortran_order)');
-  const [shape] = valueOf('shape', '\\(([^)]*)\\)');
+  const [shape] = behind('shape', '\\(([^)]*)\\)');
   // Python 2 writes `(2L, 2L)`.
   const sizes = (shape ?? '')
     .split(',')

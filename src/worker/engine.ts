@@ -86,6 +86,8 @@ export interface Environment {
   openBackend?: (options: EngineOptions) => Promise<Backend>;
   /** Whether nobody else who has opened the database can write to it any more. @default that is not known */
   areOthersGone?: () => Promise<boolean>;
+  /** Called when a collection has another name. */
+  onRenamed?: (id: number, name: string) => void;
 }
 
 export function createEngine(
@@ -96,6 +98,7 @@ export function createEngine(
     shards = {},
     openBackend = backendOf,
     areOthersGone = async () => false,
+    onRenamed = () => {},
   }: Environment = {},
 ): LocalEngine {
   let database: OpenDatabase | null = null;
@@ -375,7 +378,7 @@ export function createEngine(
 
     renameCollection(from, to, call) {
       const rename = async () => {
-        const { store, onEvent } = opened();
+        const { store } = opened();
         const stored = store.collections.find((collection) => collection.name === from);
         if (!stored) throw new PiramidError('NOT_FOUND', `collection "${from}" does not exist`);
         if (from === to) return;
@@ -383,7 +386,7 @@ export function createEngine(
           throw new PiramidError('CONFLICT', `a collection "${to}" exists already`);
         }
         await store.renameCollection(stored.id, to);
-        void onEvent({ type: 'notice', notice: { name: 'renamed', detail: { id: stored.id, name: to } } });
+        onRenamed(stored.id, to);
       };
       return write(call, rename, { again: () => {} });
     },

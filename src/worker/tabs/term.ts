@@ -57,6 +57,7 @@ export class Term {
       openShard,
       openBackend,
       areOthersGone: async () => (await this.opener?.isAlone()) ?? false,
+      onRenamed: (id, name) => onNotice({ name: 'renamed', detail: { id, name } }),
     });
   }
 
