@@ -143,13 +143,14 @@ export class InspectView {
     button.disabled = true;
     button.textContent = 'Measuring …';
     try {
-      const { recall, k, sample, exactMs, approximateMs } = await this.passages.recallCheck({ sample: SAMPLE });
+      const { recall, atRecords, betweenRecords, k, sample, exactMs, approximateMs } = await this.passages.recallCheck({
+        sample: SAMPLE,
+      });
       this.offerRecall(
         facts([
-          [
-            'Found',
-            `${(recall * 100).toFixed(recall === 1 ? 0 : 2)} % of the ${k} nearest of ${plural(sample, 'passage')}`,
-          ],
+          ['Found', `${percent(recall)} of the ${k} nearest of ${plural(sample, 'passage')}`],
+          ['By a passage', percent(atRecords)],
+          ['Between passages', percent(betweenRecords)],
           ['As searches do', `${milliseconds(approximateMs)} each`],
           ['By all numbers', `${milliseconds(exactMs)} each`],
         ]),
@@ -262,4 +263,8 @@ function embedderSize(): Promise<number | null> {
 
 function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1]!;
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(share === 1 ? 0 : 2)} %`;
 }

@@ -132,6 +132,7 @@ export interface EngineAnswer {
   rows: EngineRows;
   legs: { vector?: LegScore; words?: LegScore }[] | null;
   exact: boolean;
+  complete: boolean;
   took: number;
   plan: QueryPlan | null;
 }

@@ -68,12 +68,12 @@ export interface Query<M extends object = Metadata> {
   /**
    * Only matches that are as near as this or nearer: whose vector scores at least so much (see `Match.score`; compared as
    * float32). Only for queries that search vectors; of one that searches words too, it bounds the vector leg, and a
-   * record that says the words is found by them. With `k`, the best k of these.
+   * record that says the words is found by them. With `k`, the best k of these; `complete` of the answer says whether there are more.
    */
   minScore?: number;
   /** The same for metrics that are distances (`'l2'`, `'l1'`, `'hamming'`), as the distance: 0 or more. */
   maxDistance?: number;
-  /** How many of the best matches to leave out first. @default 0 */
+  /** How many of the best matches to leave out first: 0 to 10 000; with `minScore` or `maxDistance`, to the end of the range. @default 0 */
   offset?: number;
   /** Only records that match. The answer has min(k, matching records) entries. */
   where?: Where<M>;
@@ -139,6 +139,11 @@ export interface LegScore {
 export interface Matches<M extends object = Metadata> extends Array<Match<M>> {
   /** Whether these are certainly the best matches: false where codes were scanned (see `CollectionOptions.quantization`). */
   exact: boolean;
+  /**
+   * Whether these, with the `offset` before them, are certainly all that match. False where `k` has cut the list (a range ends
+   * at 10 000: ask for the next ones with `offset`), and where codes were scanned, which may miss one.
+   */
+  complete: boolean;
   /** Time in the worker, milliseconds. */
   took: number;
   /** With `explain`: how the answer was found. */
@@ -431,7 +436,7 @@ export interface FacetOptions<M extends object = Metadata, Path extends FieldPat
 
 /** What `recallCheck` measures, and on how much. */
 export interface RecallCheckOptions extends CallOptions {
-  /** How many records to take as queries: 1 to 10 000. @default 100 */
+  /** How many records to take as queries, and how many places between records: 1 to 10 000. @default 100 */
   sample?: number;
   /** How many neighbours of each: 1 to 1000. @default 10 */
   k?: number;
@@ -439,8 +444,15 @@ export interface RecallCheckOptions extends CallOptions {
 
 /** How well a collection's queries find what is really nearest. */
 export interface RecallCheck {
-  /** Share of the true k nearest that queries find, 0 to 1. A record is not its own neighbour; ties count as found. */
+  /** Share of the true k nearest that queries of both kinds find, 0 to 1. Ties count as found. */
   recall: number;
+  /** Of queries that are records themselves. A record is not its own neighbour. Easier than most questions: records lie close together. */
+  atRecords: number;
+  /**
+   * Of queries in the middle of eight records drawn at random, none of which counts as a neighbour: near no record, like most
+   * questions. 1 where there are no two records.
+   */
+  betweenRecords: number;
   k: number;
   /** Records that were taken as queries: fewer than asked for where there are fewer. */
   sample: number;

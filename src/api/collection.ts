@@ -235,8 +235,9 @@ export class Collection<M extends object = Metadata> {
   }
 
   /**
-   * Measures the recall of this collection's queries on its own records: `sample` of them, drawn at random but the same in
-   * each call, are looked for by their vectors, as queries do and exactly. Of a collection without quantisation it is 1.
+   * Measures the recall of this collection's queries on its own data: `sample` records, drawn at random but the same in
+   * each call, are looked for by their vectors, and so is what lies between some of them, as queries do and exactly. Of a
+   * collection without quantisation it is 1.
    */
   async recallCheck(options?: RecallCheckOptions): Promise<RecallCheck> {
     const { sample = 100, k = 10, signal } = readOptions(options, ['sample', 'k', 'signal'], 'recallCheck');
@@ -354,6 +355,7 @@ function toMatches<M extends object>(answer: EngineAnswer): Matches<M> {
     return { id, score: answer.scores[i]!, ...selected<M>(answer.rows, i), ...(legs && { legs }) };
   }) as Matches<M>;
   matches.exact = answer.exact;
+  matches.complete = answer.complete;
   matches.took = answer.took;
   if (answer.plan) matches.plan = answer.plan;
   return matches;

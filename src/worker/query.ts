@@ -63,11 +63,16 @@ async function answer(
 
   const wanted = query.k + query.offset;
   const fused = vector !== null && query.words !== null;
-  const depth = fused ? Math.max(wanted, FUSION_DEPTH_MIN) : wanted;
+  // Of a range any part may be asked for, also far behind its end.
+  const depth = Math.min(fused ? Math.max(wanted, FUSION_DEPTH_MIN) : wanted, Math.max(state.rowCount, 1));
+  let complete = true;
 
   let wordHits: WordHits | null = null;
   if (query.words !== null) {
-    wordHits = searchWords(state.postings(), query.words, { k: depth, ...(live && { mask: live }) });
+    // One more says whether there are more.
+    const found = searchWords(state.postings(), query.words, { k: depth + 1, ...(live && { mask: live }) });
+    complete = found.rows.length <= depth;
+    wordHits = firstOf(found, depth);
     phase('words');
   }
   let vectorHits: VectorHits | null = null;
@@ -77,7 +82,7 @@ async function answer(
     const { choice } = state;
     const found = await state.index.search({
       query: vector,
-      k: depth,
+      k: minScore === null ? depth : depth + 1,
       batch: query.embed === null ? batch : 1,
       rowCount: state.rowCount,
       exact,
@@ -85,7 +90,11 @@ async function answer(
       ...(mask && { mask }),
       ...(minScore !== null && { minScore }),
     });
-    vectorHits = minScore === null ? found : reaching(found, minScore);
+    const near = minScore === null ? found : reaching(found, minScore);
+    vectorHits = firstOf(near, depth);
+    const eligible = mask?.count() ?? state.rowCount;
+    complete &&= minScore === null ? eligible <= depth : near.rows.length <= depth;
+    if (isTier(found.tier)) complete &&= (found.candidates ?? 0) >= eligible;
     plan.device = vectorHits.device;
     plan.route = vectorHits.route;
     plan.tier = vectorHits.tier;
@@ -100,6 +109,7 @@ async function answer(
 
   const hits = combine(query, vectorHits, wordHits);
   if (fused) phase('fuse');
+  if (hits.rows.length > wanted) complete = false;
   const end = Math.min(hits.rows.length, wanted);
   const rows = hits.rows.subarray(query.offset, end);
   const selected = await state.select(rows, query.select);
@@ -110,6 +120,7 @@ async function answer(
     rows: selected,
     legs: query.explain ? hits.legs.slice(query.offset, end) : null,
     exact: vectorHits === null || !isTier(vectorHits.tier),
+    complete,
     took: performance.now() - start,
     plan: query.explain ? withNotes(plan, query, vector) : null,
   };
@@ -127,8 +138,12 @@ function withNotes(plan: QueryPlan, query: EngineQuery, vector: Float32Array | n
 /** The hits that score at least so much: the first of them. */
 function reaching(hits: VectorHits, minScore: number): VectorHits {
   const below = hits.scores.findIndex((score) => score < minScore);
-  if (below < 0) return hits;
-  return { ...hits, rows: hits.rows.subarray(0, below), scores: hits.scores.subarray(0, below) };
+  return below < 0 ? hits : firstOf(hits, below);
+}
+
+function firstOf<H extends WordHits>(hits: H, count: number): H {
+  if (hits.rows.length <= count) return hits;
+  return { ...hits, rows: hits.rows.subarray(0, count), scores: hits.scores.subarray(0, count) };
 }
 
 interface WordHits {
@@ -159,7 +174,7 @@ function combine(query: EngineQuery, vectorHits: VectorHits | null, wordHits: Wo
       { rows: wordHits.rows, scores: wordHits.scores, weight: weights.words ?? 0.5 },
     ],
     query.fusion,
-    query.k + query.offset,
+    query.k + query.offset + 1,
   );
   const legs = fused.legs.map(([vector, words]) => ({ ...(vector && { vector }), ...(words && { words }) }));
   return { rows: fused.rows, scores: fused.scores, legs };

@@ -117,7 +117,15 @@ describe.each(['int8', 'binary'] as const)('%s', (quantization) => {
   test('measures its recall on its own records', async () => {
     await using db = await openFresh({ storage: 'memory' });
     const c = await db.collection<{ even: boolean }>('c', { dimension: DIMENSION, quantization });
-    expect(await c.recallCheck()).toEqual({ recall: 1, k: 10, sample: 0, exactMs: 0, approximateMs: 0 });
+    expect(await c.recallCheck()).toEqual({
+      recall: 1,
+      atRecords: 1,
+      betweenRecords: 1,
+      k: 10,
+      sample: 0,
+      exactMs: 0,
+      approximateMs: 0,
+    });
     await c.upsert(clustered(3000));
     const check = await c.recallCheck({ sample: 50 });
     expect(check).toMatchObject({ k: 10, sample: 50 });

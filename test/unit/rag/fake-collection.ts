@@ -109,7 +109,7 @@ export class FakeCollection {
       score: scores[i]!,
       legs: { words: { rank: i + 1, score: scores[i]! } },
     }));
-    return Object.assign(matches, { exact: true, took: 0 });
+    return Object.assign(matches, { exact: true, complete: matches.length < k, took: 0 });
   }
 
   async queryBatch(queries: readonly Query[]): Promise<Matches[]> {
