@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig, type InlineConfig, type LibraryFormats, type Plugin } from 'vite';
 import { assemblyscript } from './tools/assemblyscript.ts';
 import { demoFiles } from './tools/demo-files.ts';
+import { PRIVATE, privateNames } from './tools/private-names.ts';
 import { release } from './tools/release.ts';
 import { wgsl } from './tools/wgsl.ts';
 
@@ -84,12 +85,17 @@ export function library(
   external: string[] = [],
   name = 'piramid',
 ): InlineConfig {
+  const minify = { compress: true, mangle: true, codegen: true, mangleProps: { include: PRIVATE } };
   return {
     configFile: false,
     logLevel: 'warn',
     resolve: { alias },
-    plugins: [...sources(), ascii(), ...(entry === 'index.ts' ? [withoutPureMarks()] : [])],
-    worker: { format: 'iife', plugins: sources, rolldownOptions: { checks } },
+    plugins: [...sources(), privateNames(), ascii(), ...(entry === 'index.ts' ? [withoutPureMarks()] : [])],
+    worker: {
+      format: 'iife',
+      plugins: () => [...sources(), privateNames()],
+      rolldownOptions: { checks, output: { minify } },
+    },
     build: {
       outDir: path('./dist'),
       emptyOutDir: false,
@@ -98,7 +104,7 @@ export function library(
       minify: true, // and `output.minify`: Vite leaves the white space of ES modules in
       copyPublicDir: false,
       lib: { entry: path(`./src/${entry}`), name, formats: [format], fileName: () => file },
-      rolldownOptions: { external, checks, output: { minify: true } },
+      rolldownOptions: { external, checks, output: { minify } },
     },
   };
 }

@@ -23,7 +23,7 @@ const BEATS = 4;
 
 const inlined = () => new InlinedWorker();
 const SERVE_IT =
-  "if a Content-Security-Policy forbids blob: workers, serve piramid/worker yourself: open(name, { worker: () => new Worker('/piramid-worker.js', { type: 'module' }) })";
+  "if a Content-Security-Policy forbids blob: workers, serve piramid/worker: open(name, { worker: () => new Worker(url, { type: 'module' }) })";
 
 installErrorTransfer();
 
@@ -280,8 +280,8 @@ export class Connection {
 /** Where it can run, said where it cannot. */
 function nowhere(): string {
   return 'ServiceWorkerGlobalScope' in globalThis
-    ? 'a service worker cannot start workers: open the database in a page of the extension (an offscreen document, a side panel, a tab)'
-    : 'there is no Worker here (is this Node.js?): Piramid runs in browser pages and in their workers';
+    ? 'a service worker cannot start workers; open it in a page (of an extension: an offscreen document or a side panel)'
+    : 'there is no Worker here (Node.js?); Piramid runs in browser pages and their workers';
 }
 
 function closed(): PiramidError {

@@ -237,7 +237,7 @@ function packOwn(query: Query, rules: PackingRules): EngineQuery {
   const minScore = checkRange(query, rules, searchesVectors);
   const words = text ?? keywords ?? null;
   if (query.fusion !== undefined && !(searchesVectors && words !== null))
-    throw invalid('fusion: only for queries that search vectors and words; this one has one list to rank');
+    throw invalid('fusion: only for queries that search vectors and words');
   // Of a range, any part may be asked for: it has an end.
   const offsetMax = minScore === null ? K_MAX : 2 ** 32 - 1;
   return {

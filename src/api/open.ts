@@ -75,7 +75,7 @@ function warnOfJavaScript(): void {
   if (isWarned) return;
   isWarned = true;
   console.warn(
-    `Piramid: WebAssembly (SIMD) is missing here or forbidden, so searches run in JavaScript, several times slower. If there is a Content-Security-Policy, add 'wasm-unsafe-eval' to it: script-src 'self' 'wasm-unsafe-eval'. In an extension's manifest.json: "content_security_policy": { "extension_pages": "script-src 'self' 'wasm-unsafe-eval'; object-src 'self'" }`,
+    `Piramid: WebAssembly is missing or forbidden, and searches run in JavaScript, several times slower. Add to the Content-Security-Policy: script-src 'self' 'wasm-unsafe-eval' (of an extension: "content_security_policy": { "extension_pages": "script-src 'self' 'wasm-unsafe-eval'" })`,
   );
 }
 

@@ -27,38 +27,31 @@ export function checkTarget(target: Target | RecordId | readonly RecordId[]): Ta
     if (all) return { all };
     if (ids !== undefined) return { ids: checkIds(ids, 'target.ids') };
     const filter = checkFilter(where);
-    if (outcome(filter))
-      throw invalid(
-        'target.where: has no condition that a record could fail, and so means all of them; if you do, say { all: true }',
-      );
+    if (share(filter) === 1) throw invalid('target.where: every record matches; to mean all, say { all: true }');
     return { where: filter };
   });
 }
 
-/** Whether a filter lets every record through, or none, whatever is in it; null where that depends on the record. */
-function outcome(where: Where): boolean | null {
-  return all(
+/** How many records a filter lets through, whatever is in them: 1 for all, 0 for none, a half where that depends on the record. */
+function share(where: Where): number {
+  return least(
     Object.entries(where).map(([key, value]) => {
-      if (key === '$and') return all((value as Where[]).map(outcome));
-      if (key === '$or') return not(all((value as Where[]).map((part) => not(outcome(part)))));
-      if (key === '$not') return not(outcome(value as Where));
+      if (key === '$and') return least((value as Where[]).map(share));
+      if (key === '$or') return 1 - least((value as Where[]).map((part) => 1 - share(part)));
+      if (key === '$not') return 1 - share(value as Where);
       const operators = isPlainObject(value) ? Object.entries(value) : [];
-      return operators.length === 0 ? null : all(operators.map(([operator, operand]) => outcomeOf(operator, operand)));
+      return operators.length === 0 ? 0.5 : least(operators.map(([name, operand]) => shareOf(name, operand)));
     }),
   );
 }
 
-function outcomeOf(operator: string, operand: unknown): boolean | null {
-  const isOfNone = Array.isArray(operand) && operand.length === 0;
-  return isOfNone && (operator === '$in' || operator === '$nin') ? operator === '$nin' : null;
+function shareOf(operator: string, operand: unknown): number {
+  if (!Array.isArray(operand) || operand.length > 0) return 0.5;
+  return operator === '$nin' ? 1 : operator === '$in' ? 0 : 0.5;
 }
 
-function all(outcomes: (boolean | null)[]): boolean | null {
-  return outcomes.includes(false) ? false : outcomes.includes(null) ? null : true;
-}
-
-function not(outcome: boolean | null): boolean | null {
-  return outcome === null ? null : !outcome;
+function least(shares: number[]): number {
+  return shares.reduce((a, b) => Math.min(a, b), 1);
 }
 
 /** What is to change, as a copy. `vector` is checked by who knows its length. */
@@ -87,7 +80,7 @@ function readFields(set: unknown): { readonly [path: string]: unknown } {
   for (const name of ['text', 'vector']) {
     if (Object.hasOwn(set, name))
       throw invalid(
-        `changes.set: "${name}" may mean two things. To change the record's ${name}, write { ${name}: … } beside set, which is of metadata; a metadata field of that name is changed by upserting the whole record`,
+        `changes.set: "${name}" may mean two things. For the record's ${name}, write { ${name}: … } beside set; for a metadata field of that name, upsert the whole record`,
       );
   }
   return set;

@@ -76,7 +76,7 @@ export async function openDevices(wanted: 'auto' | Device, options: OpenDevicesO
   if (wanted === 'wasm' && cpu !== 'wasm')
     throw new PiramidError(
       'UNSUPPORTED',
-      "device: 'wasm' needs WebAssembly with SIMD, and a Content-Security-Policy, where there is one, with 'wasm-unsafe-eval' in script-src",
+      "device: 'wasm' needs WebAssembly with SIMD, which a Content-Security-Policy has to allow ('wasm-unsafe-eval')",
     );
   if (wanted === 'webgpu' && !gpu) {
     throw new PiramidError('UNSUPPORTED', "device: 'webgpu' needs a GPU adapter, and this browser gives none");

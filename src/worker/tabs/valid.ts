@@ -12,16 +12,9 @@ export function isBoardMessage(data: unknown): data is BoardMessage {
 export function isFollowerMessage(data: unknown): data is FollowerMessage {
   const { type, leader, call, method, args, settled } = fieldsOf(data);
   if (!isId(leader)) return false;
-  if (type === 'bye') return true;
-  if (!Number.isInteger(call)) return false;
-  if (type === 'cancel') return true;
-  return (
-    type === 'call' &&
-    typeof method === 'string' &&
-    Object.hasOwn(METHODS, method) &&
-    Array.isArray(args) &&
-    Number.isInteger(settled)
-  );
+  if (type === 'call')
+    return Object.hasOwn(METHODS, String(method)) && Array.isArray(args) && [call, settled].every(Number.isInteger);
+  return type === 'bye' || (type === 'cancel' && Number.isInteger(call));
 }
 
 export function isLeaderMessage(data: unknown): data is LeaderMessage {
@@ -30,15 +23,23 @@ export function isLeaderMessage(data: unknown): data is LeaderMessage {
   if (type === 'welcome') return isWelcome(welcome);
   if (type === 'notice') return isNotice(notice);
   if (!Number.isInteger(call)) return false;
-  if (type === 'error') return typeof fieldsOf(error).message === 'string';
-  return type === 'answer' || (type === 'event' && typeof fieldsOf(event).type === 'string');
+  return (
+    type === 'answer' ||
+    (type === 'error' && typeof fieldsOf(error).message === 'string') ||
+    (type === 'event' && typeof fieldsOf(event).type === 'string')
+  );
 }
 
 /** One of another release is known by its number alone. */
 function isWelcome({ protocol, device, uuid, keyBlock, notices }: Fields): boolean {
   if (protocol !== TABS_PROTOCOL) return Number.isInteger(protocol);
-  if (typeof device !== 'string' || typeof uuid !== 'string') return false;
-  return (keyBlock === null || keyBlock instanceof ArrayBuffer) && Array.isArray(notices) && notices.every(isNotice);
+  return (
+    typeof device === 'string' &&
+    typeof uuid === 'string' &&
+    (keyBlock === null || keyBlock instanceof ArrayBuffer) &&
+    Array.isArray(notices) &&
+    notices.every(isNotice)
+  );
 }
 
 function isNotice(notice: unknown): boolean {
