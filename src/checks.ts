@@ -103,20 +103,26 @@ export function checkNumbers(
   }
 }
 
-/** Options of a worker-side embedder, in full. */
+const EMBEDDER_OPTIONS = ['model', 'dtype', 'pooling', 'queryPrefix', 'documentPrefix'];
+
+/** Options of a worker-side embedder, in full. Without `readOptions`, which the worker's half does not need. */
 export function embedderOptions(embedder: string | EmbedderOptions): EmbedderOptions {
   if (typeof embedder === 'string') return { model: checkName(embedder, 'embedder') };
-  if (typeof embedder !== 'object' || embedder === null)
-    throw invalid(`embedder: expected the name of a model, its options, or an Embedder, got ${describe(embedder)}`);
-  const options = readOptions(embedder, ['model', 'dtype', 'pooling', 'queryPrefix', 'documentPrefix'], 'embedder');
-  checkName(options.model, 'embedder.model');
-  checkChoice(options.pooling, ['mean', 'cls', 'last'], 'embedder.pooling');
-  for (const option of ['dtype', 'queryPrefix', 'documentPrefix'] as const) {
-    const value = options[option];
-    if (value !== undefined && typeof value !== 'string')
-      throw invalid(`embedder.${option}: expected a string, got ${describe(value)}`);
-  }
-  return { ...options };
+  return door(() => {
+    if (typeof embedder !== 'object' || embedder === null)
+      throw invalid(`embedder: expected the name of a model, its options, or an Embedder, got ${describe(embedder)}`);
+    const own: { [name: string]: unknown } = Object.assign(Object.create(null), embedder);
+    for (const [name, value] of Object.entries(own)) {
+      if (!EMBEDDER_OPTIONS.includes(name))
+        throw invalid(`embedder: unknown option "${name}"; known are ${EMBEDDER_OPTIONS.join(', ')}`);
+      if (value !== undefined && typeof value !== 'string')
+        throw invalid(`embedder.${name}: expected a string, got ${describe(value)}`);
+    }
+    checkName(own.model, 'embedder.model');
+    if (![undefined, 'mean', 'cls', 'last'].includes(own.pooling as string | undefined))
+      throw invalid(`embedder.pooling: expected 'mean' or 'cls' or 'last', got ${describe(own.pooling)}`);
+    return { ...own } as unknown as EmbedderOptions;
+  });
 }
 
 function isWellFormed(text: string): boolean {
