@@ -28,7 +28,7 @@ const changes = (given: unknown) => () => checkChanges(given as never);
 
 async function* stream() {}
 
-test.each([
+const REFUSALS: readonly (readonly [call: () => unknown, message: string])[] = [
   [upsert(new Set()), 'records: expected a record or an array of records, got a Set'],
   [upsert(new Map()), 'got a Map'],
   [upsert(stream()), 'records: expected a record or an array of records, got'],
@@ -87,7 +87,9 @@ test.each([
   [() => embedderOptions(5 as never), 'got 5'],
   [() => checkIds(null, 'ids'), 'ids: expected an array of ids, got null'],
   [() => checkSelect('text', []), 'select: expected an array, got "text"'],
-] as const)('%# %s', (call, message) => {
+];
+
+test.each(REFUSALS.map(([call, message]) => [message, call] as const))('a refusal says: %s', (message, call) => {
   expect(call).toThrow(message);
   expect(call).toThrow(PiramidError);
 });
