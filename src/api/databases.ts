@@ -9,7 +9,8 @@ const PATIENCE_MS = 2000;
 
 /** Names of this origin's databases, in order. `UNSUPPORTED` where the browser does not list them. */
 export async function listDatabases(): Promise<string[]> {
-  if (!globalThis.indexedDB?.databases) throw new PiramidError('UNSUPPORTED', 'this browser lists no databases');
+  const { indexedDB } = globalThis;
+  if (!indexedDB?.databases) throw new PiramidError('UNSUPPORTED', 'there is no IndexedDB here that lists databases');
   const names = (await indexedDB.databases()).flatMap(({ name }) =>
     name?.startsWith(DATABASE_PREFIX) ? name.slice(DATABASE_PREFIX.length) : [],
   );
