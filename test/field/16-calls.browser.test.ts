@@ -69,3 +69,25 @@ test('update writes text and vector, and embeds a text where the collection does
   await texts.update(1, { text: 'new' });
   expect(await texts.get(1)).toEqual({ id: 1, text: 'new' });
 });
+
+test('a text that is written by update is embedded by the worker, and a text without direction has no vector', async () => {
+  await using db = await open(freshName(), { storage: 'memory', models: { path: '/models/', remote: false } });
+  const c = await db.collection('c', { embedder: 'static-en' });
+  await c.upsert([
+    { id: 1, text: 'A kitten sleeps in the sun.', metadata: { n: 1 } },
+    { id: 2, text: 'The army crossed the river at night.' },
+  ]);
+  expect((await c.query({ text: 'soldiers fighting', k: 1 }))[0]!.id).toBe(2);
+  expect(await c.update([1, 'nobody'], { text: 'The regiment attacked the fort with soldiers.' })).toBe(1);
+  expect((await c.query({ text: 'soldiers fighting', k: 1 }))[0]).toMatchObject({ id: 1, metadata: { n: 1 } });
+  const [vector] = await db.embed(['The regiment attacked the fort with soldiers.']);
+  expect((await c.get(1))!.vector).toEqual(vector);
+  await c.update(1, { text: '日本語のテキスト' });
+  expect((await c.get(1))!.vector).toBeUndefined();
+  expect((await c.query({ text: '日本語', explain: true })).plan!.notes).toEqual([
+    expect.stringContaining('no direction'),
+  ]);
+  await c.update({ all: true }, { set: { seen: true } });
+  expect((await c.get(1))!.vector).toBeUndefined();
+  expect(await c.count({ seen: true })).toBe(2);
+});
