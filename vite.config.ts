@@ -14,7 +14,21 @@ export const alias = [
   { find: /^piramid\/rag-worker(?=\?|$)/, replacement: path('./src/worker/rag-worker.ts') },
   { find: /^piramid\/import$/, replacement: path('./src/import/index.ts') },
   { find: /^piramid\/rag$/, replacement: path('./src/rag/index.ts') },
+  { find: /^piramid\/extract-docx$/, replacement: path('./src/extract/docx.ts') },
+  { find: /^piramid\/extract-pdf$/, replacement: path('./src/extract/pdf.ts') },
   { find: /^piramid$/, replacement: path('./src/index.ts') },
+];
+
+/** Packages that are bundled ahead: found at their dynamic import, they would reload the page. */
+export const loadedOnDemand = [
+  'entities',
+  'mammoth',
+  'markdown-it',
+  'papaparse',
+  'parse5',
+  'pdfjs-dist/legacy/build/pdf.mjs',
+  'pdfjs-dist/legacy/build/pdf.worker.mjs',
+  'saxes',
 ];
 
 /** What turns sources into modules. */
@@ -37,7 +51,7 @@ export default defineConfig({
     chunkSizeWarningLimit: 2000,
     rolldownOptions: { checks },
   },
-  optimizeDeps: { exclude: ['@huggingface/transformers'] },
+  optimizeDeps: { include: loadedOnDemand, exclude: ['@huggingface/transformers'] },
 });
 
 /** A page of its own below `root`, built into `outDir` (the benchmark). */
@@ -65,12 +79,15 @@ function ascii(): Plugin {
   };
 }
 
-/** One library build: `entry` below src/ as `file` in dist/. The worker goes inside as a classic script, see api/connect.ts. */
+/**
+ * One library build: `entry` below src/ as `file` in dist/, and what it loads on demand as `file-NAME.js` beside it (inside, for
+ * a script tag). The worker goes inside as a classic script, see api/connect.ts.
+ */
 export function library(
   entry: string,
   file: string,
   format: LibraryFormats,
-  external: string[] = [],
+  external: (string | RegExp)[] = [],
   name = 'piramid',
 ): InlineConfig {
   return {
@@ -87,7 +104,11 @@ export function library(
       minify: true, // and `output.minify`: Vite leaves the white space of ES modules in
       copyPublicDir: false,
       lib: { entry: path(`./src/${entry}`), name, formats: [format], fileName: () => file },
-      rolldownOptions: { external, checks, output: { minify: true } },
+      rolldownOptions: {
+        external,
+        checks,
+        output: { minify: true, chunkFileNames: `${file.replace(/\.js$/, '')}-[name].js` },
+      },
     },
   };
 }

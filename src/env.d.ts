@@ -12,3 +12,5 @@ declare module '*.as.ts?wasm-relaxed' {
 }
 /** The package's version. */
 declare const PIRAMID_RELEASE: string;
+/** Puts `pdfjsWorker` into the global scope, and exports the same. */
+declare module 'pdfjs-dist/legacy/build/pdf.worker.mjs';
