@@ -13,6 +13,8 @@ export interface EncodingHints {
 
 /** Bytes that are searched for a declaration, and for signs of UTF-16. The standard asks for 1024 at least. */
 const HEAD = 4096;
+/** Zeros in one half of UTF-16 for one in the other. */
+const ZEROS_RATIO = 4;
 
 /** The text that the bytes mean, without a byte order mark. */
 export function decode(bytes: Uint8Array, hints: EncodingHints = {}): string {
@@ -26,11 +28,17 @@ export function decode(bytes: Uint8Array, hints: EncodingHints = {}): string {
   const named =
     byteOrderMark(bytes) ?? given ?? known(/charset\s*=\s*"?([^\s";]+)/i.exec(hints.type ?? '')?.[1]) ?? undefined;
   // A name without a byte order is settled by the bytes.
-  if (named && !(named === 'utf-16le' && utf16(bytes) === 'utf-16be')) return new TextDecoder(named).decode(bytes);
+  if (named && !(named === 'utf-16le' && utf16(bytes) === 'utf-16be')) return decoded(bytes, named);
   const found = utf16(bytes) ?? (hints.isMarkup ? declared(latin1(bytes.subarray(0, HEAD))) : undefined);
-  if (found) return new TextDecoder(found).decode(bytes);
-  const text = new TextDecoder().decode(bytes);
-  return isNearlyValid(text) ? text : new TextDecoder('windows-1252').decode(bytes);
+  if (found) return decoded(bytes, found);
+  const text = decoded(bytes, 'utf-8');
+  return isNearlyValid(text) ? text : decoded(bytes, 'windows-1252');
+}
+
+function decoded(bytes: Uint8Array, encoding: string): string {
+  const decoder = new TextDecoder(encoding);
+  // In two calls: in one, Node takes windows-1252 for ISO-8859-1.
+  return decoder.decode(bytes, { stream: true }) + decoder.decode();
 }
 
 /** The first bytes as characters. */
@@ -53,17 +61,19 @@ function known(label: string | undefined): string | null {
   }
 }
 
-/** UTF-16 without a byte order mark: zeros, at every other place only. Text in other encodings holds none. */
+/** UTF-16 without a byte order mark: zeros, at every other place. Text in other encodings holds none. */
 function utf16(bytes: Uint8Array): 'utf-16le' | 'utf-16be' | undefined {
   if (bytes.length % 2 !== 0) return undefined;
   const head = bytes.subarray(0, HEAD);
   const zeros = [0, 0];
   for (const [i, byte] of head.entries()) if (byte === 0) zeros[i % 2]!++;
   const [even, odd] = zeros as [number, number];
-  if ((even === 0) === (odd === 0)) return undefined;
+  const [fewer, more] = even < odd ? [even, odd] : [odd, even];
+  // Single characters end in a zero too: U+4E00.
+  if (more <= fewer * ZEROS_RATIO) return undefined;
   // Few zeros can also be damage in a text of one byte a character; then the rest of it is one.
-  const isEvident = even + odd > head.length / 5 || !isValid(bytes);
-  return isEvident ? (even === 0 ? 'utf-16le' : 'utf-16be') : undefined;
+  const isEvident = more > head.length / 5 || !isValid(bytes);
+  return isEvident ? (even < odd ? 'utf-16le' : 'utf-16be') : undefined;
 }
 
 function isValid(bytes: Uint8Array): boolean {
