@@ -22,7 +22,8 @@ export class MarkdownWriter {
   #code: string[] = [];
   #row: string[] | null = null;
   #isCell = false;
-  /** Of the open table, once its first row is there. */
+  /** Whether the open table is written as one of Markdown, and its columns, once its first row is there. */
+  #isTable = false;
   #columns = 0;
 
   text(data: string): void {
@@ -92,13 +93,9 @@ export class MarkdownWriter {
     this.#codeDepth--;
   }
 
-  openTable(): void {
+  openTable(isTable: boolean): void {
+    this.#isTable = isTable;
     this.#columns = 0;
-  }
-
-  closeTable(): void {
-    this.#columns = 0;
-    this.#row = null;
   }
 
   openRow(): void {
@@ -108,7 +105,16 @@ export class MarkdownWriter {
   closeRow(): void {
     const row = this.#row;
     this.#row = null;
-    if (!row || row.length === 0) return;
+    if (!row || row.every((cell) => cell === '')) return;
+    if (!this.#isTable) {
+      this.#put(
+        row
+          .filter((cell) => cell !== '')
+          .join('\t')
+          .replace(BLOCK_START, '\\$&'),
+      );
+      return;
+    }
     while (row.length < this.#columns) row.push('');
     this.#put(line(row));
     if (this.#columns === 0) {
@@ -132,7 +138,8 @@ export class MarkdownWriter {
   closeCell(span: number): void {
     if (!this.#isCell) return;
     this.#isCell = false;
-    this.#row!.push(this.#takeLine().replaceAll('|', '\\|'));
+    const text = this.#takeLine();
+    this.#row!.push(this.#isTable ? text.replaceAll('|', '\\|') : text);
     for (let i = 1; i < span; i++) this.#row!.push('');
   }
 

@@ -30,7 +30,7 @@ const SPAN_MAX = 50;
 /** The text of a page as Markdown, and its title ('' where it has none). */
 export function readPage(root: TreeNode): { title: string; text: string } {
   const writer = new MarkdownWriter();
-  const tables: boolean[] = []; // of the open tables: whether it is written as a table
+  const tables: TableKind[] = []; // of the open tables
   let lists = 0;
   walk(root, {
     enter(node, name) {
@@ -45,9 +45,9 @@ export function readPage(root: TreeNode): { title: string; text: string } {
       else if (PARAGRAPHS.has(name)) writer.break(2);
       else if (LINES.has(name)) writer.break(1);
       if (name === 'table') {
-        tables.push(hasHeaderRow(node));
-        if (tables.at(-1)) writer.openTable();
-      } else if (name === 'tr' && tables.at(-1)) writer.openRow();
+        tables.push(tableKind(node));
+        writer.openTable(tables.at(-1) === 'table');
+      } else if (name === 'tr' && (tables.at(-1) ?? 'layout') !== 'layout') writer.openRow();
       return true;
     },
     text: (data) => writer.text(data),
@@ -62,7 +62,7 @@ export function readPage(root: TreeNode): { title: string; text: string } {
       } else if (LISTS.has(name)) writer.break(--lists > 0 ? 1 : 2);
       else if (PARAGRAPHS.has(name)) writer.break(2);
       else if (LINES.has(name)) writer.break(1);
-      if (name === 'table' && tables.pop()) writer.closeTable();
+      if (name === 'table') tables.pop();
     },
   });
   return { title: documentTitle(root) || writer.headline, text: writer.end() };
@@ -119,26 +119,35 @@ function span(node: TreeNode): number {
   return Number.isInteger(columns) && columns > 1 ? Math.min(columns, SPAN_MAX) : 1;
 }
 
+/** How a table is written: as one of Markdown, as a line a row, or as what its cells hold, one after the other. */
+type TableKind = 'table' | 'rows' | 'layout';
+
 /**
- * Whether a table's first row names its columns, so that it can be written as a table of Markdown. Others are often there
- * for the layout, and hold what no cell can: headings, code, tables.
+ * A table of Markdown needs a row of headers. Others are often there for the layout: their cells hold more than one block. No
+ * row can hold headings, code or tables.
  */
-function hasHeaderRow(table: TreeNode): boolean {
+function tableKind(table: TreeNode): TableKind {
   let rows = 0;
   let isHeader = false;
-  let other = false;
+  let blocks = 0; // of the cell
+  let blocksMax = 0;
+  let isLayout = false;
   walk(table, {
     enter(node, name) {
       if (node === table) return true;
-      if (other || isDropped(node, name)) return false;
-      if (name === 'table' || headingLevel(name) > 0 || PREFORMATTED.has(name)) other = true;
+      if (isLayout || isDropped(node, name)) return false;
+      if (name === 'table' || headingLevel(name) > 0 || PREFORMATTED.has(name)) isLayout = true;
       else if (name === 'tr' && ++rows === 1) isHeader = htmlName(node.parentNode!) === 'thead' || allHeaders(node);
-      return !other;
+      else if (name === 'td' || name === 'th') blocks = 0;
+      else if (PARAGRAPHS.has(name) || name === 'li') blocksMax = Math.max(blocksMax, ++blocks);
+      return !isLayout;
     },
     text: () => {},
     leave: () => {},
   });
-  return isHeader && !other;
+  if (isLayout) return 'layout';
+  if (isHeader) return 'table';
+  return blocksMax > 1 ? 'layout' : 'rows';
 }
 
 function allHeaders(row: TreeNode): boolean {
