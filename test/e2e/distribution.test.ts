@@ -8,6 +8,7 @@ import type { Browser, Page } from 'playwright';
 import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { serve } from '../../tools/serve.mjs';
+import { makePdf } from '../field/pdf.ts';
 import { launch, launchProfile } from './chromium.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -223,6 +224,29 @@ describe('piramid/rag reads documents', () => {
     const site = await serve({ mounts: { '/': join(app, 'dist') } });
     const page = await browser.newPage();
     expect(await run(page, `${site.url}index.html`)).toEqual(TEXTS);
+
+    // And the optional entries with theirs.
+    for (const name of ['pdfjs-dist', 'mammoth'])
+      symlinkSync(join(root, 'node_modules', name), join(app, 'node_modules', name));
+    const bytes = JSON.stringify([...makePdf([['Words of a page']], 'Report')]);
+    writeFileSync(
+      join(app, 'main.js'),
+      `import { extract } from 'piramid/rag';
+       import { docx } from 'piramid/extract-docx';
+       import { pdf } from 'piramid/extract-pdf';
+       const read = (bytes, name) => extract(new File([Uint8Array.from(bytes)], name), { extractors: { pdf, docx } });
+       globalThis.ready = async () => [await read(${bytes}, 'a.pdf'), await read([1], 'a.docx').catch(({ code }) => code)];`,
+    );
+    await build({
+      configFile: false,
+      root: app,
+      logLevel: 'error',
+      build: { target: 'es2023', chunkSizeWarningLimit: 5000 },
+    });
+    expect(await run(page, `${site.url}index.html`)).toEqual([
+      { title: 'Report', text: 'Words of a page\n', format: 'text' },
+      'INVALID_ARGUMENT',
+    ]);
     await page.close();
     await site.close();
   });
