@@ -125,7 +125,10 @@ export function finer(text: string, piece: Piece, maxWords: number): Piece[] {
   if (kind === 'block') {
     // A head that takes more than half of a passage is not worth its room.
     const light = repeat && repeat.words > maxWords / 2 ? { ...repeat, before: '', after: '', words: 0 } : repeat!;
-    return lines(inside, light).map((span) => ({ ...at(span, 'line'), repeat: light }));
+    const pieces = lines(inside, light).map((span) => ({ ...at(span, 'line'), repeat: light }));
+    // What closes it is counted with what is repeated.
+    if (light.tail > 0 && light.words > 0) pieces.at(-1)!.words -= countWords(light.after);
+    return pieces;
   }
   if (kind === 'record')
     return lines(inside, { head: 0, tail: 0 }).map((span) => field(text, at(span, 'paragraph'), maxWords));
@@ -140,6 +143,12 @@ export function finer(text: string, piece: Piece, maxWords: number): Piece[] {
     start = end;
   }
   if (start < inside.length) pieces.push(at({ start, end: inside.length }, 'word')); // white space alone
+  // What closes a block is no passage.
+  const last = pieces.at(-1)!;
+  if (pieces.length > 1 && repeat && repeat.tail > 0 && last.end > repeat.end - repeat.tail) {
+    pieces.pop();
+    pieces.at(-1)!.end = last.end;
+  }
   return pieces;
 }
 

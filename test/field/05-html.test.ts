@@ -23,6 +23,7 @@ describe('faults that people met', () => {
     ['characters by name', '&copy2024 &CounterClockwiseContourIntegral; &notit; &fjlig;', '©2024 ∳ ¬it; fj\n'],
     ['characters by their Windows number', 'it&#146;s &#x80;', 'it’s €\n'],
     ['headings in Markdown', '<h1>A</h1><h6>B <b>c</b></h6>', '# A\n\n###### B c\n'],
+    ['headings in headings', '<h1>A<div><h2>B</h2>c</div></h1>d', '# A\n\n## B\n\nc\n\nd\n'],
     ['frames of old pages', '<noframes><p>x</p></noframes>a<iframe>b</iframe>c', 'ac\n'],
   ])('%s', async (_, html, text) => {
     const file = { name: 'a.html', text: html };

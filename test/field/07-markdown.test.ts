@@ -112,6 +112,12 @@ describe('what is cut', () => {
     }
   });
 
+  test('no passage is a closing fence, however long passages may be', async () => {
+    const text = `~~~js\n${Array.from({ length: 20 }, (_, i) => `line ${i} of code\n`).join('')}~~~\n`;
+    for (let maxWords = 6; maxWords < 60; maxWords++)
+      for (const piece of await cut(text, maxWords)) expect(piece.text).toMatch(/of code\n(~~~\n)?$/);
+  });
+
   test('code in a list and in a quote keeps its place', async () => {
     for (const [prefix, first] of [
       ['   ', '1. '],

@@ -60,10 +60,8 @@ function adapter(limits: ParserLimits): TreeAdapter<Light> {
       mode = given;
     },
     getDocumentMode: () => mode,
-    adoptAttributes: (node, attributes) => {
-      for (const attribute of attributes)
-        if (node.getAttribute(attribute.name) === null) node.attributes.push(attribute);
-    },
+    // Those of a second <html> or <body>; what is read has none.
+    adoptAttributes: () => {},
     getFirstChild: (node) => node.firstChild,
     getChildNodes: (node) => children(node),
     getParentNode: (node) => node.parentNode,

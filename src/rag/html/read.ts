@@ -25,7 +25,7 @@ const LINES = new Set('caption dd details dt figcaption legend summary tbody tfo
 const PREFORMATTED = new Set(['listing', 'plaintext', 'pre', 'xmp']);
 const LISTS = new Set(['dir', 'menu', 'ol', 'ul']);
 /** A cell that spans more columns is taken to span so many. */
-const SPAN_MAX = 50;
+const SPAN_MAX = 12;
 
 /** The text of a page as Markdown, and its title ('' where it has none). */
 export function readPage(root: TreeNode): { title: string; text: string } {
