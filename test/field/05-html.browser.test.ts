@@ -59,6 +59,7 @@ test('XHTML, also without its namespace, with names of characters, and broken', 
     '<html xmlns="http://www.w3.org/1999/xhtml"><body>a&nbsp;&eacute;<svg:svg xmlns:svg="http://www.w3.org/2000/svg">no</svg:svg></body></html>',
     '<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN" "x"><html xmlns="http://www.w3.org/1999/xhtml"><body>a&nbsp;b</body></html>',
     '<html xmlns="http://www.w3.org/1999/xhtml"><body><p>a<br>b</body></html>',
+    '<!DOCTYPE html [<!ENTITY own "of its own"><!ENTITY x \'y\'>]><html xmlns="http://www.w3.org/1999/xhtml"><body>&own;&x;</body></html>',
     '<html xmlns="http://www.w3.org/1999/xhtml"><body><p a=b>c</p></body></html>',
     '',
   ])

@@ -160,6 +160,10 @@ describe('other text', () => {
   test('a file without an ending goes by its type', async () => {
     expect((await extract(new File(['<p>x'], 'download', { type: 'text/html; charset=utf-8' }))).text).toBe('x\n');
     expect((await extract(new File(['a,b\n1,2'], 'download', { type: 'text/csv' }))).text).toBe('a: 1\nb: 2\n');
+    expect((await extract(new File(['<p>x'], 'index.php', { type: 'text/html' }))).text).toBe('x\n');
+    expect((await extract(new File(['<p>x'], 'a.md', { type: 'text/html' }))).text).toBe('<p>x');
+    const utf16 = Uint8Array.from([...'<!doctype html><p>x'].flatMap((letter) => [letter.charCodeAt(0), 0]));
+    expect((await extract(new File([utf16], 'page'))).text).toBe('x\n');
   });
 });
 

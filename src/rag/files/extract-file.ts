@@ -40,8 +40,9 @@ const READERS: { readonly [ending: string]: Reader } = {
 
 /** Entries of the package that read further kinds. */
 const ENTRIES: { readonly [ending: string]: string } = { pdf: 'piramid/extract-pdf', docx: 'piramid/extract-docx' };
-/** What a server says of a file whose name has no ending. */
+/** What a server says of a file whose name does not tell: none, or `.php`. */
 const TYPES: { readonly [type: string]: string } = {
+  'text/plain': 'txt',
   'text/html': 'html',
   'application/xhtml+xml': 'xhtml',
   'text/markdown': 'md',
@@ -62,8 +63,11 @@ export async function extractFile(file: FileInput, options: ExtractOptions): Pro
   const ending = /[^.]\.([^.]+)$/.exec(name)?.[1]?.toLowerCase() ?? '';
   const bytes = typeof file.text === 'string' ? undefined : new Uint8Array(await (file as File).arrayBuffer());
   const type = typeof file.text === 'string' ? '' : (file as File).type;
+  const isKnown = [READERS, ENTRIES, options.extractors ?? {}].some((kinds) => Object.hasOwn(kinds, ending));
   const kind =
-    ending || typed(type) || sniffed(bytes ? latin1(bytes.subarray(0, HEAD)) : (file.text as string).slice(0, HEAD));
+    (isKnown ? ending : typed(type)) ||
+    ending ||
+    sniffed(bytes ? latin1(bytes.subarray(0, HEAD)) : (file.text as string).slice(0, HEAD));
   const found = await reading(file.name, kind, () => {
     const { extractors } = options;
     if (extractors && Object.hasOwn(extractors, kind))
@@ -129,7 +133,8 @@ function typed(type: string): string {
 /** What a file without an ending is by its first characters; '' for plain text. */
 function sniffed(head: string): string {
   const start = head
-    .replace(/^(?:\ufeff|ï»¿)/, '')
+    .replaceAll('\0', '')
+    .replace(/^(?:\ufeff|ï»¿|ÿþ|þÿ)/, '')
     .trimStart()
     .toLowerCase();
   if (start.startsWith('%pdf-')) return 'pdf';

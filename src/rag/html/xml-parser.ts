@@ -15,6 +15,11 @@ export function parseXml(source: string): LightNode | null {
   let depth = 0;
   let failed = false;
   parser.ENTITIES = new Proxy(parser.ENTITIES, { get: (known, name) => known[name as string] ?? character(name) });
+  parser.on('doctype', (doctype) => {
+    // Declarations of plain text; such as name others would have to be bounded.
+    for (const { 1: name, 2: quoted } of doctype.matchAll(/<!ENTITY\s+([\w.:-]+)\s+("[^"&<%]*"|'[^'&<%]*')\s*>/g))
+      if (!Object.hasOwn(parser.ENTITIES, name!)) parser.ENTITIES[name!] = quoted!.slice(1, -1);
+  });
   const add = (node: LightNode): void => {
     limits.node();
     parent.insert(node);
