@@ -15,8 +15,7 @@ export const docx: Extractor = async (bytes, name) => {
   if (unpacked > BYTES_MAX)
     throw new PiramidError('INVALID_ARGUMENT', `"${name}" unpacks to ${unpacked} bytes; at most ${BYTES_MAX} are read`);
   const { default: mammoth } = await import('mammoth');
-  const { buffer, byteOffset, byteLength } = bytes;
-  const arrayBuffer = buffer.slice(byteOffset, byteOffset + byteLength);
+  const arrayBuffer = bytes.slice().buffer;
   // Node's build takes `buffer`, that for browsers `arrayBuffer`.
   const input = { arrayBuffer, buffer: arrayBuffer as unknown as Buffer };
   const convertImage = mammoth.images.imgElement(async () => ({ src: '' }));

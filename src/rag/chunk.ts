@@ -5,6 +5,7 @@ import { PiramidError } from 'piramid';
 import { checkOptions } from './documents.ts';
 import { type Heading, type Outline, outlineOf } from './markdown.ts';
 import { finer, type Piece, paragraphs, records } from './pieces.ts';
+import { shortened } from './words.ts';
 
 /**
  * How a text is written. `'markdown'`: headings begin passages, tables and code are cut at lines. `'records'`: blank lines
@@ -34,6 +35,8 @@ export interface Chunk {
   after?: string;
 }
 
+/** Characters of a heading that its passages carry. */
+const HEADING_MAX = 200;
 export const MAX_WORDS = 180;
 export const MIN_WORDS = 40;
 const FORMATS: readonly string[] = ['text', 'markdown', 'records'] satisfies TextFormat[];
@@ -84,13 +87,13 @@ function passages(text: string, packs: readonly Piece[][]): Chunk[] {
     let headings: string[] | undefined;
     for (const { heading } of pieces) {
       if (!heading) {
-        headings ??= open.map((above) => above.text);
+        headings ??= open.map((above) => shortened(above.text, HEADING_MAX));
         continue;
       }
       while (open.length > 0 && open.at(-1)!.level >= heading.level) open.pop();
       if (heading.text !== '') open.push(heading);
     }
-    headings ??= open.map((above) => above.text);
+    headings ??= open.map((above) => shortened(above.text, HEADING_MAX));
     const first = pieces[0]!;
     const last = pieces.at(-1)!;
     const passage: Chunk = { start: first.start, end: last.end, text: text.slice(first.start, last.end) };

@@ -23,7 +23,7 @@ export interface Extraction {
 }
 
 /** Reads files of one kind. What it throws is the reason why the file cannot be read. */
-export type Extractor = (bytes: Uint8Array<ArrayBuffer>, name: string) => Extraction | Promise<Extraction>;
+export type Extractor = (bytes: Uint8Array, name: string) => Extraction | Promise<Extraction>;
 
 export interface ExtractOptions {
   /** The encoding of the files, e.g. `'shift_jis'`. @default that of the byte order mark, `File.type` or the document; else UTF-8 or windows-1252 */

@@ -42,26 +42,27 @@ export function countWords(text: string): number {
 /** Paragraphs, with the blank lines behind them; of `outline`, headings alone, tables and code whole. */
 export function paragraphs(text: string, outline: Outline | null): Piece[] {
   const pieces: Piece[] = [];
+  const lineEnd = lineEnds(text);
   let at = 0;
   for (const part of marked(outline)) {
     if (part.start < at) continue;
     // White space at the very beginning belongs to what is behind it.
     const isFirst = pieces.length === 0 && text.slice(at, part.start).trim() === '';
     const start = isFirst ? at : part.start;
-    if (!isFirst) addParagraphs(pieces, text, at, start, 'paragraph');
+    if (!isFirst) addParagraphs(pieces, text, at, start, 'paragraph', lineEnd);
     at = skipBlank(text, part.end);
     const words = countWords(text.slice(start, at));
     if ('level' in part) pieces.push({ start, end: at, words, kind: 'heading', heading: part });
     else pieces.push({ start, end: at, words, kind: 'block', repeat: repeatOf(part, start) });
   }
-  addParagraphs(pieces, text, at, text.length, 'paragraph');
+  addParagraphs(pieces, text, at, text.length, 'paragraph', lineEnd);
   return pieces;
 }
 
 /** Records: what blank lines part. */
 export function records(text: string): Piece[] {
   const pieces: Piece[] = [];
-  addParagraphs(pieces, text, 0, text.length, 'record');
+  addParagraphs(pieces, text, 0, text.length, 'record', lineEnds(text));
   return pieces;
 }
 
@@ -76,7 +77,23 @@ function repeatOf({ before, after, start, end, head, tail }: Repeated, from: num
   return { before, after, words, start: from, end, head: head + start - from, tail };
 }
 
-function addParagraphs(pieces: Piece[], text: string, from: number, to: number, kind: 'paragraph' | 'record'): void {
+/** Gives the end of the line that an offset is in. Offsets may only grow: each character is looked at once. */
+function lineEnds(text: string): (at: number) => number {
+  let end = 0;
+  return (at) => {
+    if (at >= end) end = text.indexOf('\n', at) + 1 || text.length;
+    return end;
+  };
+}
+
+function addParagraphs(
+  pieces: Piece[],
+  text: string,
+  from: number,
+  to: number,
+  kind: 'paragraph' | 'record',
+  lineEnd: (at: number) => number,
+): void {
   let start = from;
   const cut = (end: number): void => {
     if (end === start) return;
@@ -89,8 +106,7 @@ function addParagraphs(pieces: Piece[], text: string, from: number, to: number, 
   let blank = false;
   let hasWords = false;
   for (let at = from; at < to; ) {
-    const newline = text.indexOf('\n', at);
-    const end = newline === -1 || newline >= to ? to : newline + 1;
+    const end = Math.min(to, lineEnd(at));
     const isBlank = text.slice(at, end).trim() === '';
     if (!isBlank && blank && hasWords) {
       cut(at);
@@ -143,6 +159,7 @@ export function finer(text: string, piece: Piece, maxWords: number): Piece[] {
     start = end;
   }
   if (start < inside.length) pieces.push(at({ start, end: inside.length }, 'word')); // white space alone
+  if (heading) pieces[0]!.heading = heading;
   // What closes a block is no passage.
   const last = pieces.at(-1)!;
   if (pieces.length > 1 && repeat && repeat.tail > 0 && last.end > repeat.end - repeat.tail) {

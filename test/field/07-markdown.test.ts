@@ -233,6 +233,21 @@ function plain(markdown: string): string {
   return decodeHTML(markdown).replaceAll('\0', '\ufffd');
 }
 
+test('long titles and headings are shortened: each passage carries them', async () => {
+  const text = `# ${'wörd😀'.repeat(10_000)}\n\n${'Some words. '.repeat(1000)}`;
+  const { title } = await extract({ name: 'a.md', text });
+  expect(title.length).toBeLessThanOrEqual(300);
+  expect(title.isWellFormed()).toBe(true);
+  for (const { headings } of await cut(text, 50)) expect(headings![0]!.length).toBeLessThanOrEqual(200);
+  const page = await extract({ name: 'a.html', text: `<p>a</p><title>${'never closed '.repeat(10_000)}` });
+  expect(page.title.length).toBeLessThanOrEqual(300);
+  const { text: records } = await extract({
+    name: 'a.json',
+    text: JSON.stringify([{ ['k'.repeat(5000)]: { a: 1, b: 2 } }]),
+  });
+  expect(records.length).toBeLessThan(300);
+});
+
 test('any mixture of marks is cut in linear time, and tiles its text', async () => {
   const { below } = seededRandom(Number(process.env.PIRAMID_SEED ?? 1));
   const parts = [
@@ -272,6 +287,7 @@ test('any mixture of marks is cut in linear time, and tiles its text', async () 
   for (const part of [
     ...parts,
     '<h1></h1>',
+    '<h1>a</h1>x',
     '<h1>a</h1>\n',
     '# \n',
     'a\n-\n',

@@ -5,6 +5,7 @@ import { checkFormat } from '../chunk.ts';
 import type { ExtractedText, Extraction, ExtractOptions, FileInput } from '../extract.ts';
 import { readHtml } from '../html/index.ts';
 import { outlineOf } from '../markdown.ts';
+import { shortened } from '../words.ts';
 import { decode, latin1 } from './encoding.ts';
 import { readJson, readJsonLines, readNotebook } from './json.ts';
 import { structuredTextTitle } from './structured-text.ts';
@@ -54,6 +55,8 @@ const TYPES: { readonly [type: string]: string } = {
   'application/pdf': 'pdf',
 };
 const MARKUP = new Set(['html', 'htm', 'xhtml', 'xht', 'xml']);
+/** Characters of a title: each passage carries it. */
+const TITLE_MAX = 300;
 /** Bytes at the beginning that tell what a file without an ending is. */
 const HEAD = 1024;
 
@@ -79,7 +82,8 @@ export async function extractFile(file: FileInput, options: ExtractOptions): Pro
     return reader(checkedText(source, file.name), `"${file.name}"`);
   });
   const { title, text, format } = await structured(found, file.name);
-  return { title: title || (ending === '' ? name : name.slice(0, -ending.length - 1)), text, format };
+  const fallback = ending === '' ? name : name.slice(0, -ending.length - 1);
+  return { title: shortened(title.trim(), TITLE_MAX) || fallback, text, format };
 }
 
 /** What a reader or extractor gives; what it throws, as an error that names the file. */

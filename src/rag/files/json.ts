@@ -1,6 +1,6 @@
 // JSON, JSON lines and notebooks. Records get one line per value, `author.name: Ann`.
 import { PiramidError } from 'piramid';
-import { oneLine } from './table.ts';
+import { keyOf, oneLine } from './table.ts';
 
 /** Keys of a value that are told, the innermost. */
 const KEYS_MAX = 8;
@@ -61,7 +61,7 @@ function items(value: Json): string[] {
   if (typeof value !== 'object' || value === null) return [record(value)];
   const lists = Object.entries(value).filter(([, list]) => Array.isArray(list) && list.some(isObject));
   const rest = Object.fromEntries(Object.entries(value).filter(([key]) => !lists.some(([name]) => name === key)));
-  return [record(rest), ...lists.flatMap(([key, list]) => (list as Json[]).map((item) => record(item, [key])))];
+  return [record(rest), ...lists.flatMap(([key, list]) => (list as Json[]).map((item) => record(item, [keyOf(key)])))];
 }
 
 /** Each value with its keys on a line of its own. Without recursion: nesting can be deep. */
@@ -74,7 +74,7 @@ function record(value: Json, keys: readonly string[] = []): string {
       for (let i = value.length - 1; i >= 0; i--) todo.push({ keys, value: value[i]! });
     } else if (isObject(value)) {
       for (const [key, inner] of Object.entries(value).reverse()) {
-        todo.push({ keys: [...keys, oneLine(key)].slice(-KEYS_MAX), value: inner });
+        todo.push({ keys: [...keys, keyOf(key)].slice(-KEYS_MAX), value: inner });
       }
     } else if (value !== null) {
       const words = oneLine(Array.isArray(value) ? value.join(', ') : String(value));

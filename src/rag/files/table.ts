@@ -1,5 +1,9 @@
 // CSV and TSV to records: each row with the names of its columns. The parser is Papa Parse, loaded on demand.
 import type Papa from 'papaparse';
+import { shortened } from '../words.ts';
+
+/** Characters of a name that is repeated. */
+const KEY_MAX = 100;
 
 /** Rows as records, one `name: value` a line. */
 export async function readTable(source: string, separator: '' | '\t'): Promise<string> {
@@ -11,7 +15,7 @@ export async function readTable(source: string, separator: '' | '\t'): Promise<s
       row
         .map((value, column) => [names[column]?.trim() || `column ${column + 1}`, oneLine(value)])
         .filter(([, value]) => value !== '')
-        .map(([name, value]) => `${oneLine(name!)}: ${value}\n`)
+        .map(([name, value]) => `${keyOf(name!)}: ${value}\n`)
         .join(''),
     )
     .filter((record) => record !== '')
@@ -31,6 +35,11 @@ function hasNames([first, second]: readonly string[][]): boolean {
   if (!first || !second) return false;
   const names = first.map((name) => name.trim()).filter((name) => name !== '');
   return names.length > 0 && new Set(names).size === names.length && names.every((name) => Number.isNaN(Number(name)));
+}
+
+/** A name to repeat in each record. */
+export function keyOf(name: string): string {
+  return shortened(oneLine(name), KEY_MAX);
 }
 
 export function oneLine(text: string): string {
