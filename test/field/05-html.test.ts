@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { extract } from '../../src/rag/extract.ts';
 import { readHtml } from '../../src/rag/html/index.ts';
 import { droppedElements, mistakes, page } from './html.documents.ts';
+import { SEED } from './seed.ts';
 
-const SEED = Number(process.env.PIRAMID_SEED ?? 1);
 const PAGES = Number(process.env.PIRAMID_FIELD_PAGES ?? 10_000);
 const documentation = readFileSync(new URL('../../docs/DOCUMENTS.md', import.meta.url), 'utf8');
 

@@ -13,6 +13,7 @@ import { ingest } from '../../src/rag/ingest.ts';
 import { outlineOf } from '../../src/rag/markdown.ts';
 import { seededRandom } from '../../src/structures/random.ts';
 import { FakeCollection } from '../unit/rag/fake-collection.ts';
+import { SEED } from './seed.ts';
 
 const title = async (text: string) => (await extract({ name: 'name.md', text })).title;
 const headings = async (text: string) => (await outlineOf(text)).headings.map(({ level, text }) => `${level} ${text}`);
@@ -249,7 +250,7 @@ test('long titles and headings are shortened: each passage carries them', async 
 });
 
 test('any mixture of marks is cut in linear time, and tiles its text', async () => {
-  const { below } = seededRandom(Number(process.env.PIRAMID_SEED ?? 1));
+  const { below } = seededRandom(SEED);
   const parts = [
     '# a\n',
     'b\n',

@@ -10,6 +10,7 @@ import { ingest } from '../../src/rag/ingest.ts';
 import { seededRandom } from '../../src/structures/random.ts';
 import { FakeCollection } from '../unit/rag/fake-collection.ts';
 import { makePdf } from './pdf.ts';
+import { SEED } from './seed.ts';
 
 const read = (name: string, text: string) => extract({ name, text });
 const records = async (name: string, text: string) =>
@@ -290,7 +291,7 @@ describe('extractors', () => {
 });
 
 test('generated records come back', async () => {
-  const { below } = seededRandom(Number(process.env.PIRAMID_SEED ?? 1));
+  const { below } = seededRandom(SEED);
   const value = () =>
     Array.from(
       { length: 1 + below(4) },
