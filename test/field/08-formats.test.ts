@@ -136,10 +136,14 @@ describe('other text', () => {
   });
 
   test('reStructuredText, logs', async () => {
-    expect(await read('a.rst', '.. comment\n\n=====\nTitle\n=====\n\nSection\n-------\n')).toMatchObject({
+    const text =
+      '.. comment\n\n=====\nTitle\n=====\n\nSection\n-------\n\nWords::\n\n   # no title\n\n====  ===\na     b\n====  ===\n\nPart\n~~~~\n\nMore.\n\nOther\n-----\n\n    # code\n';
+    expect(await read('a.rst', text)).toEqual({
       title: 'Title',
-      format: 'text',
+      format: 'markdown',
+      text: '.. comment\n\n# Title\n\n## Section\n\nWords::\n\n   \\# no title\n\n\\====  ===\na     b\n\\====  ===\n\n### Part\n\nMore.\n\n## Other\n\n    # code\n',
     });
+    expect((await read('a.rst', 'no title\n\n--\n')).title).toBe('a');
     expect(await read('a.log', '12:00 started\n')).toEqual({ title: 'a', text: '12:00 started\n', format: 'text' });
   });
 

@@ -8,7 +8,7 @@ import { outlineOf } from '../markdown.ts';
 import { shortened } from '../words.ts';
 import { decode, latin1 } from './encoding.ts';
 import { readJson, readJsonLines, readNotebook } from './json.ts';
-import { structuredTextTitle } from './structured-text.ts';
+import { readStructuredText } from './structured-text.ts';
 import { readTable } from './table.ts';
 import { readXml } from './xml.ts';
 
@@ -30,7 +30,7 @@ const READERS: { readonly [ending: string]: Reader } = {
   xhtml,
   xht: xhtml,
   xml: (source) => readXml(source),
-  rst: (source) => ({ title: structuredTextTitle(source), text: source }),
+  rst: (source) => ({ text: readStructuredText(source), format: 'markdown' }),
   csv: async (source) => ({ text: await readTable(source, ''), format: 'records' }),
   tsv: async (source) => ({ text: await readTable(source, '\t'), format: 'records' }),
   json: (source, name) => ({ text: readJson(source, name), format: 'records' }),

@@ -2,9 +2,14 @@
 // begin another block is escaped, and marks in headings.
 
 /** What begins a block that is none: a heading, fenced code, HTML, a definition, the line under a heading or a table's head. */
-const BLOCK_START = /^(?:#{1,6}(?=\s|$)|`{3}|~{3}|<(?=[a-z/!?])|\[[^\]]{1,999}\]:|[-=:|\s]+$)/i;
+const BLOCK_START = /^(?:#{1,6}(?=\s|$)|`{3}|~{3}|<(?=[a-z/!?])|\[[^\]]{1,999}\]:|(?=\s*\S)[-=:|\s]+$)/i;
 /** What has a meaning inside of a line. */
 const MARKS = /[\\`*[\]<]|(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])|&(?=#?\w+;)|(?<=^|\s)#(?=#*$)/gu;
+
+/** A line of text that begins no block. */
+export function escapeBlockStart(line: string): string {
+  return line.replace(BLOCK_START, '\\$&');
+}
 
 export class MarkdownWriter {
   /** Text of the first heading of level 1. */
@@ -107,12 +112,7 @@ export class MarkdownWriter {
     this.#row = null;
     if (!row || row.every((cell) => cell === '')) return;
     if (!this.#isTable) {
-      this.#put(
-        row
-          .filter((cell) => cell !== '')
-          .join('\t')
-          .replace(BLOCK_START, '\\$&'),
-      );
+      this.#put(escapeBlockStart(row.filter((cell) => cell !== '').join('\t')));
       return;
     }
     while (row.length < this.#columns) row.push('');
@@ -165,7 +165,7 @@ export class MarkdownWriter {
   #endLine(): void {
     const text = this.#takeLine();
     if (text === '') return;
-    this.#put(`${this.#isItem ? '- ' : ''}${text.replace(BLOCK_START, '\\$&')}`);
+    this.#put(`${this.#isItem ? '- ' : ''}${escapeBlockStart(text)}`);
     this.#isItem = false;
   }
 
