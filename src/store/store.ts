@@ -181,10 +181,11 @@ export class Store {
     onDurable();
   }
 
-  /** Makes the deletion of rows durable. */
-  async delete(collection: number, deleted: readonly number[]): Promise<void> {
+  /** Makes the deletion of rows durable. `onDurable` is called in one go with it. */
+  async delete(collection: number, deleted: readonly number[], onDurable: () => void = () => {}): Promise<void> {
     await this.journal.append(collection, null, deleted);
     this.rows(collection).markDeleted(deleted);
+    onDurable();
   }
 
   /** Whether the log is long enough for `fold`. */

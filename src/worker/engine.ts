@@ -500,19 +500,7 @@ export function createEngine(
 
     runExport(name, wanted, call) {
       return cancellable(call, async (signal) => {
-        const { store, transfers, upkeep, collections } = opened();
-        // The words of deleted records would be missing where the file is read, and with them equal scores.
-        const prepare = async (id: number) => {
-          if (store.deleted(id).count() === 0) return;
-          try {
-            await collections.withRows(id, (collection) => upkeep.compact(collection, { share: 0, signal }));
-          } catch (error) {
-            // Whose disk is full may still take his records elsewhere.
-            const code = error instanceof PiramidError ? error.code : undefined;
-            if (code !== 'QUOTA_EXCEEDED' && code !== 'STORAGE_FULL') throw error;
-          }
-        };
-        return transfers.runExport(name, wanted, prepare, signal);
+        return opened().transfers.runExport(name, wanted, signal);
       });
     },
 

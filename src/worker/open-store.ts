@@ -46,8 +46,7 @@ export async function openStore(inner: Backend, { key, known, coderFor, areOther
   }
 }
 
-// Deleted rows stay in when the log is folded: dropping them would change the word statistics, and with them the scores, from
-// one fold to the next. Compaction drops them.
+// Deleted rows stay in when the log is folded: only compaction drops rows. They count in no statistics (`text/word-index`).
 function mergeBlocks(blocks: readonly StoredPostings[], renumbering?: Renumbering): Uint8Array {
   const opened = blocks.map(({ bytes, shift }) => Postings.open(bytes, shift));
   if (opened.length <= MERGED_AT_ONCE) return mergePostings(opened, renumbering);

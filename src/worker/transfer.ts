@@ -1,7 +1,7 @@
 // Exports and imports under way. Each is one long call, which ends it when it is cancelled or the page dies, and many short
 // ones that carry its bytes: the page pulls blocks of an export, and pushes pieces of a file to import. They are numbered, so
 // that an engine which took the database over in the middle is found out and never goes on with another state.
-import { PiramidError, throwIfAborted } from '../errors.ts';
+import { PiramidError } from '../errors.ts';
 import type { ExportedBlock } from '../protocol.ts';
 import { batchBytes, joinBatches, type RowBatch } from '../store/batch.ts';
 import { BlockCutter, invalidFile } from '../store/exchange.ts';
@@ -29,21 +29,10 @@ export class Transfers {
     this.coderFor = coderFor;
   }
 
-  /** Settles when the last block has been fetched. `prepare` runs before what is exported is looked at. */
-  async runExport(
-    name: string,
-    wanted: readonly string[] | null,
-    prepare: (collection: number) => Promise<void>,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const begin = async () => {
-      const ids = () => this.collectionIds(wanted);
-      for (const id of ids()) await prepare(id);
-      throwIfAborted(signal);
-      // In the queue of writes: none is half done there.
-      return this.writes.run(async () => this.store.export(ids()));
-    };
-    const session = new ExportSession(begin());
+  /** Settles when the last block has been fetched. */
+  async runExport(name: string, wanted: readonly string[] | null, signal: AbortSignal): Promise<void> {
+    // In the queue of writes: none is half done there.
+    const session = new ExportSession(this.writes.run(async () => this.store.export(this.collectionIds(wanted))));
     this.exports.set(name, session);
     try {
       await session.settled(signal);

@@ -16,7 +16,7 @@ import type {
 } from '../../../src/index.ts';
 import type { DocumentCollection } from '../../../src/rag/documents.ts';
 import { buildPostings, Postings } from '../../../src/text/postings.ts';
-import { searchWords } from '../../../src/text/search.ts';
+import { searchBlocks } from '../text/oracle.ts';
 
 type Stored = { id: RecordId; text?: string; metadata?: Metadata };
 
@@ -101,7 +101,7 @@ export class FakeCollection {
         0,
       ),
     );
-    const { rows, scores } = searchWords([postings], text ?? keywords!, { k, mask: this.#rows(where) });
+    const { rows, scores } = searchBlocks([postings], text ?? keywords!, k, this.#rows(where));
     const matches = Array.from(rows, (row, i) => ({
       ...all[row]!,
       score: scores[i]!,

@@ -1,5 +1,21 @@
 // BM25 read off its definition, text by text: what the postings are held to.
+import { Bitset } from '../../../src/structures/bitset.ts';
+import type { Postings } from '../../../src/text/postings.ts';
+import { searchWords, type WordHits } from '../../../src/text/search.ts';
 import { tokenize } from '../../../src/text/tokenize.ts';
+
+/** Searches blocks without a deleted row. */
+export function searchBlocks(
+  blocks: readonly Postings[],
+  query: string,
+  k: number,
+  mask: Bitset | null = null,
+): WordHits {
+  const texts = blocks.reduce((sum, { textCount }) => sum + textCount, 0);
+  const length = blocks.reduce((sum, block) => sum + block.length, 0);
+  const counted = blocks.map((postings) => ({ postings, deadTexts: 0 }));
+  return searchWords(counted, query, { k, mask, deleted: new Bitset(0), texts, length });
+}
 
 export function naiveSearch(
   texts: readonly (string | undefined)[],

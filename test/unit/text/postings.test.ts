@@ -4,13 +4,13 @@ import { PiramidError } from '../../../src/errors.ts';
 import { Bitset } from '../../../src/structures/bitset.ts';
 import { Renumbering } from '../../../src/structures/renumbering.ts';
 import { buildPostings, forEachPosting, mergePostings, Postings } from '../../../src/text/postings.ts';
-import { searchWords, type WordHits } from '../../../src/text/search.ts';
-import { naiveSearch } from './oracle.ts';
+import type { WordHits } from '../../../src/text/search.ts';
+import { naiveSearch, searchBlocks } from './oracle.ts';
 
 const block = (texts: (string | undefined)[], firstRow = 0) => Postings.open(buildPostings(texts, firstRow));
 const pairs = ({ rows, scores }: WordHits) => Array.from(rows, (row, i) => ({ row, score: scores[i]! }));
 const search = (blocks: Postings[], query: string, k = 10, mask?: Bitset) =>
-  pairs(searchWords(blocks, query, { k, mask }));
+  pairs(searchBlocks(blocks, query, k, mask));
 
 /** Every term of a block with its rows and counts. */
 function contents(postings: Postings, terms: string[]): { [term: string]: [row: number, count: number][] } {
