@@ -20,6 +20,8 @@ export interface CollectionConfig {
   embedder: { fingerprint: string; options: EmbedderOptions | null } | null;
   /** Absent: 'none'. */
   quantization?: Quantization;
+  /** How texts become terms (`text/analyzer`), which the store does not look into. Absent: 0, as up to format 4. */
+  analysis?: number;
 }
 
 /** One stored value that holds rows. */

@@ -2,7 +2,6 @@
 import type { Bitset } from '../structures/bitset.ts';
 import { TopK } from '../structures/top-k.ts';
 import { forEachPosting, type TermPostings } from './postings.ts';
-import { tokenize } from './tokenize.ts';
 import type { CountedBlock } from './word-index.ts';
 
 /** How soon more of the same word stops to matter. */
@@ -39,12 +38,12 @@ interface SoughtTerm {
 }
 
 /**
- * The `k` best rows that hold a word of `query`. Scores are those of a collection that holds the live records alone, to the bit,
+ * The `k` best rows that hold one of a query's `terms`. Scores are those of a collection that holds the live records alone, to the bit,
  * however rows are cut into blocks: counts and lengths are integers, and each score is a float64 sum in the order of the query's words.
  */
-export function searchWords(blocks: readonly CountedBlock[], query: string, scope: Scope): WordHits {
+export function searchWords(blocks: readonly CountedBlock[], terms: readonly string[], scope: Scope): WordHits {
   const { k, mask, texts, length } = scope;
-  const sought = look(blocks, query, scope);
+  const sought = look(blocks, terms, scope);
   const best = new TopK(k);
   const averageLength = length / texts;
   for (const [i, { postings: block }] of blocks.entries()) {
@@ -63,9 +62,9 @@ export function searchWords(blocks: readonly CountedBlock[], query: string, scop
   return best.take();
 }
 
-function look(blocks: readonly CountedBlock[], query: string, { deleted, texts }: Scope): SoughtTerm[] {
+function look(blocks: readonly CountedBlock[], terms: readonly string[], { deleted, texts }: Scope): SoughtTerm[] {
   const repeats = new Map<string, number>();
-  for (const term of tokenize(query)) {
+  for (const term of terms) {
     if (repeats.has(term) || repeats.size < QUERY_TERMS_MAX) repeats.set(term, (repeats.get(term) ?? 0) + 1);
   }
   const encoder = new TextEncoder();

@@ -54,9 +54,12 @@ export class WordIndex {
     });
   }
 
-  /** The `k` best rows that hold a word of `query`, among `mask`. `deleted`: rows that count in no statistics. */
-  search(query: string, { k, mask, deleted }: { k: number; mask: Bitset | null; deleted: Bitset }): WordHits {
-    return searchWords(this.#blocks, query, { k, mask, deleted, texts: this.#texts, length: this.#length });
+  /** The `k` best rows that hold one of a query's `terms`, among `mask`. `deleted`: rows that count in no statistics. */
+  search(
+    terms: readonly string[],
+    { k, mask, deleted }: { k: number; mask: Bitset | null; deleted: Bitset },
+  ): WordHits {
+    return searchWords(this.#blocks, terms, { k, mask, deleted, texts: this.#texts, length: this.#length });
   }
 
   #remove(block: CountedBlock, row: number): void {

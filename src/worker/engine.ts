@@ -27,13 +27,14 @@ import type { Encryption, Unlocked } from '../store/encryption.ts';
 import type { FencedBackend } from '../store/fence.ts';
 import type { CollectionConfig, StoredCollection } from '../store/manifest.ts';
 import type { CoderFor, Store } from '../store/store.ts';
-import { buildPostings } from '../text/postings.ts';
+import { ENGLISH } from '../text/analyzer.ts';
 import type { CollectionInfo, CollectionStats, DatabaseStats, Device, Progress } from '../types.ts';
 import { CollectionState, coderFor } from './collection.ts';
 import { compareConfig, mismatch } from './config.ts';
 import { describeDamage, infoOf, recordCount } from './describe.ts';
 import { OpenCollections } from './open-collections.ts';
 import { backendOf, openStore } from './open-store.ts';
+import { postingsOf } from './postings.ts';
 import { answerQuery } from './query.ts';
 import { Queue } from './queue.ts';
 import { checkRecall } from './recall.ts';
@@ -185,6 +186,7 @@ export function createEngine(
       metric: request.metric ?? 'cosine',
       embedder: null,
       quantization: request.quantization ?? 'none',
+      analysis: ENGLISH,
     };
     if (request.embedder) {
       const options = 'model' in request.embedder ? request.embedder : null;
@@ -245,6 +247,7 @@ export function createEngine(
       const collections = new OpenCollections(store, writes, async (stored) => {
         const state = await CollectionState.load(stored, store, devices, scanBudget);
         upkeep.recodeIfStale(state);
+        upkeep.reindexIfStale(state);
         return state;
       });
       database = { name: options.name, ...stored, collections, devices, onEvent, models, transfers, upkeep };
@@ -309,14 +312,7 @@ export function createEngine(
     repair(call) {
       return write(call, async () => {
         const { store, collections } = opened();
-        const repaired = await store.repair((texts, firstRow) =>
-          texts.every((text) => text === null)
-            ? null
-            : buildPostings(
-                texts.map((text) => text ?? undefined),
-                firstRow,
-              ),
-        );
+        const repaired = await store.repair(postingsOf);
         await collections.reload(); // what is in memory was read from what was damaged
         return repaired.map((damage) => describeDamage(damage, store));
       });

@@ -19,6 +19,7 @@ import type { RowBatch } from '../store/batch.ts';
 import { chainOf, decodeRows, type End, EXCHANGE_VERSION, type Head, invalidFile } from '../store/exchange.ts';
 import { decodeBlock, decodeJson, KINDS } from '../store/format.ts';
 import type { CollectionConfig } from '../store/manifest.ts';
+import { ENGLISH } from '../text/analyzer.ts';
 import type { RecordId } from '../types.ts';
 
 /** Rows of the head's collection `index`. */
@@ -171,6 +172,7 @@ function checkConfig(value: unknown): CollectionConfig {
     metric: choiceOf(metric, METRICS, 'metric'),
     embedder: checkEmbedder(embedder),
     quantization: choiceOf(quantization, QUANTIZATIONS, 'quantization'),
+    analysis: ENGLISH,
   };
   const isPossible =
     checked.quantization === 'none' ||

@@ -10,9 +10,9 @@ import type { Import } from '../store/import.ts';
 import { codesBy } from '../store/recoding.ts';
 import { COMPACTION_SLICE_BYTES } from '../store/schema.ts';
 import type { CoderFor, Store } from '../store/store.ts';
-import { buildPostings } from '../text/postings.ts';
 import type { Progress } from '../types.ts';
 import { FileChecker, type ImportedRows } from './imported.ts';
+import { postingsOf } from './postings.ts';
 import type { Queue } from './queue.ts';
 
 /** What is under way, by the name that the page gave it. */
@@ -250,9 +250,8 @@ class ImportSession extends Session {
     this.waiting = { index, batches: [], bytes: 0 };
     if (batches.length === 0) return;
     const { config, count } = this.file.head!.collections[index]!;
-    const texts = batches.flatMap(({ texts }) => texts.map((text) => text ?? undefined));
-    const hasText = texts.some((text) => text !== undefined);
-    const rows = joinBatches(batches, hasText ? buildPostings(texts, batches[0]!.firstRow) : null);
+    const texts = batches.flatMap((batch) => batch.texts);
+    const rows = joinBatches(batches, postingsOf(texts, batches[0]!.firstRow, config));
     const coder = this.coderFor(config, count);
     rows.codes = rows.vectors && coder && codesBy(coder, rows.vectors.values);
     await this.target.stage(index, rows);

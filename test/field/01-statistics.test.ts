@@ -1,76 +1,15 @@
 // Item 1: the statistics of BM25 are those of the live records. Whatever was written, replaced, deleted, folded, compacted and
 // reopened before, ids and scores of a query are those of a fresh collection of the same live records, to the bit.
 import { describe, expect, test } from 'vitest';
-import { type Devices, openDevices } from '../../src/kernels/devices.ts';
-import { MemoryBackend } from '../../src/store/memory.ts';
-import type { Store } from '../../src/store/store.ts';
 import { seededRandom } from '../../src/structures/random.ts';
 import type { RecordId } from '../../src/types.ts';
-import { CollectionState } from '../../src/worker/collection.ts';
-import { compactCollection } from '../../src/worker/compaction.ts';
-import { openStore } from '../../src/worker/open-store.ts';
-import { Queue } from '../../src/worker/queue.ts';
+import { Notes } from './notes.ts';
 
 const HISTORIES = Number(process.env.PIRAMID_FIELD_HISTORIES ?? 2000);
 const SEED = Number(process.env.PIRAMID_SEED ?? 1);
 
-/** One collection of texts on a simulated disk. */
-class Notes {
-  state!: CollectionState;
-  #store!: Store;
-  readonly #backend = new MemoryBackend();
-  readonly #writes = new Queue();
-  readonly #devices: Devices;
-
-  private constructor(devices: Devices) {
-    this.#devices = devices;
-  }
-
-  static async create(devices: Devices): Promise<Notes> {
-    const notes = new Notes(devices);
-    await notes.reopen();
-    return notes;
-  }
-
-  async reopen(): Promise<void> {
-    const options = { key: null, known: null, coderFor: () => null, areOthersGone: async () => true };
-    this.#store = (await openStore(this.#backend, options)).store;
-    const config = { dimension: null, metric: 'cosine', embedder: null } as const;
-    const stored = this.#store.collections[0] ?? (await this.#store.createCollection('notes', config));
-    this.state = await CollectionState.load(stored, this.#store, this.#devices);
-  }
-
-  async upsert(...records: readonly [id: RecordId, text: string | null][]): Promise<void> {
-    const ids = records.map(([id]) => id);
-    const texts = records.map(([, text]) => text);
-    const written = { ids, vectors: null, sources: null, metadata: null };
-    await this.state.upsert({ ...written, texts: texts.some((text) => text !== null) ? texts : null }, 'upsert');
-  }
-
-  fold(): Promise<void> {
-    return this.#store.fold();
-  }
-
-  async compact(share = 0): Promise<void> {
-    await compactCollection(this.state, this.#store, this.#writes, { share, signal: new AbortController().signal });
-  }
-
-  /** In order of `scroll`. */
-  async records(): Promise<[RecordId, string | null][]> {
-    const { ids, rows } = await this.state.scroll({ where: null, limit: 10_000, cursor: null, select: ['text'] });
-    return ids.map((id, i) => [id, rows.texts![i]!]);
-  }
-
-  search(query: string, k = 100): [RecordId, number][] {
-    const { rows, scores } = this.state.searchWords(query, k, this.state.liveRows(null));
-    return Array.from(rows, (row, i) => [this.state.id(row), scores[i]!]);
-  }
-}
-
-const devices = await openDevices('js');
-
 async function freshCopy(notes: Notes): Promise<Notes> {
-  const copy = await Notes.create(devices);
+  const copy = await Notes.create();
   await copy.upsert(...(await notes.records()));
   return copy;
 }
@@ -79,7 +18,7 @@ describe('a small app', () => {
   const zebra: [RecordId, string] = ['z', 'zebra note number one text'];
 
   async function twentyNotes(): Promise<Notes> {
-    const notes = await Notes.create(devices);
+    const notes = await Notes.create();
     for (let i = 0; i < 20; i++)
       await notes.upsert([i, `${i < 6 ? `apple note number ${i} pie` : `filler note number ${i} text`}`]);
     await notes.upsert(zebra);
@@ -97,7 +36,7 @@ describe('a small app', () => {
   });
 
   test('records that came and went weigh nothing', async () => {
-    const notes = await Notes.create(devices);
+    const notes = await Notes.create();
     await notes.upsert(['a', 'red house'], ['b', 'green tree'], ['c', 'blue sky']);
     const before = notes.search('red tree');
     const trees = Array.from({ length: 30 }, (_, i): [RecordId, string] => [i, 'tree tree']);
@@ -123,7 +62,7 @@ test(`${HISTORIES} random histories answer like a fresh collection`, async () =>
     ];
     const some = () => [...new Map(Array.from({ length: 1 + random.below(4) }, record)).entries()];
     const ids = () => ({ ids: Array.from({ length: 1 + random.below(3) }, () => random.below(14)) });
-    const notes = await Notes.create(devices);
+    const notes = await Notes.create();
     const length = 3 + random.below(14);
     for (let step = 0; step < length; step++) {
       const kind = random.below(20);
