@@ -16,6 +16,7 @@ const LIBRARIES = [
   ['rag/index.ts', 'rag.js', 'es', ['piramid']],
   ['rag/index.ts', 'rag.iife.js', 'iife', [], 'piramidRag'],
   ['import/index.ts', 'import.js', 'es', ['piramid']],
+  ['text/stemmers.ts', 'stemmers.js', 'es', []],
   ['worker/worker.ts', 'worker.js', 'es', []],
   ['worker/rag-worker.ts', 'rag-worker.js', 'es', ['@huggingface/transformers']],
 ];

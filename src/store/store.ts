@@ -249,7 +249,7 @@ export class Store {
     const next = this.journal.next(reindexing.staged);
     next.garbage.chunks.push(...reindexing.garbage(segments));
     replaceCollection(next, stored);
-    await this.journal.flip(next, []);
+    await this.journal.flip(next, [], [], null);
     rows.stored = stored;
     reindexing.abandon(); // what it wrote is nobody's garbage now
     onDurable(reindexing.blocks(segments));

@@ -17,7 +17,7 @@ import type { StoredPostings } from '../store/reader.ts';
 import type { Store } from '../store/store.ts';
 import { Bitset } from '../structures/bitset.ts';
 import type { Renumbering } from '../structures/renumbering.ts';
-import { type AnalysisId, type Analyzer, analyzerOf } from '../text/analyzer.ts';
+import { type AnalysisId, analyzerOf } from '../text/analyzer.ts';
 import { buildPostings, Postings } from '../text/postings.ts';
 import type { WordHits } from '../text/search.ts';
 import { WordIndex } from '../text/word-index.ts';
@@ -45,7 +45,7 @@ export class CollectionState {
   private withVector = new Bitset(1024);
   private vectorless = 0;
   /** How its texts and the words of queries are read. */
-  analyzer: Analyzer;
+  analysis: AnalysisId;
   words = new WordIndex();
   private readonly payload: Payload;
   /** How often rows have been renumbered since the collection was created, and the latest of these. */
@@ -59,7 +59,7 @@ export class CollectionState {
     this.devices = devices;
     this.scanBudget = scanBudget;
     this.payload = new Payload(() => store.loadMetadata(stored.id));
-    this.analyzer = analyzerOf(stored.config.analysis ?? 0);
+    this.analysis = stored.config.analysis ?? 0;
     this.numbering = store.numbering(stored.id);
     this.index = this.createIndex(store.rowCount(stored.id));
   }
@@ -140,7 +140,11 @@ export class CollectionState {
 
   /** The `k` best rows that hold a word of `query`, among `mask`; null for all live rows. */
   searchWords(query: string, k: number, mask: Bitset | null): WordHits {
-    return this.words.search(this.analyzer.queryTerms(query), { k, mask, deleted: this.store.deleted(this.stored.id) });
+    return this.words.search(analyzerOf(this.analysis).queryTerms(query), {
+      k,
+      mask,
+      deleted: this.store.deleted(this.stored.id),
+    });
   }
 
   /** Live rows that match; null for "all rows, none is deleted". With a `where`, after `ready`, and in one go with its use. */
@@ -195,7 +199,7 @@ export class CollectionState {
       codes: this.index?.encode(records.vectors!) ?? null,
       metadata: records.metadata ?? none(),
       texts: records.texts ?? none(),
-      postings: records.texts && buildPostings(records.texts, firstRow, this.analyzer),
+      postings: records.texts && buildPostings(records.texts, firstRow, analyzerOf(this.analysis)),
     };
     const { ids, vectors, codes, postings } = batch;
     let isDurable = false;
@@ -364,7 +368,7 @@ export class CollectionState {
 
   /** Takes the postings that reindexing has made, in one go with their durability. */
   exchangeWords(analysis: AnalysisId, blocks: readonly StoredPostings[]): void {
-    this.analyzer = analyzerOf(analysis);
+    this.analysis = analysis;
     this.words = new WordIndex();
     const deleted = this.store.deleted(this.stored.id);
     for (const { bytes, shift } of blocks) this.words.append(Postings.open(bytes, shift), deleted);

@@ -7,6 +7,12 @@ import type { CollectionState } from './collection.ts';
 import { postingsOf } from './postings.ts';
 import type { Queue } from './queue.ts';
 
+/** Has the words of a collection without rows read by another analysis. Runs in the write queue. */
+export async function reindexEmpty(store: Store, state: CollectionState, analysis: AnalysisId): Promise<void> {
+  const reindexing = store.planReindexing(state.stored.id, analysis, postingsOf);
+  await store.finishReindexing(reindexing, (blocks) => state.exchangeWords(analysis, blocks));
+}
+
 /** Whatever ends it early, words are found as before, and it begins again when the collection is next opened. */
 export async function reindexCollection(
   state: CollectionState,

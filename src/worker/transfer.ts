@@ -12,6 +12,7 @@ import { COMPACTION_SLICE_BYTES } from '../store/schema.ts';
 import type { CoderFor, Store } from '../store/store.ts';
 import type { Progress } from '../types.ts';
 import { FileChecker, type ImportedRows } from './imported.ts';
+import { Languages, noAssets } from './languages.ts';
 import { postingsOf } from './postings.ts';
 import type { Queue } from './queue.ts';
 
@@ -20,10 +21,12 @@ export class Transfers {
   private readonly store: Store;
   private readonly writes: Queue;
   private readonly coderFor: CoderFor;
+  private readonly languages: Languages;
   private readonly exports = new Map<string, ExportSession>();
   private readonly imports = new Map<string, ImportSession>();
 
-  constructor(store: Store, writes: Queue, coderFor: CoderFor) {
+  constructor(store: Store, writes: Queue, coderFor: CoderFor, languages = new Languages(noAssets)) {
+    this.languages = languages;
     this.store = store;
     this.writes = writes;
     this.coderFor = coderFor;
@@ -50,7 +53,7 @@ export class Transfers {
 
   /** Settles when all is imported; what was written is gone again when it rejects. */
   async runImport(name: string, signal: AbortSignal): Promise<void> {
-    const session = new ImportSession(this.store, this.writes, this.coderFor);
+    const session = new ImportSession(this.store, this.writes, this.coderFor, this.languages);
     this.imports.set(name, session);
     try {
       await session.settled(signal);
@@ -153,6 +156,7 @@ class ImportSession extends Session {
   private readonly store: Store;
   private readonly writes: Queue;
   private readonly coderFor: CoderFor;
+  private readonly languages: Languages;
   private readonly target: Import;
   private readonly cutter = new BlockCutter();
   private readonly file = new FileChecker();
@@ -163,8 +167,9 @@ class ImportSession extends Session {
   private working: Promise<unknown> = Promise.resolve();
   private state: 'open' | 'finishing' | 'ended' = 'open';
 
-  constructor(store: Store, writes: Queue, coderFor: CoderFor) {
+  constructor(store: Store, writes: Queue, coderFor: CoderFor, languages: Languages) {
     super();
+    this.languages = languages;
     this.store = store;
     this.writes = writes;
     this.coderFor = coderFor;
@@ -251,6 +256,7 @@ class ImportSession extends Session {
     if (batches.length === 0) return;
     const { config, count } = this.file.head!.collections[index]!;
     const texts = batches.flatMap((batch) => batch.texts);
+    await this.languages.ready(config.analysis ?? 0);
     const rows = joinBatches(batches, postingsOf(texts, batches[0]!.firstRow, config));
     const coder = this.coderFor(config, count);
     rows.codes = rows.vectors && coder && codesBy(coder, rows.vectors.values);

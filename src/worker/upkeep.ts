@@ -5,7 +5,7 @@
 import { PiramidError } from '../errors.ts';
 import { COMPACTION_SHARE } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
-import { ENGLISH } from '../text/analyzer.ts';
+import { type AnalysisId, ENGLISH } from '../text/analyzer.ts';
 import type { Compacted } from '../types.ts';
 import type { CollectionState } from './collection.ts';
 import { type CompactionRequest, compactCollection } from './compaction.ts';
@@ -60,11 +60,16 @@ export class Upkeep {
 
   /** Makes postings again that an older release made. */
   reindexIfStale(state: CollectionState): void {
-    if (state.analyzer.id !== 0 || this.reindexing.has(state)) return;
+    if (state.analysis === 0) this.reindex(state, ENGLISH);
+  }
+
+  /** Makes postings again, by another analysis. */
+  reindex(state: CollectionState, analysis: AnalysisId): void {
+    if (this.reindexing.has(state)) return;
     this.reindexing.add(state);
-    this.move(state, () => reindexCollection(state, ENGLISH, this.store, this.writes, this.closing)).catch((error) =>
-      this.reportIfOpen(state, error),
-    );
+    this.move(state, () => reindexCollection(state, analysis, this.store, this.writes, this.closing))
+      .then(() => this.reindexing.delete(state))
+      .catch((error) => this.reportIfOpen(state, error));
   }
 
   private compactIfWorthwhile(state: CollectionState): void {
