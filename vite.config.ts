@@ -32,10 +32,10 @@ export const loadedOnDemand = [
 ];
 
 /** What turns sources into modules. */
-export const sources = () => [assemblyscript(), wgsl(), release()];
+export const sources = (stemmers?: string) => [assemblyscript(), wgsl(), release(stemmers)];
 
-/** No report of how long each plugin took. */
-const checks = { bundlerTimings: false };
+/** No report of how long each plugin took, nor that a script tag has no `import.meta`. */
+const checks = { bundlerTimings: false, emptyImportMeta: false };
 
 export default defineConfig({
   root: path('./demo'),
@@ -43,7 +43,7 @@ export default defineConfig({
   cacheDir: path('./.cache/vite-demo'),
   resolve: { alias },
   plugins: [...sources(), demoFiles()],
-  worker: { format: 'es', plugins: sources, rolldownOptions: { checks } },
+  worker: { format: 'es', plugins: () => sources(), rolldownOptions: { checks } },
   build: {
     outDir: path('./dist/demo'),
     emptyOutDir: true,
@@ -62,7 +62,7 @@ export function page(root: string, outDir: string): InlineConfig {
     root,
     resolve: { alias },
     plugins: sources(),
-    worker: { format: 'iife', plugins: sources, rolldownOptions: { checks } },
+    worker: { format: 'iife', plugins: () => sources(), rolldownOptions: { checks } },
     build: { outDir, emptyOutDir: true, target: 'es2023', rolldownOptions: { checks } },
   };
 }
@@ -94,8 +94,8 @@ export function library(
     configFile: false,
     logLevel: 'warn',
     resolve: { alias },
-    plugins: [...sources(), ascii()],
-    worker: { format: 'iife', plugins: sources, rolldownOptions: { checks } },
+    plugins: [...sources('./stemmers.js'), ascii()],
+    worker: { format: 'iife', plugins: () => sources(), rolldownOptions: { checks } },
     build: {
       outDir: path('./dist'),
       emptyOutDir: false,

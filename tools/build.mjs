@@ -18,6 +18,7 @@ const LIBRARIES = [
   ['import/index.ts', 'import.js', 'es', ['piramid']],
   ['extract/pdf.ts', 'extract-pdf.js', 'es', ['piramid', /^pdfjs-dist/]],
   ['extract/docx.ts', 'extract-docx.js', 'es', ['piramid', 'mammoth']],
+  ['text/stemmers.ts', 'stemmers.js', 'es', []],
   ['worker/worker.ts', 'worker.js', 'es', []],
   ['worker/rag-worker.ts', 'rag-worker.js', 'es', ['@huggingface/transformers']],
 ];

@@ -33,6 +33,7 @@ import {
   describe,
   embedderOptions,
   invalid,
+  LANGUAGES,
   METRICS,
   QUANTIZATIONS,
   requireChoice,
@@ -116,17 +117,19 @@ export class Database implements AsyncDisposable {
     call: ModelCallOptions = {},
   ): Promise<Collection<M>> {
     checkName(name, 'collection');
-    checkOptions(options, ['dimension', 'metric', 'embedder', 'quantization'], 'collection');
+    checkOptions(options, ['dimension', 'metric', 'embedder', 'quantization', 'language'], 'collection');
     checkCall(call);
     if (options?.dimension !== undefined) checkInteger(options.dimension, 1, DIMENSION_MAX, 'dimension');
     checkChoice(options?.metric, METRICS, 'metric');
     checkChoice(options?.quantization, QUANTIZATIONS, 'quantization');
+    checkChoice(options?.language, LANGUAGES, 'language');
     const embedder = options?.embedder;
     const own = isEmbedder(embedder) ? embedder : null;
     const request: CollectionRequest = {
       dimension: options?.dimension ?? null,
       metric: options?.metric ?? null,
       quantization: options?.quantization ?? null,
+      language: options?.language,
       embedder: own
         ? {
             fingerprint: checkName(own.fingerprint, 'embedder.fingerprint'),

@@ -46,6 +46,7 @@ export {
   describe,
   embedderOptions,
   invalid,
+  LANGUAGES,
   METRICS,
   QUANTIZATIONS,
   requireChoice,
@@ -379,4 +380,17 @@ export function checkMessages(messages: unknown): ChatMessage[] {
       throw invalid(`messages[${i}].content: expected a string, got ${describe(content)}`);
     return { role, content };
   });
+}
+
+/** A worker made from a blob has no folder of its own: URLs are resolved here, against the page. */
+export function absolute(url: unknown, what: string, isFolder = true): string {
+  if (typeof url !== 'string') throw invalid(`${what}: expected a URL, got ${describe(url)}`);
+  const base = globalThis.document?.baseURI ?? globalThis.location?.href;
+  try {
+    const resolved = new URL(url, base);
+    if (isFolder && !resolved.pathname.endsWith('/')) resolved.pathname += '/';
+    return resolved.href;
+  } catch {
+    throw invalid(`${what}: "${url}" is not a URL`);
+  }
 }

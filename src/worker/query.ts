@@ -5,7 +5,6 @@ import type { VectorHits } from '../indexes/vector-index.ts';
 import { isTier } from '../kernels/codes/coder.ts';
 import type { EngineAnswer, EngineQuery } from '../protocol.ts';
 import { type FusedHits, fuse } from '../text/fusion.ts';
-import { searchWords } from '../text/search.ts';
 import type { LegScore, QueryPlan } from '../types.ts';
 import type { CollectionState } from './collection.ts';
 
@@ -66,7 +65,7 @@ async function answer(
 
   let wordHits: WordHits | null = null;
   if (query.words !== null) {
-    wordHits = searchWords(state.postings(), query.words, { k: depth, ...(live && { mask: live }) });
+    wordHits = state.searchWords(query.words, depth, live);
     phase('words');
   }
   let vectorHits: VectorHits | null = null;

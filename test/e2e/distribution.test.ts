@@ -34,6 +34,17 @@ const JOB = `async (options) => {
   await again.close();
   return { near: near.map((m) => [m.id, m.text]), said: said.map((m) => m.id), code, device: again.device };
 }`;
+// Needs stemmers.js, from beside the bundle. The second collection finds out by the script of its text that it needs it.
+const LANGUAGES_JOB = `async (options) => {
+  const db = await piramid.open('languages', { storage: 'memory', ...options });
+  const found = [];
+  for (const collection of [await db.collection('told', { language: 'ru' }), await db.collection('untold', {})]) {
+    await collection.upsert({ id: 'a', text: 'Я читаю книгу' });
+    found.push((await collection.query({ keywords: 'книги' })).length);
+  }
+  await db.close();
+  return found;
+}`;
 const EXPECTED = { near: [['whale', 'Call me Ishmael']], said: ['raven'], code: 'DIMENSION_MISMATCH', device: 'wasm' };
 
 let browser: Browser;
@@ -95,6 +106,7 @@ describe('one script tag', () => {
     );
     const page = await browser.newPage();
     expect(await run(page, site.url + name)).toEqual(EXPECTED);
+    expect(await page.evaluate(`(${LANGUAGES_JOB})()`)).toEqual([1, 1]);
     await page.close();
     await Promise.all([cdn.close(), site.close()]);
   });
@@ -110,10 +122,11 @@ describe('an ES module', () => {
     ] as const) {
       writePage(
         name,
-        `<script type="module">import * as piramid from '${from}piramid.js'; globalThis.ready = () => (${JOB})()</script>`,
+        `<script type="module">import * as piramid from '${from}piramid.js'; globalThis.piramid = piramid; globalThis.ready = () => (${JOB})()</script>`,
       );
       const page = await browser.newPage();
       expect(await run(page, site.url + name)).toEqual(EXPECTED);
+      expect(await page.evaluate(`(${LANGUAGES_JOB})()`)).toEqual([1, 1]);
       await page.close();
     }
     await Promise.all([cdn.close(), site.close()]);
@@ -134,6 +147,7 @@ describe('under a Content-Security-Policy without blob:', () => {
       `import * as piramid from '/dist/piramid.js';
        const job = ${JOB};
        globalThis.own = () => job({ worker: () => new Worker('/dist/worker.js', { type: 'module' }) });
+       globalThis.languages = () => (${LANGUAGES_JOB})({ worker: () => new Worker('/dist/worker.js', { type: 'module' }) });
        globalThis.blob = () => job({}).catch((error) => ({ code: error.code, message: error.message }));
        globalThis.ready = () => true;`,
     );
@@ -145,6 +159,7 @@ describe('under a Content-Security-Policy without blob:', () => {
     const tab = await browser.newPage();
     await run(tab, site.url + page());
     expect(await tab.evaluate('globalThis.own()')).toEqual(EXPECTED);
+    expect(await tab.evaluate('globalThis.languages()')).toEqual([1, 1]);
     expect(await tab.evaluate('globalThis.blob()')).toMatchObject({
       code: 'WORKER_FAILED',
       message: expect.stringContaining('Content-Security-Policy'),

@@ -16,6 +16,7 @@ import {
 import { isTakenOver } from '../../store/backend.ts';
 import { type Unlocked, unlock } from '../../store/encryption.ts';
 import type { DatabaseStats, Device } from '../../types.ts';
+import { importAsset } from '../assets.ts';
 import { createEngine, type LocalEngine } from '../engine.ts';
 import { holdLifeLock } from '../locks.ts';
 import { browser, type Channel, type Platform } from '../platform.ts';
@@ -497,6 +498,7 @@ class Tab {
         this.notify(notice);
         this.leader?.notice(notice);
       },
+      (file) => importAsset(file, this.onEvent),
     );
   }
 

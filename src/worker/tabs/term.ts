@@ -8,6 +8,7 @@ import { isTakenOver } from '../../store/backend.ts';
 import type { Unlocked } from '../../store/encryption.ts';
 import type { Device } from '../../types.ts';
 import { createEngine, type LocalEngine, type OpenShard } from '../engine.ts';
+import { type ImportAsset, noAssets } from '../languages.ts';
 import { holdOpenerLock, type Opener } from '../locks.ts';
 import type { Platform } from '../platform.ts';
 import { METHODS, type Method } from './messages.ts';
@@ -48,6 +49,7 @@ export class Term {
     createModelLoader: CreateModelLoader,
     openShard: OpenShard,
     onNotice: (notice: Notice) => void,
+    importAsset: ImportAsset = noAssets,
   ) {
     this.now = now;
     this.wait = wait;
@@ -56,6 +58,7 @@ export class Term {
     this.engine = createEngine(createModelLoader, {
       originOf: (call) => this.origins.get(call)?.() ?? null,
       openShard,
+      importAsset,
       openBackend,
       areOthersGone: async () => (await this.opener?.isAlone()) ?? false,
     });
