@@ -4,7 +4,6 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig, type InlineConfig, type LibraryFormats, type Plugin } from 'vite';
 import { assemblyscript } from './tools/assemblyscript.ts';
 import { demoFiles } from './tools/demo-files.ts';
-import { PRIVATE, privateNames } from './tools/private-names.ts';
 import { release } from './tools/release.ts';
 import { wgsl } from './tools/wgsl.ts';
 
@@ -15,14 +14,28 @@ export const alias = [
   { find: /^piramid\/rag-worker(?=\?|$)/, replacement: path('./src/worker/rag-worker.ts') },
   { find: /^piramid\/import$/, replacement: path('./src/import/index.ts') },
   { find: /^piramid\/rag$/, replacement: path('./src/rag/index.ts') },
+  { find: /^piramid\/extract-docx$/, replacement: path('./src/extract/docx.ts') },
+  { find: /^piramid\/extract-pdf$/, replacement: path('./src/extract/pdf.ts') },
   { find: /^piramid$/, replacement: path('./src/index.ts') },
 ];
 
-/** What turns sources into modules. */
-export const sources = () => [assemblyscript(), wgsl(), release()];
+/** Packages that are bundled ahead: found at their dynamic import, they would reload the page. */
+export const loadedOnDemand = [
+  'entities',
+  'mammoth',
+  'markdown-it',
+  'papaparse',
+  'parse5',
+  'pdfjs-dist/legacy/build/pdf.mjs',
+  'pdfjs-dist/legacy/build/pdf.worker.mjs',
+  'saxes',
+];
 
-/** No report of how long each plugin took. */
-const checks = { bundlerTimings: false };
+/** What turns sources into modules. */
+export const sources = (stemmers?: string) => [assemblyscript(), wgsl(), release(stemmers)];
+
+/** No report of how long each plugin took, nor that a script tag has no `import.meta`. */
+const checks = { bundlerTimings: false, emptyImportMeta: false };
 
 export default defineConfig({
   root: path('./demo'),
@@ -30,7 +43,7 @@ export default defineConfig({
   cacheDir: path('./.cache/vite-demo'),
   resolve: { alias },
   plugins: [...sources(), demoFiles()],
-  worker: { format: 'es', plugins: sources, rolldownOptions: { checks } },
+  worker: { format: 'es', plugins: () => sources(), rolldownOptions: { checks } },
   build: {
     outDir: path('./dist/demo'),
     emptyOutDir: true,
@@ -38,7 +51,7 @@ export default defineConfig({
     chunkSizeWarningLimit: 2000,
     rolldownOptions: { checks },
   },
-  optimizeDeps: { exclude: ['@huggingface/transformers'] },
+  optimizeDeps: { include: loadedOnDemand, exclude: ['@huggingface/transformers'] },
 });
 
 /** A page of its own below `root`, built into `outDir` (the benchmark). */
@@ -49,7 +62,7 @@ export function page(root: string, outDir: string): InlineConfig {
     root,
     resolve: { alias },
     plugins: sources(),
-    worker: { format: 'iife', plugins: sources, rolldownOptions: { checks } },
+    worker: { format: 'iife', plugins: () => sources(), rolldownOptions: { checks } },
     build: { outDir, emptyOutDir: true, target: 'es2023', rolldownOptions: { checks } },
   };
 }
@@ -77,25 +90,23 @@ function withoutPureMarks(): Plugin {
   };
 }
 
-/** One library build: `entry` below src/ as `file` in dist/. The worker goes inside as a classic script, see api/connect.ts. */
+/**
+ * One library build: `entry` below src/ as `file` in dist/, and what it loads on demand as `file-NAME.js` beside it (inside, for
+ * a script tag). The worker goes inside as a classic script, see api/connect.ts.
+ */
 export function library(
   entry: string,
   file: string,
   format: LibraryFormats,
-  external: string[] = [],
+  external: (string | RegExp)[] = [],
   name = 'piramid',
 ): InlineConfig {
-  const minify = { compress: true, mangle: true, codegen: true, mangleProps: { include: PRIVATE } };
   return {
     configFile: false,
     logLevel: 'warn',
     resolve: { alias },
-    plugins: [...sources(), privateNames(), ascii(), ...(entry === 'index.ts' ? [withoutPureMarks()] : [])],
-    worker: {
-      format: 'iife',
-      plugins: () => [...sources(), privateNames()],
-      rolldownOptions: { checks, output: { minify } },
-    },
+    plugins: [...sources('./stemmers.js'), ascii(), ...(entry === 'index.ts' ? [withoutPureMarks()] : [])],
+    worker: { format: 'iife', plugins: () => sources(), rolldownOptions: { checks } },
     build: {
       outDir: path('./dist'),
       emptyOutDir: false,
@@ -104,7 +115,11 @@ export function library(
       minify: true, // and `output.minify`: Vite leaves the white space of ES modules in
       copyPublicDir: false,
       lib: { entry: path(`./src/${entry}`), name, formats: [format], fileName: () => file },
-      rolldownOptions: { external, checks, output: { minify } },
+      rolldownOptions: {
+        external,
+        checks,
+        output: { minify: true, chunkFileNames: `${file.replace(/\.js$/, '')}-[name].js` },
+      },
     },
   };
 }

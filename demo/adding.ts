@@ -4,6 +4,7 @@ import type { Collection } from 'piramid';
 import { type DocumentInput, extract, ingest } from 'piramid/rag';
 import { OWN_FILES } from './database.ts';
 import type { DroppedFile } from './dropped-files.ts';
+import { extractors, isTaken } from './kinds.ts';
 import { isAbort, sentence } from './problems.ts';
 
 export interface AddedFile {
@@ -42,7 +43,7 @@ export class Adding {
   async add(files: readonly DroppedFile[]): Promise<void> {
     if (!this.isRunning && !this.isStopped) this.clear();
     for (const { file, path, fromFolder } of files) {
-      if (fromFolder && !/\.(txt|text|md|markdown|x?html?)$/i.test(path)) this.leftOut++;
+      if (fromFolder && !isTaken(path)) this.leftOut++;
       else this.files.push({ file, path, bytes: file.size, state: 'waiting' });
     }
     this.onChange();
@@ -106,7 +107,11 @@ export class Adding {
       entry.state = 'adding';
       this.onChange();
       try {
-        const document = { id: entry.path, ...(await extract(entry.file)), metadata: { source: OWN_FILES } };
+        const document = {
+          id: entry.path,
+          ...(await extract(entry.file, { extractors })),
+          metadata: { source: OWN_FILES },
+        };
         characters += document.text.length;
         documents.push(document);
         byId.set(entry.path, entry);

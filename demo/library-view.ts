@@ -7,6 +7,7 @@ import { CopiesPanel } from './copies-panel.ts';
 import { byId, el, replace } from './dom.ts';
 import { chosenFiles, type DroppedFile } from './dropped-files.ts';
 import { bytes, count, day, duration, plural } from './format.ts';
+import { ACCEPTED } from './kinds.ts';
 import { sentence, showProblem } from './problems.ts';
 import { progressBar } from './progress-bar.ts';
 import { isFilling } from './progress-line.ts';
@@ -64,9 +65,7 @@ export class LibraryView {
       el(
         'div',
         { class: 'tools' },
-        chooser('Add files', { multiple: true, accept: '.txt,.text,.md,.markdown,.html,.htm,.xhtml' }, (list) =>
-          this.add(list),
-        ),
+        chooser('Add files', { multiple: true, accept: ACCEPTED }, (list) => this.add(list)),
         chooser('Add a folder', { webkitdirectory: true }, (list) => this.add(list)),
         this.copies.buttons,
         this.find,
@@ -74,7 +73,7 @@ export class LibraryView {
       el(
         'p',
         { class: 'soft hint' },
-        'Text, Markdown and HTML. You can also drop files or a folder anywhere on this page. They stay on this machine.',
+        'Text, Markdown, HTML, tables, PDF, Word. You can also drop files or a folder anywhere on this page. They stay on this machine.',
       ),
       this.copies.card,
       this.files,

@@ -59,7 +59,7 @@ export class ReaderView {
 
   private show(document: StoredDocument, { start, end }: Reading, words: string): void {
     const mark = start !== undefined && end !== undefined && end > start ? ([start, end] as const) : undefined;
-    const laidOut = blocks(document.text, document.spans, /\.(md|markdown)$/i.test(document.id));
+    const laidOut = blocks(document.text, document.spans, document.format === 'markdown');
     const telling = tellingWords(words);
     const title = el('h1', { tabindex: '-1' }, document.title);
     replace(

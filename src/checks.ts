@@ -1,10 +1,40 @@
 // The checks that more than one door needs: what users pass (api/input) and what files bring in (worker/imported). Each
 // refusal says what was expected and what came.
 import { PiramidError, toPiramidError } from './errors.ts';
-import type { EmbedderOptions, Metric, Quantization, RecordId } from './types.ts';
+import type { EmbedderOptions, Language, Metric, Quantization, RecordId } from './types.ts';
 
 /** What options can be, and their bounds. */
 export const METRICS: readonly Metric[] = ['cosine', 'dot', 'l2', 'l1', 'hamming', 'jaccard'];
+export const LANGUAGES: readonly Language[] = [
+  'ar',
+  'hy',
+  'bg',
+  'da',
+  'nl',
+  'en',
+  'fi',
+  'fr',
+  'de',
+  'el',
+  'hu',
+  'hi',
+  'id',
+  'ga',
+  'it',
+  'lt',
+  'ne',
+  'no',
+  'pt',
+  'ro',
+  'ru',
+  'sr',
+  'es',
+  'sv',
+  'ta',
+  'tr',
+  'none',
+];
+
 export const QUANTIZATIONS: readonly Quantization[] = ['none', 'f16', 'int8', 'binary', 'auto'];
 export const DIMENSION_MAX = 65_536;
 export const NAME_LENGTH_MAX = 512;

@@ -15,6 +15,7 @@ import type {
   Facet,
   Fusion,
   ImportOptions,
+  Language,
   LegScore,
   MetadataValue,
   Metric,
@@ -61,6 +62,8 @@ export interface CollectionRequest {
   dimension: number | null;
   metric: Metric | null;
   quantization: Quantization | null;
+  /** Absent: not told. */
+  language?: Language | undefined;
   /** A model of the worker's, or what is known of a function of the page's. */
   embedder: EmbedderOptions | { fingerprint: string; dimension: number } | null;
   /** Open an existing one only. */
@@ -170,7 +173,12 @@ export type PageEvent =
   | EngineEvent
   | NoticeEvent
   /** Start another worker, and let it `becomeShard` on this port. */
-  | { type: 'shard'; device: NonNullable<OpenOptions['device']>; port: MessagePort };
+  | { type: 'shard'; device: NonNullable<OpenOptions['device']>; port: MessagePort }
+  /** Say on this port where a file is, or what is in it. */
+  | { type: 'asset'; file: string; port: MessagePort };
+
+/** A script that is loaded on demand. */
+export type Asset = { url: string } | { bytes: ArrayBuffer | Blob } | { error: string };
 
 /** The method table that the worker exposes. Every method rejects with `PiramidError` only. */
 export interface Engine {

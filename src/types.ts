@@ -25,6 +25,39 @@ export type Precision = 'none' | 'f16' | 'int8' | 'binary';
 /** What a collection's queries scan: always the same, or what its size asks for. */
 export type Quantization = Precision | 'auto';
 
+/** A language by its ISO 639-1 code, whose endings are taken off words; `'none'`: words as they stand. */
+export type Language =
+  | 'ar'
+  | 'hy'
+  | 'bg'
+  | 'da'
+  | 'nl'
+  | 'en'
+  | 'fi'
+  | 'fr'
+  | 'de'
+  | 'el'
+  | 'hu'
+  | 'hi'
+  | 'id'
+  | 'ga'
+  | 'it'
+  | 'lt'
+  | 'ne'
+  | 'no'
+  | 'pt'
+  | 'ro'
+  | 'ru'
+  | 'sr'
+  | 'es'
+  | 'sv'
+  | 'ta'
+  | 'tr'
+  | 'none';
+
+/** Finds a file that is loaded on demand: gives its URL, or what is in it. */
+export type AssetLoader = (file: string) => Promise<string | Response | Blob | ArrayBuffer | Uint8Array>;
+
 /** What runs the distance kernels. */
 export type Device = 'webgpu' | 'wasm' | 'js';
 
@@ -197,6 +230,13 @@ export interface CollectionOptions {
    * are scanned exactly whatever their size. `stats()` and `explain` say what is scanned and why. @default 'none'
    */
   quantization?: Quantization;
+  /**
+   * Language of the texts: which endings are taken off words, so that "книги" finds "книга". German compounds stay whole.
+   * Languages other than English need `stemmers.js`, see `OpenOptions.assets`; where it is not there, words are `UNSUPPORTED`, and all else works.
+   * Cannot be changed. @default each word by its script: Latin as English; Cyrillic, Greek, Arabic, Devanagari, Armenian and Tamil as Russian,
+   * Greek, Arabic, Hindi, Armenian and Tamil from the first such text on for which `stemmers.js` can be loaded, else as it stands
+   */
+  language?: Language;
 }
 
 /** A transformers.js embedding model. */
@@ -305,6 +345,11 @@ export interface OpenOptions {
   persist?: boolean;
   /** Where models come from. */
   models?: ModelSource;
+  /**
+   * Where `stemmers.js`, which is loaded on demand, can be found: the URL of its folder, or a function that finds it (for `file://`, bundlers, strict
+   * policies). Loaded only where a collection needs it. @default beside the file that holds this library
+   */
+  assets?: string | AssetLoader;
   /**
    * Encrypts what is stored (AES-GCM): 32 random bytes, or a `CryptoKey` of AES-GCM to encrypt and decrypt. A new database is
    * encrypted from then on and opens with its key alone: another one, none, or one for a database without encryption is
@@ -472,6 +517,8 @@ export interface CollectionInfo {
   quantization?: Quantization;
   /** Fingerprint of the embedder. */
   embedder?: string;
+  /** The told language of its texts. */
+  language?: Language;
   /** Live records. */
   count: number;
 }

@@ -16,6 +16,9 @@ const LIBRARIES = [
   ['rag/index.ts', 'rag.js', 'es', ['piramid']],
   ['rag/index.ts', 'rag.iife.js', 'iife', [], 'piramidRag'],
   ['import/index.ts', 'import.js', 'es', ['piramid']],
+  ['extract/pdf.ts', 'extract-pdf.js', 'es', ['piramid', /^pdfjs-dist/]],
+  ['extract/docx.ts', 'extract-docx.js', 'es', ['piramid', 'mammoth']],
+  ['text/stemmers.ts', 'stemmers.js', 'es', []],
   ['worker/worker.ts', 'worker.js', 'es', []],
   ['worker/rag-worker.ts', 'rag-worker.js', 'es', ['@huggingface/transformers']],
 ];

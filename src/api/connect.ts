@@ -14,6 +14,7 @@ import {
 } from '../protocol.ts';
 // `?worker&inline` in the IIFE format is the one form that works as ESM, as a script tag, from another origin and on file://.
 import InlinedWorker from '../worker/worker.ts?worker&inline';
+import type { FindAsset } from './assets.ts';
 import { describe, invalid } from './input.ts';
 
 /** How long a worker may take to say hello, milliseconds. A blocked one says nothing, and browsers do not always tell. */
@@ -46,7 +47,10 @@ export class Connection {
   /** Beats since the last sign of life. */
   private silentBeats = 0;
 
-  private constructor(makeWorker: () => Worker, worker: Worker, silence: number) {
+  private readonly findAsset: FindAsset;
+
+  private constructor(makeWorker: () => Worker, worker: Worker, silence: number, findAsset: FindAsset) {
+    this.findAsset = findAsset;
     this.makeWorker = makeWorker;
     this.worker = worker;
     this.silence = silence;
@@ -63,7 +67,7 @@ export class Connection {
   }
 
   /** Starts a worker and waits for its hello. `silence`: milliseconds without a sign of life that are taken for death. */
-  static async start(makeWorker: () => Worker = inlined, silence: number): Promise<Connection> {
+  static async start(makeWorker: () => Worker = inlined, silence: number, findAsset: FindAsset): Promise<Connection> {
     let worker: Worker;
     try {
       worker = makeWorker();
@@ -74,7 +78,7 @@ export class Connection {
     }
     if (typeof worker?.addEventListener !== 'function')
       throw invalid(`worker: expected a function that makes a Worker, and it made ${describe(worker)}`);
-    const connection = new Connection(makeWorker, worker, silence);
+    const connection = new Connection(makeWorker, worker, silence, findAsset);
     const timer = setTimeout(() => {
       connection.fail(
         new PiramidError(
@@ -142,6 +146,10 @@ export class Connection {
     return proxy((event: PageEvent) => {
       this.silentBeats = 0;
       if (event.type === 'shard') return this.startShard(event);
+      if (event.type === 'asset') {
+        this.findAsset(event.file).then((asset) => event.port.postMessage(asset));
+        return;
+      }
       if (event.type === 'notice') {
         this.notices.push(event.notice);
         this.deliver();

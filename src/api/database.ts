@@ -32,6 +32,7 @@ import {
   door,
   embedderOptions,
   invalid,
+  LANGUAGES,
   METRICS,
   QUANTIZATIONS,
   readOptions,
@@ -121,20 +122,22 @@ export class Database implements AsyncDisposable {
     call?: ModelCallOptions,
   ): Promise<Collection<M>> {
     checkName(name, 'collection');
-    const { dimension, metric, embedder, quantization } = readOptions(
+    const { dimension, metric, embedder, quantization, language } = readOptions(
       options,
-      ['dimension', 'metric', 'embedder', 'quantization'],
+      ['dimension', 'metric', 'embedder', 'quantization', 'language'],
       'collection',
     );
     const events = readCall(call);
     if (dimension !== undefined) checkInteger(dimension, 1, DIMENSION_MAX, 'dimension');
     checkChoice(metric, METRICS, 'metric');
     checkChoice(quantization, QUANTIZATIONS, 'quantization');
+    checkChoice(language, LANGUAGES, 'language');
     const own = door(() => isEmbedder(embedder)) ? (embedder as Embedder) : null;
     const request: CollectionRequest = {
       dimension: dimension ?? null,
       metric: metric ?? null,
       quantization: quantization ?? null,
+      language,
       embedder: own
         ? {
             fingerprint: checkName(own.fingerprint, 'embedder.fingerprint'),

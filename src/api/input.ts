@@ -36,6 +36,7 @@ export {
   door,
   embedderOptions,
   invalid,
+  LANGUAGES,
   METRICS,
   QUANTIZATIONS,
   readOptions,
@@ -355,4 +356,17 @@ export function checkMessages(messages: unknown): ChatMessage[] {
       return { role, content };
     });
   });
+}
+
+/** A worker made from a blob has no folder of its own: URLs are resolved here, against the page. */
+export function absolute(url: unknown, what: string, isFolder = true): string {
+  if (typeof url !== 'string') throw invalid(`${what}: expected a URL, got ${describe(url)}`);
+  const base = globalThis.document?.baseURI ?? globalThis.location?.href;
+  try {
+    const resolved = new URL(url, base);
+    if (isFolder && !resolved.pathname.endsWith('/')) resolved.pathname += '/';
+    return resolved.href;
+  } catch {
+    throw invalid(`${what}: "${url}" is not a URL`);
+  }
 }

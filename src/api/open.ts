@@ -1,8 +1,9 @@
 // `open`: checks its options, starts a worker and opens one database in it. Importing this file does nothing.
 import type { OpenOptions } from '../types.ts';
+import { assetFinder } from './assets.ts';
 import { Connection } from './connect.ts';
 import { Database } from './database.ts';
-import { checkChoice, checkInteger, checkName, describe, invalid, readOptions } from './input.ts';
+import { absolute, checkChoice, checkInteger, checkName, describe, invalid, readOptions } from './input.ts';
 import { importKey } from './key.ts';
 
 /**
@@ -20,7 +21,7 @@ export async function open(name: string, given?: OpenOptions): Promise<Database>
   checkName(name, 'database');
   const options = readOptions(
     given,
-    ['storage', 'device', 'durability', 'worker', 'persist', 'models', 'scanBudget', 'timeout', 'key'],
+    ['storage', 'device', 'durability', 'worker', 'persist', 'models', 'scanBudget', 'timeout', 'key', 'assets'],
     'open',
   );
   checkChoice(options.storage, ['indexeddb', 'memory'], 'storage');
@@ -37,9 +38,10 @@ export async function open(name: string, given?: OpenOptions): Promise<Database>
   if (remote !== undefined && typeof remote !== 'boolean')
     throw invalid(`models.remote: expected true or false, got ${describe(remote)}`);
 
+  const findAsset = assetFinder(options.assets);
   const key = options.key === undefined ? undefined : await importKey(options.key);
 
-  const connection = await Connection.start(options.worker, options.timeout ?? 60_000);
+  const connection = await Connection.start(options.worker, options.timeout ?? 60_000, findAsset);
   try {
     const opened = await connection.call((engine) =>
       engine.open(
@@ -77,17 +79,4 @@ function warnOfJavaScript(): void {
   console.warn(
     `Piramid: WebAssembly is missing or forbidden, and searches run in JavaScript, several times slower. Add to the Content-Security-Policy: script-src 'self' 'wasm-unsafe-eval' (of an extension: "content_security_policy": { "extension_pages": "script-src 'self' 'wasm-unsafe-eval'" })`,
   );
-}
-
-/** A worker made from a blob has no folder of its own: URLs are resolved here, against the page. */
-function absolute(url: unknown, what: string): string {
-  if (typeof url !== 'string') throw invalid(`${what}: expected a URL, got ${describe(url)}`);
-  const base = globalThis.document?.baseURI ?? globalThis.location?.href;
-  try {
-    const resolved = new URL(url, base);
-    if (!resolved.pathname.endsWith('/')) resolved.pathname += '/';
-    return resolved.href;
-  } catch {
-    throw invalid(`${what}: "${url}" is not a URL`);
-  }
 }

@@ -1,19 +1,25 @@
 // Cuts a document into passages of about the size that embedders read and people can judge. Passages tile it: one after
 // the other they are the text, to the last space. They end before headings and at paragraphs, else at sentences, else
-// at words; inside a word only where it is gigantic.
-
+// at words; inside a word only where it is gigantic. Tables and code end at lines.
 import { PiramidError } from 'piramid';
 import { checkOptions } from './documents.ts';
-import { type Span, sentences } from './sentences.ts';
-import { UNSPACED } from './words.ts';
+import { type Heading, type Outline, outlineOf } from './markdown.ts';
+import { finer, type Piece, paragraphs, records } from './pieces.ts';
+import { shortened } from './words.ts';
+
+/**
+ * How a text is written. `'markdown'`: headings begin passages, tables and code are cut at lines. `'records'`: blank lines
+ * part records, and each is a passage of its own.
+ */
+export type TextFormat = 'text' | 'markdown' | 'records';
 
 export interface ChunkOptions {
   /** No passage has more words. In scripts without spaces a character counts as a word. @default 180 */
   maxWords?: number;
   /** Passages with fewer words get some of their neighbours' where the text lets them. @default 40 */
   minWords?: number;
-  /** Whether `#` lines are headings and ``` lines fence code. @default 'text' */
-  format?: 'text' | 'markdown';
+  /** How the text is written. @default 'text' */
+  format?: TextFormat;
 }
 
 /** A stretch of a document. */
@@ -22,34 +28,40 @@ export interface Chunk {
   start: number;
   end: number;
   text: string;
+  /** The headings that it is under, outermost first. Absent where there are none. */
+  headings?: string[];
+  /** To show and embed in front of `text` and behind it: the header row of a table that was cut, the fences of code. */
+  before?: string;
+  after?: string;
 }
 
+/** Characters of a heading that its passages carry. */
+const HEADING_MAX = 200;
 export const MAX_WORDS = 180;
 export const MIN_WORDS = 40;
-/** Longer words count as several, so that a passage's characters are bounded too: base64, addresses, tables of dots. */
-const WORD_LENGTH = 24;
+const FORMATS: readonly string[] = ['text', 'markdown', 'records'] satisfies TextFormat[];
 
-/** A piece that is kept whole where possible. */
-interface Piece extends Span {
-  words: number;
-  kind: 'heading' | 'paragraph' | 'sentence' | 'word';
+/** The passages of `text`, in order; none if it has no words. Those of Markdown come as a promise: its parser is loaded on demand. */
+export function chunk(text: string, options: ChunkOptions & { format: 'markdown' }): Promise<Chunk[]>;
+export function chunk(text: string, options?: ChunkOptions & { format?: 'text' | 'records' }): Chunk[];
+export function chunk(text: string, options?: ChunkOptions): Chunk[] | Promise<Chunk[]>;
+export function chunk(text: string, options: ChunkOptions = {}): Chunk[] | Promise<Chunk[]> {
+  const { maxWords, minWords, format } = checkChunkOptions(options);
+  if (!/[\p{L}\p{N}]/u.test(text)) return format === 'markdown' ? Promise.resolve([]) : [];
+  if (format === 'records')
+    return passages(
+      text,
+      records(text).flatMap((piece) => packed(text, [piece], maxWords, 0)),
+    );
+  const packing = (outline: Outline | null): Chunk[] =>
+    passages(text, packed(text, paragraphs(text, outline), maxWords, minWords));
+  return format === 'markdown' ? outlineOf(text).then(packing) : packing(null);
 }
 
-/** The passages of `text`, in order; none if it has no words. */
-export function chunk(text: string, options: ChunkOptions = {}): Chunk[] {
+/** The options with their defaults. Throws `INVALID_ARGUMENT` for others. */
+export function checkChunkOptions(options: ChunkOptions): Required<ChunkOptions> {
   checkOptions(options, ['maxWords', 'minWords', 'format'], 'chunk');
   const { maxWords = MAX_WORDS, minWords = Math.min(MIN_WORDS, maxWords >> 1), format = 'text' } = options;
-  checkChunkOptions(maxWords, minWords, format);
-  if (!/[\p{L}\p{N}]/u.test(text)) return [];
-  const passages = pack(text, paragraphs(text, format), maxWords, minWords);
-  return passages.map((pieces) => {
-    const { start } = pieces[0]!;
-    const { end } = pieces.at(-1)!;
-    return { start, end, text: text.slice(start, end) };
-  });
-}
-
-function checkChunkOptions(maxWords: number, minWords: number, format: string): void {
   if (!Number.isInteger(maxWords) || maxWords < 1) {
     throw new PiramidError('INVALID_ARGUMENT', `chunk.maxWords: expected an integer of at least 1, got ${maxWords}`);
   }
@@ -59,14 +71,59 @@ function checkChunkOptions(maxWords: number, minWords: number, format: string): 
       `chunk.minWords: expected an integer from 0 to maxWords (${maxWords}), got ${minWords}`,
     );
   }
-  if (format !== 'text' && format !== 'markdown') {
-    throw new PiramidError('INVALID_ARGUMENT', `chunk.format: expected 'text' or 'markdown', got ${format}`);
-  }
+  checkFormat(format, 'chunk.format');
+  return { maxWords, minWords, format };
+}
+
+export function checkFormat(format: string, what: string): void {
+  if (FORMATS.includes(format)) return;
+  throw new PiramidError('INVALID_ARGUMENT', `${what}: expected 'text', 'markdown' or 'records', got ${format}`);
+}
+
+/** Packed pieces with what belongs to each: the headings above, what is repeated. */
+function passages(text: string, packs: readonly Piece[][]): Chunk[] {
+  const open: Heading[] = [];
+  return packs.map((pieces) => {
+    let headings: string[] | undefined;
+    for (const { heading } of pieces) {
+      if (!heading) {
+        headings ??= open.map((above) => shortened(above.text, HEADING_MAX));
+        continue;
+      }
+      while (open.length > 0 && open.at(-1)!.level >= heading.level) open.pop();
+      if (heading.text !== '') open.push(heading);
+    }
+    headings ??= open.map((above) => shortened(above.text, HEADING_MAX));
+    const first = pieces[0]!;
+    const last = pieces.at(-1)!;
+    const passage: Chunk = { start: first.start, end: last.end, text: text.slice(first.start, last.end) };
+    if (headings.length > 0) passage.headings = headings;
+    if (isContinued(first) && first.repeat!.before !== '') passage.before = first.repeat!.before;
+    if (goesOn(last) && last.repeat!.after !== '')
+      passage.after = `${passage.text.endsWith('\n') ? '' : '\n'}${last.repeat!.after}`;
+    return passage;
+  });
+}
+
+/** Whether a part of a table, of code or of a field has others before it. */
+function isContinued({ start, repeat }: Piece): boolean {
+  return repeat !== undefined && start > repeat.start;
+}
+
+/** Whether it has others behind it. */
+function goesOn({ end, repeat }: Piece): boolean {
+  return repeat !== undefined && end < repeat.end;
+}
+
+/** Words of a passage of these pieces, with what is repeated in front. */
+function total(pieces: readonly Piece[]): number {
+  const repeated = pieces[0] && isContinued(pieces[0]) ? pieces[0].repeat!.words : 0;
+  return pieces.reduce((sum, { words }) => sum + words, repeated);
 }
 
 /** Fills passages piece by piece; a piece that does not fit is cut finer only if the passage would stay too small. */
-function pack(text: string, pieces: Piece[], maxWords: number, minWords: number): Piece[][] {
-  const passages: Piece[][] = [];
+function packed(text: string, pieces: Piece[], maxWords: number, minWords: number): Piece[][] {
+  const packs: Piece[][] = [];
   let current: Piece[] = [];
   let words = 0;
   const todo = pieces.reverse();
@@ -74,15 +131,18 @@ function pack(text: string, pieces: Piece[], maxWords: number, minWords: number)
     // A heading belongs to what follows it.
     const carried: Piece[] = [];
     while (current.length > 1 && current.at(-1)!.kind === 'heading') carried.unshift(current.pop()!);
-    passages.push(current);
+    // Unless there is nothing but headings.
+    if (total(carried) > maxWords / 2) current.push(...carried.splice(0));
+    packs.push(current);
     current = carried;
     words = total(carried);
   };
   while (todo.length > 0) {
     const piece = todo.pop()!;
-    const fits = words + piece.words <= maxWords;
+    const alone = total([piece]);
+    const fits = words + (current.length > 0 ? piece.words : alone) <= maxWords;
     // A sentence is broken only where it must be: rather a small passage than half a sentence.
-    const tooLong = piece.words > maxWords || (words < minWords && piece.kind === 'paragraph');
+    const tooLong = alone > maxWords || (words < minWords && piece.kind === 'paragraph');
     if (!fits && tooLong && piece.kind !== 'word') {
       for (const part of finer(text, piece, maxWords).reverse()) todo.push(part);
       continue;
@@ -91,106 +151,28 @@ function pack(text: string, pieces: Piece[], maxWords: number, minWords: number)
     if (current.length > 0 && (!fits || section)) close();
     // Carried headings can leave too little room for a piece that has been measured against an empty passage.
     if (current.length > 0 && words + piece.words > maxWords) close();
+    words += current.length === 0 ? alone : piece.words;
     current.push(piece);
-    words += piece.words;
   }
-  if (current.length > 0) passages.push(current);
-  balanceEnd(passages, maxWords, minWords);
-  return passages;
+  if (current.length > 0) packs.push(current);
+  balanceEnd(packs, maxWords, minWords);
+  return packs;
 }
 
 /** A last passage that is too small joins the one before it, or takes pieces from it. */
-function balanceEnd(passages: Piece[][], maxWords: number, minWords: number): void {
-  const last = passages.at(-1);
-  const before = passages.at(-2);
+function balanceEnd(packs: Piece[][], maxWords: number, minWords: number): void {
+  const last = packs.at(-1);
+  const before = packs.at(-2);
   if (!last || !before || total(last) >= minWords) return;
-  if (total(before) + total(last) <= maxWords) {
+  if (total([...before, ...last]) <= maxWords) {
     before.push(...last);
-    passages.pop();
+    packs.pop();
     return;
   }
   while (before.length > 1 && total(last) < minWords) {
     const piece = before.at(-1)!;
-    if (total(before) - piece.words < minWords || total(last) + piece.words > maxWords) return;
+    if (total(before) - piece.words < minWords || total([piece, ...last]) > maxWords) return;
     before.pop();
     last.unshift(piece);
   }
-}
-
-function total(pieces: readonly Piece[]): number {
-  return pieces.reduce((sum, { words }) => sum + words, 0);
-}
-
-/** Paragraphs with the blank lines behind them; in Markdown headings alone, fenced code whole. */
-function paragraphs(text: string, format: 'text' | 'markdown'): Piece[] {
-  const pieces: Piece[] = [];
-  let start = 0;
-  let end = 0;
-  let heading = false;
-  let fence = false;
-  let blank = false;
-  const cut = (): void => {
-    if (end > start)
-      pieces.push({ start, end, words: countWords(text.slice(start, end)), kind: heading ? 'heading' : 'paragraph' });
-    start = end;
-    heading = false;
-  };
-  for (const { 0: line } of text.matchAll(/[^\n]*\n|[^\n]+$/g)) {
-    const isBlank = line.trim() === '';
-    const isFence = format === 'markdown' && /^ {0,3}(?:```|~~~)/.test(line);
-    const isHeading = format === 'markdown' && !fence && /^ {0,3}#{1,6}\s/.test(line);
-    // Blank lines end what is before them, and belong to it.
-    if (!isBlank && !fence && (blank || isHeading || heading) && text.slice(start, end).trim() !== '') cut();
-    if (isHeading) heading = true;
-    if (isFence) fence = !fence;
-    blank = isBlank;
-    end += line.length;
-  }
-  cut();
-  return pieces;
-}
-
-/** A paragraph as sentences, a sentence as words, a gigantic word as parts. */
-function finer(text: string, piece: Piece, maxWords: number): Piece[] {
-  const inside = text.slice(piece.start, piece.end);
-  const at = (span: Span, kind: Piece['kind']): Piece => ({
-    start: piece.start + span.start,
-    end: piece.start + span.end,
-    words: countWords(inside.slice(span.start, span.end)),
-    kind,
-  });
-  if (piece.kind !== 'sentence') return sentences(inside).map((span) => at(span, 'sentence'));
-  const pieces: Piece[] = [];
-  let start = 0;
-  for (const { 0: word, index } of inside.matchAll(/\s*\S+\s*/g)) {
-    const end = index + word.length;
-    for (const part of parts(inside, start, end, maxWords)) pieces.push(at(part, 'word'));
-    start = end;
-  }
-  if (start < inside.length) pieces.push(at({ start, end: inside.length }, 'word')); // white space alone
-  return pieces;
-}
-
-/** A run without white space, cut where it is more than a passage: unspaced scripts after each character, others anywhere. */
-function* parts(text: string, start: number, end: number, maxWords: number): Generator<Span> {
-  if (countWords(text.slice(start, end)) <= maxWords) {
-    yield { start, end };
-    return;
-  }
-  // Marks stay with their letter, halves of a surrogate pair together. Full stops and commas stay with what they end.
-  const unit = new RegExp(
-    `[${UNSPACED}][\\p{M}\\p{P}]*|(?:(?![${UNSPACED}])\\P{M}\\p{M}*){1,${WORD_LENGTH}}|[^]`,
-    'gsu',
-  );
-  for (const match of text.slice(start, end).matchAll(unit)) {
-    yield { start: start + match.index, end: start + match.index + match[0].length };
-  }
-}
-
-const COUNTED = new RegExp(`[${UNSPACED}]|(?:(?![${UNSPACED}])\\S)+`, 'gu');
-
-function countWords(text: string): number {
-  let words = 0;
-  for (const { 0: word } of text.matchAll(COUNTED)) words += Math.ceil(word.length / WORD_LENGTH);
-  return words;
 }

@@ -27,20 +27,26 @@ export type Citation = {
 export interface Sentence extends Span {
   /** Position in the sources. */
   source: number;
-  /** Without the white space around it; `start` and `end` are its offsets in the source's text. */
+  /** Without the white space around it; `start` and `end` are its offsets in the source's stretch. */
   text: string;
   terms: Set<string>;
 }
 
-/** The sentences of all sources, in order. */
+/** The sentences of all sources, in order; not of what they repeat. */
 export function sentencesOf(sources: readonly Source[]): Sentence[] {
-  return sources.flatMap(({ text }, source) =>
-    sentences(text).flatMap((span) => {
+  return sources.flatMap((of, source) => {
+    const text = stretch(of);
+    return sentences(text).flatMap((span) => {
       const { start, end } = trimmed(text, span);
       const sentence = text.slice(start, end);
       return sentence === '' ? [] : [{ source, start, end, text: sentence, terms: contentTerms(sentence) }];
-    }),
-  );
+    });
+  });
+}
+
+/** The text of a source that stands in its document at `start`, without what it repeats of others. */
+export function stretch({ text, start, end, repeats = 0 }: Source): string {
+  return text.slice(repeats, repeats + end - start);
 }
 
 /** A citation of a sentence, in the offsets of its document. */

@@ -20,6 +20,8 @@ export interface DocumentInfo {
   /** Length of its text as UTF-8. */
   bytes: number;
   addedAt: Date;
+  /** How its text is written; absent for plain text. */
+  format?: 'markdown' | 'records';
 }
 
 /** A document as it is read back. */
@@ -33,7 +35,7 @@ export interface StoredDocument extends DocumentInfo {
 }
 
 /** Metadata fields that `ingest` writes into each passage beside the document's own. */
-export const PASSAGE_FIELDS = ['document', 'start', 'end', 'passage'] as const;
+export const PASSAGE_FIELDS = ['document', 'start', 'end', 'passage', 'headings', 'repeats'] as const;
 
 /** Page size of scrolls, records. */
 const PAGE = 1000;
@@ -66,7 +68,7 @@ export async function readDocument(
     ['text', 'metadata'],
     options.signal,
   )) {
-    parts.push({ start: metadata.start as number, end: metadata.end as number, text, metadata });
+    parts.push({ ...stretchOf(text, metadata), metadata });
   }
   parts.sort((a, b) => a.start - b.start);
   const first = parts[0];
@@ -96,6 +98,14 @@ export async function deleteDocument(
 export function documentOf(metadata: Metadata | undefined): DocumentInfo | undefined {
   const document = metadata?.document as unknown as DocumentInfo | undefined;
   return typeof document?.id === 'string' ? document : undefined;
+}
+
+/** The stretch of its document that a passage is, without what it repeats of others. */
+export function stretchOf(text: string, metadata: Metadata): { start: number; end: number; text: string } {
+  const start = metadata.start as number;
+  const end = metadata.end as number;
+  const from = typeof metadata.repeats === 'number' ? metadata.repeats : 0;
+  return { start, end, text: text.slice(from, from + end - start) };
 }
 
 async function* scrollAll(

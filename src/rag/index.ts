@@ -1,6 +1,6 @@
 // `piramid/rag`: documents in, answers with citations out. Built on the public entry alone, as any user could.
 export { type Answer, type AskOptions, ask, QUOTATIONS } from './ask.ts';
-export { type Chunk, type ChunkOptions, chunk } from './chunk.ts';
+export { type Chunk, type ChunkOptions, chunk, type TextFormat } from './chunk.ts';
 export type { Citation } from './citation.ts';
 export {
   type DocumentCollection,
@@ -10,7 +10,14 @@ export {
   readDocument,
   type StoredDocument,
 } from './documents.ts';
-export { type ExtractedText, extract, type FileInput } from './extract.ts';
+export {
+  type ExtractedText,
+  type Extraction,
+  type ExtractOptions,
+  type Extractor,
+  extract,
+  type FileInput,
+} from './extract.ts';
 export { type DocumentInput, type IngestOptions, type IngestProgress, type IngestResult, ingest } from './ingest.ts';
 export { NOT_FOUND } from './prompt.ts';
 export { type RetrieveOptions, retrieve, type Source } from './retrieve.ts';

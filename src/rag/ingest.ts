@@ -1,7 +1,7 @@
 // Documents into a collection: cut, hashed, written a batch at a time. Can be stopped and called again: what is in and
 // unchanged is skipped. A document is in with all of its passages or not at all.
 import { type Metadata, PiramidError, type VectorRecord } from 'piramid';
-import { type ChunkOptions, chunk, MAX_WORDS } from './chunk.ts';
+import { type ChunkOptions, checkChunkOptions, chunk, MAX_WORDS, type TextFormat } from './chunk.ts';
 import {
   checkCollection,
   checkOptions,
@@ -11,7 +11,7 @@ import {
   PASSAGE_FIELDS,
   throwIfAborted,
 } from './documents.ts';
-import { extract } from './extract.ts';
+import { type ExtractOptions, extract } from './extract.ts';
 
 /** A document to put in. */
 export interface DocumentInput {
@@ -20,13 +20,13 @@ export interface DocumentInput {
   /** @default the id */
   title?: string;
   text: string;
-  /** Copied to each passage, where `where` finds it. Not `document`, `start`, `end`, `passage`. */
+  /** Copied to each passage, where `where` finds it. Not `document`, `start`, `end`, `passage`, `headings`, `repeats`. */
   metadata?: Metadata;
-  /** How to cut it. @default that of `IngestOptions.chunk` */
-  format?: 'text' | 'markdown';
+  /** How its text is written. @default that of `IngestOptions.chunk` */
+  format?: TextFormat;
 }
 
-export interface IngestOptions {
+export interface IngestOptions extends ExtractOptions {
   chunk?: ChunkOptions;
   /** Passages per write; a document with more is one write. @default 128 */
   batchSize?: number;
@@ -59,8 +59,13 @@ export interface IngestResult {
   failed: { id: string; error: PiramidError }[];
 }
 
-/** Of the way documents are cut and stored: another one makes every document a changed one. */
-const HASH_VERSION = 1;
+/**
+ * Of the way documents are read, cut and stored. Raise it with each change of that: then every document is a changed one,
+ * and the next `ingest` improves it. Passages whose text stays the same keep their vectors.
+ */
+const HASH_VERSION = 2;
+/** Passages of an earlier version that are read in one call. */
+const READ_BATCH = 500;
 export const BATCH_SIZE = 128;
 const DOCUMENT_FIELDS: readonly string[] = ['id', 'title', 'text', 'metadata', 'format'];
 /** What is wrong with one document and not with the database. */
@@ -75,11 +80,12 @@ interface Prepared {
 }
 
 /**
- * Puts documents (or .txt, .md and .html files, whose id is their path) into a collection. Each passage is a record:
+ * Puts documents (or files, see `extract`, whose id is their path) into a collection. Each passage is a record:
  *
  * - `id`: `${document id}#${number of the passage}`, and `text`, which the collection's embedder embeds
- * - `metadata`: the document's own, and `document` (see `DocumentInfo`), `passage` (its number from 0), and `start` and
- *   `end` (UTF-16 offsets in the document's text)
+ * - `metadata`: the document's own, and `document` (see `DocumentInfo`), `passage` (its number from 0), `start` and
+ *   `end` (UTF-16 offsets in the document's text), `headings` (those it is under, where there are any), and `repeats`
+ *   (characters at the beginning of `text` that are no part of that stretch: the header row of a table that was cut)
  *
  * A document that cannot be read or written is reported in `failed`. Errors of the database reject.
  */
@@ -88,7 +94,7 @@ export async function ingest(
   inputs: readonly (DocumentInput | File)[] | FileList,
   options: IngestOptions = {},
 ): Promise<IngestResult> {
-  checkOptions(options, ['chunk', 'batchSize', 'onProgress', 'signal'], 'ingest');
+  checkOptions(options, ['chunk', 'batchSize', 'charset', 'extractors', 'onProgress', 'signal'], 'ingest');
   checkCollection(collection, 'ingest');
   if (typeof inputs !== 'object' || inputs === null || !(Symbol.iterator in inputs))
     throw new PiramidError('INVALID_ARGUMENT', 'ingest: expected an array of documents or files');
@@ -102,7 +108,7 @@ export async function ingest(
       'ingest hashes with crypto.subtle, which browsers have on https and localhost only',
     );
   }
-  chunk('', options.chunk); // its options are wrong for all or for none
+  checkChunkOptions(options.chunk ?? {}); // wrong for all or for none
   const result: IngestResult = { added: [], updated: [], skipped: [], failed: [] };
   const report = progressReporter(inputs.length, options.onProgress);
   const seen = new Set<string>();
@@ -134,7 +140,7 @@ export async function ingest(
     try {
       if (seen.has(id)) throw new PiramidError('INVALID_ARGUMENT', `document "${id}" stands twice in one call`);
       seen.add(id);
-      const prepared = await prepare(collection, await read(input), options.chunk ?? {}, signal);
+      const prepared = await prepare(collection, await read(input, options), options.chunk ?? {}, signal);
       if (prepared) {
         batch.push(prepared);
         batchPassages += prepared.records.length;
@@ -162,8 +168,11 @@ function idOf(input: DocumentInput | File): string {
   );
 }
 
-async function read(input: DocumentInput | File): Promise<DocumentInput> {
-  if (isFile(input)) return { id: idOf(input), ...(await extract(input)) };
+async function read(input: DocumentInput | File, { charset, extractors }: IngestOptions): Promise<DocumentInput> {
+  if (isFile(input)) {
+    const options = { ...(charset !== undefined && { charset }), ...(extractors && { extractors }) };
+    return { id: idOf(input), ...(await extract(input, options)) };
+  }
   if (typeof input.text !== 'string') {
     throw new PiramidError(
       'INVALID_ARGUMENT',
@@ -205,7 +214,7 @@ async function prepare(
   const [before] = await collection.get([`${id}#0`], { select: ['metadata'], ...(signal && { signal }) });
   const known = documentOf(before?.metadata);
   if (known?.hash === hash && !(await hasLeftovers(collection, known, signal))) return undefined;
-  const chunks = chunk(text, cutting);
+  const chunks = await chunk(text, cutting);
   if (chunks.length === 0) throw new PiramidError('INVALID_ARGUMENT', `document "${id}" holds no words`);
   const info: DocumentInfo = {
     id,
@@ -214,13 +223,44 @@ async function prepare(
     passages: chunks.length,
     bytes: new TextEncoder().encode(text).length,
     addedAt: new Date(),
+    ...(cutting.format && cutting.format !== 'text' && { format: cutting.format }),
   };
-  const records = chunks.map(({ start, end, text: passageText }, passage) => ({
-    id: `${id}#${passage}`,
-    text: passageText,
-    metadata: { ...metadata, document: { ...info }, start, end, passage },
-  }));
+  const vectors = await vectorsOf(collection, known, signal);
+  const records = chunks.map(({ start, end, text: stretch, headings, before = '', after = '' }, passage) => {
+    const shown = before + stretch + after;
+    const vector = vectors.get(shown);
+    return {
+      id: `${id}#${passage}`,
+      text: shown,
+      ...(vector && { vector }),
+      metadata: {
+        ...metadata,
+        document: { ...info },
+        start,
+        end,
+        passage,
+        ...(headings && { headings }),
+        ...(shown !== stretch && { repeats: before.length }),
+      },
+    };
+  });
   return { id, info, records, isUpdate: known !== undefined };
+}
+
+/** The vectors of an earlier version's passages, by their text. */
+async function vectorsOf(
+  collection: DocumentCollection,
+  known: DocumentInfo | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Map<string, Float32Array>> {
+  const vectors = new Map<string, Float32Array>();
+  for (let from = 0; known && from < known.passages; from += READ_BATCH) {
+    const count = Math.min(READ_BATCH, known.passages - from);
+    const ids = Array.from({ length: count }, (_, i) => `${known.id}#${from + i}`);
+    const found = await collection.get(ids, { select: ['text', 'vector'], ...(signal && { signal }) });
+    for (const { text, vector } of found) if (text !== undefined && vector) vectors.set(text, vector);
+  }
+  return vectors;
 }
 
 /** Whether a call that was cut off between writing and tidying up left a passage of a longer version. */

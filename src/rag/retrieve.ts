@@ -18,10 +18,15 @@ export interface Source {
   id: string | number;
   documentId: string;
   title: string;
+  /** To show. A part of a table or of code begins with the header row or the fence, which stand elsewhere in the document. */
   text: string;
   /** Where it is in the document, UTF-16 offsets. */
   start: number;
   end: number;
+  /** Characters at the beginning of `text` that are repeated: `start` is the place of the one behind them. @default 0 */
+  repeats?: number;
+  /** The headings that it is under, outermost first. Absent where there are none. */
+  headings?: string[];
   /** Its number in the document, from 0. */
   passage: number;
   /** See `Match.score`; where the question names titles, the fused score of both queries. */
@@ -90,19 +95,26 @@ export function checkQuestion(question: unknown): void {
 
 function toSource({ id, score, text = '', metadata = {}, legs = {} }: Match): Source {
   const document = documentOf(metadata);
-  const start = typeof metadata.start === 'number' ? metadata.start : 0;
+  const start = numberOr(metadata.start, 0);
+  const { headings, repeats } = metadata;
   return {
     id,
     documentId: document?.id ?? String(id), // a record that did not come by `ingest` is a document of its own
     title: document?.title ?? String(id),
     text,
     start,
-    end: typeof metadata.end === 'number' ? metadata.end : start + text.length,
-    passage: typeof metadata.passage === 'number' ? metadata.passage : 0,
+    end: numberOr(metadata.end, start + text.length),
+    ...(typeof repeats === 'number' && { repeats }),
+    ...(document && Array.isArray(headings) && { headings: headings.map(String) }),
+    passage: numberOr(metadata.passage, 0),
     score,
     legs,
     metadata,
   };
+}
+
+function numberOr(value: unknown, other: number): number {
+  return typeof value === 'number' ? value : other;
 }
 
 const RRF_CONSTANT = 60;

@@ -1,7 +1,7 @@
 // Holds what a language model wrote against the sources, sentence by sentence. A model's own [1] proves nothing: a
 // sentence counts as supported if a sentence of a source, or two that follow each other, says most of its words and
 // every number and name in it. That is wording, not meaning: it misses free paraphrases, and it cannot see a "not".
-import { type Citation, cite, type Sentence } from './citation.ts';
+import { type Citation, cite, type Sentence, stretch } from './citation.ts';
 import { NOT_FOUND } from './prompt.ts';
 import type { Source } from './retrieve.ts';
 import { sentences, trimmed } from './sentences.ts';
@@ -62,7 +62,7 @@ function capitalised(text: string): Set<string> {
 }
 
 function joined(sources: readonly Source[], first: Sentence, next: Sentence): Sentence {
-  const text = sources[first.source]!.text.slice(first.start, next.end);
+  const text = stretch(sources[first.source]!).slice(first.start, next.end);
   return { ...first, end: next.end, text, terms: new Set([...first.terms, ...next.terms]) };
 }
 

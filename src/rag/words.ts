@@ -78,3 +78,8 @@ const STOP_TERMS = new Set(
     .split(/\s+/)
     .map(termOf),
 );
+
+/** The beginning of a text that is too long, without half a character at its end. */
+export function shortened(text: string, length: number): string {
+  return text.length <= length ? text : text.slice(0, length).replace(/[\ud800-\udbff]$/, '');
+}

@@ -1,7 +1,7 @@
 // The manifest: which values make up the database. It is written twice in one transaction, so that a damaged value costs
 // nothing; what a generation no longer needs is deleted only by the generation after it.
 import { PiramidError } from '../errors.ts';
-import type { EmbedderOptions, Metric, Quantization } from '../types.ts';
+import type { EmbedderOptions, Language, Metric, Quantization } from '../types.ts';
 import type { Answered } from './answered.ts';
 import type { Backend, Put } from './backend.ts';
 import { type Damage, ifCorrupt, readTwice } from './damage.ts';
@@ -20,6 +20,10 @@ export interface CollectionConfig {
   embedder: { fingerprint: string; options: EmbedderOptions | null } | null;
   /** Absent: 'none'. */
   quantization?: Quantization;
+  /** As told when it was created. Absent: none was. */
+  language?: Language;
+  /** How texts become terms (`text/analyzer`), which the store does not look into. Absent: 0, as up to format 4. */
+  analysis?: number;
 }
 
 /** One stored value that holds rows. */

@@ -4,11 +4,15 @@ import type { Bitset } from '../structures/bitset.ts';
 import type { RecordId } from '../types.ts';
 import { type ChunkValue, encodeChunks, type RowBatch } from './batch.ts';
 import { decodeIds, decodeText, type Kind } from './format.ts';
-import type { ChunkRef, Segment, StoredCollection } from './manifest.ts';
+import type { ChunkRef, CollectionConfig, Segment, StoredCollection } from './manifest.ts';
 import { type DurableRows, noVectors, placeholderIds, type RowReader, shiftOf } from './reader.ts';
 
-/** Makes a postings block of the texts of rows `firstRow`, `firstRow + 1`, ...; null where no row has any. */
-export type BuildPostings = (texts: readonly (string | null)[], firstRow: number) => Uint8Array | null;
+/** Makes a postings block of the texts of rows `firstRow`, `firstRow + 1`, ... of such a collection; null where no row has any. */
+export type BuildPostings = (
+  texts: readonly (string | null)[],
+  firstRow: number,
+  config: CollectionConfig,
+) => Uint8Array | null;
 
 export interface Repaired {
   segments: Segment[];
@@ -80,7 +84,7 @@ async function replace(
         for (let row = 0; row < chunk.rowCount; row++)
           texts[chunk.firstRow - firstRow + row] = decodeText(payload, chunk.rowCount, row);
       }
-      const postings = buildPostings(texts, firstRow);
+      const postings = buildPostings(texts, firstRow, stored.config);
       return postings && { ...empty, postings };
     }
     default:

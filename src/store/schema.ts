@@ -4,9 +4,9 @@
 export const INDEXEDDB_VERSION = 1;
 
 /** Format that this release writes. A reader refuses a database whose `reader` is above its own version. */
-export const FORMAT_VERSION = 4;
-/** Oldest format version whose release may open what this one writes: those before fence each other in another way. */
-export const FORMAT_READER = 4;
+export const FORMAT_VERSION = 5;
+/** Oldest format version whose release may open what this one writes: those before would look for other words than postings hold. */
+export const FORMAT_READER = 5;
 /** Oldest format version whose reader understands each value, alone or in a file. */
 export const VALUE_READER = 2;
 
@@ -55,6 +55,8 @@ export const LOG_ENTRIES_MAX = 2000;
 export const COMPACTION_SHARE = 0.25;
 /** Source bytes of one slice of compaction: what is in memory at a time, and how long writes wait. */
 export const COMPACTION_SLICE_BYTES = 4 << 20;
+/** Text bytes of which postings are made in one slice of reindexing: some 30 ms. */
+export const REINDEXING_SLICE_BYTES = 256 << 10;
 /** Most source bytes of neighbours that become one segment. */
 export const COMPACTION_GROUP_BYTES_MAX = 64 << 20;
 /** Segments below this are merged with their neighbours, once there are this many: each costs opening a few reads. */

@@ -17,8 +17,9 @@ import { foldRows } from './folding.ts';
 import { Import } from './import.ts';
 import { Journal } from './journal.ts';
 import type { CollectionConfig, Manifest, StoredCollection } from './manifest.ts';
-import { type LoadedRows, RowReader, type StoredMetadata } from './reader.ts';
+import { type LoadedRows, RowReader, type StoredMetadata, type StoredPostings } from './reader.ts';
 import { hasStaleCodes, Recoding, type StoredCoder } from './recoding.ts';
+import { Reindexing } from './reindexing.ts';
 import { type BuildPostings, repairSegments, staleRows } from './repair.ts';
 import { replayLog } from './replay.ts';
 import { PAYLOAD_CACHE_BYTES_MAX, SEGMENT_BYTES_MIN } from './schema.ts';
@@ -181,10 +182,11 @@ export class Store {
     onDurable();
   }
 
-  /** Makes the deletion of rows durable. */
-  async delete(collection: number, deleted: readonly number[]): Promise<void> {
+  /** Makes the deletion of rows durable. `onDurable` is called in one go with it. */
+  async delete(collection: number, deleted: readonly number[], onDurable: () => void = () => {}): Promise<void> {
     await this.journal.append(collection, null, deleted);
     this.rows(collection).markDeleted(deleted);
+    onDurable();
   }
 
   /** Whether the log is long enough for `fold`. */
@@ -217,6 +219,40 @@ export class Store {
     this.rows(compaction.collection); // it may have been deleted meanwhile
     await this.flipFolded(this.journal.next(compaction.staged), compaction, onDurable);
     compaction.abandon(); // what it wrote is nobody's garbage now
+  }
+
+  /** What makes the collection's postings again by another analysis; carry out its slices, then give it to `finishReindexing`. */
+  planReindexing(collection: number, analysis: number, build: BuildPostings): Reindexing {
+    const { stored } = this.rows(collection);
+    return new Reindexing(this.journal, this.reader, stored, analysis, build, this.mergePostings);
+  }
+
+  /** Makes the postings of all segments of now. */
+  async *reindex(reindexing: Reindexing): AsyncGenerator<void> {
+    const { stored, deleted } = this.rows(reindexing.collection);
+    for (const segment of stored.segments) {
+      yield* reindexing.make(segment, deleted);
+      yield;
+    }
+  }
+
+  /** Makes the postings of what was written meanwhile, and puts all in place. `onDurable` gets the new blocks, in one go with the change. */
+  async finishReindexing(
+    reindexing: Reindexing,
+    onDurable: (blocks: readonly StoredPostings[]) => void,
+  ): Promise<void> {
+    const rows = this.rows(reindexing.collection);
+    if (rows.logged.length > 0) await this.fold();
+    for await (const _ of this.reindex(reindexing));
+    const { segments } = rows.stored;
+    const stored = reindexing.apply(rows.stored);
+    const next = this.journal.next(reindexing.staged);
+    next.garbage.chunks.push(...reindexing.garbage(segments));
+    replaceCollection(next, stored);
+    await this.journal.flip(next, [], [], null);
+    rows.stored = stored;
+    reindexing.abandon(); // what it wrote is nobody's garbage now
+    onDurable(reindexing.blocks(segments));
   }
 
   /** Whether rows in its segments have other codes than a collection of its size is to have. */

@@ -14,7 +14,7 @@
 //   24   u32         termCount
 //   28   u32         dictionaryBytes
 //   32   u32         postingsBytes
-//   36   u32         0
+//   36   u32         analysis: how its terms were made (`text/analyzer`); 0 up to format 4
 //   40   u32 * rowCount                   length of each row's text in terms, 0 where there is none
 //   ..   (u32, u32) * ceil(termCount/16)  of every 16th term: offset of its entry in the dictionary, of its postings
 //   ..   dictionaryBytes                  one entry per term, ascending by UTF-8 bytes:
@@ -38,6 +38,7 @@ export const RESTART_INTERVAL = 16;
 export class PostingsWriter {
   readonly #firstRow: number;
   readonly #lengths: Uint32Array;
+  readonly #analysis: number;
   readonly #dictionary = new ByteWriter();
   readonly #postings = new ByteWriter();
   /** Pairs of offsets, see above. */
@@ -49,9 +50,10 @@ export class PostingsWriter {
   #nextRow = 0;
 
   /** `lengths[i]`: terms in the text of row `firstRow + i`. */
-  constructor(firstRow: number, lengths: Uint32Array) {
+  constructor(firstRow: number, lengths: Uint32Array, analysis: number) {
     this.#firstRow = firstRow;
     this.#lengths = lengths;
+    this.#analysis = analysis;
   }
 
   /** A row with the current term, `row` counted from the block's first; rows ascend. */
@@ -102,6 +104,7 @@ export class PostingsWriter {
       this.#termCount,
       this.#dictionary.length,
       this.#postings.length,
+      this.#analysis,
     ].forEach((value, i) => {
       view.setUint32(i * 4, value, true);
     });

@@ -2,8 +2,8 @@
 // a database rebuilds nothing. Building, reading and merging them; `postings-writer.ts` draws the bytes.
 import { PiramidError } from '../errors.ts';
 import type { Renumbering } from '../structures/renumbering.ts';
+import type { AnalysisId, Analyzer } from './analyzer.ts';
 import { HEADER_BYTES, MAGIC, PostingsWriter, RESTART_INTERVAL, VERSION } from './postings-writer.ts';
-import { tokenize } from './tokenize.ts';
 
 /** Where one term's postings are. */
 export interface TermPostings {
@@ -14,8 +14,12 @@ export interface TermPostings {
   end: number;
 }
 
-/** The postings of rows `firstRow`, `firstRow + 1`, ...; `undefined` and texts without a word have none. */
-export function buildPostings(texts: readonly (string | undefined)[], firstRow: number): Uint8Array<ArrayBuffer> {
+/** The postings of rows `firstRow`, `firstRow + 1`, ...; rows without a text, and texts without a word, have none. */
+export function buildPostings(
+  texts: readonly (string | null)[],
+  firstRow: number,
+  analyzer: Analyzer,
+): Uint8Array<ArrayBuffer> {
   const lengths = new Uint32Array(texts.length);
   const idOf = new Map<string, number>();
   const terms: string[] = [];
@@ -25,7 +29,7 @@ export function buildPostings(texts: readonly (string | undefined)[], firstRow: 
   // One entry per text and different term, in order of rows.
   const entries = new Entries();
   for (let row = 0; row < texts.length; row++) {
-    const words = tokenize(texts[row] ?? '');
+    const words = analyzer.tokenize(texts[row] ?? '');
     lengths[row] = words.length;
     const present: number[] = [];
     for (const word of words) {
@@ -48,7 +52,7 @@ export function buildPostings(texts: readonly (string | undefined)[], firstRow: 
 
   const order = terms.map((_, id) => id).sort((a, b) => compareCodePoints(terms[a]!, terms[b]!));
   const sorted = entries.byTerm(rowCounts);
-  const writer = new PostingsWriter(firstRow, lengths);
+  const writer = new PostingsWriter(firstRow, lengths, analyzer.id);
   const encoder = new TextEncoder();
   for (const id of order) {
     const end = sorted.ends[id]!;
@@ -73,7 +77,7 @@ export function mergePostings(list: readonly Postings[], renumbering?: Renumberi
       if (!dropped?.has(row)) lengths[renumbered(row) - firstRow] = block.lengths[row - block.firstRow]!;
     }
   }
-  const writer = new PostingsWriter(firstRow, lengths);
+  const writer = new PostingsWriter(firstRow, lengths, list[0]?.analysis ?? 0);
   const cursors = list.map((block) => new TermCursor(block)).filter((cursor) => cursor.next());
   while (cursors.length > 0) {
     let term = cursors[0]!.term;
@@ -103,6 +107,8 @@ export class Postings {
   /** Terms in all texts, repetitions included. */
   readonly length: number;
   readonly termCount: number;
+  /** By which analysis its terms were made. */
+  readonly analysis: AnalysisId;
   /** Terms in the text of each row. Shape: (rowCount). */
   readonly lengths: Uint32Array;
   /** Offset in `bytes` of the dictionary, and of the postings behind it. */
@@ -122,6 +128,7 @@ export class Postings {
     this.textCount = field(4);
     this.length = field(5);
     this.termCount = field(6);
+    this.analysis = field(9);
     this.#view = view;
     this.#restartsStart = HEADER_BYTES + this.rowCount * 4;
     this.dictionaryStart = this.#restartsStart + Math.ceil(this.termCount / RESTART_INTERVAL) * 8;

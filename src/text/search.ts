@@ -1,10 +1,8 @@
-// Which rows say these words: BM25 (Robertson and Zaragoza 2009) over postings blocks. Collection statistics count all
-// blocks and each score is a float64 sum in the order of the query's words, so the answer does not depend on how rows
-// are cut into blocks.
+// Which rows say these words: BM25 (Robertson and Zaragoza 2009) over postings blocks, with the statistics of the live records.
 import type { Bitset } from '../structures/bitset.ts';
 import { TopK } from '../structures/top-k.ts';
-import type { Postings, TermPostings } from './postings.ts';
-import { tokenize } from './tokenize.ts';
+import { forEachPosting, type TermPostings } from './postings.ts';
+import type { CountedBlock } from './word-index.ts';
 
 /** How soon more of the same word stops to matter. */
 export const K1 = 1.2;
@@ -19,6 +17,18 @@ export interface WordHits {
   scores: Float32Array<ArrayBuffer>;
 }
 
+/** What counts for a score. */
+interface Scope {
+  k: number;
+  /** Rows that may be answered; null for all. It leaves deleted rows out. */
+  mask: Bitset | null;
+  /** Rows that count in no statistics. */
+  deleted: Bitset;
+  /** Live rows with a term, and the terms in their texts. */
+  texts: number;
+  length: number;
+}
+
 /** A word of the query, in every block. */
 interface SoughtTerm {
   /** idf times how often the query has it. */
@@ -28,19 +38,15 @@ interface SoughtTerm {
 }
 
 /**
- * The `k` best rows that hold a word of `query`, among `mask` (rows that it cannot hold are left out). Deleted rows count
- * in the statistics until their blocks are merged, as in Lucene.
+ * The `k` best rows that hold one of a query's `terms`. Scores are those of a collection that holds the live records alone, to the bit,
+ * however rows are cut into blocks: counts and lengths are integers, and each score is a float64 sum in the order of the query's words.
  */
-export function searchWords(
-  blocks: readonly Postings[],
-  query: string,
-  { k, mask }: { k: number; mask?: Bitset | undefined },
-): WordHits {
-  const sought = look(blocks, query);
+export function searchWords(blocks: readonly CountedBlock[], terms: readonly string[], scope: Scope): WordHits {
+  const { k, mask, texts, length } = scope;
+  const sought = look(blocks, terms, scope);
   const best = new TopK(k);
-  const texts = blocks.reduce((sum, block) => sum + block.textCount, 0);
-  const averageLength = blocks.reduce((sum, block) => sum + block.length, 0) / texts;
-  for (const [i, block] of blocks.entries()) {
+  const averageLength = length / texts;
+  for (const [i, { postings: block }] of blocks.entries()) {
     const found = sought.filter(({ postings }) => postings[i]);
     if (found.length === 0) continue;
     const scores = new Float64Array(block.rowCount);
@@ -56,20 +62,34 @@ export function searchWords(
   return best.take();
 }
 
-function look(blocks: readonly Postings[], query: string): SoughtTerm[] {
-  const texts = blocks.reduce((sum, block) => sum + block.textCount, 0);
+function look(blocks: readonly CountedBlock[], terms: readonly string[], { deleted, texts }: Scope): SoughtTerm[] {
   const repeats = new Map<string, number>();
-  for (const term of tokenize(query)) {
+  for (const term of terms) {
     if (repeats.has(term) || repeats.size < QUERY_TERMS_MAX) repeats.set(term, (repeats.get(term) ?? 0) + 1);
   }
   const encoder = new TextEncoder();
   return Array.from(repeats, ([term, repeat]) => {
     const bytes = encoder.encode(term);
-    const postings = blocks.map((block) => block.find(bytes));
-    const rowCount = postings.reduce((sum, found) => sum + (found?.rowCount ?? 0), 0);
+    const postings = blocks.map((block) => block.postings.find(bytes));
+    let rowCount = 0;
+    for (const [i, found] of postings.entries()) if (found) rowCount += liveRows(blocks[i]!, found, deleted);
     // Lucene's: never negative, however common the word.
     return { weight: repeat * Math.log(1 + (texts - rowCount + 0.5) / (rowCount + 0.5)), postings };
   });
+}
+
+/** Live rows that hold a term. Where rows of the block are deleted its postings are read for that: at most once more than for the scores. */
+function liveRows(
+  { postings, deadTexts }: CountedBlock,
+  { rowCount, start, end }: TermPostings,
+  deleted: Bitset,
+): number {
+  if (deadTexts === 0) return rowCount;
+  let live = 0;
+  forEachPosting(postings.bytes, start, end, (row) => {
+    if (!deleted.has(postings.firstRow + row)) live++;
+  });
+  return live;
 }
 
 /** Adds one word's part to the scores of the rows that hold it. `lengths` and `scores`: (rowCount of the block). */

@@ -1,100 +1,199 @@
-// Text to terms: what two words must have in common to be the same word to a search. The same function reads documents
-// and queries, and its answer is stored in postings: a change here is a change of the file format.
+// Text to terms: what two words must have in common to be the same word to a search. The same rules read documents and queries, and
+// what they give is stored in postings: a change here is a new version of the analysis (`text/analyzer`).
 //
-// A word is a run of letters, digits and marks. It is lowercased, its diacritics are folded, and if it is then plain
-// ASCII, English stemming (Porter2) takes its ending off. Scripts that write without spaces are cut into characters
-// and pairs of characters, because dictionaries for them (Intl.Segmenter) differ from browser to browser. There are no
-// stop words: BM25 gives a word that is everywhere next to no weight, and "to be or not to be" can still be found.
-import { stem } from 'porter2';
+// A word is a run of letters, digits and marks. It is lowercased, its diacritics are folded, and a stemmer takes its ending off. What
+// people write in two ways is given as it stands and in its parts: "e-mail" is also "email", "getUserName" also "user" and "name",
+// "Größe" also "groesse". Scripts that write without spaces are cut into characters and pairs of characters, because dictionaries
+// for them (Intl.Segmenter) differ from browser to browser.
+import { fold, isAscii, normalize, normalizeWithOrigin } from './normalize.ts';
 
-// porter2: Snowball's English algorithm alone in 1.7 kB gzip; it gave the same stem as snowball-stemmers (38 kB, all
-// languages in one file) for each of the 23 705 different words of the State of the Union addresses, 12 times as fast.
+/** Takes the ending off a word, which is lowercase and has its diacritics. They are folded afterwards. */
+export type Stem = (word: string) => string;
 
-/** Words seen lately and their terms. Natural text repeats itself: about 98 % of words are found here. */
-const CACHE = new Map<string, readonly string[]>();
+/** A term, and the stretch of the word that it stands for. */
+export interface Part {
+  start: number;
+  end: number;
+  term: string;
+  /** A character of a longer run without spaces: that it occurs elsewhere says nothing. */
+  isFragment?: true;
+  /** A word that says nothing of what a question is about. */
+  isStop?: boolean;
+}
+
+/** Of the words seen lately. */
 const CACHE_LENGTH_MAX = 50_000;
 /** Longer words are not kept: from 13 characters on, V8's substring would keep its whole text in memory. */
 const CACHED_WORD_LENGTH_MAX = 12;
-/** Longer words are cut, in UTF-16 units: base64 and the like is found by its beginning. */
+/** Longer terms are cut, in UTF-16 units: base64 and the like is found by its beginning. */
 const TERM_LENGTH_MAX = 64;
+/** A word of more parts than this is no compound. */
+const JOINED_PARTS_MAX = 3;
+const HUMPS_MAX = 8;
 
-const APOSTROPHE = "'\u2019\u02bc\uff07";
+const APOSTROPHE = "'\u2019\u02bc";
+const HYPHEN = '-\u2010\u2011';
 // Soft hyphens and joiners stand inside of words.
-const INSIDE = '[\\p{L}\\p{N}\\p{M}\\u00ad\\u200c\\u200d]';
-/** Numbers with their points and commas, or words with their apostrophes. */
-const WORD = new RegExp(`\\p{Nd}+(?:[.,]\\p{Nd}+)+|[\\p{L}\\p{N}]${INSIDE}*(?:[${APOSTROPHE}]${INSIDE}+)*`, 'gu');
+export const INSIDE = '[\\p{L}\\p{N}\\p{M}\\u00ad\\u200c\\u200d]';
+const NUMBER = '[vV]?\\d+(?:[.,]\\d+)+';
+const PLAIN = `[\\p{L}\\p{N}]${INSIDE}*(?:[${APOSTROPHE}]${INSIDE}+)*`;
+const PIECE = `(?:${NUMBER}|${PLAIN})`;
+/** "U.S.", "e.g.". */
+const ACRONYM = `\\p{L}(?:\\.\\p{L})+\\.?(?!${INSIDE})`;
+/** "C++", "C#"; not "1+2", "#1". */
+const SUFFIX = `(?:(?<=\\p{L})(?:\\+{1,2}|#)(?!${INSIDE}|[+#]))?`;
+const PICTURE = '(?![\\u00a9\\u00ae\\u2122])\\p{Extended_Pictographic}[\\ufe0f\\u{1f3fb}-\\u{1f3ff}]*';
+const EMOJI = `\\p{RI}{2}|${PICTURE}(?:\\u200d${PICTURE})*`;
+const WORD = new RegExp(`${ACRONYM}|${PIECE}(?:[${HYPHEN}]${PIECE})*${SUFFIX}|${EMOJI}`, 'gu');
 
 /** One letter of a script that writes without spaces (or, Korean, glues particles to its words), with its marks. */
 const GRAM =
   '[\\p{scx=Han}\\p{scx=Hiragana}\\p{scx=Katakana}\\p{scx=Hangul}\\p{scx=Thai}\\p{scx=Lao}\\p{scx=Khmer}\\p{scx=Myanmar}]';
-const GRAMS_OR_OTHERS = new RegExp(
+export const GRAMS_OR_OTHERS = new RegExp(
   `((?:(?=[\\p{L}\\p{N}])${GRAM}[\\p{M}\\uff9e\\uff9f]*)+)|(?:(?!(?=[\\p{L}\\p{N}])${GRAM}).)+`,
   'gsu',
 );
-const ONE_GRAM = /.[\p{M}\uff9e\uff9f]*/gsu;
+export const ONE_GRAM = /.[\p{M}\uff9e\uff9f]*/gsu;
 /** Below this no letter is of those scripts (Thai is the first). */
 const FIRST_GRAM = 0x0e00;
 
-/** The terms of `text`, in order, repeated as often as they occur. */
-export function tokenize(text: string): string[] {
-  const terms: string[] = [];
-  for (const word of text.match(WORD) ?? []) {
-    for (const term of termsOf(word)) terms.push(term);
+const PIECES = new RegExp(PIECE, 'gu');
+const IS_NUMBER = new RegExp(`^${NUMBER}$`);
+const IS_ACRONYM = /^\p{L}(?:\.\p{L})+\.?$/u;
+const IS_EMOJI = new RegExp(`^(?:${EMOJI})$`, 'u');
+/** Where an identifier's words begin: "get|User|Name", "XML|Http"; not in "URLs". */
+const HUMP = /(?<=[\p{Ll}\p{N}])(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll}{2})/u;
+const CONTRACTION = /^(.+)'(?:s|d|m|re|ve|ll)$/;
+const THOUSANDS = /^\d{1,3}(?:,\d{3})+(?:\.\d+)?$/;
+/** How letters are written where the keyboard has none, which is not how they are without their mark. */
+const SPELT_OUT: { [letter: string]: string } = { ä: 'ae', ö: 'oe', ü: 'ue', ø: 'oe', å: 'aa' };
+
+export class Tokenizer {
+  readonly #stem: Stem;
+  readonly #stopWords: ReadonlySet<string>;
+  /** Words seen lately and their parts. Natural text repeats itself: about 98 % of words are found here. */
+  readonly #cache = new Map<string, readonly Part[]>();
+
+  constructor(stem: Stem, stopWords: ReadonlySet<string>) {
+    this.#stem = stem;
+    this.#stopWords = stopWords;
   }
-  return terms;
-}
 
-/** A stretch of `text` that stands for its terms: a word, or in scripts without spaces a character or a pair. */
-export interface Token {
-  /** UTF-16 offsets. */
-  start: number;
-  end: number;
-  terms: readonly string[];
-}
+  /** The terms of `text`, in order, repeated as often as they occur. */
+  tokenize(text: string): string[] {
+    const terms: string[] = [];
+    for (const word of normalize(text).match(WORD) ?? []) for (const { term } of this.#parts(word)) terms.push(term);
+    return terms;
+  }
 
-/**
- * Where the terms of `text` come from. Of a run of characters without spaces only the pairs are given (unless it is a
- * single one): that a character of a pair occurs elsewhere says nothing.
- */
-export function* locate(text: string): Generator<Token> {
-  for (const { 0: word, index: start } of text.matchAll(WORD)) {
-    if (!hasGrams(word)) {
-      yield { start, end: start + word.length, terms: termsOf(word) };
-      continue;
+  /** What a query asks for: its words without stop words, unless it has nothing else. "IT" among other words is none. */
+  queryParts(query: string): readonly Part[] {
+    const text = normalize(query);
+    const hasSmallLetters = /\p{Ll}/u.test(text);
+    const all: Part[] = [];
+    const telling: Part[] = [];
+    for (const { 0: word } of text.matchAll(WORD)) {
+      const isShouted = hasSmallLetters && /^\p{Lu}{2,}$/u.test(word);
+      for (const part of this.#parts(word)) {
+        all.push(part);
+        if (!part.isStop || isShouted) telling.push(part);
+      }
     }
-    for (const { 0: run, 1: grams, index } of word.matchAll(GRAMS_OR_OTHERS)) {
-      const runStart = start + index;
-      if (grams === undefined) yield { start: runStart, end: runStart + run.length, terms: termsOf(run) };
-      else yield* locatePairs(run, runStart);
+    return telling.length > 0 ? telling : all;
+  }
+
+  /** Where in `text` its terms come from, in UTF-16 offsets. Fragments are left out. */
+  *locate(text: string): Generator<Part> {
+    const { normalized, origin } = normalizeWithOrigin(text);
+    for (const { 0: word, index } of normalized.matchAll(WORD))
+      for (const { start, end, term, isFragment } of this.#parts(word))
+        if (!isFragment) yield { start: origin(index + start), end: origin(index + end), term };
+  }
+
+  #parts(word: string): readonly Part[] {
+    const known = this.#cache.get(word);
+    if (known) return known;
+    if (hasGrams(word)) return this.#cutGrams(word); // not cached: a whole sentence can be one such word
+    const parts = this.#cut(word);
+    if (word.length <= CACHED_WORD_LENGTH_MAX) {
+      // Emptied as a whole: keeping track of use would cost every lookup more than the rare refill.
+      if (this.#cache.size >= CACHE_LENGTH_MAX) this.#cache.clear();
+      this.#cache.set(word, parts);
     }
+    return parts;
+  }
+
+  #cut(word: string): Part[] {
+    const end = word.length;
+    if (IS_EMOJI.test(word)) return [{ start: 0, end, term: fold(word).replace(/[\u{1f3fb}-\u{1f3ff}]/gu, '') }];
+    if (IS_ACRONYM.test(word)) return this.#terms(word, 0, word.replaceAll('.', ''));
+    const parts: Part[] = [];
+    const pieces = [...word.matchAll(PIECES)];
+    if (pieces.length > 1 && pieces.length <= JOINED_PARTS_MAX && /\p{L}/u.test(word))
+      for (const { term } of this.#terms(word, 0, pieces.join(''))) parts.push({ start: 0, end, term });
+    for (const { 0: piece, index } of pieces) {
+      const suffix = index + piece.length < end ? /^[+#]*/.exec(word.slice(index + piece.length))![0] : '';
+      if (suffix) {
+        parts.push({ start: index, end: index + piece.length + suffix.length, term: fold(piece) + suffix });
+        if (piece.length <= 2) continue;
+      }
+      const humps = piece.split(HUMP);
+      parts.push(...this.#terms(piece, index));
+      if (humps.length === 1 || humps.length > HUMPS_MAX) continue;
+      let at = index;
+      for (const hump of humps) {
+        parts.push(...this.#terms(hump, at));
+        at += hump.length;
+      }
+    }
+    return parts;
+  }
+
+  /** The terms of a word without hyphens that stands at `start`; `spelling`: what it is read as. */
+  #terms(word: string, start: number, spelling = word): Part[] {
+    const end = start + word.length;
+    const terms = new Set<string>();
+    let isStop = true;
+    for (const base of IS_NUMBER.test(spelling) ? numbersIn(spelling) : basesOf(spelling)) {
+      const lower = base.toLowerCase();
+      isStop &&= this.#stopWords.has(lower);
+      const speltOut = lower.replace(/[äöüøå]/g, (letter) => SPELT_OUT[letter]!);
+      // A few ligatures are several words.
+      for (const way of new Set([lower, speltOut]))
+        for (const term of fold(this.#stem(way)).split(' ')) if (term !== '') terms.add(shortened(term));
+    }
+    return Array.from(terms, (term) => ({ start, end, term, isStop }));
+  }
+
+  /** Of a run of characters without spaces, each one and each pair. */
+  #cutGrams(word: string): Part[] {
+    const parts: Part[] = [];
+    for (const { 0: run, 1: runOfGrams, index } of word.matchAll(GRAMS_OR_OTHERS)) {
+      if (runOfGrams === undefined) {
+        for (const { 0: other, index: at } of run.matchAll(WORD))
+          for (const part of this.#parts(other))
+            parts.push({ ...part, start: part.start + index + at, end: part.end + index + at });
+        continue;
+      }
+      let start = index;
+      let before = '';
+      for (const gram of run.match(ONE_GRAM)!) {
+        const end = start + gram.length;
+        parts.push({ start, end, term: fold(gram), ...(run !== gram && { isFragment: true }) });
+        if (before) parts.push({ start: start - before.length, end, term: fold(before + gram) });
+        start = end;
+        before = gram;
+      }
+    }
+    return parts;
   }
 }
 
-function* locatePairs(run: string, runStart: number): Generator<Token> {
-  const grams = run.match(ONE_GRAM)!;
-  if (grams.length === 1) yield { start: runStart, end: runStart + run.length, terms: [fold(run)] };
-  let start = runStart;
-  for (let i = 1; i < grams.length; i++) {
-    const pair = grams[i - 1]! + grams[i]!;
-    yield { start, end: start + pair.length, terms: [fold(pair)] };
-    start += grams[i - 1]!.length;
-  }
+export function shortened(term: string): string {
+  return term.length <= TERM_LENGTH_MAX ? term : term.slice(0, TERM_LENGTH_MAX).replace(/[\ud800-\udbff]$/, '');
 }
 
-function termsOf(word: string): readonly string[] {
-  const known = CACHE.get(word);
-  if (known) return known;
-  if (hasGrams(word)) return termsOfGrams(word); // not cached: a whole sentence can be one such word
-  const terms = [...partsOf(fold(word))].map(stemmed);
-  if (word.length <= CACHED_WORD_LENGTH_MAX) {
-    // Emptied as a whole: keeping track of use would cost every lookup more than the rare refill.
-    if (CACHE.size >= CACHE_LENGTH_MAX) CACHE.clear();
-    CACHE.set(word, terms);
-  }
-  return terms;
-}
-
-function hasGrams(word: string): boolean {
+export function hasGrams(word: string): boolean {
   for (let i = 0; i < word.length; i++) {
     if (word.charCodeAt(i) >= FIRST_GRAM) {
       for (const { 1: grams } of word.matchAll(GRAMS_OR_OTHERS)) if (grams !== undefined) return true;
@@ -104,66 +203,18 @@ function hasGrams(word: string): boolean {
   return false;
 }
 
-function termsOfGrams(word: string): string[] {
-  const terms: string[] = [];
-  for (const { 0: run, 1: runOfGrams } of word.matchAll(GRAMS_OR_OTHERS)) {
-    if (runOfGrams === undefined) terms.push(...termsOf(run));
-    else {
-      const grams = run.match(ONE_GRAM)!;
-      for (let i = 0; i < grams.length; i++) {
-        terms.push(fold(grams[i]!));
-        if (i > 0) terms.push(fold(grams[i - 1]! + grams[i]!));
-      }
-    }
-  }
-  return terms;
+/** "1,000.5" is "1000.5", "1,2" is "1" and "2", "v1.2.3" is "1.2.3". */
+function numbersIn(number: string): string[] {
+  if (THOUSANDS.test(number)) return [number.replaceAll(',', '')];
+  return number.replace(/^[vV]/, '').split(',');
 }
 
-/** Marks that readers leave out when they type: Latin, Greek and Cyrillic accents, Hebrew and Arabic vowel signs. */
-const MARKS = /[\u0300-\u036f\u0591-\u05c7\u0640\u064b-\u065f\u0670\u00ad\u200b-\u200d]/g;
-/** Letters that are variants of others without Unicode saying so, as in Lucene's ASCII folding. */
-const VARIANTS: { [letter: string]: string } = {
-  ß: 'ss',
-  æ: 'ae',
-  œ: 'oe',
-  ø: 'o',
-  ł: 'l',
-  đ: 'd',
-  ð: 'd',
-  þ: 'th',
-  ı: 'i',
-  ς: 'σ',
-};
-const VARIANT = /[ßæœøłđðþıς]/g;
-const ASCII = /^[\0-\x7f]*$/;
-
-/** Lowercase, without diacritics, in compatibility form (full-width letters and ligatures become plain ones). */
-function fold(word: string): string {
-  if (ASCII.test(word)) return word.toLowerCase();
-  return word
-    .normalize('NFKD')
-    .toLowerCase()
-    .replace(MARKS, '')
-    .replace(VARIANT, (letter) => VARIANTS[letter]!)
-    .replace(/[\u2019\u02bc\uff07]/g, "'")
-    .normalize('NFC');
-}
-
-const CONTRACTION = /^(.+)'(?:s|d|m|re|ve|ll)$/;
-const THOUSANDS = /^\p{Nd}{1,3}(?:,\p{Nd}{3})+(?:\.\p{Nd}+)?$/u;
-
-/** "whale's" is "whale", "don't" is "dont", "l'amour" is "l" and "amour"; "1,000.5" is "1000.5", "1,2" is "1" and "2". */
-function* partsOf(word: string): Generator<string> {
-  let base = word;
-  if (word.includes("'")) {
-    base = CONTRACTION.exec(word)?.[1] ?? word;
-    if (base.endsWith("n't")) base = base.replace("'", '');
-  } else if (word.includes(',') && THOUSANDS.test(word)) base = word.replaceAll(',', '');
-  for (const part of base.split(/[^\p{L}\p{N}\p{M}.]+/u)) if (part !== '') yield part;
-}
-
-function stemmed(word: string): string {
-  const term = /^[a-z]+$/.test(word) ? stem(word) : word;
-  if (term.length <= TERM_LENGTH_MAX) return term;
-  return term.slice(0, TERM_LENGTH_MAX).replace(/[\ud800-\udbff]$/, '');
+/** "whale's" is "whale", "don't" is "dont", "l'amour" is "l", "amour" and "lamour". */
+function basesOf(word: string): string[] {
+  const plain = isAscii(word) ? word : word.replace(/[\u2019\u02bc]/g, "'");
+  if (!plain.includes("'")) return [plain];
+  const base = CONTRACTION.exec(plain.toLowerCase())?.[1] ?? plain;
+  const joined = base.replaceAll("'", '');
+  if (joined === base || /n't$/i.test(base)) return [joined];
+  return [...base.split("'"), joined];
 }

@@ -13,18 +13,19 @@ import { productMetric } from '../kernels/kernel.ts';
 import { type EngineChanges, type EngineRows, type PackedRecords, type Select, VECTOR_NONE } from '../protocol.ts';
 import type { RowBatch } from '../store/batch.ts';
 import type { CollectionConfig, StoredCollection } from '../store/manifest.ts';
+import type { StoredPostings } from '../store/reader.ts';
 import type { Store } from '../store/store.ts';
 import { Bitset } from '../structures/bitset.ts';
 import type { Renumbering } from '../structures/renumbering.ts';
-import { buildPostings, mergePostings, Postings } from '../text/postings.ts';
+import { type AnalysisId, analyzerOf } from '../text/analyzer.ts';
+import { buildPostings, Postings } from '../text/postings.ts';
+import type { WordHits } from '../text/search.ts';
+import { WordIndex } from '../text/word-index.ts';
 import type { CollectionStats, Facet, Precision, RecordId, Target, UpsertOptions, Where } from '../types.ts';
 import { applyChanges } from './changes.ts';
 import { Gate } from './gate.ts';
 import { Payload } from './payload.ts';
 import { defaultScanBudget, explainPrecision, oversampleOf, precisionFor } from './tiers.ts';
-
-/** A block of postings of this many bytes is left as it is on disk, so that opening merges nothing large. */
-const SMALL_BLOCK_BYTES = 256 << 10;
 
 /** Renumberings that a cursor survives. */
 const RENUMBERINGS_MAX = 8;
@@ -43,7 +44,9 @@ export class CollectionState {
   /** Rows that have a vector. Grows by doubling. */
   private withVector = new Bitset(1024);
   private vectorless = 0;
-  private blocks: Postings[] = [];
+  /** How its texts and the words of queries are read. */
+  analysis: AnalysisId;
+  words = new WordIndex();
   private readonly payload: Payload;
   /** How often rows have been renumbered since the collection was created, and the latest of these. */
   private numbering: number;
@@ -56,6 +59,7 @@ export class CollectionState {
     this.devices = devices;
     this.scanBudget = scanBudget;
     this.payload = new Payload(() => store.loadMetadata(stored.id));
+    this.analysis = stored.config.analysis ?? 0;
     this.numbering = store.numbering(stored.id);
     this.index = this.createIndex(store.rowCount(stored.id));
   }
@@ -134,8 +138,13 @@ export class CollectionState {
     return this.ids[row]!;
   }
 
-  postings(): readonly Postings[] {
-    return this.blocks;
+  /** The `k` best rows that hold a word of `query`, among `mask`; null for all live rows. */
+  searchWords(query: string, k: number, mask: Bitset | null): WordHits {
+    return this.words.search(analyzerOf(this.analysis).queryTerms(query), {
+      k,
+      mask,
+      deleted: this.store.deleted(this.stored.id),
+    });
   }
 
   /** Live rows that match; null for "all rows, none is deleted". With a `where`, after `ready`, and in one go with its use. */
@@ -195,18 +204,14 @@ export class CollectionState {
       codes: this.index?.encode(records.vectors!) ?? null,
       metadata: records.metadata ?? none(),
       texts: records.texts ?? none(),
-      postings:
-        records.texts &&
-        buildPostings(
-          records.texts.map((text) => text ?? undefined),
-          firstRow,
-        ),
+      postings: records.texts && buildPostings(records.texts, firstRow, analyzerOf(this.analysis)),
     };
     const { ids, vectors, codes, postings } = batch;
     let isDurable = false;
     const writing = this.store.append(this.stored.id, batch, replaced, () => {
       isDurable = true;
       if (vectors) this.markPresent(firstRow, n, vectors.present);
+      this.words.remove(replaced);
       this.addRows(firstRow, n, ids, postings && Postings.open(postings));
       this.payload.append(batch);
     });
@@ -269,8 +274,10 @@ export class CollectionState {
   async delete(target: Target): Promise<number> {
     const rows = await this.targetRows(target);
     if (rows.length === 0) return 0;
-    await this.store.delete(this.stored.id, rows);
-    for (const row of rows) this.rowOf.delete(this.ids[row]!);
+    await this.store.delete(this.stored.id, rows, () => {
+      this.words.remove(rows);
+      for (const row of rows) this.rowOf.delete(this.ids[row]!);
+    });
     return rows.length;
   }
 
@@ -354,7 +361,7 @@ export class CollectionState {
     this.ids = this.ids.filter((_, row) => !dropped.has(row));
     this.vectorless = this.index ? this.rowCount - this.withVector.count() : 0;
     for (const [id, row] of this.rowOf) this.rowOf.set(id, renumbering.row(row));
-    this.blocks = this.blocks.map((block) => renumbered.get(block) ?? renumberPostings(block, renumbering));
+    this.words.renumber(renumbering, renumbered);
     this.index?.close();
     this.index = index;
     this.payload.drop();
@@ -368,6 +375,14 @@ export class CollectionState {
     if (this.isClosed) throw new PiramidError('CLOSED', 'the collection has been closed');
     this.index?.close();
     this.index = index;
+  }
+
+  /** Takes the postings that reindexing has made, in one go with their durability. */
+  exchangeWords(analysis: AnalysisId, blocks: readonly StoredPostings[]): void {
+    this.analysis = analysis;
+    this.words = new WordIndex();
+    const deleted = this.store.deleted(this.stored.id);
+    for (const { bytes, shift } of blocks) this.words.append(Postings.open(bytes, shift), deleted);
   }
 
   /** What was asked for of some rows. */
@@ -388,7 +403,6 @@ export class CollectionState {
   stats(name: string): CollectionStats {
     const { config, id } = this.stored;
     const { quantization = 'none' } = config;
-    const postings = this.blocks.reduce((sum, block) => sum + block.byteLength, 0);
     return {
       name,
       ...(config.dimension !== null && { dimension: config.dimension }),
@@ -402,7 +416,7 @@ export class CollectionState {
       rows: this.rowCount,
       bytes: {
         gpu: this.index?.bytes.gpu ?? 0,
-        memory: (this.index?.bytes.memory ?? 0) + postings + this.payload.byteLength,
+        memory: (this.index?.bytes.memory ?? 0) + this.words.byteLength + this.payload.byteLength,
         disk: this.store.bytesOnDisk(id),
       },
     };
@@ -428,24 +442,7 @@ export class CollectionState {
     const end = firstRow + rowCount;
     for (const id of ids) this.ids.push(id);
     for (let row = firstRow; row < end; row++) if (!deleted.has(row)) this.rowOf.set(this.ids[row]!, row);
-    if (postings) {
-      this.blocks.push(postings);
-      this.mergeSmallBlocks();
-    }
-  }
-
-  // Blocks are in order of rows, and only neighbours can be merged. One is merged with those behind it unless it is twice as large as they
-  // are together, as in a log-structured merge tree (O'Neil et al. 1996): few are left, and a posting is copied once for each doubling.
-  private mergeSmallBlocks(): void {
-    const { blocks } = this;
-    let start = blocks.length - 1;
-    let bytes = blocks[start]!.byteLength;
-    if (bytes >= SMALL_BLOCK_BYTES) return;
-    while (start > 0 && blocks[start - 1]!.byteLength < Math.min(2 * bytes, SMALL_BLOCK_BYTES))
-      bytes += blocks[--start]!.byteLength;
-    if (start === blocks.length - 1) return;
-    const merged = mergePostings(blocks.slice(start));
-    this.blocks = [...blocks.slice(0, start), Postings.open(merged)];
+    if (postings) this.words.append(postings, deleted);
   }
 
   private async targetRows(target: Target): Promise<number[]> {
@@ -461,15 +458,6 @@ export class CollectionState {
     }
     return [...rows];
   }
-}
-
-/** A block as it is after a renumbering of rows. */
-export function renumberPostings(block: Postings, renumbering: Renumbering): Postings {
-  const { firstRow, rowCount } = block;
-  const isWhole = renumbering.kept(firstRow, firstRow + rowCount) === rowCount;
-  // Its bytes hold the number of its first row alone.
-  if (isWhole) return block.shifted(firstRow - renumbering.row(firstRow));
-  return Postings.open(mergePostings([block], renumbering));
 }
 
 /** What makes the codes of a collection of so many rows, which may not be open; null if it is to have none. */

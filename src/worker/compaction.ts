@@ -6,8 +6,9 @@ import { nextTask } from '../models/turns.ts';
 import type { Store } from '../store/store.ts';
 import type { Bitset } from '../structures/bitset.ts';
 import type { Postings } from '../text/postings.ts';
+import { renumberPostings } from '../text/word-index.ts';
 import type { Compacted, Progress } from '../types.ts';
-import { type CollectionState, renumberPostings } from './collection.ts';
+import type { CollectionState } from './collection.ts';
 import type { Queue } from './queue.ts';
 
 /** How long it works before it lets other messages in, milliseconds. */
@@ -56,7 +57,7 @@ export async function compactCollection(
     const { dropped } = renumbering;
     const copied = await copyRows(state, dropped, index, 0, goOn);
     const postings = new Map<Postings, Postings>();
-    for (const block of state.postings()) {
+    for (const { postings: block } of [...state.words.blocks]) {
       postings.set(block, renumberPostings(block, renumbering));
       await nextTask();
       goOn();

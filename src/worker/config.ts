@@ -6,17 +6,18 @@ import type { EmbedderOptions } from '../types.ts';
 
 /** Throws if what is asked for is not what is stored. What was not asked for is as stored. */
 export function compareConfig({ name, config }: StoredCollection, request: CollectionRequest): void {
-  const compare = (field: 'dimension' | 'metric' | 'quantization') => {
-    const storedAs = field === 'quantization' ? (config[field] ?? 'none') : config[field];
-    if (request[field] !== null && request[field] !== storedAs) {
+  const compare = (field: 'dimension' | 'metric' | 'quantization' | 'language') => {
+    const storedAs = field === 'quantization' ? (config[field] ?? 'none') : (config[field] ?? null);
+    if ((request[field] ?? null) !== null && request[field] !== storedAs) {
       throw new PiramidError(
         'CONFIG_MISMATCH',
-        `collection "${name}" has ${field} ${storedAs}, but was opened with ${request[field]}`,
+        `collection "${name}" has ${field} ${storedAs ?? 'none'}, but was opened with ${request[field]}`,
       );
     }
   };
   compare('metric');
   compare('quantization');
+  compare('language');
   if (request.embedder) {
     const asked = 'model' in request.embedder ? describeEmbedder(request.embedder) : request.embedder.fingerprint;
     const { embedder } = config;

@@ -32,6 +32,7 @@ export function infoOf({ id, name, config }: StoredCollection, store: Store): Co
     ...(config.dimension !== null && { dimension: config.dimension }),
     metric: config.metric,
     ...(quantization !== 'none' && { quantization }),
+    ...(config.language && { language: config.language }),
     ...(config.embedder && { embedder: config.embedder.fingerprint }),
     count: recordCount(store, id),
   };

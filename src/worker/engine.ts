@@ -28,16 +28,19 @@ import type { Encryption, Unlocked } from '../store/encryption.ts';
 import type { FencedBackend } from '../store/fence.ts';
 import type { CollectionConfig, StoredCollection } from '../store/manifest.ts';
 import type { CoderFor, Store } from '../store/store.ts';
-import { buildPostings } from '../text/postings.ts';
+import { analysisOf, ENGLISH } from '../text/analyzer.ts';
 import type { CollectionInfo, CollectionStats, DatabaseStats, Progress } from '../types.ts';
 import { CollectionState, coderFor } from './collection.ts';
 import { compareConfig, mismatch } from './config.ts';
 import { describeDamage, infoOf, recordCount } from './describe.ts';
+import { type ImportAsset, Languages, noAssets } from './languages.ts';
 import { OpenCollections } from './open-collections.ts';
 import { backendOf, openStore } from './open-store.ts';
+import { postingsOf } from './postings.ts';
 import { answerQuery } from './query.ts';
 import { Queue } from './queue.ts';
 import { checkRecall } from './recall.ts';
+import { reindexEmpty } from './reindexing.ts';
 import { defaultScanBudget } from './tiers.ts';
 import { Transfers } from './transfer.ts';
 import { reportUpkeep, Upkeep } from './upkeep.ts';
@@ -80,6 +83,8 @@ export interface Environment {
   originOf?: (call: CallId) => Origin | null;
   /** @default all rows stay in this worker */
   openShard?: OpenShard;
+  /** Imports code that is loaded on demand. @default there is none */
+  importAsset?: ImportAsset;
   /** How many other workers there may be, and how rows lie in them. @default as the processor and the size of rows say */
   shards?: ShardPoolOptions;
   /** What the records are stored in. @default as the options of `open` say */
@@ -95,6 +100,7 @@ export function createEngine(
   {
     originOf = () => null,
     openShard,
+    importAsset = noAssets,
     shards = {},
     openBackend = backendOf,
     areOthersGone = async () => false,
@@ -103,6 +109,7 @@ export function createEngine(
 ): LocalEngine {
   let database: OpenDatabase | null = null;
   const writes = new Queue();
+  const languages = new Languages(importAsset);
   const calls = new Map<CallId, AbortController>();
   const closing = new AbortController();
 
@@ -189,6 +196,8 @@ export function createEngine(
       metric: request.metric ?? 'cosine',
       embedder: null,
       quantization: request.quantization ?? 'none',
+      analysis: request.language ? analysisOf(request.language) : ENGLISH,
+      ...(request.language && { language: request.language }),
     };
     if (request.embedder) {
       const options = 'model' in request.embedder ? request.embedder : null;
@@ -244,11 +253,13 @@ export function createEngine(
       });
       const { store } = stored;
       const models = createModelLoader(options.models);
-      const transfers = new Transfers(store, writes, codersFor);
+      const transfers = new Transfers(store, writes, codersFor, languages);
       const upkeep = new Upkeep(store, writes, closing.signal);
       const collections = new OpenCollections(store, writes, async (stored) => {
+        await languages.ready(stored.config.analysis ?? 0).catch(() => {}); // said where words are asked for
         const state = await CollectionState.load(stored, store, devices, scanBudget);
         upkeep.recodeIfStale(state);
+        upkeep.reindexIfStale(state);
         return state;
       });
       database = { name: options.name, ...stored, collections, devices, onEvent, models, transfers, upkeep };
@@ -313,14 +324,7 @@ export function createEngine(
     repair(call) {
       return write(call, async () => {
         const { store, collections } = opened();
-        const repaired = await store.repair((texts, firstRow) =>
-          texts.every((text) => text === null)
-            ? null
-            : buildPostings(
-                texts.map((text) => text ?? undefined),
-                firstRow,
-              ),
-        );
+        const repaired = await store.repair(postingsOf);
         await collections.reload(); // what is in memory was read from what was damaged
         return repaired.map((damage) => describeDamage(damage, store));
       });
@@ -357,11 +361,11 @@ export function createEngine(
         };
       };
       // A new collection's model may take minutes to arrive.
-      return write(
-        call,
-        open,
-        needsModel ? { prepare: (signal) => opened().models.embedder(embedder, loadOptions(call, signal)) } : {},
-      );
+      const prepare = async (signal: AbortSignal) => {
+        if (needsModel) await opened().models.embedder(embedder, loadOptions(call, signal));
+        if (request.language && !find()) await languages.ready(analysisOf(request.language));
+      };
+      return write(call, open, { prepare });
     },
 
     deleteCollection(name, call) {
@@ -398,7 +402,12 @@ export function createEngine(
 
     upsert(id, records, mode, call) {
       const upsert = async (signal: AbortSignal) => {
-        const collection = await opened().collections.getInTurn(id);
+        const { store, collections, upkeep } = opened();
+        const collection = await collections.getInTurn(id);
+        const { texts = null } = records;
+        if (texts) await languages.ready(collection.analysis);
+        const wanted = texts && (await languages.wantedFor(collection, texts));
+        if (wanted !== null && collection.rowCount === 0) await reindexEmpty(store, collection, wanted);
         const positions = [...(records.sources?.entries() ?? [])]
           .filter(([, source]) => source === VECTOR_FROM_TEXT)
           .map(([i]) => i);
@@ -415,7 +424,8 @@ export function createEngine(
         if (signal.aborted)
           throw new PiramidError('ABORTED', 'the call was cancelled by its signal; nothing was written');
         await collection.upsert(records, mode);
-        opened().upkeep.keepInShape(collection);
+        upkeep.keepInShape(collection);
+        if (wanted !== null && collection.analysis !== wanted) upkeep.reindex(collection, wanted);
       };
       return write(call, upsert, { again: () => {} });
     },
@@ -468,7 +478,8 @@ export function createEngine(
     query(id, queries, call) {
       return cancellable(call, async (signal) => {
         const { collections } = opened();
-        const { stored, index } = await collections.get(id);
+        const { stored, index, analysis } = await collections.get(id);
+        if (queries.some(({ words }) => words !== null)) await languages.ready(analysis);
         const embed = async (text: string) => {
           const embedder = await embedderOf(stored, loadOptions(call, signal));
           return (await embedder.embed([text], { kind: 'query', signal }))[0] ?? null;
@@ -515,19 +526,7 @@ export function createEngine(
 
     runExport(name, wanted, call) {
       return cancellable(call, async (signal) => {
-        const { store, transfers, upkeep, collections } = opened();
-        // The words of deleted records would be missing where the file is read, and with them equal scores.
-        const prepare = async (id: number) => {
-          if (store.deleted(id).count() === 0) return;
-          try {
-            await collections.withRows(id, (collection) => upkeep.compact(collection, { share: 0, signal }));
-          } catch (error) {
-            // Whose disk is full may still take his records elsewhere.
-            const code = error instanceof PiramidError ? error.code : undefined;
-            if (code !== 'QUOTA_EXCEEDED' && code !== 'STORAGE_FULL') throw error;
-          }
-        };
-        return transfers.runExport(name, wanted, prepare, signal);
+        return opened().transfers.runExport(name, wanted, signal);
       });
     },
 

@@ -7,6 +7,7 @@ import {
   checkNumbers,
   DIMENSION_MAX,
   embedderOptions,
+  LANGUAGES,
   METRICS,
   QUANTIZATIONS,
 } from '../checks.ts';
@@ -19,6 +20,7 @@ import type { RowBatch } from '../store/batch.ts';
 import { chainOf, decodeRows, type End, EXCHANGE_VERSION, type Head, invalidFile } from '../store/exchange.ts';
 import { decodeBlock, decodeJson, KINDS } from '../store/format.ts';
 import type { CollectionConfig } from '../store/manifest.ts';
+import { analysisOf, BY_SCRIPT, ENGLISH } from '../text/analyzer.ts';
 import type { RecordId } from '../types.ts';
 
 /** Most collections of one file. */
@@ -169,20 +171,25 @@ function isoOf(text: string): string | null {
 }
 
 function checkConfig(value: unknown): CollectionConfig {
-  const { dimension, metric, embedder, quantization = 'none' } = objectOf(value, 'config');
+  const { dimension, metric, embedder, quantization = 'none', language, analysis } = objectOf(value, 'config');
   if (dimension !== null) checkInteger(dimension, 1, DIMENSION_MAX, 'dimension');
   const checked = {
     dimension: dimension as number | null,
     metric: choiceOf(metric, METRICS, 'metric'),
     embedder: checkEmbedder(embedder),
     quantization: choiceOf(quantization, QUANTIZATIONS, 'quantization'),
+    ...(language !== undefined && { language: choiceOf(language, LANGUAGES, 'language') }),
+  };
+  const read: CollectionConfig = {
+    ...checked,
+    analysis: checked.language ? analysisOf(checked.language) : analysis === BY_SCRIPT ? BY_SCRIPT : ENGLISH,
   };
   const isPossible =
     checked.quantization === 'none' ||
     (dimension !== null && (checked.quantization === 'auto' || isProductMetric(checked.metric)));
   if (!isPossible || (checked.embedder && dimension === null))
     throw invalidFile('config: no collection can be like that');
-  return checked;
+  return read;
 }
 
 function checkEmbedder(value: unknown): CollectionConfig['embedder'] {

@@ -5,7 +5,6 @@ import type { VectorHits } from '../indexes/vector-index.ts';
 import { isTier } from '../kernels/codes/coder.ts';
 import type { EngineAnswer, EngineQuery } from '../protocol.ts';
 import { type FusedHits, fuse } from '../text/fusion.ts';
-import { searchWords } from '../text/search.ts';
 import type { LegScore, QueryPlan } from '../types.ts';
 import type { CollectionState } from './collection.ts';
 
@@ -70,7 +69,7 @@ async function answer(
   let wordHits: WordHits | null = null;
   if (query.words !== null) {
     // One more says whether there are more.
-    const found = searchWords(state.postings(), query.words, { k: depth + 1, ...(live && { mask: live }) });
+    const found = state.searchWords(query.words, depth + 1, live);
     complete = found.rows.length <= depth;
     wordHits = firstOf(found, depth);
     phase('words');

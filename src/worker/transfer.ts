@@ -1,7 +1,7 @@
 // Exports and imports under way. Each is one long call, which ends it when it is cancelled or the page dies, and many short
 // ones that carry its bytes: the page pulls blocks of an export, and pushes pieces of a file to import. They are numbered, so
 // that an engine which took the database over in the middle is found out and never goes on with another state.
-import { PiramidError, throwIfAborted } from '../errors.ts';
+import { PiramidError } from '../errors.ts';
 import type { ExportedBlock } from '../protocol.ts';
 import { batchBytes, joinBatches, type RowBatch } from '../store/batch.ts';
 import { BlockCutter, invalidFile } from '../store/exchange.ts';
@@ -10,9 +10,10 @@ import type { Import } from '../store/import.ts';
 import { codesBy } from '../store/recoding.ts';
 import { COMPACTION_SLICE_BYTES } from '../store/schema.ts';
 import type { CoderFor, Store } from '../store/store.ts';
-import { buildPostings } from '../text/postings.ts';
 import type { ImportOptions, Progress } from '../types.ts';
 import { FileChecker, type ImportedRows } from './imported.ts';
+import { Languages, noAssets } from './languages.ts';
+import { postingsOf } from './postings.ts';
 import type { Queue } from './queue.ts';
 
 /** What is under way, by the name that the page gave it. */
@@ -20,30 +21,21 @@ export class Transfers {
   private readonly store: Store;
   private readonly writes: Queue;
   private readonly coderFor: CoderFor;
+  private readonly languages: Languages;
   private readonly exports = new Map<string, ExportSession>();
   private readonly imports = new Map<string, ImportSession>();
 
-  constructor(store: Store, writes: Queue, coderFor: CoderFor) {
+  constructor(store: Store, writes: Queue, coderFor: CoderFor, languages = new Languages(noAssets)) {
+    this.languages = languages;
     this.store = store;
     this.writes = writes;
     this.coderFor = coderFor;
   }
 
-  /** Settles when the last block has been fetched. `prepare` runs before what is exported is looked at. */
-  async runExport(
-    name: string,
-    wanted: readonly string[] | null,
-    prepare: (collection: number) => Promise<void>,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const begin = async () => {
-      const ids = () => this.collectionIds(wanted);
-      for (const id of ids()) await prepare(id);
-      throwIfAborted(signal);
-      // In the queue of writes: none is half done there.
-      return this.writes.run(async () => this.store.export(ids()));
-    };
-    const session = new ExportSession(begin());
+  /** Settles when the last block has been fetched. */
+  async runExport(name: string, wanted: readonly string[] | null, signal: AbortSignal): Promise<void> {
+    // In the queue of writes: none is half done there.
+    const session = new ExportSession(this.writes.run(async () => this.store.export(this.collectionIds(wanted))));
     this.exports.set(name, session);
     try {
       await session.settled(signal);
@@ -61,7 +53,7 @@ export class Transfers {
 
   /** Settles when all is imported; what was written is gone again when it rejects. */
   async runImport(name: string, signal: AbortSignal): Promise<void> {
-    const session = new ImportSession(this.store, this.writes, this.coderFor);
+    const session = new ImportSession(this.store, this.writes, this.coderFor, this.languages);
     this.imports.set(name, session);
     try {
       await session.settled(signal);
@@ -169,6 +161,7 @@ class ImportSession extends Session {
   private readonly store: Store;
   private readonly writes: Queue;
   private readonly coderFor: CoderFor;
+  private readonly languages: Languages;
   private readonly target: Import;
   private readonly cutter = new BlockCutter();
   private readonly file = new FileChecker();
@@ -181,8 +174,9 @@ class ImportSession extends Session {
   private working: Promise<unknown> = Promise.resolve();
   private state: 'open' | 'finishing' | 'ended' = 'open';
 
-  constructor(store: Store, writes: Queue, coderFor: CoderFor) {
+  constructor(store: Store, writes: Queue, coderFor: CoderFor, languages: Languages) {
     super();
+    this.languages = languages;
     this.store = store;
     this.writes = writes;
     this.coderFor = coderFor;
@@ -275,9 +269,9 @@ class ImportSession extends Session {
     this.waiting = { index, batches: [], bytes: 0 };
     if (batches.length === 0) return;
     const { config, count } = this.file.head!.collections[index]!;
-    const texts = batches.flatMap(({ texts }) => texts.map((text) => text ?? undefined));
-    const hasText = texts.some((text) => text !== undefined);
-    const rows = joinBatches(batches, hasText ? buildPostings(texts, batches[0]!.firstRow) : null);
+    const texts = batches.flatMap((batch) => batch.texts);
+    await this.languages.ready(config.analysis ?? 0);
+    const rows = joinBatches(batches, postingsOf(texts, batches[0]!.firstRow, config));
     const coder = this.coderFor(config, count);
     rows.codes = rows.vectors && coder && codesBy(coder, rows.vectors.values);
     await this.target.stage(index, rows);

@@ -1,15 +1,18 @@
-// What is done to collections unasked, in the background: compaction, another precision for 'auto', the codes of that on disk.
+// What is done to collections unasked, in the background: compaction, another precision for 'auto', the codes of that on disk, the words of an
+// older release.
 // Whatever fails leaves everything as it was.
 
 import { PiramidError } from '../errors.ts';
 import { COMPACTION_SHARE } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
+import { type AnalysisId, ENGLISH } from '../text/analyzer.ts';
 import type { Compacted } from '../types.ts';
 import type { CollectionState } from './collection.ts';
 import { type CompactionRequest, compactCollection } from './compaction.ts';
 import { changePrecision } from './precision-change.ts';
 import { Queue } from './queue.ts';
 import { recodeCollection } from './recoding.ts';
+import { reindexCollection } from './reindexing.ts';
 
 /** Fewer deleted rows are not worth a compaction that nobody asked for. */
 const COMPACTION_ROWS_MIN = 1000;
@@ -25,6 +28,7 @@ export class Upkeep {
   private readonly compacting = new WeakSet<CollectionState>();
   private readonly changing = new WeakSet<CollectionState>();
   private readonly recoding = new WeakSet<CollectionState>();
+  private readonly reindexing = new WeakSet<CollectionState>();
 
   constructor(store: Store, writes: Queue, closing: AbortSignal) {
     this.store = store;
@@ -51,6 +55,20 @@ export class Upkeep {
     this.recoding.add(state);
     this.move(state, () => recodeCollection(state, this.store, this.writes, this.closing))
       .then(() => this.recoding.delete(state))
+      .catch((error) => this.reportIfOpen(state, error));
+  }
+
+  /** Makes postings again that an older release made. */
+  reindexIfStale(state: CollectionState): void {
+    if (state.analysis === 0) this.reindex(state, ENGLISH);
+  }
+
+  /** Makes postings again, by another analysis. */
+  reindex(state: CollectionState, analysis: AnalysisId): void {
+    if (this.reindexing.has(state)) return;
+    this.reindexing.add(state);
+    this.move(state, () => reindexCollection(state, analysis, this.store, this.writes, this.closing))
+      .then(() => this.reindexing.delete(state))
       .catch((error) => this.reportIfOpen(state, error));
   }
 
@@ -91,5 +109,8 @@ export class Upkeep {
 /** A database that belongs to another tab now has that one to look after it. Of all else (a full disk) it is told; it is tried again, at the latest when the collection is opened again. */
 export function reportUpkeep(error: unknown): void {
   if (error instanceof PiramidError && error.code === 'BLOCKED') return;
-  console.warn('Piramid: the log was not folded, a collection not compacted, or its codes not made anew, yet:', error);
+  console.warn(
+    'Piramid: the log was not folded, a collection not compacted, or its codes or words not made again, yet:',
+    error,
+  );
 }

@@ -129,8 +129,8 @@ describe('a question', () => {
   });
 });
 
-test('passages tile a text', () => {
-  const passages = chunk(formatPage, { format: 'markdown', maxWords: 50 });
+test('passages tile a text', async () => {
+  const passages = await chunk(formatPage, { format: 'markdown', maxWords: 50 });
   expect(passages.map((passage) => formatPage.slice(passage.start, passage.end)).join('')).toBe(formatPage);
 });
 

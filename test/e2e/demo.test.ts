@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { HEADER_BYTES } from '../../src/store/format.ts';
 import type { Manifest } from '../../src/store/manifest.ts';
 import { demoMounts, serve } from '../../tools/serve.mjs';
+import { makePdf } from '../field/pdf.ts';
 import { launchProfile } from './chromium.ts';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -216,8 +217,11 @@ describe('the library', () => {
       'owls.html':
         '<title>Owls <img src=x></title><script>document.title="hacked"</script><p>The barn owl hunts field mice by <b>hearing</b> alone.</p>',
       'picture.png': '\u0089PNG',
+      'otters.pdf': new TextDecoder().decode(makePdf([['The otter opens shells with a stone.']], 'Otters')),
+      'birds.csv': 'name,food\nHeron,fish\nFinch,seeds\n',
     });
-    await page.getByText('3 of 3 files').waitFor();
+    await page.getByText('5 of 5 files').waitFor();
+    await page.locator('.documents').getByRole('link', { name: 'Otters' }).waitFor();
     expect(await page.locator('.adding li.failed').innerText()).toMatch(/picture\.png[\s\S]*cannot read \.png files/);
     await page.locator('.documents').getByRole('link', { name: 'Bees' }).waitFor();
     await page.getByRole('link', { name: 'Search', exact: true }).click();

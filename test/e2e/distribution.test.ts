@@ -1,12 +1,14 @@
 // The built files as people use them: a script tag on file:// and from another origin, an ES module, a strict CSP with the
 // published worker, and an import on a server.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright';
+import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { serve } from '../../tools/serve.mjs';
+import { makePdf } from '../field/pdf.ts';
 import { launch, launchProfile } from './chromium.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -31,6 +33,17 @@ const JOB = `async (options) => {
   try { await stored.upsert({ id: 'x', vector: [1] }); } catch (error) { code = error instanceof piramid.PiramidError && error.code; }
   await again.close();
   return { near: near.map((m) => [m.id, m.text]), said: said.map((m) => m.id), code, device: again.device };
+}`;
+// Needs stemmers.js, from beside the bundle. The second collection finds out by the script of its text that it needs it.
+const LANGUAGES_JOB = `async (options) => {
+  const db = await piramid.open('languages', { storage: 'memory', ...options });
+  const found = [];
+  for (const collection of [await db.collection('told', { language: 'ru' }), await db.collection('untold', {})]) {
+    await collection.upsert({ id: 'a', text: 'Я читаю книгу' });
+    found.push((await collection.query({ keywords: 'книги' })).length);
+  }
+  await db.close();
+  return found;
 }`;
 const EXPECTED = { near: [['whale', 'Call me Ishmael']], said: ['raven'], code: 'DIMENSION_MISMATCH', device: 'wasm' };
 
@@ -93,6 +106,7 @@ describe('one script tag', () => {
     );
     const page = await browser.newPage();
     expect(await run(page, site.url + name)).toEqual(EXPECTED);
+    expect(await page.evaluate(`(${LANGUAGES_JOB})()`)).toEqual([1, 1]);
     await page.close();
     await Promise.all([cdn.close(), site.close()]);
   });
@@ -108,10 +122,11 @@ describe('an ES module', () => {
     ] as const) {
       writePage(
         name,
-        `<script type="module">import * as piramid from '${from}piramid.js'; globalThis.ready = () => (${JOB})()</script>`,
+        `<script type="module">import * as piramid from '${from}piramid.js'; globalThis.piramid = piramid; globalThis.ready = () => (${JOB})()</script>`,
       );
       const page = await browser.newPage();
       expect(await run(page, site.url + name)).toEqual(EXPECTED);
+      expect(await page.evaluate(`(${LANGUAGES_JOB})()`)).toEqual([1, 1]);
       await page.close();
     }
     await Promise.all([cdn.close(), site.close()]);
@@ -138,6 +153,7 @@ describe('under a Content-Security-Policy without blob:', () => {
       `import * as piramid from '/dist/piramid.js';
        const job = ${JOB};
        globalThis.own = () => job({ worker: () => new Worker('/dist/worker.js', { type: 'module' }) });
+       globalThis.languages = () => (${LANGUAGES_JOB})({ worker: () => new Worker('/dist/worker.js', { type: 'module' }) });
        globalThis.blob = () => job({}).catch((error) => ({ code: error.code, message: error.message }));
        globalThis.ready = () => true;`,
     );
@@ -149,11 +165,110 @@ describe('under a Content-Security-Policy without blob:', () => {
     const tab = await browser.newPage();
     await run(tab, site.url + page());
     expect(await tab.evaluate('globalThis.own()')).toEqual(EXPECTED);
+    expect(await tab.evaluate('globalThis.languages()')).toEqual([1, 1]);
     expect(await tab.evaluate('globalThis.blob()')).toMatchObject({
       code: 'WORKER_FAILED',
       message: expect.stringContaining('Content-Security-Policy'),
     });
     await tab.close();
+    await site.close();
+  });
+});
+
+describe('piramid/rag reads documents', () => {
+  const HTML = '<nav>no</nav><h2>A</h2><svg class=i /><p>b &copy2024<table><tr><th>c<tr><td>d</table>';
+  const READ = `async ({ extract, chunk }) => {
+    const page = await extract({ name: 'a.html', text: ${JSON.stringify(HTML)} });
+    const markdown = await extract({ name: 'a.md', text: 'Name\\n====\\n\\nWords.' });
+    const rows = await extract({ name: 'a.csv', text: 'a,b\\n1,2' });
+    const xml = await extract({ name: 'a.xhtml', text: '<html xmlns="http://www.w3.org/1999/xhtml"><body><title/>x&nbsp;y</body></html>' });
+    const [passage] = await chunk(markdown.text, { format: 'markdown' });
+    return [page.text, markdown.title, rows.text, xml.text, passage.headings];
+  }`;
+  const TEXTS = ['## A\n\nb ©2024\n\n| c |\n| --- |\n| d |\n', 'Name', 'a: 1\nb: 2\n', 'x\u00a0y\n', ['Name']];
+
+  /** A page that reads, as a module, under a policy. */
+  async function readUnder(policy: string): Promise<unknown> {
+    const csp = `default-src 'none'; script-src 'self' 'unsafe-inline'; ${policy}`;
+    const site = await serve({ mounts: { '/': folder, '/dist/': dist }, headers: { 'Content-Security-Policy': csp } });
+    const imports = JSON.stringify({ imports: { piramid: '/dist/piramid.js' } });
+    const html = `<script type="importmap">${imports}</script><script type="module">import * as rag from '/dist/rag.js'; globalThis.ready = () => (${READ})(rag)</script>`;
+    const page = await browser.newPage();
+    const read = await run(page, site.url + writePage('read.html', html)).finally(() =>
+      Promise.all([page.close(), site.close()]),
+    );
+    return read;
+  }
+
+  test('on a page that requires trusted types, by a policy of its own name', async () => {
+    expect(await readUnder("require-trusted-types-for 'script'; trusted-types piramid")).toEqual(TEXTS);
+  });
+
+  test('on a page that allows no policy, and on one without rules', async () => {
+    expect(await readUnder("require-trusted-types-for 'script'; trusted-types 'none'")).toEqual(TEXTS);
+    expect(await readUnder('')).toEqual(TEXTS);
+  });
+
+  test('in a worker, from the script', async () => {
+    const site = await serve({ mounts: { '/': folder, '/dist/': dist } });
+    writeFileSync(
+      join(folder, 'reader.js'),
+      `importScripts('/dist/rag.iife.js'); (${READ})(piramidRag).then(postMessage, (error) => postMessage(String(error)))`,
+    );
+    const name = writePage(
+      'worker.html',
+      `<script>ready = () => new Promise((resolve) => { new Worker('/reader.js').onmessage = ({ data }) => resolve(data) })</script>`,
+    );
+    const page = await browser.newPage();
+    expect(await run(page, site.url + name)).toEqual(TEXTS);
+    await page.close();
+    await site.close();
+  });
+
+  test('its files import nothing but each other, and bundle without the optional packages', async () => {
+    const files = readdirSync(dist).filter((name) => /^rag(-(?!worker).*)?\.js$/.test(name));
+    expect(files.length).toBeGreaterThan(4);
+    for (const name of files) {
+      const code = readFileSync(join(dist, name), 'utf8');
+      const imported = Array.from(
+        code.matchAll(/(?:from|import)\s*\(?\s*["'`]([^"'`\s$]+)["'`]/g),
+        ([, specifier]) => specifier!,
+      );
+      for (const specifier of imported) expect(`${name}: ${specifier}`).toMatch(/: (piramid|\.\/rag-[\w.-]+\.js)$/);
+    }
+    const app = join(folder, 'app');
+    mkdirSync(join(app, 'node_modules'), { recursive: true });
+    symlinkSync(root, join(app, 'node_modules/piramid'));
+    writeFileSync(join(app, 'index.html'), '<script type="module" src="./main.js"></script>');
+    writeFileSync(join(app, 'main.js'), `import * as rag from 'piramid/rag'; globalThis.ready = () => (${READ})(rag);`);
+    await build({ configFile: false, root: app, logLevel: 'error', build: { target: 'es2023' } });
+    const site = await serve({ mounts: { '/': join(app, 'dist') } });
+    const page = await browser.newPage();
+    expect(await run(page, `${site.url}index.html`)).toEqual(TEXTS);
+
+    // And the optional entries with theirs.
+    for (const name of ['pdfjs-dist', 'mammoth'])
+      symlinkSync(join(root, 'node_modules', name), join(app, 'node_modules', name));
+    const bytes = JSON.stringify([...makePdf([['Words of a page']], 'Report')]);
+    writeFileSync(
+      join(app, 'main.js'),
+      `import { extract } from 'piramid/rag';
+       import { docx } from 'piramid/extract-docx';
+       import { pdf } from 'piramid/extract-pdf';
+       const read = (bytes, name) => extract(new File([Uint8Array.from(bytes)], name), { extractors: { pdf, docx } });
+       globalThis.ready = async () => [await read(${bytes}, 'a.pdf'), await read([1], 'a.docx').catch(({ code }) => code)];`,
+    );
+    await build({
+      configFile: false,
+      root: app,
+      logLevel: 'error',
+      build: { target: 'es2023', chunkSizeWarningLimit: 5000 },
+    });
+    expect(await run(page, `${site.url}index.html`)).toEqual([
+      { title: 'Report', text: 'Words of a page\n', format: 'text' },
+      'INVALID_ARGUMENT',
+    ]);
+    await page.close();
     await site.close();
   });
 });

@@ -17,6 +17,7 @@ import {
 import { isTakenOver } from '../../store/backend.ts';
 import { type Unlocked, unlock } from '../../store/encryption.ts';
 import type { DatabaseStats } from '../../types.ts';
+import { importAsset } from '../assets.ts';
 import { createEngine, type LocalEngine } from '../engine.ts';
 import { holdLifeLock } from '../locks.ts';
 import { browser, type Channel, type Platform } from '../platform.ts';
@@ -496,6 +497,7 @@ class Tab {
         this.notify(notice);
         this.leader?.notice(notice);
       },
+      (file) => importAsset(file, this.onEvent),
     );
   }
 

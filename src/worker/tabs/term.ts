@@ -7,6 +7,7 @@ import type { Origin } from '../../store/answered.ts';
 import { isTakenOver } from '../../store/backend.ts';
 import type { Unlocked } from '../../store/encryption.ts';
 import { createEngine, type LocalEngine, type OpenShard } from '../engine.ts';
+import { type ImportAsset, noAssets } from '../languages.ts';
 import { holdOpenerLock, type Opener } from '../locks.ts';
 import type { Platform } from '../platform.ts';
 import { METHODS, type Method } from './messages.ts';
@@ -47,6 +48,7 @@ export class Term {
     createModelLoader: CreateModelLoader,
     openShard: OpenShard,
     onNotice: (notice: Notice) => void,
+    importAsset: ImportAsset = noAssets,
   ) {
     this.now = now;
     this.wait = wait;
@@ -55,6 +57,7 @@ export class Term {
     this.engine = createEngine(createModelLoader, {
       originOf: (call) => this.origins.get(call)?.() ?? null,
       openShard,
+      importAsset,
       openBackend,
       areOthersGone: async () => (await this.opener?.isAlone()) ?? false,
       onRenamed: (id, name) => onNotice({ name: 'renamed', detail: { id, name } }),

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Chunk, chunk } from '../../../src/rag/chunk.ts';
+import { type Chunk, chunk, type TextFormat } from '../../../src/rag/chunk.ts';
 import { sentences } from '../../../src/rag/sentences.ts';
 
 const texts = (chunks: Chunk[]) => chunks.map(({ text }) => text);
@@ -87,24 +87,24 @@ describe('chunk', () => {
     for (const passage of passages.slice(0, -1)) expect(passage).toMatch(/word $/);
   });
 
-  test('Markdown headings begin passages, unless there is too little before them', () => {
+  test('Markdown headings begin passages, unless there is too little before them', async () => {
     const body = sentence(50);
     const text = `# A\n\n${body}\n\n## B\n\n${body}\n\n### C\n\nShort.\n\n## D\n\n${body}`;
-    const passages = texts(chunk(text, { maxWords: 100, minWords: 20, format: 'markdown' }));
+    const passages = texts(await chunk(text, { maxWords: 100, minWords: 20, format: 'markdown' }));
     expect(passages.map((passage) => passage.match(/#+ \w/g))).toEqual([['# A'], ['## B'], ['### C', '## D']]);
     const plain = texts(chunk(text, { maxWords: 100, minWords: 20 }));
     expect(plain.join('')).toBe(text);
   });
 
-  test('a heading stays with what follows it', () => {
+  test('a heading stays with what follows it', async () => {
     const text = `${sentence(90)}\n\n# Next\n\n${sentence(90)}`;
-    const passages = texts(chunk(text, { maxWords: 100, minWords: 92, format: 'markdown' }));
+    const passages = texts(await chunk(text, { maxWords: 100, minWords: 92, format: 'markdown' }));
     expect(passages.findIndex((passage) => passage.includes('# Next'))).toBe(1);
   });
 
-  test('a # in fenced code is no heading', () => {
+  test('a # in fenced code is no heading', async () => {
     const text = `Words before.\n\n\`\`\`\n# comment\n\n# another\n\`\`\`\n\nWords behind.`;
-    expect(chunk(text, { maxWords: 6, minWords: 0, format: 'markdown' })[1]!.text).toBe(
+    expect((await chunk(text, { maxWords: 6, minWords: 0, format: 'markdown' }))[1]!.text).toBe(
       '```\n# comment\n\n# another\n```\n\n',
     );
   });
@@ -140,7 +140,7 @@ describe('chunk', () => {
     expect(() => chunk('a', { format: 'pdf' as 'text' })).toThrow('chunk.format');
   });
 
-  test('passages tile any text, have few enough words, and end inside of none', () => {
+  test('passages tile any text, have few enough words, and end inside of none', async () => {
     const piece = fc.constantFrom(
       'word',
       'Word',
@@ -162,33 +162,37 @@ describe('chunk', () => {
     );
     const options = fc.record({
       maxWords: fc.integer({ min: 1, max: 12 }),
-      format: fc.constantFrom<('text' | 'markdown')[]>('text', 'markdown'),
+      format: fc.constantFrom<TextFormat[]>('text', 'markdown', 'records'),
     });
-    fc.assert(
-      fc.property(fc.array(piece, { maxLength: 120, size: 'max' }), options, (pieces, { maxWords, format }) => {
-        const text = pieces.join('');
-        const passages = chunk(text, { maxWords, minWords: maxWords >> 1, format });
-        if (passages.length === 0) {
-          expect(text).not.toMatch(/[\p{L}\p{N}]/u);
-          return;
-        }
-        expect(texts(passages).join('')).toBe(text);
-        let at = 0;
-        for (const { start, end, text: passage } of passages) {
-          expect(start).toBe(at);
-          at = end;
-          expect(text.slice(start, end)).toBe(passage);
-          expect(passage).not.toBe('');
-          const [longest = ''] = passage.split(/\s+/).sort((a, b) => b.length - a.length);
-          if (longest.length <= 24 && !/猫|。/.test(passage)) {
-            expect(wordCount(passage)).toBeLessThanOrEqual(maxWords);
-            const before = text.slice(0, start).split(/\s/).at(-1)!;
-            // Between two letters only where the whole word was more than a passage.
-            if (/[a-z]$/i.test(text.slice(0, start)) && /^[a-z]/i.test(passage))
-              expect((before + longest).length).toBeGreaterThan(24);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(piece, { maxLength: 120, size: 'max' }),
+        options,
+        async (pieces, { maxWords, format }) => {
+          const text = pieces.join('');
+          const passages = await chunk(text, { maxWords, minWords: maxWords >> 1, format });
+          if (passages.length === 0) {
+            expect(text).not.toMatch(/[\p{L}\p{N}]/u);
+            return;
           }
-        }
-      }),
+          expect(texts(passages).join('')).toBe(text);
+          let at = 0;
+          for (const { start, end, text: passage } of passages) {
+            expect(start).toBe(at);
+            at = end;
+            expect(text.slice(start, end)).toBe(passage);
+            expect(passage).not.toBe('');
+            const [longest = ''] = passage.split(/\s+/).sort((a, b) => b.length - a.length);
+            if (longest.length <= 24 && !/猫|。/.test(passage)) {
+              expect(wordCount(passage)).toBeLessThanOrEqual(maxWords);
+              const before = text.slice(0, start).split(/\s/).at(-1)!;
+              // Between two letters only where the whole word was more than a passage.
+              if (/[a-z]$/i.test(text.slice(0, start)) && /^[a-z]/i.test(passage))
+                expect((before + longest).length).toBeGreaterThan(24);
+            }
+          }
+        },
+      ),
       { numRuns: 1000, seed: 2 },
     );
   });

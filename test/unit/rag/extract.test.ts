@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { extract } from '../../../src/rag/extract.ts';
-import { htmlToText } from '../../../src/rag/html.ts';
+import { readHtml } from '../../../src/rag/html/index.ts';
 
 describe('HTML', () => {
   test.each([
@@ -14,29 +14,30 @@ describe('HTML', () => {
       '<head><meta x><style>p{}</style></head>a<script>if (a<b) "</p>"</script>b<SCRIPT>c',
       'ab\n',
     ],
-    ['line breaks and lists keep their lines', 'a<br>b<ul><li>c</li><li>d</li></ul>', 'a\nb\n\nc\n\nd\n'],
-    [
-      'entities are decoded, unknown ones stay',
-      '&lt;b&gt; &amp;amp; &#228;&#xe4;&eacute; &nope; &copy AT&T &#0; &#xD800; &constructor;',
-      '<b> &amp; ääé &nope; © AT&T \ufffd \ufffd &constructor;\n',
-    ],
-    ['a < that begins no tag is text', 'a < b <3 c<=d', 'a < b <3 c<=d\n'],
-    ['comments and declarations are dropped', '<!DOCTYPE html><!-- <p>no</p> -->yes<!-- open', 'yes\n'],
+    ['line breaks and lists keep their lines', 'a<br>b<ul><li>c</li><li>d</li></ul>', 'a\nb\n\n- c\n- d\n'],
     ['a > in a quoted value ends no tag', '<a title="1>2" b=\'>\'>x</a><a b=c"d>y', 'xy\n'],
-    ['preformatted text keeps its lines', '<pre>a\n  b</pre>c', 'a\n  b\n\nc\n'],
-    ['what is not closed ends with the document', 'a<p', 'a\n'],
-    ['nothing is nothing', '<p> </p>', ''],
-  ])('%s', (_, html, text) => {
-    expect(htmlToText(html).text).toBe(text);
+    ['preformatted text keeps its lines, as code', '<pre>a\n  # b\n```</pre>c', '````\na\n  # b\n```\n````\n\nc\n'],
+    ['headings are headings of Markdown', '<h2>A <i>b</i></h2>c<h3><div>D</div></h3>', '## A b\n\nc\n\n### D\n'],
+    [
+      'a table with a header row is one of Markdown',
+      '<table><tr><th>A<th colspan=2>B|<tr><td>1<td>2<p>x</table>',
+      '| A | B\\| |  |\n| --- | --- | --- |\n| 1 | 2 x |  |\n',
+    ],
+    ['other tables are lines', '<table><tr><td>1<td>2<tr><td><h2>x</h2>y</table>', '1\t2\n\n## x\n\ny\n'],
+    ['what would begin a block is escaped', '<p># a<p>===<p>&lt;div>', '\\# a\n\n\\===\n\n\\<div>\n'],
+    ['nothing is nothing', '<p> </p><h1></h1><pre>\n</pre>', ''],
+  ])('%s', async (_, html, text) => {
+    expect((await readHtml(html)).text).toBe(text);
   });
 
-  test('the title is the document’s, else its first headline', () => {
-    expect(htmlToText('<title> A &amp;\n B </title><h1>C</h1>').title).toBe('A & B');
-    expect(htmlToText('<h1>First <i>one</i></h1><h1>Second</h1>').title).toBe('First one');
-    expect(htmlToText('text').title).toBe('');
+  test('the title is the document’s, else its first headline', async () => {
+    const title = async (html: string) => (await readHtml(html)).title;
+    expect(await title('<svg><title>S</title></svg><title> A &amp;\n B </title><h1>C</h1>')).toBe('A & B');
+    expect(await title('<h1></h1><h1>First <i>one</i></h1><h1>Second</h1>')).toBe('First one');
+    expect(await title('text')).toBe('');
   });
 
-  test('hostile markup takes linear time', () => {
+  test('hostile markup takes linear time', async () => {
     const start = performance.now();
     for (const part of [
       '<a "',
@@ -51,11 +52,11 @@ describe('HTML', () => {
       '<pre> ',
       ' \t',
       '<h1>',
-      '</h1>',
-      '<p>a </p>\n',
     ])
-      htmlToText(part.repeat(100_000));
-    expect(performance.now() - start).toBeLessThan(5000);
+      await readHtml(part.repeat(20_000)).catch((error) => expect(error.code).toBe('INVALID_ARGUMENT'));
+    for (const part of ['</h1>', '<p>a </p>\n', '<h1></h1>', '<li>', '<table>', '<td>', '<b>', '<h1>a</h1>'])
+      await readHtml(part.repeat(20_000)).catch((error) => expect(error.code).toBe('INVALID_ARGUMENT'));
+    expect(performance.now() - start).toBeLessThan(10_000);
   });
 });
 
@@ -67,7 +68,7 @@ describe('extract', () => {
       format: 'text',
     });
     expect(await extract({ name: 'README.md', text: 'intro\n## The *house* ##\n' })).toEqual({
-      title: 'The *house*',
+      title: 'The house',
       text: 'intro\n## The *house* ##\n',
       format: 'markdown',
     });
@@ -83,8 +84,11 @@ describe('extract', () => {
   });
 
   test('what is no text is refused with what can be read', async () => {
-    await expect(extract({ name: 'a.pdf', text: '' })).rejects.toThrow(/"a.pdf": cannot read .pdf files.*\.txt/);
-    await expect(extract({ name: 'constructor', text: '' })).rejects.toMatchObject({ code: 'UNSUPPORTED' });
+    await expect(extract({ name: 'a.pdf', text: '' })).rejects.toMatchObject({
+      code: 'UNSUPPORTED',
+      message: expect.stringMatching(/"a.pdf".*extractors: { pdf }.*piramid\/extract-pdf/),
+    });
+    await expect(extract({ name: 'a.constructor', text: '' })).rejects.toThrow('cannot read .constructor files');
     await expect(extract({ name: 'a.txt', text: 'PK\0\0' })).rejects.toThrow('bytes that are not text');
   });
 });

@@ -15,8 +15,8 @@ import type {
   Where,
 } from '../../../src/index.ts';
 import type { DocumentCollection } from '../../../src/rag/documents.ts';
-import { buildPostings, Postings } from '../../../src/text/postings.ts';
-import { searchWords } from '../../../src/text/search.ts';
+import { Postings } from '../../../src/text/postings.ts';
+import { postingsOf, searchBlocks } from '../text/oracle.ts';
 
 type Stored = { id: RecordId; text?: string; metadata?: Metadata };
 
@@ -98,12 +98,12 @@ export class FakeCollection {
   async query({ text, keywords, k = 10, where = {} }: Query): Promise<Matches> {
     const all = [...this.records.values()];
     const postings = Postings.open(
-      buildPostings(
+      postingsOf(
         all.map((record) => record.text),
         0,
       ),
     );
-    const { rows, scores } = searchWords([postings], text ?? keywords!, { k, mask: this.#rows(where) });
+    const { rows, scores } = searchBlocks([postings], text ?? keywords!, k, this.#rows(where));
     const matches = Array.from(rows, (row, i) => ({
       ...all[row]!,
       score: scores[i]!,

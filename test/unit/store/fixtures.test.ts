@@ -6,10 +6,10 @@ import type { MergePostings } from '../../../src/store/compaction.ts';
 import { FORMAT_VERSION, STORES, type StoreName } from '../../../src/store/schema.ts';
 import { Store } from '../../../src/store/store.ts';
 import { mergePostings, Postings } from '../../../src/text/postings.ts';
-import { searchWords } from '../../../src/text/search.ts';
 import type { RecordId } from '../../../src/types.ts';
 import { Disk, type DiskState } from '../../faults/disk.ts';
 import { contents, fingerprint, type ModelRecord, openEngine, openExisting } from '../../faults/machine.ts';
+import { searchBlocks } from '../text/oracle.ts';
 
 const mergeStored: MergePostings = (blocks, renumbering) =>
   mergePostings(
@@ -111,7 +111,7 @@ describe('format-1.json', () => {
       row += part.rowCount;
     }
     expect(row).toBe(20);
-    expect([...searchWords(blocks, 'grüsse 15', { k: 3 }).rows][0]).toBe(15);
+    expect([...searchBlocks(blocks, 'grüsse 15', 3).rows][0]).toBe(15);
 
     const rows = Array.from({ length: 20 }, (_, i) => i);
     expect(await store.readTexts(id, rows)).toEqual(rows.map((i) => (i % 3 === 2 ? null : `Note ${i}, Grüße 日本 `)));

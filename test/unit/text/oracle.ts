@@ -1,5 +1,32 @@
 // BM25 read off its definition, text by text: what the postings are held to.
-import { tokenize } from '../../../src/text/tokenize.ts';
+import { Bitset } from '../../../src/structures/bitset.ts';
+import { analyzerOf, ENGLISH } from '../../../src/text/analyzer.ts';
+import type { Postings } from '../../../src/text/postings.ts';
+import { buildPostings } from '../../../src/text/postings.ts';
+import { searchWords, type WordHits } from '../../../src/text/search.ts';
+
+const english = analyzerOf(ENGLISH);
+
+/** The postings of English texts. */
+export const postingsOf = (texts: readonly (string | null | undefined)[], firstRow = 0) =>
+  buildPostings(
+    texts.map((text) => text ?? null),
+    firstRow,
+    english,
+  );
+
+/** Searches blocks without a deleted row. */
+export function searchBlocks(
+  blocks: readonly Postings[],
+  query: string,
+  k: number,
+  mask: Bitset | null = null,
+): WordHits {
+  const texts = blocks.reduce((sum, { textCount }) => sum + textCount, 0);
+  const length = blocks.reduce((sum, block) => sum + block.length, 0);
+  const counted = blocks.map((postings) => ({ postings, deadTexts: 0 }));
+  return searchWords(counted, english.queryTerms(query), { k, mask, deleted: new Bitset(0), texts, length });
+}
 
 export function naiveSearch(
   texts: readonly (string | undefined)[],
@@ -7,10 +34,10 @@ export function naiveSearch(
   k: number,
   isAllowed: (row: number) => boolean = () => true,
 ): { row: number; score: number }[] {
-  const documents = texts.map((text) => tokenize(text ?? ''));
+  const documents = texts.map((text) => english.tokenize(text ?? ''));
   const real = documents.filter((terms) => terms.length > 0);
   const averageLength = real.reduce((sum, terms) => sum + terms.length, 0) / real.length;
-  const sought = tokenize(query);
+  const sought = english.queryTerms(query);
   const distinct = [...new Set(sought)];
   const hits = documents.flatMap((terms, row) => {
     let score = 0;

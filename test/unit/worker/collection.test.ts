@@ -48,12 +48,12 @@ test.each([
     for (let i = 0; i < 600; i++) {
       const texts = [`word w${i} ${i < 200 ? 'third' : ''} ${more(i)}`];
       await state.upsert({ ids: [i], vectors: null, sources: null, texts, metadata: null }, 'upsert');
-      most = Math.max(most, state.postings().length);
+      most = Math.max(most, state.words.blocks.length);
     }
     const reopened = await Store.open(backend, (list) => list[0]!.bytes);
     const again = await CollectionState.load(reopened.collections[0]!, reopened, await openDevices('js'));
     for (const collection of [state, again]) {
-      most = Math.max(most, collection.postings().length);
+      most = Math.max(most, collection.words.blocks.length);
       for (const [words, count] of [
         ['w599', 1],
         ['w0', 1],
@@ -75,7 +75,7 @@ test('a large block of postings is not merged, neither with what comes before it
   const large = Array.from({ length: 40_000 }, (_, n) => `large${n}`).join(' ');
   for (const [id, text] of ['small', large, 'small'].entries())
     await state.upsert({ ids: [id], vectors: null, sources: null, texts: [text], metadata: null }, 'upsert');
-  const sizes = state.postings().map(({ byteLength }) => byteLength);
+  const sizes = state.words.blocks.map(({ postings }) => postings.byteLength);
   expect(sizes.map((size) => size >= 256 << 10)).toEqual([false, true, false]);
 });
 

@@ -1,0 +1,25 @@
+// How large a zip archive says that it is unpacked, from its list of contents, so that a small file cannot fill the memory.
+
+const LIST_END = 0x06054b50;
+const LIST_ENTRY = 0x02014b50;
+/** The list's end has so many bytes, and a comment behind it. */
+const LIST_END_BYTES = 22;
+const COMMENT_MAX = 0xffff;
+
+/** Bytes of all files in it, unpacked; undefined where it is no zip archive. */
+export function unpackedBytes(bytes: Uint8Array): number | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let end = bytes.length - LIST_END_BYTES;
+  const last = Math.max(0, end - COMMENT_MAX);
+  while (end >= last && view.getUint32(end, true) !== LIST_END) end--;
+  if (end < last) return undefined;
+  const count = view.getUint16(end + 10, true);
+  let at = view.getUint32(end + 16, true);
+  let total = 0;
+  for (let i = 0; i < count; i++) {
+    if (at + 46 > bytes.length || view.getUint32(at, true) !== LIST_ENTRY) return undefined;
+    total += view.getUint32(at + 24, true);
+    at += 46 + view.getUint16(at + 28, true) + view.getUint16(at + 30, true) + view.getUint16(at + 32, true);
+  }
+  return total;
+}
