@@ -76,23 +76,23 @@ export class Collection<M extends object = Metadata> {
   readonly dimension: number | undefined;
   readonly metric: Metric;
   readonly quantization: Quantization;
-  private readonly connection: Connection;
-  private readonly id: number;
-  private readonly rules: PackingRules;
-  private readonly embedder: Embedder | null;
+  readonly #connection: Connection;
+  readonly #id: number;
+  readonly #rules: PackingRules;
+  readonly #embedder: Embedder | null;
   /** Settles when the writes so far have been sent. */
-  private sent: Promise<unknown> = Promise.resolve();
+  #sent: Promise<unknown> = Promise.resolve();
 
   /** @internal */
   constructor(database: Database, connection: Connection, opened: OpenedCollection, embedder: Embedder | null) {
     this.database = database;
-    this.connection = connection;
-    this.id = opened.id;
+    this.#connection = connection;
+    this.#id = opened.id;
     this.dimension = opened.dimension ?? undefined;
     this.metric = opened.metric;
     this.quantization = opened.quantization;
-    this.embedder = embedder;
-    this.rules = {
+    this.#embedder = embedder;
+    this.#rules = {
       dimension: opened.dimension,
       metric: opened.metric,
       quantization: opened.quantization,
@@ -102,7 +102,7 @@ export class Collection<M extends object = Metadata> {
 
   /** As it is called now, whoever renamed it. */
   get name(): string {
-    return this.database.names.get(this.id)!;
+    return this.database.names.get(this.#id)!;
   }
 
   /**
@@ -115,16 +115,16 @@ export class Collection<M extends object = Metadata> {
   async upsert(records: VectorRecord<M> | readonly VectorRecord<M>[], options?: UpsertOptions): Promise<void> {
     const { mode = 'upsert', signal } = readOptions(options, ['mode', 'signal'], 'upsert');
     checkChoice(mode, ['upsert', 'insert', 'update'], 'mode');
-    const { packed, toEmbed } = packRecords(records, this.rules);
+    const { packed, toEmbed } = packRecords(records, this.#rules);
     const embed = async () => {
       const texts = toEmbed.map((i) => packed.texts![i]!);
-      placeEmbedded(packed, toEmbed, await this.runEmbedder(texts, 'document', signal), this.rules);
+      placeEmbedded(packed, toEmbed, await this.#runEmbedder(texts, 'document', signal), this.#rules);
     };
     const buffers = [packed.vectors?.buffer, packed.sources?.buffer].filter((buffer) => buffer !== undefined);
-    await this.write(
-      (engine, call) => engine.upsert(this.id, transfer(packed, buffers), mode, call),
+    await this.#write(
+      (engine, call) => engine.upsert(this.#id, transfer(packed, buffers), mode, call),
       signal,
-      this.embedder && toEmbed.length > 0 ? embed : undefined,
+      this.#embedder && toEmbed.length > 0 ? embed : undefined,
     );
   }
 
@@ -140,15 +140,15 @@ export class Collection<M extends object = Metadata> {
   ): Promise<number> {
     const { signal } = readOptions(options, ['signal'], 'update');
     const checkedTarget = checkTarget(target as Target);
-    const checked = packChanges(changes as Changes, this.rules);
+    const checked = packChanges(changes as Changes, this.#rules);
     const embed = async () => {
-      checked.vector = this.checkEmbedded((await this.runEmbedder([checked.text!], 'document', signal))[0]!, 'text');
+      checked.vector = this.#checkEmbedded((await this.#runEmbedder([checked.text!], 'document', signal))[0]!, 'text');
       checked.embed = false;
     };
-    return this.write(
-      (engine, call) => engine.update(this.id, checkedTarget, checked, call),
+    return this.#write(
+      (engine, call) => engine.update(this.#id, checkedTarget, checked, call),
       signal,
-      this.embedder && checked.embed ? embed : undefined,
+      this.#embedder && checked.embed ? embed : undefined,
     );
   }
 
@@ -156,7 +156,7 @@ export class Collection<M extends object = Metadata> {
   async delete(target: Target<M> | RecordId | readonly RecordId[], options?: CallOptions): Promise<number> {
     const { signal } = readOptions(options, ['signal'], 'delete');
     const checkedTarget = checkTarget(target as Target);
-    return this.write((engine, call) => engine.delete(this.id, checkedTarget, call), signal);
+    return this.#write((engine, call) => engine.delete(this.#id, checkedTarget, call), signal);
   }
 
   /** The record of one id, undefined where there is none; or those of several, in their order, without those that do not exist. */
@@ -172,7 +172,7 @@ export class Collection<M extends object = Metadata> {
       throw invalid(`get: expected an id or an array of ids, got ${describe(given)}`);
     const wanted = checkIds(isOne ? [given] : given, 'ids');
     const fields = checkSelect(select, ['text', 'metadata', 'vector']);
-    const found = await this.connection.call((engine) => engine.get(this.id, wanted, fields), { signal });
+    const found = await this.#connection.call((engine) => engine.get(this.#id, wanted, fields), { signal });
     const records = toRecords<M>(found.ids, found.rows);
     return isOne ? records[0] : records;
   }
@@ -190,7 +190,7 @@ export class Collection<M extends object = Metadata> {
         'count takes the filter itself: count({ pinned: true }). For a field named "where": { $and: [{ where: … }] }',
       );
     const checked = where === undefined ? null : checkFilter(where);
-    return this.connection.call((engine) => engine.count(this.id, checked), { signal });
+    return this.#connection.call((engine) => engine.count(this.#id, checked), { signal });
   }
 
   /** Pages through records in order of writing. A record that is replaced meanwhile moves to the end. */
@@ -203,7 +203,7 @@ export class Collection<M extends object = Metadata> {
       select: checkSelect(given.select, ['text', 'metadata', 'vector']),
     };
     const { signal } = given;
-    const page = await this.connection.call((engine) => engine.scroll(this.id, request), { signal });
+    const page = await this.#connection.call((engine) => engine.scroll(this.#id, request), { signal });
     return { records: toRecords<M>(page.ids, page.rows), ...(page.next !== null && { next: page.next }) };
   }
 
@@ -216,22 +216,22 @@ export class Collection<M extends object = Metadata> {
       limit: given.limit === undefined ? 100 : checkInteger(given.limit, 1, K_MAX, 'limit'),
     };
     const { signal } = given;
-    const facets = await this.connection.call((engine) => engine.facets(this.id, request), { signal });
+    const facets = await this.#connection.call((engine) => engine.facets(this.#id, request), { signal });
     return facets as Facet<FieldValue<M, Path>>[];
   }
 
   /** The best matches, best first. Always min(k, matching records) of them for a vector; words match what holds them. */
   async query(query: Query<M>): Promise<Matches<M>> {
-    const packed = packQuery(query as unknown as Query, this.rules);
-    const [matches] = await this.run([packed], signalOf(query));
+    const packed = packQuery(query as unknown as Query, this.#rules);
+    const [matches] = await this.#run([packed], signalOf(query));
     return matches!;
   }
 
   /** Several queries in one call; the same answers as one by one. */
   async queryBatch(queries: readonly Query<M>[], options?: CallOptions): Promise<Matches<M>[]> {
     const { signal } = readOptions(options, ['signal'], 'queryBatch');
-    const packed = packQueries(queries as unknown as readonly Query[], this.rules);
-    return packed.length === 0 ? [] : this.run(packed, signal);
+    const packed = packQueries(queries as unknown as readonly Query[], this.#rules);
+    return packed.length === 0 ? [] : this.#run(packed, signal);
   }
 
   /**
@@ -244,7 +244,7 @@ export class Collection<M extends object = Metadata> {
     const request = { sample: checkInteger(sample, 1, K_MAX, 'sample'), k: checkInteger(k, 1, RECALL_K_MAX, 'k') };
     if (this.dimension === undefined)
       throw invalid('recallCheck: the collection holds text only (it was created without a dimension)');
-    return this.connection.call((engine, call) => engine.recallCheck(this.id, request, call), { signal });
+    return this.#connection.call((engine, call) => engine.recallCheck(this.#id, request, call), { signal });
   }
 
   /**
@@ -254,7 +254,7 @@ export class Collection<M extends object = Metadata> {
    */
   async compact(options?: CompactOptions): Promise<Compacted> {
     const { signal, onProgress } = readOptions(options, ['signal', 'onProgress'], 'compact');
-    return this.connection.call((engine, call) => engine.compact(this.id, call), {
+    return this.#connection.call((engine, call) => engine.compact(this.#id, call), {
       signal,
       ...(onProgress && { onEvent: (event: EngineEvent) => event.type === 'step' && onProgress(event.progress) }),
     });
@@ -262,72 +262,72 @@ export class Collection<M extends object = Metadata> {
 
   /** Rows, bytes and device of this collection. */
   async stats(): Promise<CollectionStats> {
-    return this.connection.call((engine) => engine.collectionStats(this.id));
+    return this.#connection.call((engine) => engine.collectionStats(this.#id));
   }
 
   /**
    * Sends a write once it is prepared. Where the page embeds, writes still reach the worker in the order of the calls: a
    * quick one does not overtake a slow one.
    */
-  private async write<T>(
+  async #write<T>(
     run: (engine: Remote<Engine>, call: CallId) => Promise<T>,
     signal: AbortSignal | undefined,
     prepare?: () => Promise<void>,
   ): Promise<T> {
     const send = async () => {
-      const answer = await this.connection.call(run, { signal, waits: true });
+      const answer = await this.#connection.call(run, { signal, waits: true });
       this.database.written();
       return answer;
     };
-    if (!this.embedder) return send();
-    const before = this.sent;
-    const turn = this.connection.call(() => Promise.all([prepare?.(), before]), { signal });
+    if (!this.#embedder) return send();
+    const before = this.#sent;
+    const turn = this.#connection.call(() => Promise.all([prepare?.(), before]), { signal });
     const sending = turn.then(() => ({ answer: send() }));
-    this.sent = sending.then(
+    this.#sent = sending.then(
       () => {},
       () => before,
     );
     return (await sending).answer;
   }
 
-  private async run(packed: EngineQuery[], signal: AbortSignal | undefined): Promise<Matches<M>[]> {
-    if (this.embedder) await this.embedOnPage(packed, signal);
-    const answers = await this.connection.call((engine, call) => engine.query(this.id, packed, call), { signal });
+  async #run(packed: EngineQuery[], signal: AbortSignal | undefined): Promise<Matches<M>[]> {
+    if (this.#embedder) await this.#embedOnPage(packed, signal);
+    const answers = await this.#connection.call((engine, call) => engine.query(this.#id, packed, call), { signal });
     return answers.map(toMatches<M>);
   }
 
-  private async embedOnPage(queries: EngineQuery[], signal: AbortSignal | undefined): Promise<void> {
+  async #embedOnPage(queries: EngineQuery[], signal: AbortSignal | undefined): Promise<void> {
     const waiting = queries.filter((query) => query.embed !== null);
     if (waiting.length === 0) return;
     const texts = waiting.map((query) => query.embed!);
-    const vectors = await this.runEmbedder(texts, 'query', signal);
+    const vectors = await this.#runEmbedder(texts, 'query', signal);
     for (const [i, query] of waiting.entries()) {
-      query.vector = this.checkEmbedded(vectors[i]!, 'query');
+      query.vector = this.#checkEmbedded(vectors[i]!, 'query');
       query.embed = null;
     }
   }
 
-  private checkEmbedded(vector: Float32Array | null, what: string): Float32Array | null {
-    const { dimension, metric } = this.rules;
+  #checkEmbedded(vector: Float32Array | null, what: string): Float32Array | null {
+    const { dimension, metric } = this.#rules;
     return vector === null ? null : checkVector(vector, dimension!, metric, `the embedder's vector of the ${what}`);
   }
 
   /** As a call like any other, so that it ends with its signal and with the database, whatever the embedder does. */
-  private runEmbedder(
+  #runEmbedder(
     texts: string[],
     kind: 'query' | 'document',
     signal: AbortSignal | undefined,
   ): Promise<(Float32Array | null)[]> {
     const failed = (why: string, cause?: unknown) => new PiramidError('MODEL_FAILED', why, { cause });
     const embed = async () => {
-      const vectors = await this.embedder!.embed(texts, { kind, ...(signal && { signal }) });
+      const vectors = await this.#embedder!.embed(texts, { kind, ...(signal && { signal }) });
       if (!Array.isArray(vectors) || vectors.length !== texts.length) {
         const got = Array.isArray(vectors) ? vectors.length : describe(vectors);
         throw failed(`the embedder was given ${texts.length} texts, expected as many vectors, got ${got}`);
       }
       return vectors;
     };
-    return this.connection.call(
+    return this.#connection.call(
       () =>
         embed().catch((error) => {
           throw error instanceof PiramidError ? error : failed(`the embedder failed: ${error}`, error);

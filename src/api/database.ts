@@ -53,42 +53,42 @@ export class Database implements AsyncDisposable {
   readonly name: string;
   /** What runs the distance kernels; where tabs share the database, what the leader ran them on when this one opened. */
   readonly device: Device;
-  private readonly connection: Connection;
-  private readonly witness: Witness | null;
-  private mayPersist: boolean;
-  private readonly listeners = new Map<keyof DatabaseEvents, Set<(detail: never) => void>>();
-  private closing: Promise<void> | undefined;
+  readonly #connection: Connection;
+  readonly #witness: Witness | null;
+  #mayPersist: boolean;
+  readonly #listeners = new Map<keyof DatabaseEvents, Set<(detail: never) => void>>();
+  #closing: Promise<void> | undefined;
   /** @internal What open collections are called now, by the engine's number. */
   readonly names = new Map<number, string>();
 
   /** @internal */
   constructor(connection: Connection, name: string, device: Device, options: Pick<OpenOptions, 'storage' | 'persist'>) {
-    this.connection = connection;
+    this.#connection = connection;
     this.name = name;
     this.device = device;
     const isStored = options.storage !== 'memory';
-    this.witness = isStored ? new Witness(name, () => connection.call((engine) => engine.testify())) : null;
-    this.mayPersist = isStored && options.persist !== false;
+    this.#witness = isStored ? new Witness(name, () => connection.call((engine) => engine.testify())) : null;
+    this.#mayPersist = isStored && options.persist !== false;
   }
 
   /** @internal Looks for what may have been lost; events reach listeners that are added as soon as `open` has resolved. */
   begin(): void {
-    const examined = this.witness?.examine();
+    const examined = this.#witness?.examine();
     setTimeout(async () => {
-      this.connection.onNotice(({ name, detail }) => {
+      this.#connection.onNotice(({ name, detail }) => {
         if (name === 'renamed') this.names.set(detail.id, detail.name);
-        else this.tell(name, detail);
+        else this.#tell(name, detail);
       });
       const loss = await examined;
-      if (loss) this.tell('dataloss', loss);
+      if (loss) this.#tell('dataloss', loss);
     });
   }
 
   /** @internal A write has been made. */
   written(): void {
-    this.witness?.note();
-    if (!this.mayPersist) return;
-    this.mayPersist = false;
+    this.#witness?.note();
+    if (!this.#mayPersist) return;
+    this.#mayPersist = false;
     globalThis.navigator?.storage?.persist?.().catch(() => {}); // a wish: what the browser says is in `stats`
   }
 
@@ -96,14 +96,14 @@ export class Database implements AsyncDisposable {
   on<Name extends keyof DatabaseEvents>(name: Name, listener: (detail: DatabaseEvents[Name]) => void): () => void {
     requireChoice(name, ['damage', 'dataloss', 'readonly', 'writable'], 'event');
     if (typeof listener !== 'function') throw invalid(`listener: expected a function, got ${describe(listener)}`);
-    const listeners = this.listeners.get(name) ?? new Set();
-    this.listeners.set(name, listeners);
+    const listeners = this.#listeners.get(name) ?? new Set();
+    this.#listeners.set(name, listeners);
     listeners.add(listener);
     return () => listeners.delete(listener);
   }
 
-  private tell<Name extends keyof DatabaseEvents>(name: Name, detail: DatabaseEvents[Name]): void {
-    for (const listener of this.listeners.get(name) ?? []) {
+  #tell<Name extends keyof DatabaseEvents>(name: Name, detail: DatabaseEvents[Name]): void {
+    for (const listener of this.#listeners.get(name) ?? []) {
       try {
         (listener as (detail: DatabaseEvents[Name]) => void)(detail);
       } catch (error) {
@@ -148,14 +148,14 @@ export class Database implements AsyncDisposable {
           : embedderOptions(embedder as string | EmbedderOptions),
       mustExist: options === undefined,
     };
-    const opened = await this.connection.call((engine, id) => engine.openCollection(name, request, id), events);
+    const opened = await this.#connection.call((engine, id) => engine.openCollection(name, request, id), events);
     this.names.set(opened.id, name);
-    return new Collection<M>(this, this.connection, opened, own);
+    return new Collection<M>(this, this.#connection, opened, own);
   }
 
   /** All collections, in order of creation. */
   async listCollections(): Promise<CollectionInfo[]> {
-    return this.connection.call((engine) => engine.listCollections());
+    return this.#connection.call((engine) => engine.listCollections());
   }
 
   /** Whether there is a collection of this name. */
@@ -167,20 +167,20 @@ export class Database implements AsyncDisposable {
   /** Deletes a collection with all its records. Returns whether there was one. */
   async deleteCollection(name: string): Promise<boolean> {
     checkName(name, 'collection');
-    return this.connection.call((engine, id) => engine.deleteCollection(name, id));
+    return this.#connection.call((engine, id) => engine.deleteCollection(name, id));
   }
 
   /** Gives a collection another name. `NOT_FOUND` without one, `CONFLICT` if the new name is taken. */
   async renameCollection(from: string, to: string): Promise<void> {
     checkName(from, 'collection');
     checkName(to, 'new name');
-    await this.connection.call((engine, id) => engine.renameCollection(from, to, id));
+    await this.#connection.call((engine, id) => engine.renameCollection(from, to, id));
     for (const [id, name] of this.names) if (name === from) this.names.set(id, to);
   }
 
   /** Rows, bytes and devices of everything in the database. */
   async stats(): Promise<DatabaseStats> {
-    return this.connection.call((engine) => engine.stats());
+    return this.#connection.call((engine) => engine.stats());
   }
 
   /**
@@ -191,12 +191,12 @@ export class Database implements AsyncDisposable {
    */
   async repair(options?: CallOptions): Promise<Damage[]> {
     const { signal } = readOptions(options, ['signal'], 'repair');
-    return this.connection.call((engine, call) => engine.repair(call), { signal, waits: true });
+    return this.#connection.call((engine, call) => engine.repair(call), { signal, waits: true });
   }
 
   /** After a 'readonly' event, when space has been freed: whether writes are taken again. */
   async retryWrites(): Promise<boolean> {
-    return this.connection.call((engine) => engine.retryWrites());
+    return this.#connection.call((engine) => engine.retryWrites());
   }
 
   /** Loads a model, so that the first use need not wait. `UNSUPPORTED` where the worker has no runtime for it. */
@@ -208,7 +208,7 @@ export class Database implements AsyncDisposable {
     requireChoice(task, ['embed', 'generate'], 'task');
     const events = readCall(call);
     const options = embedderOptions(model);
-    return this.connection.call((engine, id) => engine.loadModel(task, options, id), events);
+    return this.#connection.call((engine, id) => engine.loadModel(task, options, id), events);
   }
 
   /** One vector per text, in order; null for a text without direction. @default { model: 'static-en', kind: 'document' } */
@@ -227,7 +227,7 @@ export class Database implements AsyncDisposable {
       if (!Array.isArray(texts)) throw invalid(`texts: expected an array, got ${describe(texts)}`);
       return Array.from(texts, (text, i) => checkText(text, () => `texts[${i}]`));
     });
-    return this.connection.call((engine, id) => engine.embed(embedder, list, kind, id), eventOptions(call));
+    return this.#connection.call((engine, id) => engine.embed(embedder, list, kind, id), eventOptions(call));
   }
 
   /** An answer to a conversation, piece by piece, by a language model in the worker. Ending the loop early stops it. */
@@ -253,7 +253,7 @@ export class Database implements AsyncDisposable {
     let finished = false;
     let failure: unknown;
     let wake = () => {};
-    this.connection
+    this.#connection
       .call((engine, id) => engine.generate(model, conversation, maxTokens, id), {
         signal: signal ? AbortSignal.any([signal, stop.signal]) : stop.signal,
         onEvent: (event) => {
@@ -290,7 +290,7 @@ export class Database implements AsyncDisposable {
    */
   async rotateKey(key: CryptoKey | Uint8Array): Promise<void> {
     const imported = await importKey(key);
-    return this.connection.call((engine, call) => engine.rotateKey(imported, call), { waits: true });
+    return this.#connection.call((engine, call) => engine.rotateKey(imported, call), { waits: true });
   }
 
   /**
@@ -310,7 +310,7 @@ export class Database implements AsyncDisposable {
         throw invalid(`collections: expected an array of names, got ${describe(collections)}`);
       return collections && Array.from(collections, (name, i) => checkName(name, `collections[${i}]`));
     });
-    return exportStream(this.connection, names ? [...new Set(names)] : null, given);
+    return exportStream(this.#connection, names ? [...new Set(names)] : null, given);
   }
 
   /**
@@ -325,15 +325,15 @@ export class Database implements AsyncDisposable {
     const stream = source instanceof Blob ? source.stream() : source;
     if (!(stream instanceof ReadableStream))
       throw invalid(`import: expected a ReadableStream or a Blob, got ${describe(source)}`);
-    return importStream(this.connection, stream, { ...given, rename: { ...names } });
+    return importStream(this.#connection, stream, { ...given, rename: { ...names } });
   }
 
   /** Waits for writes under way, then ends the worker. Other calls still waiting, and later ones, reject with `CLOSED`. */
   close(): Promise<void> {
     // Asked before the worker is told to end.
-    const seen = this.closing ? null : this.witness?.close();
-    this.closing ??= Promise.all([this.connection.close(), seen]).then(() => {});
-    return this.closing;
+    const seen = this.#closing ? null : this.#witness?.close();
+    this.#closing ??= Promise.all([this.#connection.close(), seen]).then(() => {});
+    return this.#closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {

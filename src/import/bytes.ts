@@ -32,94 +32,94 @@ export function invalidFile(where: string, why: string, cause?: unknown): Pirami
 export class ByteReader {
   /** Bytes taken so far. */
   position = 0;
-  private reader: ReadableStreamDefaultReader<Uint8Array>;
-  private readonly signal: AbortSignal | undefined;
-  private isFirst = true;
+  #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #signal: AbortSignal | undefined;
+  #isFirst = true;
   /** What the packed bytes come from; null where they are not packed. */
-  private packed: ReadableStreamDefaultReader<Uint8Array> | null = null;
-  private pieces: Uint8Array[] = [];
-  private held = 0;
-  private isAtEnd = false;
+  #packed: ReadableStreamDefaultReader<Uint8Array> | null = null;
+  #pieces: Uint8Array[] = [];
+  #held = 0;
+  #isAtEnd = false;
 
   constructor(source: Source, signal: AbortSignal | undefined) {
     const stream = source instanceof Blob ? source.stream() : source;
     if (!(stream instanceof ReadableStream))
       throw new PiramidError('INVALID_ARGUMENT', 'source: expected a ReadableStream or a Blob');
-    this.reader = stream.getReader();
-    this.signal = signal;
-    signal?.addEventListener('abort', this.onAbort);
+    this.#reader = stream.getReader();
+    this.#signal = signal;
+    signal?.addEventListener('abort', this.#onAbort);
   }
 
   /** So many bytes, or null at the very end. Throws `INVALID_FILE` where there are fewer: `what` they are. */
   async take(count: number, what: () => string): Promise<Uint8Array<ArrayBuffer> | null> {
-    if (this.held < count && !(await this.fill(count))) {
-      if (this.held === 0) return null;
-      throw invalidFile(what(), `expected ${count} bytes, the file ends after ${this.held}`);
+    if (this.#held < count && !(await this.#fill(count))) {
+      if (this.#held === 0) return null;
+      throw invalidFile(what(), `expected ${count} bytes, the file ends after ${this.#held}`);
     }
     const bytes = new Uint8Array(count);
     let filled = 0;
     while (filled < count) {
-      const piece = this.pieces[0]!;
+      const piece = this.#pieces[0]!;
       const part = piece.subarray(0, count - filled);
       bytes.set(part, filled);
       filled += part.length;
-      if (part.length === piece.length) this.pieces.shift();
-      else this.pieces[0] = piece.subarray(part.length);
+      if (part.length === piece.length) this.#pieces.shift();
+      else this.#pieces[0] = piece.subarray(part.length);
     }
-    this.held -= count;
+    this.#held -= count;
     this.position += count;
     return bytes;
   }
 
   /** A source may be silent for long. */
-  private readonly onAbort = () => void this.reader.cancel().catch(() => {});
+  readonly #onAbort = () => void this.#reader.cancel().catch(() => {});
 
   /** Whatever bytes come next; null at the end. */
   async next(): Promise<Uint8Array | null> {
-    if (this.held === 0 && !(await this.fill(1))) return null;
-    const piece = this.pieces.shift()!;
-    this.held -= piece.length;
+    if (this.#held === 0 && !(await this.#fill(1))) return null;
+    const piece = this.#pieces.shift()!;
+    this.#held -= piece.length;
     this.position += piece.length;
     return piece;
   }
 
   /** Lets go of the stream. */
   close(): void {
-    this.signal?.removeEventListener('abort', this.onAbort);
-    if (!this.isAtEnd) this.reader.cancel().catch(() => {});
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+    if (!this.#isAtEnd) this.#reader.cancel().catch(() => {});
   }
 
-  private async fill(count: number): Promise<boolean> {
-    if (this.isFirst) await this.unpack();
-    while (this.held < count && !this.isAtEnd) {
-      const { done, value } = await this.read();
-      this.isAtEnd = done;
+  async #fill(count: number): Promise<boolean> {
+    if (this.#isFirst) await this.#unpack();
+    while (this.#held < count && !this.#isAtEnd) {
+      const { done, value } = await this.#read();
+      this.#isAtEnd = done;
       if (!value) continue;
-      if (value.length > 0) this.pieces.push(value);
-      this.held += value.length;
+      if (value.length > 0) this.#pieces.push(value);
+      this.#held += value.length;
     }
-    return this.held >= count;
+    return this.#held >= count;
   }
 
-  private async read(): Promise<ReadableStreamReadResult<Uint8Array>> {
-    const { reader } = this;
+  async #read(): Promise<ReadableStreamReadResult<Uint8Array>> {
+    const reader = this.#reader;
     const result = await reader.read().catch((error) => {
-      throwIfAborted(this.signal);
-      throw this.packed ? invalidFile('gzip', (error as Error).message, error) : error;
+      throwIfAborted(this.#signal);
+      throw this.#packed ? invalidFile('gzip', (error as Error).message, error) : error;
     });
-    throwIfAborted(this.signal);
+    throwIfAborted(this.#signal);
     if (!result.done && !(result.value instanceof Uint8Array))
       throw new PiramidError('INVALID_ARGUMENT', 'source: expected a stream of Uint8Array');
     return result;
   }
 
   /** Looks at the first two bytes, which may come one by one. */
-  private async unpack(): Promise<void> {
-    this.isFirst = false;
+  async #unpack(): Promise<void> {
+    this.#isFirst = false;
     const first: Uint8Array[] = [];
     let length = 0;
     while (length < 2) {
-      const { done, value } = await this.read();
+      const { done, value } = await this.#read();
       if (done) break;
       first.push(value);
       length += value.length;
@@ -127,12 +127,12 @@ export class ByteReader {
     const [one, two] = first.flatMap((piece) => [...piece.subarray(0, 2)]);
     const isPacked = one === 0x1f && two === 0x8b;
     if (!isPacked) {
-      this.pieces = first.filter((piece) => piece.length > 0);
-      this.held = length;
+      this.#pieces = first.filter((piece) => piece.length > 0);
+      this.#held = length;
       return;
     }
-    const { reader } = this;
-    this.packed = reader;
+    const reader = this.#reader;
+    this.#packed = reader;
     const packed = new ReadableStream<Uint8Array<ArrayBuffer>>({
       async pull(controller) {
         const piece = first.shift();
@@ -142,7 +142,7 @@ export class ByteReader {
       },
       cancel: (reason) => reader.cancel(reason),
     });
-    this.reader = packed.pipeThrough(new DecompressionStream('gzip')).getReader();
+    this.#reader = packed.pipeThrough(new DecompressionStream('gzip')).getReader();
   }
 }
 
