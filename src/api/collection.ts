@@ -73,12 +73,12 @@ export class Collection<M extends object = Metadata> {
   readonly dimension: number | undefined;
   readonly metric: Metric;
   readonly quantization: Quantization;
-  private readonly connection: Connection;
-  private readonly id: number;
-  private readonly rules: PackingRules;
-  private readonly embedder: Embedder | null;
+  readonly #connection: Connection;
+  readonly #id: number;
+  readonly #rules: PackingRules;
+  readonly #embedder: Embedder | null;
   /** Settles when the writes so far have been sent. */
-  private sent: Promise<unknown> = Promise.resolve();
+  #sent: Promise<unknown> = Promise.resolve();
 
   /** @internal */
   constructor(
@@ -89,14 +89,14 @@ export class Collection<M extends object = Metadata> {
     embedder: Embedder | null,
   ) {
     this.database = database;
-    this.connection = connection;
+    this.#connection = connection;
     this.name = name;
-    this.id = opened.id;
+    this.#id = opened.id;
     this.dimension = opened.dimension ?? undefined;
     this.metric = opened.metric;
     this.quantization = opened.quantization;
-    this.embedder = embedder;
-    this.rules = {
+    this.#embedder = embedder;
+    this.#rules = {
       dimension: opened.dimension,
       metric: opened.metric,
       quantization: opened.quantization,
@@ -116,16 +116,16 @@ export class Collection<M extends object = Metadata> {
     checkChoice(options.mode, ['upsert', 'insert', 'update'], 'mode');
     const signal = checkSignal(options.signal);
     const list = Array.isArray(records) ? (records as readonly VectorRecord<M>[]) : [records as VectorRecord<M>];
-    const { packed, toEmbed } = packRecords(list, this.rules);
+    const { packed, toEmbed } = packRecords(list, this.#rules);
     const embed = async () => {
       const texts = toEmbed.map((i) => packed.texts![i]!);
-      placeEmbedded(packed, toEmbed, await this.runEmbedder(texts, 'document', signal), this.rules);
+      placeEmbedded(packed, toEmbed, await this.#runEmbedder(texts, 'document', signal), this.#rules);
     };
     const buffers = [packed.vectors?.buffer, packed.sources?.buffer].filter((buffer) => buffer !== undefined);
-    await this.write(
-      (engine, call) => engine.upsert(this.id, transfer(packed, buffers), options.mode ?? 'upsert', call),
+    await this.#write(
+      (engine, call) => engine.upsert(this.#id, transfer(packed, buffers), options.mode ?? 'upsert', call),
       signal,
-      this.embedder && toEmbed.length > 0 ? embed : undefined,
+      this.#embedder && toEmbed.length > 0 ? embed : undefined,
     );
   }
 
@@ -138,7 +138,7 @@ export class Collection<M extends object = Metadata> {
     const checkedTarget = checkTarget(target);
     const checkedChanges = checkChanges(changes);
     const signal = checkSignal(options.signal);
-    return this.write((engine, call) => engine.update(this.id, checkedTarget, checkedChanges, call), signal);
+    return this.#write((engine, call) => engine.update(this.#id, checkedTarget, checkedChanges, call), signal);
   }
 
   /** Deletes records, all of them or none. Returns how many there were; ids that do not exist are left out. */
@@ -146,7 +146,7 @@ export class Collection<M extends object = Metadata> {
     checkOptions(options, ['signal'], 'delete');
     const checkedTarget = checkTarget(target);
     const signal = checkSignal(options.signal);
-    return this.write((engine, call) => engine.delete(this.id, checkedTarget, call), signal);
+    return this.#write((engine, call) => engine.delete(this.#id, checkedTarget, call), signal);
   }
 
   /** Records by id, in the order of `ids`; those that do not exist are left out. */
@@ -154,7 +154,7 @@ export class Collection<M extends object = Metadata> {
     checkOptions(options, ['select', 'signal'], 'get');
     const wanted = checkIds(Array.isArray(ids) ? ids : [ids], 'ids');
     const select = checkSelect(options.select, ['text', 'metadata', 'vector']);
-    const found = await this.connection.call((engine) => engine.get(this.id, wanted, select), {
+    const found = await this.#connection.call((engine) => engine.get(this.#id, wanted, select), {
       signal: checkSignal(options.signal),
     });
     return toRecords<M>(found.ids, found.rows);
@@ -168,7 +168,7 @@ export class Collection<M extends object = Metadata> {
         'count takes the filter itself: count({ pinned: true }). For a field named "where": { $and: [{ where: … }] }',
       );
     const checked = where === undefined ? null : checkFilter(where);
-    return this.connection.call((engine) => engine.count(this.id, checked), { signal: checkSignal(options.signal) });
+    return this.#connection.call((engine) => engine.count(this.#id, checked), { signal: checkSignal(options.signal) });
   }
 
   /** Pages through records in order of writing. A record that is replaced meanwhile moves to the end. */
@@ -180,7 +180,7 @@ export class Collection<M extends object = Metadata> {
       cursor: checkCursor(options.cursor),
       select: checkSelect(options.select, ['text', 'metadata', 'vector']),
     };
-    const page = await this.connection.call((engine) => engine.scroll(this.id, request), {
+    const page = await this.#connection.call((engine) => engine.scroll(this.#id, request), {
       signal: checkSignal(options.signal),
     });
     return { records: toRecords<M>(page.ids, page.rows), ...(page.next !== null && { next: page.next }) };
@@ -195,12 +195,12 @@ export class Collection<M extends object = Metadata> {
       where: options.where === undefined ? null : checkFilter(options.where),
       limit: options.limit === undefined ? 100 : checkInteger(options.limit, 1, K_MAX, 'limit'),
     };
-    return this.connection.call((engine) => engine.facets(this.id, request), { signal: checkSignal(options.signal) });
+    return this.#connection.call((engine) => engine.facets(this.#id, request), { signal: checkSignal(options.signal) });
   }
 
   /** The best matches, best first. Always min(k, matching records) of them for a vector; words match what holds them. */
   async query(query: Query): Promise<Matches<M>> {
-    const [matches] = await this.run([query], query?.signal);
+    const [matches] = await this.#run([query], query?.signal);
     return matches!;
   }
 
@@ -210,7 +210,7 @@ export class Collection<M extends object = Metadata> {
     if (!Array.isArray(queries)) throw invalid('queryBatch: expected an array of queries');
     if (queries.some((query) => query?.signal !== undefined))
       throw invalid('queryBatch: give the signal to the batch, not to a query in it');
-    return queries.length === 0 ? [] : this.run(queries, options.signal);
+    return queries.length === 0 ? [] : this.#run(queries, options.signal);
   }
 
   /**
@@ -225,7 +225,7 @@ export class Collection<M extends object = Metadata> {
     };
     if (this.dimension === undefined)
       throw invalid('recallCheck: the collection holds text only (it was created without a dimension)');
-    return this.connection.call((engine, call) => engine.recallCheck(this.id, request, call), {
+    return this.#connection.call((engine, call) => engine.recallCheck(this.#id, request, call), {
       signal: checkSignal(options.signal),
     });
   }
@@ -240,7 +240,7 @@ export class Collection<M extends object = Metadata> {
     const { signal, onProgress } = options;
     if (onProgress !== undefined && typeof onProgress !== 'function')
       throw invalid(`onProgress: expected a function, got ${describe(onProgress)}`);
-    return this.connection.call((engine, call) => engine.compact(this.id, call), {
+    return this.#connection.call((engine, call) => engine.compact(this.#id, call), {
       signal: checkSignal(signal),
       ...(onProgress && { onEvent: (event: EngineEvent) => event.type === 'step' && onProgress(event.progress) }),
     });
@@ -248,50 +248,50 @@ export class Collection<M extends object = Metadata> {
 
   /** Rows, bytes and device of this collection. */
   async stats(): Promise<CollectionStats> {
-    return this.connection.call((engine) => engine.collectionStats(this.id));
+    return this.#connection.call((engine) => engine.collectionStats(this.#id));
   }
 
   /**
    * Sends a write once it is prepared. Where the page embeds, writes still reach the worker in the order of the calls: a
    * quick one does not overtake a slow one.
    */
-  private async write<T>(
+  async #write<T>(
     run: (engine: Remote<Engine>, call: CallId) => Promise<T>,
     signal: AbortSignal | undefined,
     prepare?: () => Promise<void>,
   ): Promise<T> {
     const send = async () => {
-      const answer = await this.connection.call(run, { signal, waits: true });
+      const answer = await this.#connection.call(run, { signal, waits: true });
       this.database.written();
       return answer;
     };
-    if (!this.embedder) return send();
-    const before = this.sent;
-    const turn = this.connection.call(() => Promise.all([prepare?.(), before]), { signal });
+    if (!this.#embedder) return send();
+    const before = this.#sent;
+    const turn = this.#connection.call(() => Promise.all([prepare?.(), before]), { signal });
     const sending = turn.then(() => ({ answer: send() }));
-    this.sent = sending.then(
+    this.#sent = sending.then(
       () => {},
       () => before,
     );
     return (await sending).answer;
   }
 
-  private async run(queries: readonly Query[], givenSignal: AbortSignal | undefined): Promise<Matches<M>[]> {
+  async #run(queries: readonly Query[], givenSignal: AbortSignal | undefined): Promise<Matches<M>[]> {
     const signal = checkSignal(givenSignal);
-    const packed = Array.from(queries, (query) => packQuery(query, this.rules));
-    if (this.embedder) await this.embedOnPage(packed, signal);
-    const answers = await this.connection.call((engine, call) => engine.query(this.id, packed, call), { signal });
+    const packed = Array.from(queries, (query) => packQuery(query, this.#rules));
+    if (this.#embedder) await this.#embedOnPage(packed, signal);
+    const answers = await this.#connection.call((engine, call) => engine.query(this.#id, packed, call), { signal });
     return answers.map(toMatches<M>);
   }
 
-  private async embedOnPage(queries: EngineQuery[], signal: AbortSignal | undefined): Promise<void> {
+  async #embedOnPage(queries: EngineQuery[], signal: AbortSignal | undefined): Promise<void> {
     const waiting = queries.filter((query) => query.embed !== null);
     if (waiting.length === 0) return;
     const texts = waiting.map((query) => query.embed!);
-    const vectors = await this.runEmbedder(texts, 'query', signal);
+    const vectors = await this.#runEmbedder(texts, 'query', signal);
     for (const [i, query] of waiting.entries()) {
       const vector = vectors[i]!;
-      const { dimension, metric } = this.rules;
+      const { dimension, metric } = this.#rules;
       query.vector =
         vector === null ? null : checkVector(vector, dimension!, metric, "the embedder's vector of the query");
       query.embed = null;
@@ -299,21 +299,21 @@ export class Collection<M extends object = Metadata> {
   }
 
   /** As a call like any other, so that it ends with its signal and with the database, whatever the embedder does. */
-  private runEmbedder(
+  #runEmbedder(
     texts: string[],
     kind: 'query' | 'document',
     signal: AbortSignal | undefined,
   ): Promise<(Float32Array | null)[]> {
     const failed = (why: string, cause?: unknown) => new PiramidError('MODEL_FAILED', why, { cause });
     const embed = async () => {
-      const vectors = await this.embedder!.embed(texts, { kind, ...(signal && { signal }) });
+      const vectors = await this.#embedder!.embed(texts, { kind, ...(signal && { signal }) });
       if (!Array.isArray(vectors) || vectors.length !== texts.length) {
         const got = Array.isArray(vectors) ? vectors.length : describe(vectors);
         throw failed(`the embedder was given ${texts.length} texts, expected as many vectors, got ${got}`);
       }
       return vectors;
     };
-    return this.connection.call(
+    return this.#connection.call(
       () =>
         embed().catch((error) => {
           throw error instanceof PiramidError ? error : failed(`the embedder failed: ${error}`, error);

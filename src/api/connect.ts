@@ -25,42 +25,42 @@ const BEATS = 4;
 installErrorTransfer();
 
 export class Connection {
-  private readonly makeWorker: () => Worker;
-  private readonly worker: Worker;
+  readonly #makeWorker: () => Worker;
+  readonly #worker: Worker;
   /** Workers that hold rows for it. They end with it. */
-  private readonly shards: Worker[] = [];
-  private readonly engine: Remote<Engine>;
-  private readonly silence: number;
-  private readonly waiting = new Set<(reason: PiramidError) => void>();
-  private readonly listeners = new Map<CallId, (event: EngineEvent) => void>();
-  private readonly notices: Notice[] = [];
-  private noticeListener: ((notice: Notice) => void) | undefined;
-  private readonly ended = new AbortController();
-  private lastCall = 0;
-  private failure: PiramidError | undefined;
-  private closing = false;
-  private heartbeat: ReturnType<typeof setInterval> | undefined;
+  readonly #shards: Worker[] = [];
+  readonly #engine: Remote<Engine>;
+  readonly #silence: number;
+  readonly #waiting = new Set<(reason: PiramidError) => void>();
+  readonly #listeners = new Map<CallId, (event: EngineEvent) => void>();
+  readonly #notices: Notice[] = [];
+  #noticeListener: ((notice: Notice) => void) | undefined;
+  readonly #ended = new AbortController();
+  #lastCall = 0;
+  #failure: PiramidError | undefined;
+  #closing = false;
+  #heartbeat: ReturnType<typeof setInterval> | undefined;
   /** Beats since the last sign of life. */
-  private silentBeats = 0;
+  #silentBeats = 0;
 
-  private readonly findAsset: FindAsset;
+  readonly #findAsset: FindAsset;
 
   private constructor(makeWorker: () => Worker, worker: Worker, silence: number, findAsset: FindAsset) {
-    this.findAsset = findAsset;
-    this.makeWorker = makeWorker;
-    this.worker = worker;
-    this.silence = silence;
+    this.#findAsset = findAsset;
+    this.#makeWorker = makeWorker;
+    this.#worker = worker;
+    this.#silence = silence;
     worker.addEventListener('error', (event) => {
       event.preventDefault();
       const hint = event.message
         ? event.message
         : 'its script did not load; is it missing, or does a Content-Security-Policy forbid it?';
-      this.fail(new PiramidError('WORKER_FAILED', `the worker failed: ${hint}`));
+      this.#fail(new PiramidError('WORKER_FAILED', `the worker failed: ${hint}`));
     });
     worker.addEventListener('messageerror', () =>
-      this.fail(new PiramidError('WORKER_FAILED', 'a message from the worker could not be read')),
+      this.#fail(new PiramidError('WORKER_FAILED', 'a message from the worker could not be read')),
     );
-    this.engine = wrap<Engine>(worker);
+    this.#engine = wrap<Engine>(worker);
   }
 
   /** Starts a worker and waits for its hello. `silence`: milliseconds without a sign of life that are taken for death. */
@@ -79,12 +79,12 @@ export class Connection {
       throw invalid(`worker: expected a function that makes a Worker, and it made ${describe(worker)}`);
     const connection = new Connection(makeWorker, worker, silence, findAsset);
     const timer = setTimeout(() => {
-      connection.fail(new PiramidError('WORKER_FAILED', `the worker did not answer within ${START_TIMEOUT} ms`));
+      connection.#fail(new PiramidError('WORKER_FAILED', `the worker did not answer within ${START_TIMEOUT} ms`));
     }, START_TIMEOUT);
     try {
       const token = await connection.call((engine) => engine.hello());
-      await connection.holdAwake(token);
-      connection.watchLife(token);
+      await connection.#holdAwake(token);
+      connection.#watchLife(token);
     } catch (error) {
       connection.end();
       throw error;
@@ -104,29 +104,29 @@ export class Connection {
   ): Promise<T> {
     const { signal, waits = false, onEvent } = options;
     return new Promise<T>((resolve, reject) => {
-      if (this.failure) return reject(this.failure);
-      if (this.closing) return reject(closed());
+      if (this.#failure) return reject(this.#failure);
+      if (this.#closing) return reject(closed());
       if (signal?.aborted) return reject(aborted(signal));
-      const call = ++this.lastCall;
+      const call = ++this.#lastCall;
       const onAbort = () => {
-        this.engine.cancel(call).catch(() => {});
+        this.#engine.cancel(call).catch(() => {});
         if (!waits) settle(() => reject(aborted(signal!)));
       };
       const onFailure = (reason: PiramidError) => settle(() => reject(reason));
       const settle = (finish: () => void) => {
-        this.waiting.delete(onFailure);
-        this.listeners.delete(call);
+        this.#waiting.delete(onFailure);
+        this.#listeners.delete(call);
         signal?.removeEventListener('abort', onAbort);
-        if (this.waiting.size === 0) this.stopHeartbeat();
+        if (this.#waiting.size === 0) this.#stopHeartbeat();
         finish();
       };
-      this.waiting.add(onFailure);
-      if (onEvent) this.listeners.set(call, onEvent);
+      this.#waiting.add(onFailure);
+      if (onEvent) this.#listeners.set(call, onEvent);
       signal?.addEventListener('abort', onAbort);
-      this.startHeartbeat();
+      this.#startHeartbeat();
       // What throws at once (an argument that cannot be cloned) is an answer like any other.
-      const answer = (async () => run(this.engine, call))().finally(() => {
-        this.silentBeats = 0;
+      const answer = (async () => run(this.#engine, call))().finally(() => {
+        this.#silentBeats = 0;
       });
       answer.then(
         (value) => settle(() => resolve(value)),
@@ -138,19 +138,19 @@ export class Connection {
   /** The callback that the worker's events come in by. */
   events(): (event: PageEvent) => void {
     return proxy((event: PageEvent) => {
-      this.silentBeats = 0;
-      if (event.type === 'shard') return this.startShard(event);
+      this.#silentBeats = 0;
+      if (event.type === 'shard') return this.#startShard(event);
       if (event.type === 'asset') {
-        this.findAsset(event.file).then((asset) => event.port.postMessage(asset));
+        this.#findAsset(event.file).then((asset) => event.port.postMessage(asset));
         return;
       }
       if (event.type === 'notice') {
-        this.notices.push(event.notice);
-        this.deliver();
+        this.#notices.push(event.notice);
+        this.#deliver();
         return;
       }
       try {
-        this.listeners.get(event.call)?.(event);
+        this.#listeners.get(event.call)?.(event);
       } catch (error) {
         reportError(error); // the user's own callback failed: shown where its author looks, not lost in the worker
       }
@@ -159,21 +159,21 @@ export class Connection {
 
   /** Who hears what the engine tells all tabs; what was told before is heard first. */
   onNotice(listener: (notice: Notice) => void): void {
-    this.noticeListener = listener;
-    this.deliver();
+    this.#noticeListener = listener;
+    this.#deliver();
   }
 
-  private deliver(): void {
-    if (!this.noticeListener) return;
-    for (const notice of this.notices.splice(0)) this.noticeListener(notice);
+  #deliver(): void {
+    if (!this.#noticeListener) return;
+    for (const notice of this.#notices.splice(0)) this.#noticeListener(notice);
   }
 
   /** Another worker of the same script. Where there is none, the engine keeps all rows. */
-  private startShard({ device, port }: Extract<PageEvent, { type: 'shard' }>): void {
-    if (this.failure) return;
+  #startShard({ device, port }: Extract<PageEvent, { type: 'shard' }>): void {
+    if (this.#failure) return;
     try {
-      const shard = this.makeWorker();
-      this.shards.push(shard);
+      const shard = this.#makeWorker();
+      this.#shards.push(shard);
       shard.addEventListener('error', (event) => {
         event.preventDefault();
         shard.terminate(); // lets go of its life lock, and so the engine knows
@@ -187,31 +187,31 @@ export class Connection {
   /** Lets the worker finish what it writes, then ends it. Calls still waiting, and later ones, reject with `CLOSED`. */
   async close(): Promise<void> {
     const finished = this.call((engine) => engine.close());
-    this.closing = true;
+    this.#closing = true;
     await finished.catch(() => {}); // a worker that cannot finish is ended all the same
     this.end();
   }
 
   /** Ends the worker. */
   end(): void {
-    this.fail(closed());
+    this.#fail(closed());
   }
 
-  private fail(reason: PiramidError): void {
-    if (this.failure) return;
-    this.failure = reason;
-    this.ended.abort();
-    this.stopHeartbeat();
-    for (const reject of [...this.waiting]) reject(reason);
-    this.engine[releaseProxy]();
-    for (const worker of [this.worker, ...this.shards]) worker.terminate();
+  #fail(reason: PiramidError): void {
+    if (this.#failure) return;
+    this.#failure = reason;
+    this.#ended.abort();
+    this.#stopHeartbeat();
+    for (const reject of [...this.#waiting]) reject(reason);
+    this.#engine[releaseProxy]();
+    for (const worker of [this.#worker, ...this.#shards]) worker.terminate();
   }
 
   /**
    * Holds a lock while the page is not frozen (Page Lifecycle). The worker is frozen in the same moment as the page and can let go of nothing;
    * the page still can, and who finds its lock free takes the database from the worker.
    */
-  private async holdAwake(token: string | null): Promise<void> {
+  async #holdAwake(token: string | null): Promise<void> {
     const locks = globalThis.navigator?.locks;
     if (token === null || !locks) return;
     let sleep = () => {};
@@ -230,7 +230,7 @@ export class Connection {
           .catch(() => awake());
       });
     };
-    const { signal } = this.ended;
+    const { signal } = this.#ended;
     signal.addEventListener('abort', () => sleep());
     if (typeof document !== 'undefined') {
       document.addEventListener('freeze', () => sleep(), { signal });
@@ -240,41 +240,41 @@ export class Connection {
   }
 
   /** The worker holds a lock while it lives; getting it means that the worker is gone, however it went. */
-  private watchLife(token: string | null): void {
+  #watchLife(token: string | null): void {
     if (token === null || !globalThis.navigator?.locks) return;
     navigator.locks
       .request(lifeLockName(token), { mode: 'shared' }, () =>
-        this.fail(new PiramidError('WORKER_FAILED', 'the worker ended unexpectedly')),
+        this.#fail(new PiramidError('WORKER_FAILED', 'the worker ended unexpectedly')),
       )
       .catch(() => {});
   }
 
   // While calls wait, the worker is asked for a sign of life. An answer to anything counts. Silence is counted in beats:
   // while the page itself is blocked, asleep or slowed down in the background, time passes and the worker is not to blame.
-  private startHeartbeat(): void {
-    if (this.heartbeat !== undefined) return;
-    this.silentBeats = 0;
+  #startHeartbeat(): void {
+    if (this.#heartbeat !== undefined) return;
+    this.#silentBeats = 0;
     let asking = false;
-    this.heartbeat = setInterval(() => {
-      if (++this.silentBeats >= BEATS) {
-        const reason = new PiramidError('TIMEOUT', `the worker gave no sign of life for ${this.silence} ms`);
-        for (const reject of [...this.waiting]) reject(reason);
+    this.#heartbeat = setInterval(() => {
+      if (++this.#silentBeats >= BEATS) {
+        const reason = new PiramidError('TIMEOUT', `the worker gave no sign of life for ${this.#silence} ms`);
+        for (const reject of [...this.#waiting]) reject(reason);
       } else if (!asking) {
         asking = true;
-        this.engine.ping().then(
+        this.#engine.ping().then(
           () => {
             asking = false;
-            this.silentBeats = 0;
+            this.#silentBeats = 0;
           },
           () => {},
         );
       }
-    }, this.silence / BEATS);
+    }, this.#silence / BEATS);
   }
 
-  private stopHeartbeat(): void {
-    clearInterval(this.heartbeat);
-    this.heartbeat = undefined;
+  #stopHeartbeat(): void {
+    clearInterval(this.#heartbeat);
+    this.#heartbeat = undefined;
   }
 }
 

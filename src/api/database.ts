@@ -53,37 +53,37 @@ export class Database implements AsyncDisposable {
   readonly name: string;
   /** What runs the distance kernels; where tabs share the database, what the leader ran them on when this one opened. */
   readonly device: Device;
-  private readonly connection: Connection;
-  private readonly witness: Witness | null;
-  private mayPersist: boolean;
-  private readonly listeners = new Map<keyof DatabaseEvents, Set<(detail: never) => void>>();
-  private closing: Promise<void> | undefined;
+  readonly #connection: Connection;
+  readonly #witness: Witness | null;
+  #mayPersist: boolean;
+  readonly #listeners = new Map<keyof DatabaseEvents, Set<(detail: never) => void>>();
+  #closing: Promise<void> | undefined;
 
   /** @internal */
   constructor(connection: Connection, name: string, device: Device, options: Pick<OpenOptions, 'storage' | 'persist'>) {
-    this.connection = connection;
+    this.#connection = connection;
     this.name = name;
     this.device = device;
     const isStored = options.storage !== 'memory';
-    this.witness = isStored ? new Witness(name, () => connection.call((engine) => engine.testify())) : null;
-    this.mayPersist = isStored && options.persist !== false;
+    this.#witness = isStored ? new Witness(name, () => connection.call((engine) => engine.testify())) : null;
+    this.#mayPersist = isStored && options.persist !== false;
   }
 
   /** @internal Looks for what may have been lost; events reach listeners that are added as soon as `open` has resolved. */
   begin(): void {
-    const examined = this.witness?.examine();
+    const examined = this.#witness?.examine();
     setTimeout(async () => {
-      this.connection.onNotice(({ name, detail }) => this.tell(name, detail));
+      this.#connection.onNotice(({ name, detail }) => this.#tell(name, detail));
       const loss = await examined;
-      if (loss) this.tell('dataloss', loss);
+      if (loss) this.#tell('dataloss', loss);
     });
   }
 
   /** @internal A write has been made. */
   written(): void {
-    this.witness?.note();
-    if (!this.mayPersist) return;
-    this.mayPersist = false;
+    this.#witness?.note();
+    if (!this.#mayPersist) return;
+    this.#mayPersist = false;
     globalThis.navigator?.storage?.persist?.().catch(() => {}); // a wish: what the browser says is in `stats`
   }
 
@@ -91,14 +91,14 @@ export class Database implements AsyncDisposable {
   on<Name extends keyof DatabaseEvents>(name: Name, listener: (detail: DatabaseEvents[Name]) => void): () => void {
     requireChoice(name, ['damage', 'dataloss', 'readonly', 'writable'], 'event');
     if (typeof listener !== 'function') throw invalid(`listener: expected a function, got ${describe(listener)}`);
-    const listeners = this.listeners.get(name) ?? new Set();
-    this.listeners.set(name, listeners);
+    const listeners = this.#listeners.get(name) ?? new Set();
+    this.#listeners.set(name, listeners);
     listeners.add(listener);
     return () => listeners.delete(listener);
   }
 
-  private tell<Name extends keyof DatabaseEvents>(name: Name, detail: DatabaseEvents[Name]): void {
-    for (const listener of this.listeners.get(name) ?? []) {
+  #tell<Name extends keyof DatabaseEvents>(name: Name, detail: DatabaseEvents[Name]): void {
+    for (const listener of this.#listeners.get(name) ?? []) {
       try {
         (listener as (detail: DatabaseEvents[Name]) => void)(detail);
       } catch (error) {
@@ -140,34 +140,34 @@ export class Database implements AsyncDisposable {
           : embedderOptions(embedder as string | EmbedderOptions),
       mustExist: options === undefined,
     };
-    const opened = await this.connection.call(
+    const opened = await this.#connection.call(
       (engine, id) => engine.openCollection(name, request, id),
       eventOptions(call),
     );
-    return new Collection<M>(this, this.connection, name, opened, own);
+    return new Collection<M>(this, this.#connection, name, opened, own);
   }
 
   /** All collections, in order of creation. */
   async listCollections(): Promise<CollectionInfo[]> {
-    return this.connection.call((engine) => engine.listCollections());
+    return this.#connection.call((engine) => engine.listCollections());
   }
 
   /** Deletes a collection with all its records. Returns whether there was one. */
   async deleteCollection(name: string): Promise<boolean> {
     checkName(name, 'collection');
-    return this.connection.call((engine, id) => engine.deleteCollection(name, id));
+    return this.#connection.call((engine, id) => engine.deleteCollection(name, id));
   }
 
   /** Gives a collection another name. `NOT_FOUND` without one, `CONFLICT` if the new name is taken. */
   async renameCollection(from: string, to: string): Promise<void> {
     checkName(from, 'collection');
     checkName(to, 'new name');
-    return this.connection.call((engine, id) => engine.renameCollection(from, to, id));
+    return this.#connection.call((engine, id) => engine.renameCollection(from, to, id));
   }
 
   /** Rows, bytes and devices of everything in the database. */
   async stats(): Promise<DatabaseStats> {
-    return this.connection.call((engine) => engine.stats());
+    return this.#connection.call((engine) => engine.stats());
   }
 
   /**
@@ -179,12 +179,12 @@ export class Database implements AsyncDisposable {
   async repair(options: CallOptions = {}): Promise<Damage[]> {
     checkOptions(options, ['signal'], 'repair');
     const signal = checkSignal(options.signal);
-    return this.connection.call((engine, call) => engine.repair(call), { signal, waits: true });
+    return this.#connection.call((engine, call) => engine.repair(call), { signal, waits: true });
   }
 
   /** After a 'readonly' event, when space has been freed: whether writes are taken again. */
   async retryWrites(): Promise<boolean> {
-    return this.connection.call((engine) => engine.retryWrites());
+    return this.#connection.call((engine) => engine.retryWrites());
   }
 
   /** Loads a model, so that the first use need not wait. `UNSUPPORTED` where the worker has no runtime for it. */
@@ -196,7 +196,7 @@ export class Database implements AsyncDisposable {
     requireChoice(task, ['embed', 'generate'], 'task');
     checkCall(call);
     const options = embedderOptions(model);
-    return this.connection.call((engine, id) => engine.loadModel(task, options, id), eventOptions(call));
+    return this.#connection.call((engine, id) => engine.loadModel(task, options, id), eventOptions(call));
   }
 
   /** One vector per text, in order; null for a text without direction. @default { model: 'static-en', kind: 'document' } */
@@ -211,7 +211,7 @@ export class Database implements AsyncDisposable {
     requireChoice(kind, ['query', 'document'], 'kind');
     const embedder = embedderOptions(model);
     for (const [i, text] of texts.entries()) checkText(text, () => `texts[${i}]`);
-    return this.connection.call((engine, id) => engine.embed(embedder, [...texts], kind, id), eventOptions(call));
+    return this.#connection.call((engine, id) => engine.embed(embedder, [...texts], kind, id), eventOptions(call));
   }
 
   /** An answer to a conversation, piece by piece, by a language model in the worker. Ending the loop early stops it. */
@@ -235,7 +235,7 @@ export class Database implements AsyncDisposable {
     let finished = false;
     let failure: unknown;
     let wake = () => {};
-    this.connection
+    this.#connection
       .call((engine, id) => engine.generate(model, conversation, maxTokens, id), {
         signal: signal ? AbortSignal.any([signal, stop.signal]) : stop.signal,
         onEvent: (event) => {
@@ -272,7 +272,7 @@ export class Database implements AsyncDisposable {
    */
   async rotateKey(key: CryptoKey | Uint8Array): Promise<void> {
     const imported = await importKey(key);
-    return this.connection.call((engine, call) => engine.rotateKey(imported, call), { waits: true });
+    return this.#connection.call((engine, call) => engine.rotateKey(imported, call), { waits: true });
   }
 
   /**
@@ -291,7 +291,7 @@ export class Database implements AsyncDisposable {
     if (collections !== undefined && !Array.isArray(collections))
       throw invalid(`collections: expected an array of names, got ${describe(collections)}`);
     const names = collections && Array.from(collections as string[], (name, i) => checkName(name, `collections[${i}]`));
-    return exportStream(this.connection, names ? [...new Set(names)] : null, options);
+    return exportStream(this.#connection, names ? [...new Set(names)] : null, options);
   }
 
   /**
@@ -305,15 +305,15 @@ export class Database implements AsyncDisposable {
     const stream = source instanceof Blob ? source.stream() : source;
     if (!(stream instanceof ReadableStream))
       throw invalid(`import: expected a ReadableStream or a Blob, got ${describe(source)}`);
-    return importStream(this.connection, stream, options);
+    return importStream(this.#connection, stream, options);
   }
 
   /** Waits for writes under way, then ends the worker. Other calls still waiting, and later ones, reject with `CLOSED`. */
   close(): Promise<void> {
     // Asked before the worker is told to end.
-    const seen = this.closing ? null : this.witness?.close();
-    this.closing ??= Promise.all([this.connection.close(), seen]).then(() => {});
-    return this.closing;
+    const seen = this.#closing ? null : this.#witness?.close();
+    this.#closing ??= Promise.all([this.#connection.close(), seen]).then(() => {});
+    return this.#closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {

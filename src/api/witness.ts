@@ -24,38 +24,38 @@ const INTERVAL_MS = 2000;
 const PATIENCE_MS = 1000;
 
 export class Witness {
-  private readonly places: readonly Place[];
-  private readonly ask: () => Promise<Testimony>;
-  private timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #places: readonly Place[];
+  readonly #ask: () => Promise<Testimony>;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   /** What is being looked at, or written. */
-  private busy: Promise<unknown> = Promise.resolve();
+  #busy: Promise<unknown> = Promise.resolve();
 
   constructor(database: string, ask: () => Promise<Testimony>) {
-    this.places = [inLocalStorage(`piramid:${database}`), inFile(`piramid-${encodeURIComponent(database)}.json`)];
-    this.ask = ask;
+    this.#places = [inLocalStorage(`piramid:${database}`), inFile(`piramid-${encodeURIComponent(database)}.json`)];
+    this.#ask = ask;
   }
 
   /** Compares what there is with what there was, and takes note of it. Null where nothing is missing, or nobody knows. */
   examine(): Promise<DataLoss | null> {
-    const examined = this.compare().catch(() => null); // closed, or the worker is gone: the next opening asks
-    this.keepBusy(examined);
+    const examined = this.#compare().catch(() => null); // closed, or the worker is gone: the next opening asks
+    this.#keepBusy(examined);
     return examined;
   }
 
   /** A write has been made. */
   note(): void {
-    this.timer ??= setTimeout(() => this.update(), INTERVAL_MS);
+    this.#timer ??= setTimeout(() => this.#update(), INTERVAL_MS);
   }
 
   /** Before the database is closed. */
   async close(): Promise<void> {
-    if (this.timer !== undefined) this.update();
-    await atMost(this.busy);
+    if (this.#timer !== undefined) this.#update();
+    await atMost(this.#busy);
   }
 
-  private async compare(): Promise<DataLoss | null> {
-    const [now, ...seen] = await Promise.all([this.ask(), ...this.places.map((place) => atMost(place.read()))]);
-    this.keepBusy(this.write(now));
+  async #compare(): Promise<DataLoss | null> {
+    const [now, ...seen] = await Promise.all([this.#ask(), ...this.#places.map((place) => atMost(place.read()))]);
+    this.#keepBusy(this.#write(now));
     // The one that knows most. A place that could not be written to for a while may speak of a database that was there before
     // this one, and whose loss has been told.
     const all = seen.filter((testimony) => testimony !== null).sort((a, b) => b.generation - a.generation);
@@ -68,23 +68,23 @@ export class Witness {
     return { what: isSame ? 'writes' : 'everything', recordsBefore: before.records, recordsNow: now.records };
   }
 
-  private update(): void {
-    clearTimeout(this.timer);
-    this.timer = undefined;
-    this.keepBusy(
-      this.ask().then(
-        (now) => this.write(now),
+  #update(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#keepBusy(
+      this.#ask().then(
+        (now) => this.#write(now),
         () => {}, // as above
       ),
     );
   }
 
-  private keepBusy(work: Promise<unknown>): void {
-    this.busy = Promise.all([this.busy, work]);
+  #keepBusy(work: Promise<unknown>): void {
+    this.#busy = Promise.all([this.#busy, work]);
   }
 
-  private write(testimony: Testimony): Promise<unknown> {
-    return Promise.all(this.places.map((place) => place.write(testimony)));
+  #write(testimony: Testimony): Promise<unknown> {
+    return Promise.all(this.#places.map((place) => place.write(testimony)));
   }
 }
 

@@ -32,72 +32,72 @@ export function invalidFile(where: string, why: string, cause?: unknown): Pirami
 export class ByteReader {
   /** Bytes taken so far. */
   position = 0;
-  private readonly reader: ReadableStreamDefaultReader<Uint8Array>;
-  private readonly signal: AbortSignal | undefined;
-  private pieces: Uint8Array[] = [];
-  private held = 0;
-  private isAtEnd = false;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #signal: AbortSignal | undefined;
+  #pieces: Uint8Array[] = [];
+  #held = 0;
+  #isAtEnd = false;
 
   constructor(source: Source, signal: AbortSignal | undefined) {
     const stream = source instanceof Blob ? source.stream() : source;
     if (!(stream instanceof ReadableStream))
       throw new PiramidError('INVALID_ARGUMENT', 'source: expected a ReadableStream or a Blob');
-    this.reader = stream.getReader();
-    this.signal = signal;
-    signal?.addEventListener('abort', this.onAbort);
+    this.#reader = stream.getReader();
+    this.#signal = signal;
+    signal?.addEventListener('abort', this.#onAbort);
   }
 
   /** So many bytes, or null at the very end. Throws `INVALID_FILE` where there are fewer: `what` they are. */
   async take(count: number, what: () => string): Promise<Uint8Array<ArrayBuffer> | null> {
-    if (this.held < count && !(await this.fill(count))) {
-      if (this.held === 0) return null;
-      throw invalidFile(what(), `expected ${count} bytes, the file ends after ${this.held}`);
+    if (this.#held < count && !(await this.#fill(count))) {
+      if (this.#held === 0) return null;
+      throw invalidFile(what(), `expected ${count} bytes, the file ends after ${this.#held}`);
     }
     const bytes = new Uint8Array(count);
     let filled = 0;
     while (filled < count) {
-      const piece = this.pieces[0]!;
+      const piece = this.#pieces[0]!;
       const part = piece.subarray(0, count - filled);
       bytes.set(part, filled);
       filled += part.length;
-      if (part.length === piece.length) this.pieces.shift();
-      else this.pieces[0] = piece.subarray(part.length);
+      if (part.length === piece.length) this.#pieces.shift();
+      else this.#pieces[0] = piece.subarray(part.length);
     }
-    this.held -= count;
+    this.#held -= count;
     this.position += count;
     return bytes;
   }
 
   /** A source may be silent for long. */
-  private readonly onAbort = () => void this.reader.cancel().catch(() => {});
+  readonly #onAbort = () => void this.#reader.cancel().catch(() => {});
 
   /** Whatever bytes come next; null at the end. */
   async next(): Promise<Uint8Array | null> {
-    if (this.held === 0 && !(await this.fill(1))) return null;
-    const piece = this.pieces.shift()!;
-    this.held -= piece.length;
+    if (this.#held === 0 && !(await this.#fill(1))) return null;
+    const piece = this.#pieces.shift()!;
+    this.#held -= piece.length;
     this.position += piece.length;
     return piece;
   }
 
   /** Lets go of the stream. */
   close(): void {
-    this.signal?.removeEventListener('abort', this.onAbort);
-    if (!this.isAtEnd) this.reader.cancel().catch(() => {});
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+    if (!this.#isAtEnd) this.#reader.cancel().catch(() => {});
   }
 
-  private async fill(count: number): Promise<boolean> {
-    while (this.held < count && !this.isAtEnd) {
-      const { done, value } = await this.reader.read();
-      throwIfAborted(this.signal);
-      this.isAtEnd = done;
+  async #fill(count: number): Promise<boolean> {
+    while (this.#held < count && !this.#isAtEnd) {
+      const { done, value } = await this.#reader.read();
+      throwIfAborted(this.#signal);
+      this.#isAtEnd = done;
       if (!value) continue;
       if (!(value instanceof Uint8Array))
         throw new PiramidError('INVALID_ARGUMENT', 'source: expected a stream of Uint8Array');
-      if (value.length > 0) this.pieces.push(value);
-      this.held += value.length;
+      if (value.length > 0) this.#pieces.push(value);
+      this.#held += value.length;
     }
-    return this.held >= count;
+    return this.#held >= count;
   }
 }
 

@@ -32,14 +32,14 @@ export class Compaction {
   /** Keys of the chunks written so far. */
   readonly staged = new Set<number>();
   /** By the first segment of each group: what stands in the group's place. */
-  private readonly replacements = new Map<Segment, Segment | null>();
-  private readonly replaced = new Set<Segment>();
-  private readonly groups: Group[];
-  private readonly journal: Journal;
-  private readonly reader: RowReader;
-  private readonly mergePostings: MergePostings;
-  private readonly stored: StoredCollection;
-  private readonly slices: AsyncGenerator<ChunkValue[]>;
+  readonly #replacements = new Map<Segment, Segment | null>();
+  readonly #replaced = new Set<Segment>();
+  readonly #groups: Group[];
+  readonly #journal: Journal;
+  readonly #reader: RowReader;
+  readonly #mergePostings: MergePostings;
+  readonly #stored: StoredCollection;
+  readonly #slices: AsyncGenerator<ChunkValue[]>;
 
   private constructor(
     journal: Journal,
@@ -49,15 +49,15 @@ export class Compaction {
     groups: Group[],
     dropped: Bitset,
   ) {
-    this.journal = journal;
-    this.reader = reader;
-    this.mergePostings = mergePostings;
-    this.stored = stored;
+    this.#journal = journal;
+    this.#reader = reader;
+    this.#mergePostings = mergePostings;
+    this.#stored = stored;
     this.collection = stored.id;
-    this.groups = groups;
+    this.#groups = groups;
     this.renumbering = new Renumbering(dropped);
     this.rowsTotal = groups.flat().reduce((sum, segment) => sum + segment.rowCount, 0);
-    this.slices = this.rewrite();
+    this.#slices = this.#rewrite();
   }
 
   /** Null where there is nothing to do. `share`: of a segment's rows, how many must be deleted for it to be rewritten. */
@@ -80,7 +80,7 @@ export class Compaction {
 
   /** Writes the next slice of new chunks. False when all are written. Throws `CORRUPT`; `abandon` it then. */
   async step(): Promise<boolean> {
-    const { done, value: values } = await this.slices.next();
+    const { done, value: values } = await this.#slices.next();
     if (done) return false;
     for (const { key } of values) this.staged.add(key);
     return true;
@@ -88,7 +88,7 @@ export class Compaction {
 
   /** Lets go of what was written. */
   abandon(): void {
-    this.journal.release(this.staged);
+    this.#journal.release(this.staged);
     this.staged.clear();
   }
 
@@ -96,9 +96,9 @@ export class Compaction {
   apply(segments: readonly Segment[]): Segment[] {
     const result: Segment[] = [];
     for (const segment of segments) {
-      const replacement = this.replacements.get(segment);
+      const replacement = this.#replacements.get(segment);
       if (replacement) result.push(replacement);
-      if (this.replaced.has(segment)) continue;
+      if (this.#replaced.has(segment)) continue;
       result.push({ ...segment, firstRow: this.renumbering.row(segment.firstRow) });
     }
     return result;
@@ -106,11 +106,11 @@ export class Compaction {
 
   /** Chunks that nobody needs any more then. */
   garbage(): number[] {
-    return [...this.replaced].flatMap((segment) => segment.chunks.map((chunk) => chunk.key));
+    return [...this.#replaced].flatMap((segment) => segment.chunks.map((chunk) => chunk.key));
   }
 
-  private async *rewrite(): AsyncGenerator<ChunkValue[]> {
-    for (const group of this.groups) {
+  async *#rewrite(): AsyncGenerator<ChunkValue[]> {
+    for (const group of this.#groups) {
       const first = group[0]!;
       const last = group.at(-1)!;
       const end = last.firstRow + last.rowCount;
@@ -120,63 +120,63 @@ export class Compaction {
         const rowBytes = group.flatMap((source) => source.chunks).reduce((sum, { bytes }) => sum + bytes, 0) / rowCount;
         const rowsPerSlice = Math.max(32, Math.floor(COMPACTION_SLICE_BYTES / rowBytes / 32) * 32);
         for (const source of group) {
-          const columns = new Columns(this.reader, this.stored, source);
+          const columns = new Columns(this.#reader, this.#stored, source);
           const sourceEnd = source.firstRow + source.rowCount;
           for (let from = source.firstRow; from < sourceEnd; from += rowsPerSlice) {
             const to = Math.min(from + rowsPerSlice, sourceEnd);
             const batch = await columns.read(from, to, this.renumbering);
             this.rowsDone += to - from;
-            if (batch) yield await this.stage(batch, segment);
+            if (batch) yield await this.#stage(batch, segment);
           }
         }
-        const postings = await this.postingsOf(group);
+        const postings = await this.#postingsOf(group);
         if (postings) {
           const { firstRow } = segment;
           const batch = { firstRow, rowCount, ids: [], vectors: null, metadata: [], texts: [], postings };
-          yield await this.stage(batch, segment);
+          yield await this.#stage(batch, segment);
         }
         segment.chunks = byKindAndRow(segment.chunks);
       }
-      this.replacements.set(first, rowCount > 0 ? segment : null);
-      for (const source of group) this.replaced.add(source);
+      this.#replacements.set(first, rowCount > 0 ? segment : null);
+      for (const source of group) this.#replaced.add(source);
     }
   }
 
-  private async stage(batch: RowBatch, target: Segment): Promise<ChunkValue[]> {
-    const next = this.journal.next();
+  async #stage(batch: RowBatch, target: Segment): Promise<ChunkValue[]> {
+    const next = this.#journal.next();
     const { chunks, values } = encodeChunks(this.collection, batch, () => next.nextChunk++);
-    await this.journal.stage(next, values);
+    await this.#journal.stage(next, values);
     target.chunks.push(...chunks);
     return values;
   }
 
-  private async postingsOf(group: Group): Promise<Uint8Array | null> {
+  async #postingsOf(group: Group): Promise<Uint8Array | null> {
     const blocks: StoredPostings[] = [];
     for (const segment of group) {
       const chunk = segment.chunks.find(({ kind }) => kind === 'postings');
       if (!chunk) continue;
-      blocks.push({ bytes: await this.reader.readChunk(this.collection, chunk), shift: shiftOf(segment) });
+      blocks.push({ bytes: await this.#reader.readChunk(this.collection, chunk), shift: shiftOf(segment) });
     }
-    return blocks.length > 0 ? this.mergePostings(blocks, this.renumbering) : null;
+    return blocks.length > 0 ? this.#mergePostings(blocks, this.renumbering) : null;
   }
 }
 
 /** Reads a segment's rows range by range, without the dropped ones; each chunk is read once where ranges ascend. */
 export class Columns {
-  private readonly reader: RowReader;
-  private readonly stored: StoredCollection;
-  private readonly segment: Segment;
-  private readonly latest = new Map<string, { chunk: ChunkRef; payload: Promise<Uint8Array<ArrayBuffer>> }>();
+  readonly #reader: RowReader;
+  readonly #stored: StoredCollection;
+  readonly #segment: Segment;
+  readonly #latest = new Map<string, { chunk: ChunkRef; payload: Promise<Uint8Array<ArrayBuffer>> }>();
 
   constructor(reader: RowReader, stored: StoredCollection, segment: Segment) {
-    this.reader = reader;
-    this.stored = stored;
-    this.segment = segment;
+    this.#reader = reader;
+    this.#stored = stored;
+    this.#segment = segment;
   }
 
   /** The kept rows of from .. to-1, under their new numbers; null where none is. */
   async read(from: number, to: number, renumbering: Renumbering): Promise<RowBatch | null> {
-    const { dimension, quantization = 'none' } = this.stored.config;
+    const { dimension, quantization = 'none' } = this.#stored.config;
     const firstRow = renumbering.row(from);
     const rowCount = renumbering.kept(from, to);
     if (rowCount === 0) return null;
@@ -192,12 +192,12 @@ export class Columns {
       decode: (payload: Uint8Array<ArrayBuffer>, chunk: ChunkRef) => D,
       visit: (decoded: D, row: number, target: number, chunk: ChunkRef) => void,
     ) => {
-      const shift = shiftOf(this.segment);
-      for (const chunk of this.segment.chunks) {
+      const shift = shiftOf(this.#segment);
+      for (const chunk of this.#segment.chunks) {
         const start = Math.max(from, chunk.firstRow - shift);
         const end = Math.min(to, chunk.firstRow - shift + chunk.rowCount);
         if (chunk.kind !== kind || start >= end) continue;
-        const decoded = decode(await this.payload(chunk), chunk);
+        const decoded = decode(await this.#payload(chunk), chunk);
         for (let row = start; row < end; row++) {
           if (renumbering.dropped.has(row)) continue;
           visit(decoded, row + shift - chunk.firstRow, renumbering.row(row) - firstRow, chunk);
@@ -255,11 +255,11 @@ export class Columns {
     return { firstRow, rowCount, ids, vectors, codes, metadata, texts, postings: null };
   }
 
-  private payload(chunk: ChunkRef): Promise<Uint8Array<ArrayBuffer>> {
-    const known = this.latest.get(chunk.kind);
+  #payload(chunk: ChunkRef): Promise<Uint8Array<ArrayBuffer>> {
+    const known = this.#latest.get(chunk.kind);
     if (known?.chunk === chunk) return known.payload;
-    const payload = this.reader.readChunk(this.stored.id, chunk);
-    this.latest.set(chunk.kind, { chunk, payload });
+    const payload = this.#reader.readChunk(this.#stored.id, chunk);
+    this.#latest.set(chunk.kind, { chunk, payload });
     return payload;
   }
 }

@@ -19,32 +19,32 @@ export interface Damage {
 export class DamageList {
   /** Called once for each new damage. */
   onDamage: (damage: Damage) => void = () => {};
-  private readonly damages = new Map<string, Damage>();
+  readonly #damages = new Map<string, Damage>();
 
   get all(): readonly Damage[] {
-    return [...this.damages.values()];
+    return [...this.#damages.values()];
   }
 
   /** What is known to be wrong with a value. */
   of({ kind, key }: Pick<Damage, 'kind' | 'key'>): Damage | undefined {
-    return this.damages.get(`${kind} ${key}`);
+    return this.#damages.get(`${kind} ${key}`);
   }
 
   note(damage: Damage): void {
     const name = `${damage.kind} ${damage.key}`;
     if (this.of(damage)) return;
-    this.damages.set(name, damage);
+    this.#damages.set(name, damage);
     this.onDamage(damage);
   }
 
   /** Values of that kind have been written anew. */
   forget(kind: Kind): void {
-    for (const [name, damage] of this.damages) if (damage.kind === kind) this.damages.delete(name);
+    for (const [name, damage] of this.#damages) if (damage.kind === kind) this.#damages.delete(name);
   }
 
   /** What was damaged is out of the database. */
   clear(): void {
-    this.damages.clear();
+    this.#damages.clear();
   }
 }
 

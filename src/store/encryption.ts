@@ -88,15 +88,15 @@ class OpenEncryption implements Encryption {
   readonly backend: Backend;
   unlocked: Unlocked;
   keyBlock: ArrayBuffer;
-  private readonly inner: Backend;
+  readonly #inner: Backend;
   /** The caller's, while the block is to be written. */
-  private fresh: CryptoKey | null;
+  #fresh: CryptoKey | null;
 
   constructor(inner: Backend, unlocked: Unlocked, keyBlock: ArrayBuffer, fresh: CryptoKey | null) {
-    this.inner = inner;
+    this.#inner = inner;
     this.unlocked = unlocked;
     this.keyBlock = keyBlock;
-    this.fresh = fresh;
+    this.#fresh = fresh;
     this.backend = {
       kind: inner.kind,
       keys: (store) => inner.keys(store),
@@ -104,38 +104,38 @@ class OpenEncryption implements Encryption {
       close: () => inner.close(),
       read: async (store, key) => {
         const value = await inner.read(store, key);
-        if (value) await this.findQuicker();
-        return value && this.decrypt(store, key, value);
+        if (value) await this.#findQuicker();
+        return value && this.#decrypt(store, key, value);
       },
       readAll: async (store, firstKey) => {
         const values = await inner.readAll(store, firstKey);
-        if (values.size > 0) await this.findQuicker();
+        if (values.size > 0) await this.#findQuicker();
         const decrypted = [...values].map(
-          async ([key, value]) => [key, await this.decrypt(store, key, value)] as const,
+          async ([key, value]) => [key, await this.#decrypt(store, key, value)] as const,
         );
         return new Map(await Promise.all(decrypted));
       },
       commit: async (writes, vacant) =>
-        inner.commit(await Promise.all(writes.map((write) => this.encrypt(write))), vacant),
+        inner.commit(await Promise.all(writes.map((write) => this.#encrypt(write))), vacant),
     };
   }
 
   async establish(fenced: Backend): Promise<void> {
-    await this.findQuicker();
-    if (!this.fresh) return;
+    await this.#findQuicker();
+    if (!this.#fresh) return;
     await fenced.commit([keyWrite(this.keyBlock)]);
-    this.fresh = null;
+    this.#fresh = null;
   }
 
   /** Whether somebody has made the database meanwhile: then it has a key already, or none. */
-  private async findQuicker(): Promise<void> {
-    if (!this.fresh) return;
-    const other = await openEncryption(this.inner, this.fresh);
-    const keyBlock = await this.inner.read('manifest', KEY_KEY);
+  async #findQuicker(): Promise<void> {
+    if (!this.#fresh) return;
+    const other = await openEncryption(this.#inner, this.#fresh);
+    const keyBlock = await this.#inner.read('manifest', KEY_KEY);
     if (!keyBlock) return;
     this.unlocked = other!.unlocked;
     this.keyBlock = keyBlock;
-    this.fresh = null;
+    this.#fresh = null;
   }
 
   async rotate(fenced: Backend, key: CryptoKey): Promise<void> {
@@ -146,13 +146,13 @@ class OpenEncryption implements Encryption {
     this.keyBlock = block;
   }
 
-  private async encrypt(write: Write): Promise<Write> {
+  async #encrypt(write: Write): Promise<Write> {
     if (!('value' in write) || isClear(write.store, write.key)) return write;
     const plain = new Uint8Array(write.value, HEADER_BYTES);
     const header = recodedHeader(write.value, CODEC, IV_BYTES + plain.length + TAG_BYTES);
     const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES));
     const ciphertext = await crypto.subtle.encrypt(
-      { name: 'AES-GCM', iv, additionalData: this.place(write.store, write.key, header) },
+      { name: 'AES-GCM', iv, additionalData: this.#place(write.store, write.key, header) },
       this.unlocked.dataKey,
       plain,
     );
@@ -160,7 +160,7 @@ class OpenEncryption implements Encryption {
   }
 
   /** What cannot be decrypted comes back as what it is: a value whose payload is damaged. */
-  private async decrypt(store: StoreName, key: number, value: ArrayBuffer): Promise<ArrayBuffer> {
+  async #decrypt(store: StoreName, key: number, value: ArrayBuffer): Promise<ArrayBuffer> {
     const codec = codecOf(value);
     if (codec === undefined || isClear(store, key)) return value;
     const header = new Uint8Array(value, 0, HEADER_BYTES);
@@ -168,7 +168,7 @@ class OpenEncryption implements Encryption {
     if (codec !== CODEC || payload.length < IV_BYTES + TAG_BYTES) return spoiledBlock(value);
     try {
       const plain = await crypto.subtle.decrypt(
-        { name: 'AES-GCM', iv: payload.subarray(0, IV_BYTES), additionalData: this.place(store, key, header) },
+        { name: 'AES-GCM', iv: payload.subarray(0, IV_BYTES), additionalData: this.#place(store, key, header) },
         this.unlocked.dataKey,
         payload.subarray(IV_BYTES),
       );
@@ -179,7 +179,7 @@ class OpenEncryption implements Encryption {
   }
 
   /** Where a value stands and what its header says of it, but for checksums: authenticated with it. */
-  private place(store: StoreName, key: number, header: Uint8Array): Uint8Array<ArrayBuffer> {
+  #place(store: StoreName, key: number, header: Uint8Array): Uint8Array<ArrayBuffer> {
     const place = new Uint8Array(5 + 28 + this.unlocked.salt.length);
     place[0] = STORES.indexOf(store);
     new DataView(place.buffer).setUint32(1, key, true);

@@ -90,33 +90,33 @@ function tooLong({ ids }: RowBatch, row: number): PiramidError {
 
 /** Cuts a stream of bytes into blocks, of which it holds no more than one. */
 export class BlockCutter {
-  private readonly pieces: Uint8Array[] = [];
-  private held = 0;
+  readonly #pieces: Uint8Array[] = [];
+  #held = 0;
 
   /** Bytes that belong to no whole block yet. */
   get rest(): number {
-    return this.held;
+    return this.#held;
   }
 
   push(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
-    this.pieces.push(bytes);
-    this.held += bytes.length;
+    this.#pieces.push(bytes);
+    this.#held += bytes.length;
   }
 
   /** The next whole block; null: more bytes are wanted. Throws `INVALID_FILE`. */
   next(): ArrayBuffer | null {
-    if (this.held < HEADER_BYTES) return null;
-    const length = announcedBytes(this.peek(HEADER_BYTES));
+    if (this.#held < HEADER_BYTES) return null;
+    const length = announcedBytes(this.#peek(HEADER_BYTES));
     if (length === undefined) throw invalidFile('its header is damaged, or this is no file that Piramid exported');
     if (length > BLOCK_BYTES_MAX) throw invalidFile(`says it has ${length} bytes; at most ${BLOCK_BYTES_MAX} are read`);
-    return this.held < length ? null : this.take(length).buffer;
+    return this.#held < length ? null : this.#take(length).buffer;
   }
 
-  private peek(count: number): Uint8Array<ArrayBuffer> {
+  #peek(count: number): Uint8Array<ArrayBuffer> {
     const bytes = new Uint8Array(count);
     let filled = 0;
-    for (const piece of this.pieces) {
+    for (const piece of this.#pieces) {
       const part = piece.subarray(0, count - filled);
       bytes.set(part, filled);
       filled += part.length;
@@ -125,12 +125,12 @@ export class BlockCutter {
     return bytes;
   }
 
-  private take(count: number): Uint8Array<ArrayBuffer> {
-    const bytes = this.peek(count);
-    this.held -= count;
+  #take(count: number): Uint8Array<ArrayBuffer> {
+    const bytes = this.#peek(count);
+    this.#held -= count;
     let left = count;
-    while (left > 0 && left >= this.pieces[0]!.length) left -= this.pieces.shift()!.length;
-    if (left > 0) this.pieces[0] = this.pieces[0]!.subarray(left);
+    while (left > 0 && left >= this.#pieces[0]!.length) left -= this.#pieces.shift()!.length;
+    if (left > 0) this.#pieces[0] = this.#pieces[0]!.subarray(left);
     return bytes;
   }
 }

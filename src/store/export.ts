@@ -24,48 +24,48 @@ export class Export {
   /** Live rows, and how many of them have been written. */
   readonly rowsTotal: number;
   rowsDone = 0;
-  private readonly journal: Journal;
-  private readonly reader: RowReader;
-  private readonly collections: readonly { snapshot: CollectionSnapshot; renumbering: Renumbering }[];
-  private readonly keys: number[];
-  private readonly blocks: AsyncGenerator<ArrayBuffer>;
+  readonly #journal: Journal;
+  readonly #reader: RowReader;
+  readonly #collections: readonly { snapshot: CollectionSnapshot; renumbering: Renumbering }[];
+  readonly #keys: number[];
+  readonly #blocks: AsyncGenerator<ArrayBuffer>;
 
   constructor(journal: Journal, reader: RowReader, snapshots: readonly CollectionSnapshot[]) {
-    this.journal = journal;
-    this.reader = reader;
-    this.collections = snapshots.map((snapshot) => ({
+    this.#journal = journal;
+    this.#reader = reader;
+    this.#collections = snapshots.map((snapshot) => ({
       snapshot,
       renumbering: new Renumbering(snapshot.deleted.resized(snapshot.rowCount)), // a copy
     }));
-    this.rowsTotal = this.counts().reduce((sum, count) => sum + count, 0);
-    this.keys = snapshots.flatMap(({ stored }) =>
+    this.rowsTotal = this.#counts().reduce((sum, count) => sum + count, 0);
+    this.#keys = snapshots.flatMap(({ stored }) =>
       stored.segments.flatMap(({ chunks }) => chunks.map((chunk) => chunk.key)),
     );
-    journal.hold(this.keys);
-    this.blocks = this.write();
+    journal.hold(this.#keys);
+    this.#blocks = this.#write();
   }
 
   /** The next block of the file; null when it is whole. Throws `CORRUPT`. */
   async next(): Promise<ArrayBuffer | null> {
-    const { done, value } = await this.blocks.next();
+    const { done, value } = await this.#blocks.next();
     return done ? null : value;
   }
 
   /** Lets go of the chunks. */
   close(): void {
-    this.journal.release(this.keys.splice(0));
+    this.#journal.release(this.#keys.splice(0));
   }
 
-  private counts(): number[] {
-    return this.collections.map(({ snapshot, renumbering }) => renumbering.kept(0, snapshot.rowCount));
+  #counts(): number[] {
+    return this.#collections.map(({ snapshot, renumbering }) => renumbering.kept(0, snapshot.rowCount));
   }
 
-  private async *write(): AsyncGenerator<ArrayBuffer> {
-    const counts = this.counts();
+  async *#write(): AsyncGenerator<ArrayBuffer> {
+    const counts = this.#counts();
     const head: Head = {
       format: EXCHANGE_VERSION,
-      uuid: this.journal.manifest.uuid,
-      collections: this.collections.map(({ snapshot: { stored } }, i) => ({
+      uuid: this.#journal.manifest.uuid,
+      collections: this.#collections.map(({ snapshot: { stored } }, i) => ({
         name: stored.name,
         config: stored.config,
         count: counts[i]!,
@@ -79,8 +79,8 @@ export class Export {
       return block;
     };
     yield written(encodeJsonBlock('export', number, head));
-    for (const [i, { snapshot, renumbering }] of this.collections.entries()) {
-      for await (const rows of together(this.rows(snapshot, renumbering))) {
+    for (const [i, { snapshot, renumbering }] of this.#collections.entries()) {
+      for await (const rows of together(this.#rows(snapshot, renumbering))) {
         for (const block of encodeRows(i + 1, number, rows)) {
           this.rowsDone += new DataView(block).getUint32(20, true);
           yield written(block);
@@ -91,7 +91,7 @@ export class Export {
   }
 
   /** Live rows in their order, as they are numbered in the file. */
-  private async *rows({ stored, logged }: CollectionSnapshot, renumbering: Renumbering): AsyncGenerator<RowBatch> {
+  async *#rows({ stored, logged }: CollectionSnapshot, renumbering: Renumbering): AsyncGenerator<RowBatch> {
     // Codes are made anew where they are read.
     const plain: StoredCollection = { ...stored, config: { ...stored.config, quantization: 'none' } };
     const parts = [...stored.segments, ...logged].sort((a, b) => a.firstRow - b.firstRow);
@@ -101,7 +101,7 @@ export class Export {
         yield* liveRows(part, renumbering);
         continue;
       }
-      const columns = new Columns(this.reader, plain, part);
+      const columns = new Columns(this.#reader, plain, part);
       const bytes = part.chunks.reduce((sum, chunk) => sum + chunk.bytes, 0);
       const rowsAtOnce = Math.max(1, Math.floor(SLICE_BYTES / (bytes / part.rowCount)));
       for (let from = part.firstRow; from < end; from += rowsAtOnce) {

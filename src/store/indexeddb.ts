@@ -48,43 +48,43 @@ async function renewLog(): Promise<void> {
 
 class IndexedDbBackend implements Backend {
   readonly kind = 'indexeddb';
-  private connection: Promise<IDBDatabase> | undefined;
+  #connection: Promise<IDBDatabase> | undefined;
   /** What `connection` resolved with: where it is open, requests are made at once and not a microtask later. */
-  private database: IDBDatabase | undefined;
-  private closed = false;
-  private isReleasing = false;
-  private timer: ReturnType<typeof setTimeout> | undefined;
+  #database: IDBDatabase | undefined;
+  #closed = false;
+  #isReleasing = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   /** Whether it has been open: if it has to be made anew after that, or somebody else has done so, it was deleted. */
-  private known = false;
+  #known = false;
   /** Its mark; undefined in one that an older release made. */
-  private birth: ArrayBuffer | undefined;
+  #birth: ArrayBuffer | undefined;
   /** Whoever wrote before may have been killed in the middle of it. */
-  private mayBeTorn = true;
+  #mayBeTorn = true;
   /** Never rejects. */
   renewal: Promise<void> | undefined;
-  private readonly name: string;
-  private readonly durability: 'strict' | 'relaxed';
+  readonly #name: string;
+  readonly #durability: 'strict' | 'relaxed';
 
   constructor(name: string, durability: 'strict' | 'relaxed') {
-    this.name = name;
-    this.durability = durability;
+    this.#name = name;
+    this.#durability = durability;
   }
 
   connect(): Promise<IDBDatabase> {
-    if (this.closed) throw new PiramidError('CLOSED', 'the database has been closed');
-    this.connection ??= this.open();
-    return this.connection;
+    if (this.#closed) throw new PiramidError('CLOSED', 'the database has been closed');
+    this.#connection ??= this.#open();
+    return this.#connection;
   }
 
-  private async open(): Promise<IDBDatabase> {
+  async #open(): Promise<IDBDatabase> {
     let deleted = false;
     let database: IDBPDatabase | undefined;
-    if (this.mayBeTorn) this.renewal = renewLog();
-    this.mayBeTorn = false;
+    if (this.#mayBeTorn) this.renewal = renewLog();
+    this.#mayBeTorn = false;
     try {
-      database = await openDB(this.name, INDEXEDDB_VERSION, {
+      database = await openDB(this.#name, INDEXEDDB_VERSION, {
         upgrade: (db, _from, _to, transaction) => {
-          if (!this.known) {
+          if (!this.#known) {
             for (const store of STORES) db.createObjectStore(store);
             transaction.objectStore('manifest').put(newBirth(), BIRTH_KEY);
           } else {
@@ -95,26 +95,26 @@ class IndexedDbBackend implements Backend {
           }
         },
         terminated: () => {
-          this.mayBeTorn = true;
-          this.forget();
+          this.#mayBeTorn = true;
+          this.#forget();
         },
       });
       const connected = unwrap(database);
       // Someone deletes the database: give way, or both wait for ever.
       connected.addEventListener('versionchange', () => {
         connected.close();
-        this.forget();
+        this.#forget();
       });
       const birth = (await wrap(readOnce(connected, 'manifest', 'get', BIRTH_KEY))) as ArrayBuffer | undefined;
-      deleted = this.known && !sameBytes(this.birth, birth);
+      deleted = this.#known && !sameBytes(this.#birth, birth);
       if (deleted) throw new Error('another database stands in its place');
-      this.known = true;
-      this.birth = birth;
-      this.database = connected;
+      this.#known = true;
+      this.#birth = birth;
+      this.#database = connected;
       return connected;
     } catch (error) {
       database?.close();
-      this.forget();
+      this.#forget();
       if (deleted) {
         throw new PiramidError(
           'DATA_LOSS',
@@ -127,14 +127,14 @@ class IndexedDbBackend implements Backend {
   }
 
   async read(store: StoreName, key: number): Promise<ArrayBuffer | undefined> {
-    return this.withConnection(
+    return this.#withConnection(
       'reading',
       (db) => wrap(readOnce(db, store, 'get', key)) as Promise<ArrayBuffer | undefined>,
     );
   }
 
   async readAll(store: StoreName, firstKey: number): Promise<Map<number, ArrayBuffer>> {
-    const [keys, values] = await this.withConnection('reading', (db) => {
+    const [keys, values] = await this.#withConnection('reading', (db) => {
       const { keys, values } = readAllOnce(db, store, firstKey);
       return Promise.all([wrap(keys), wrap(values)]) as Promise<[number[], ArrayBuffer[]]>;
     });
@@ -142,12 +142,12 @@ class IndexedDbBackend implements Backend {
   }
 
   async keys(store: StoreName): Promise<number[]> {
-    return this.withConnection('reading keys', (db) => wrap(readOnce(db, store, 'getAllKeys')) as Promise<number[]>);
+    return this.#withConnection('reading keys', (db) => wrap(readOnce(db, store, 'getAllKeys')) as Promise<number[]>);
   }
 
   async commit(writes: readonly Write[], vacant?: Place): Promise<void> {
     try {
-      await this.withConnection('writing', (db) => ended(writeOnce(db, writes, vacant, this.durability)));
+      await this.#withConnection('writing', (db) => ended(writeOnce(db, writes, vacant, this.#durability)));
     } catch (error) {
       const isTaken = vacant && (await this.read(vacant.store, vacant.key).catch(() => undefined)) !== undefined;
       throw isTaken ? takenOver() : error;
@@ -157,14 +157,14 @@ class IndexedDbBackend implements Backend {
   // Every operation is idempotent (values are put under keys that the caller chose; whose fence met itself takes it for another
   // opener's, and puts the next), so one lost connection is one retry, and so is a transaction that the browser gave up because
   // its worker was frozen in the middle of it.
-  private async withConnection<T>(what: string, operation: (db: IDBDatabase) => Promise<T>): Promise<T> {
+  async #withConnection<T>(what: string, operation: (db: IDBDatabase) => Promise<T>): Promise<T> {
     const connection = this.connect();
-    if (this.isReleasing) this.restWhenIdle();
+    if (this.#isReleasing) this.#restWhenIdle();
     try {
-      return await operation(this.database ?? (await connection));
+      return await operation(this.#database ?? (await connection));
     } catch (error) {
-      if (this.closed || !(isConnectionLost(error) || isTimeout(error))) throw storageError(error, what);
-      if (isConnectionLost(error) && this.connection === connection) this.forget();
+      if (this.#closed || !(isConnectionLost(error) || isTimeout(error))) throw storageError(error, what);
+      if (isConnectionLost(error) && this.#connection === connection) this.#forget();
     }
     try {
       return await operation(await this.connect());
@@ -175,32 +175,32 @@ class IndexedDbBackend implements Backend {
 
   /** Chromium's SQLite engine writes to a log beside the database's file, and shrinks both when nobody has been connected for a while. */
   release(): void {
-    this.isReleasing = true;
-    this.restWhenIdle();
+    this.#isReleasing = true;
+    this.#restWhenIdle();
   }
 
   /** What comes next connects anew, and the rest begins again. */
-  private restWhenIdle(): void {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      if (this.connection && !this.database) return this.restWhenIdle(); // it is being opened
-      this.database?.close(); // after what is under way
-      this.forget();
-      this.timer = setTimeout(() => {
-        this.isReleasing = false;
+  #restWhenIdle(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      if (this.#connection && !this.#database) return this.#restWhenIdle(); // it is being opened
+      this.#database?.close(); // after what is under way
+      this.#forget();
+      this.#timer = setTimeout(() => {
+        this.#isReleasing = false;
       }, REST_MS);
     }, IDLE_MS);
   }
 
-  private forget(): void {
-    this.connection = undefined;
-    this.database = undefined;
+  #forget(): void {
+    this.#connection = undefined;
+    this.#database = undefined;
   }
 
   close(): void {
-    this.closed = true;
-    clearTimeout(this.timer);
-    this.connection?.then(
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#connection?.then(
       (db) => db.close(),
       () => {},
     );

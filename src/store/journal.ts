@@ -19,33 +19,33 @@ import {
 
 export class Journal {
   readonly backend: Backend;
-  private readonly damage: DamageList;
-  private current: Manifest;
-  private nextLogKey: number;
-  private logBytes = 0;
-  private committedBytes = 0;
+  readonly #damage: DamageList;
+  #current: Manifest;
+  #nextLogKey: number;
+  #logBytes = 0;
+  #committedBytes = 0;
   /** The last commit failed. Where the connection was lost, it may have arrived all the same. */
-  private inDoubt = false;
+  #inDoubt = false;
   /** The error of the write that found the storage full: from then on nothing but deletions is written. */
   full: PiramidError | null = null;
   onFull: (reason: PiramidError | null) => void = () => {};
   /** Bytes of the reserve that a full storage uses up. Null until something has been written: it may have been used up before. */
-  private reserve: number | null = null;
+  #reserve: number | null = null;
   /** Of both copies; 0 until somebody asks. */
-  private manifestBytes = 0;
+  #manifestBytes = 0;
   /** Garbage that somebody needs still, by chunk key: how many do. */
-  private readonly held = new Map<number, number>();
+  readonly #held = new Map<number, number>();
 
-  private answered: readonly Answered[];
+  #answered: readonly Answered[];
   /** Of the write under way. */
-  private origin: Origin | null = null;
+  #origin: Origin | null = null;
 
   private constructor(backend: Backend, damage: DamageList, manifest: Manifest) {
     this.backend = backend;
-    this.damage = damage;
-    this.current = manifest;
-    this.answered = manifest.answered ?? [];
-    this.nextLogKey = manifest.logStart;
+    this.#damage = damage;
+    this.#current = manifest;
+    this.#answered = manifest.answered ?? [];
+    this.#nextLogKey = manifest.logStart;
   }
 
   /** Reads the manifest. Throws `CORRUPT`, `NEWER_FORMAT`; changes nothing then. */
@@ -60,35 +60,35 @@ export class Journal {
   async check(): Promise<void> {
     const noneIsWhole = (error: unknown) => ({ damaged: damageOf(0, ifCorrupt(error).message) });
     const { damaged } = await readManifest(this.backend).catch(noneIsWhole);
-    if (damaged) this.damage.note(damaged);
+    if (damaged) this.#damage.note(damaged);
   }
 
   get manifest(): Manifest {
-    return this.current;
+    return this.#current;
   }
 
   /** Bytes handed to the backend since the journal was opened. */
   get bytesWritten(): number {
-    return this.committedBytes;
+    return this.#committedBytes;
   }
 
   /** How far writes are. Neither number ever goes back. */
   get position(): { generation: number; log: number } {
-    return { generation: this.current.generation, log: this.nextLogKey };
+    return { generation: this.#current.generation, log: this.#nextLogKey };
   }
 
   /** Whether the log is long enough to be folded. */
   get isLong(): boolean {
-    return this.logBytes >= LOG_BYTES_MAX || this.nextLogKey - this.current.logStart >= LOG_ENTRIES_MAX;
+    return this.#logBytes >= LOG_BYTES_MAX || this.#nextLogKey - this.#current.logStart >= LOG_ENTRIES_MAX;
   }
 
   /** Counts an entry that was there when the database was opened. `origin`: its section, where it has one. */
   noteLogEntry(key: number, bytes: number, origin?: Uint8Array): void {
-    this.nextLogKey = key + 1;
-    this.logBytes += bytes;
+    this.#nextLogKey = key + 1;
+    this.#logBytes += bytes;
     if (!origin) return;
     const write = decodeOrigin(origin);
-    this.answered = withAnswer(this.answered, write.origin, write.count);
+    this.#answered = withAnswer(this.#answered, write.origin, write.count);
   }
 
   /**
@@ -96,25 +96,25 @@ export class Journal {
    * applied already, it is not run: the result is `again` of how many records it changed. Not two at a time.
    */
   async once<T>(origin: Origin | null, run: () => Promise<T>, again: (count: number) => T): Promise<T> {
-    const count = origin ? countOf(this.answered, origin) : undefined;
+    const count = origin ? countOf(this.#answered, origin) : undefined;
     if (count !== undefined) return again(count);
-    this.origin = origin;
+    this.#origin = origin;
     try {
       return await run();
     } finally {
-      this.origin = null;
+      this.#origin = null;
     }
   }
 
   /** Makes one log entry durable. */
   async append(collection: number, batch: RowBatch | null, deleted: readonly number[]): Promise<void> {
-    const origin = this.origin && encodeOrigin(this.origin, batch?.rowCount ?? deleted.length);
-    const write = this.logWrite(collection, batch, deleted, origin);
-    if (batch) this.refuseIfFull();
-    else if (this.full) await this.freeBallast();
-    await this.commit([write]);
+    const origin = this.#origin && encodeOrigin(this.#origin, batch?.rowCount ?? deleted.length);
+    const write = this.#logWrite(collection, batch, deleted, origin);
+    if (batch) this.#refuseIfFull();
+    else if (this.full) await this.#freeBallast();
+    await this.#commit([write]);
     this.noteLogEntry(write.key, write.value.byteLength, origin ?? undefined);
-    if (batch && this.reserve === null) await this.layBallast();
+    if (batch && this.#reserve === null) await this.#layBallast();
   }
 
   /**
@@ -122,15 +122,15 @@ export class Journal {
    * its collections take up.
    */
   next(adopted: ReadonlySet<number> = new Set()): Manifest {
-    const { generation, collections, garbage, logStart } = this.current;
+    const { generation, collections, garbage, logStart } = this.#current;
     return {
-      ...this.current,
+      ...this.#current,
       version: FORMAT_VERSION,
       reader: FORMAT_READER,
       generation: generation + 1,
       collections: [...collections],
       garbage: {
-        chunks: garbage.chunks.filter((key) => this.held.has(key) && !adopted.has(key)),
+        chunks: garbage.chunks.filter((key) => this.#held.has(key) && !adopted.has(key)),
         logFrom: logStart,
       },
     };
@@ -138,7 +138,7 @@ export class Journal {
 
   /** Leaves the log behind: what it holds is in the chunks of `next`. */
   trimLog(next: Manifest): void {
-    next.logStart = this.nextLogKey;
+    next.logStart = this.#nextLogKey;
   }
 
   /**
@@ -152,27 +152,27 @@ export class Journal {
     deletions: readonly { collection: number; rows: readonly number[] }[] = [],
     count: number | null = 0,
   ): Promise<void> {
-    if (writes.length > 0) this.refuseIfFull();
-    else if (this.full) await this.freeBallast();
-    const answered = this.origin && count !== null ? withAnswer(this.answered, this.origin, count) : this.answered;
+    if (writes.length > 0) this.#refuseIfFull();
+    else if (this.full) await this.#freeBallast();
+    const answered = this.#origin && count !== null ? withAnswer(this.#answered, this.#origin, count) : this.#answered;
     if (answered.length > 0) next.answered = answered;
-    const isTrimmed = next.logStart === this.nextLogKey;
+    const isTrimmed = next.logStart === this.#nextLogKey;
     const entries = deletions
       .filter(({ rows }) => rows.length > 0)
-      .map(({ collection, rows }, i) => this.logWrite(collection, null, rows, null, this.nextLogKey + i));
+      .map(({ collection, rows }, i) => this.#logWrite(collection, null, rows, null, this.#nextLogKey + i));
     // The first one lays by what there is to free when the storage is full.
-    const isFirst = this.current.generation === 0;
+    const isFirst = this.#current.generation === 0;
     const reserve = isFirst ? [ballast(BALLAST_BYTES)] : [];
     const manifest = manifestWrites(next);
-    await this.commit([...writes, ...this.garbageDeletes(), ...entries, ...reserve, ...manifest]);
-    this.manifestBytes = byteLength(manifest);
-    this.current = next;
-    this.damage.forget('manifest');
-    this.answered = answered;
+    await this.#commit([...writes, ...this.#garbageDeletes(), ...entries, ...reserve, ...manifest]);
+    this.#manifestBytes = byteLength(manifest);
+    this.#current = next;
+    this.#damage.forget('manifest');
+    this.#answered = answered;
     for (const { key, value } of entries) this.noteLogEntry(key, value.byteLength);
-    if (isTrimmed) this.logBytes = 0; // what is left of it cannot be folded
-    if (isFirst) this.reserve = BALLAST_BYTES;
-    else if ((this.reserve ?? 0) < this.reserveNeeded) await this.layBallast();
+    if (isTrimmed) this.#logBytes = 0; // what is left of it cannot be folded
+    if (isFirst) this.#reserve = BALLAST_BYTES;
+    else if ((this.#reserve ?? 0) < this.#reserveNeeded) await this.#layBallast();
   }
 
   /**
@@ -188,23 +188,23 @@ export class Journal {
 
   /** Keeps chunks from being deleted, though they may be or become garbage. Each `hold` wants its `release`. */
   hold(keys: Iterable<number>): void {
-    for (const key of keys) this.held.set(key, (this.held.get(key) ?? 0) + 1);
+    for (const key of keys) this.#held.set(key, (this.#held.get(key) ?? 0) + 1);
   }
 
   release(keys: Iterable<number>): void {
     for (const key of keys) {
-      const holders = (this.held.get(key) ?? 0) - 1;
-      if (holders > 0) this.held.set(key, holders);
-      else this.held.delete(key);
+      const holders = (this.#held.get(key) ?? 0) - 1;
+      if (holders > 0) this.#held.set(key, holders);
+      else this.#held.delete(key);
     }
   }
 
-  private logWrite(
+  #logWrite(
     collection: number,
     batch: RowBatch | null,
     deleted: readonly number[],
     origin: Uint8Array | null,
-    key = this.nextLogKey,
+    key = this.#nextLogKey,
   ) {
     return { store: 'log', key, value: encodeLogEntry(collection, key, batch, deleted, origin) } as const;
   }
@@ -215,55 +215,55 @@ export class Journal {
    */
   async retry(): Promise<boolean> {
     try {
-      const deletes = this.garbageDeletes();
+      const deletes = this.#garbageDeletes();
       // By themselves, because a manifest might find no room.
-      if (this.full && deletes.length > 0) await this.commit(deletes);
-      await this.backend.commit([ballast(this.reserveNeeded)]);
+      if (this.full && deletes.length > 0) await this.#commit(deletes);
+      await this.backend.commit([ballast(this.#reserveNeeded)]);
     } catch (error) {
       if (isFull(error)) return false;
       throw error;
     }
-    this.reserve = this.reserveNeeded;
+    this.#reserve = this.#reserveNeeded;
     if (this.full) this.onFull(null);
     this.full = null;
     return true;
   }
 
-  private garbageDeletes(): Write[] {
-    const { garbage, logStart } = this.current;
+  #garbageDeletes(): Write[] {
+    const { garbage, logStart } = this.#current;
     const deletes: Write[] = [];
-    for (const key of garbage.chunks) if (!this.held.has(key)) deletes.push({ store: 'chunks', key, delete: true });
+    for (const key of garbage.chunks) if (!this.#held.has(key)) deletes.push({ store: 'chunks', key, delete: true });
     for (let key = garbage.logFrom; key < logStart; key++) deletes.push({ store: 'log', key, delete: true });
     return deletes;
   }
 
   /** In a transaction of its own: what one frees, it cannot use itself. */
-  private async freeBallast(): Promise<void> {
+  async #freeBallast(): Promise<void> {
     await this.backend.commit([{ store: 'chunks', key: BALLAST_KEY, delete: true }]);
-    this.reserve = 0;
+    this.#reserve = 0;
   }
 
   /** Room for two more manifests, by which a collection is deleted: twice the last one. */
-  private get reserveNeeded(): number {
-    this.manifestBytes ||= byteLength(manifestWrites(this.current));
+  get #reserveNeeded(): number {
+    this.#manifestBytes ||= byteLength(manifestWrites(this.#current));
     let bytes = BALLAST_BYTES;
-    while (bytes < 2 * this.manifestBytes) bytes *= 2;
+    while (bytes < 2 * this.#manifestBytes) bytes *= 2;
     return bytes;
   }
 
   /** Where there was room for what has just been written, and it is missing or small. What was written stands, whatever comes of it. */
-  private async layBallast(): Promise<void> {
+  async #layBallast(): Promise<void> {
     if (this.full) return;
-    const needed = this.reserveNeeded;
-    this.reserve = 0;
+    const needed = this.#reserveNeeded;
+    this.#reserve = 0;
     try {
       const found = (await this.backend.read('chunks', BALLAST_KEY))?.byteLength ?? 0;
       if (found < needed) await this.backend.commit([ballast(needed)]);
-      this.reserve = Math.max(found, needed);
+      this.#reserve = Math.max(found, needed);
     } catch {} // the next manifest tries again
   }
 
-  private refuseIfFull(): void {
+  #refuseIfFull(): void {
     if (!this.full) return;
     throw new PiramidError(
       this.full.code,
@@ -272,9 +272,9 @@ export class Journal {
     );
   }
 
-  private async commit(writes: readonly Write[]): Promise<void> {
-    const repairs = this.inDoubt ? await this.repairs() : [];
-    this.inDoubt = true;
+  async #commit(writes: readonly Write[]): Promise<void> {
+    const repairs = this.#inDoubt ? await this.#repairs() : [];
+    this.#inDoubt = true;
     try {
       await this.backend.commit([...repairs, ...writes]);
     } catch (error) {
@@ -284,21 +284,21 @@ export class Journal {
       }
       throw error;
     }
-    this.inDoubt = false;
-    for (const write of writes) if ('value' in write) this.committedBytes += write.value.byteLength;
+    this.#inDoubt = false;
+    for (const write of writes) if ('value' in write) this.#committedBytes += write.value.byteLength;
   }
 
   /** Deletes what this journal knows nothing of: rows of a write that was said to have failed would stand beside the next ones. */
-  private async repairs(): Promise<Write[]> {
+  async #repairs(): Promise<Write[]> {
     const from = async (store: StoreName, first: number): Promise<Write[]> =>
       (await this.backend.keys(store)).filter((key) => key >= first).map((key) => ({ store, key, delete: true }));
-    const { generation, nextChunk } = this.current;
+    const { generation, nextChunk } = this.#current;
     const { manifest } = await readManifest(this.backend);
     const isNewer = manifest !== undefined && manifest.generation > generation;
     return [
       ...(await from('chunks', nextChunk)),
-      ...(await from('log', this.nextLogKey)),
-      ...(isNewer ? manifestWrites(this.current) : []),
+      ...(await from('log', this.#nextLogKey)),
+      ...(isNewer ? manifestWrites(this.#current) : []),
     ];
   }
 }

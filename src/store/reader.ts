@@ -58,20 +58,20 @@ export function shiftOf(segment: Segment): number {
 }
 
 export class RowReader {
-  private readonly backend: Backend;
-  private readonly cache: PayloadCache;
-  private readonly damage: DamageList;
+  readonly #backend: Backend;
+  readonly #cache: PayloadCache;
+  readonly #damage: DamageList;
 
   constructor(backend: Backend, cache: PayloadCache, damage: DamageList) {
-    this.backend = backend;
-    this.cache = cache;
-    this.damage = damage;
+    this.#backend = backend;
+    this.#cache = cache;
+    this.#damage = damage;
   }
 
   /** A collection's rows in row order, one part after the other. What is damaged is left out, and noted. */
   async *load({ stored, logged }: DurableRows): AsyncGenerator<LoadedRows> {
     const parts: (Segment | RowBatch)[] = [...stored.segments, ...logged].sort((a, b) => a.firstRow - b.firstRow);
-    for (const part of parts) yield 'chunks' in part ? await this.loadSegment(stored, part) : loadBatch(part);
+    for (const part of parts) yield 'chunks' in part ? await this.#loadSegment(stored, part) : loadBatch(part);
   }
 
   /** All metadata in row order, for building payload columns. Rows of parts without any are left out. */
@@ -91,7 +91,7 @@ export class RowReader {
 
   /** Metadata of rows, in their order; null where a row has none. */
   readMetadata(rows: DurableRows, wanted: ArrayLike<number>): Promise<StoredMetadata[]> {
-    return this.readPayload(
+    return this.#readPayload(
       rows,
       wanted,
       'metadata',
@@ -103,7 +103,7 @@ export class RowReader {
 
   /** Texts of rows, in their order; null where a row has none. */
   readTexts(rows: DurableRows, wanted: ArrayLike<number>): Promise<(string | null)[]> {
-    return this.readPayload(
+    return this.#readPayload(
       rows,
       wanted,
       'text',
@@ -119,7 +119,7 @@ export class RowReader {
     if (!segment) return undefined;
     for (const kind of ['vectors', 'text', 'metadata'] as const) {
       const chunk = chunkOf(segment, kind, row);
-      const damage = chunk && this.damage.of(chunk);
+      const damage = chunk && this.#damage.of(chunk);
       if (damage) return damage;
     }
     return undefined;
@@ -129,7 +129,7 @@ export class RowReader {
   async readChunk(collection: number, chunk: ChunkRef): Promise<Uint8Array<ArrayBuffer>> {
     const { kind, key, firstRow, rowCount } = chunk;
     const read = async () =>
-      decodeBlock(await this.backend.read('chunks', key), { kind, key, firstRow, rowCount, collection }).payload;
+      decodeBlock(await this.#backend.read('chunks', key), { kind, key, firstRow, rowCount, collection }).payload;
     return readTwice(read);
   }
 
@@ -140,12 +140,12 @@ export class RowReader {
     } catch (error) {
       if (!isCorrupt(error)) throw error;
       const { kind, key, firstRow, rowCount } = chunk;
-      this.damage.note({ kind, key, collection, firstRow, rowCount, message: error.message });
+      this.#damage.note({ kind, key, collection, firstRow, rowCount, message: error.message });
       return null;
     }
   }
 
-  private async readPayload<T, D>(
+  async #readPayload<T, D>(
     { stored, logged }: DurableRows,
     wanted: ArrayLike<number>,
     kind: 'metadata' | 'text',
@@ -165,7 +165,7 @@ export class RowReader {
         if (!chunk) return null;
         let read = reads.get(chunk);
         if (!read) {
-          read = this.cache.get(chunk.key, chunk.bytes, async () => {
+          read = this.#cache.get(chunk.key, chunk.bytes, async () => {
             const payload = await this.readWhole(stored.id, chunk);
             return payload && decode(payload, chunk);
           });
@@ -177,12 +177,12 @@ export class RowReader {
     );
   }
 
-  private async loadSegment(stored: StoredCollection, segment: Segment): Promise<LoadedRows> {
+  async #loadSegment(stored: StoredCollection, segment: Segment): Promise<LoadedRows> {
     const wanted = segment.chunks.filter(
       (chunk) => chunk.kind === 'ids' || chunk.kind === 'vectors' || chunk.kind === 'postings',
     );
     const payloads = await readAhead(wanted, (chunk) => this.readWhole(stored.id, chunk));
-    const codes = await this.loadCodes(stored, segment);
+    const codes = await this.#loadCodes(stored, segment);
     const shift = shiftOf(segment);
     const { dimension } = stored.config;
     const ids: RecordId[][] = [];
@@ -216,7 +216,7 @@ export class RowReader {
   }
 
   /** By first row as written. A damaged chunk is left out: it holds nothing that is not in the vectors. */
-  private async loadCodes(stored: StoredCollection, segment: Segment): Promise<Map<number, StoredCodes>> {
+  async #loadCodes(stored: StoredCollection, segment: Segment): Promise<Map<number, StoredCodes>> {
     const chunks = segment.chunks.filter((chunk) => chunk.kind === 'codes');
     const loaded = await readAhead(chunks, async (chunk) => {
       const payload = await this.readWhole(stored.id, chunk);

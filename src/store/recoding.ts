@@ -18,20 +18,20 @@ export class Recoding {
   /** Keys of the chunks written so far. */
   readonly staged = new Set<number>();
   /** What takes the place of a segment's codes. */
-  private readonly replacements = new Map<Segment, ChunkRef[]>();
-  private readonly journal: Journal;
-  private readonly reader: RowReader;
-  private readonly stored: StoredCollection;
-  private readonly coder: StoredCoder | null;
-  private readonly slices: AsyncGenerator<number>;
+  readonly #replacements = new Map<Segment, ChunkRef[]>();
+  readonly #journal: Journal;
+  readonly #reader: RowReader;
+  readonly #stored: StoredCollection;
+  readonly #coder: StoredCoder | null;
+  readonly #slices: AsyncGenerator<number>;
 
   private constructor(journal: Journal, reader: RowReader, stored: StoredCollection, coder: StoredCoder | null) {
-    this.journal = journal;
-    this.reader = reader;
-    this.stored = stored;
+    this.#journal = journal;
+    this.#reader = reader;
+    this.#stored = stored;
     this.collection = stored.id;
-    this.coder = coder;
-    this.slices = this.recode();
+    this.#coder = coder;
+    this.#slices = this.#recode();
   }
 
   /** Null where all codes are those that are wanted. `coder`: null where none are. */
@@ -46,66 +46,66 @@ export class Recoding {
 
   /** Whether there is anything to put in place, once all is written. */
   get changesAny(): boolean {
-    return this.replacements.size > 0;
+    return this.#replacements.size > 0;
   }
 
   /** Writes the next chunk of codes. False when all are written. `abandon` it if it fails. */
   async step(): Promise<boolean> {
-    const { done, value: key } = await this.slices.next();
+    const { done, value: key } = await this.#slices.next();
     if (!done) this.staged.add(key);
     return !done;
   }
 
   /** Lets go of what was written. */
   abandon(): void {
-    this.journal.release(this.staged);
+    this.#journal.release(this.staged);
     this.staged.clear();
   }
 
   /** The segments as they are to be, given those of now. */
   apply(segments: readonly Segment[]): Segment[] {
     return segments.map((segment) => {
-      const codes = this.replacements.get(segment);
+      const codes = this.#replacements.get(segment);
       return codes ? { ...segment, chunks: byKindAndRow([...segment.chunks.filter(isNoCodes), ...codes]) } : segment;
     });
   }
 
   /** Chunks that nobody needs any more then. */
   garbage(): number[] {
-    const kept = new Set([...this.replacements.values()].flat());
-    const chunks = [...this.replacements.keys()].flatMap((segment) => segment.chunks);
+    const kept = new Set([...this.#replacements.values()].flat());
+    const chunks = [...this.#replacements.keys()].flatMap((segment) => segment.chunks);
     return chunks.filter((chunk) => chunk.kind === 'codes' && !kept.has(chunk)).map(({ key }) => key);
   }
 
-  private async *recode(): AsyncGenerator<number> {
-    for (const segment of this.stored.segments) {
-      if (!isStale(segment, this.coder)) continue;
+  async *#recode(): AsyncGenerator<number> {
+    for (const segment of this.#stored.segments) {
+      if (!isStale(segment, this.#coder)) continue;
       const codes: ChunkRef[] = [];
-      for (const vectors of this.coder ? segment.chunks : []) {
+      for (const vectors of this.#coder ? segment.chunks : []) {
         if (vectors.kind !== 'vectors') continue;
         const known = codesOf(segment, vectors);
-        const isWanted = known?.scheme === this.coder!.scheme;
+        const isWanted = known?.scheme === this.#coder!.scheme;
         // Of damaged vectors they stay as they are.
-        const made = isWanted ? null : await this.stage(vectors, this.coder!);
+        const made = isWanted ? null : await this.#stage(vectors, this.#coder!);
         if (made ?? known) codes.push((made ?? known)!);
         if (made) yield made.key;
       }
       const before = segment.chunks.filter((chunk) => !isNoCodes(chunk));
       if (codes.length !== before.length || codes.some((chunk) => !before.includes(chunk)))
-        this.replacements.set(segment, codes);
+        this.#replacements.set(segment, codes);
     }
   }
 
   /** Null where the vectors are damaged. */
-  private async stage(vectors: ChunkRef, coder: StoredCoder): Promise<ChunkRef | null> {
+  async #stage(vectors: ChunkRef, coder: StoredCoder): Promise<ChunkRef | null> {
     const { firstRow, rowCount } = vectors;
-    const payload = await this.reader.readWhole(this.collection, vectors);
+    const payload = await this.#reader.readWhole(this.collection, vectors);
     if (!payload) return null;
-    const { values } = readVectors(payload, rowCount, this.stored.config.dimension!);
-    const next = this.journal.next();
+    const { values } = readVectors(payload, rowCount, this.#stored.config.dimension!);
+    const next = this.#journal.next();
     const header: Header = { kind: 'codes', collection: this.collection, key: next.nextChunk++, firstRow, rowCount };
     const value = encodeBlock(header, encodeCodes(codesBy(coder, values), rowCount, 0, rowCount));
-    await this.journal.stage(next, [{ key: header.key, value }]);
+    await this.#journal.stage(next, [{ key: header.key, value }]);
     return { kind: 'codes', key: header.key, firstRow, rowCount, bytes: value.byteLength, scheme: coder.scheme };
   }
 }

@@ -15,12 +15,12 @@ export class Reindexing {
   /** Keys of the chunks written so far. */
   readonly staged = new Set<number>();
   /** What takes the place of a segment's postings; null for nothing. */
-  private readonly replacements = new Map<Segment, { chunk: ChunkRef; bytes: Uint8Array } | null>();
-  private readonly journal: Journal;
-  private readonly reader: RowReader;
-  private readonly config: CollectionConfig;
-  private readonly build: BuildPostings;
-  private readonly merge: MergePostings;
+  readonly #replacements = new Map<Segment, { chunk: ChunkRef; bytes: Uint8Array } | null>();
+  readonly #journal: Journal;
+  readonly #reader: RowReader;
+  readonly #config: CollectionConfig;
+  readonly #build: BuildPostings;
+  readonly #merge: MergePostings;
 
   /** `analysis`: by which its words are to be read. */
   constructor(
@@ -31,23 +31,23 @@ export class Reindexing {
     build: BuildPostings,
     merge: MergePostings,
   ) {
-    this.journal = journal;
-    this.reader = reader;
+    this.#journal = journal;
+    this.#reader = reader;
     this.collection = id;
-    this.config = { ...config, analysis };
-    this.build = build;
-    this.merge = merge;
+    this.#config = { ...config, analysis };
+    this.#build = build;
+    this.#merge = merge;
   }
 
   /** Makes the postings of `segment`, slice by slice. Throws `CORRUPT` where a text is damaged: its words are still in the old ones. */
   async *make(segment: Segment, deleted: Bitset): AsyncGenerator<void> {
-    if (this.replacements.has(segment)) return;
+    if (this.#replacements.has(segment)) return;
     const blocks: StoredPostings[] = [];
     let texts: (string | null)[] = [];
     let first = 0;
     let bytes = 0;
     const build = () => {
-      const block = this.build(texts, first, this.config);
+      const block = this.#build(texts, first, this.#config);
       if (block) blocks.push({ bytes: block, shift: 0 });
       texts = [];
       bytes = 0;
@@ -55,7 +55,7 @@ export class Reindexing {
     const shift = shiftOf(segment);
     for (const chunk of segment.chunks) {
       if (chunk.kind !== 'text') continue;
-      const payload = await this.reader.readChunk(this.collection, chunk);
+      const payload = await this.#reader.readChunk(this.collection, chunk);
       if (texts.length === 0) first = chunk.firstRow;
       for (let row = 0; row < chunk.rowCount; row++)
         texts.push(deleted.has(chunk.firstRow - shift + row) ? null : decodeText(payload, chunk.rowCount, row));
@@ -65,23 +65,23 @@ export class Reindexing {
       yield;
     }
     build();
-    this.replacements.set(segment, blocks.length > 0 ? await this.stage(segment, this.merge(blocks)) : null);
+    this.#replacements.set(segment, blocks.length > 0 ? await this.#stage(segment, this.#merge(blocks)) : null);
   }
 
   /** The collection as it is to be. All of its segments have been made. */
   apply(stored: StoredCollection): StoredCollection {
     const segments = stored.segments.map((segment) => {
-      const made = this.replacements.get(segment);
+      const made = this.#replacements.get(segment);
       const others = segment.chunks.filter(({ kind }) => kind !== 'postings');
       return { ...segment, chunks: made ? byKindAndRow([...others, made.chunk]) : others };
     });
-    return { ...stored, segments, config: this.config };
+    return { ...stored, segments, config: this.#config };
   }
 
   /** The blocks in order of rows, and how many rows lower they lie than they were written. */
   blocks(segments: readonly Segment[]): StoredPostings[] {
     return segments.flatMap((segment) => {
-      const made = this.replacements.get(segment);
+      const made = this.#replacements.get(segment);
       return made ? [{ bytes: made.bytes, shift: shiftOf(segment) }] : [];
     });
   }
@@ -93,17 +93,17 @@ export class Reindexing {
 
   /** Lets go of what was written. */
   abandon(): void {
-    this.journal.release(this.staged);
+    this.#journal.release(this.staged);
     this.staged.clear();
   }
 
-  private async stage(segment: Segment, postings: Uint8Array): Promise<{ chunk: ChunkRef; bytes: Uint8Array }> {
-    const next = this.journal.next();
+  async #stage(segment: Segment, postings: Uint8Array): Promise<{ chunk: ChunkRef; bytes: Uint8Array }> {
+    const next = this.#journal.next();
     const { rowCount } = segment;
     const firstRow = segment.firstRow + shiftOf(segment);
     const batch = { firstRow, rowCount, ids: [], vectors: null, metadata: [], texts: [], postings };
     const { chunks, values } = encodeChunks(this.collection, batch, () => next.nextChunk++);
-    await this.journal.stage(next, values);
+    await this.#journal.stage(next, values);
     for (const { key } of values) this.staged.add(key);
     return { chunk: chunks[0]!, bytes: postings };
   }

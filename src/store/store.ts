@@ -28,98 +28,98 @@ import { PAYLOAD_CACHE_BYTES_MAX, SEGMENT_BYTES_MIN } from './schema.ts';
 export type CoderFor = (config: CollectionConfig, rowCount: number) => StoredCoder | null;
 
 export class Store {
-  private readonly journal: Journal;
-  private readonly reader: RowReader;
-  private readonly mergePostings: MergePostings;
-  private readonly coderFor: CoderFor;
-  private readonly collectionRows = new Map<number, CollectionRows>();
-  private readonly cache = new PayloadCache(PAYLOAD_CACHE_BYTES_MAX);
+  readonly #journal: Journal;
+  readonly #reader: RowReader;
+  readonly #mergePostings: MergePostings;
+  readonly #coderFor: CoderFor;
+  readonly #collectionRows = new Map<number, CollectionRows>();
+  readonly #cache = new PayloadCache(PAYLOAD_CACHE_BYTES_MAX);
   /** What was found damaged since the store was opened. */
   readonly damage: DamageList;
 
   private constructor(journal: Journal, damage: DamageList, mergePostings: MergePostings, coderFor: CoderFor) {
-    this.journal = journal;
+    this.#journal = journal;
     this.damage = damage;
-    this.reader = new RowReader(journal.backend, this.cache, damage);
-    this.mergePostings = mergePostings;
-    this.coderFor = coderFor;
+    this.#reader = new RowReader(journal.backend, this.#cache, damage);
+    this.#mergePostings = mergePostings;
+    this.#coderFor = coderFor;
   }
 
   /** Reads manifest, tombstones and log. Throws `CORRUPT`, `NEWER_FORMAT`; changes nothing then. */
   static async open(backend: Backend, mergePostings: MergePostings, coderFor: CoderFor = () => null): Promise<Store> {
     const damage = new DamageList();
     const store = new Store(await Journal.open(backend, damage), damage, mergePostings, coderFor);
-    for (const stored of store.collections) await store.addCollection(stored);
-    await replayLog(store.journal, store.reader, damage, store.collectionRows);
+    for (const stored of store.collections) await store.#addCollection(stored);
+    await replayLog(store.#journal, store.#reader, damage, store.#collectionRows);
     return store;
   }
 
   get uuid(): string {
-    return this.journal.manifest.uuid;
+    return this.#journal.manifest.uuid;
   }
 
   get kind(): Backend['kind'] {
-    return this.journal.backend.kind;
+    return this.#journal.backend.kind;
   }
 
   /** Bytes handed to the backend since the store was opened. */
   get bytesWritten(): number {
-    return this.journal.bytesWritten;
+    return this.#journal.bytesWritten;
   }
 
   /** How far its writes are. Neither number ever goes back. */
   get position(): { generation: number; log: number } {
-    return this.journal.position;
+    return this.#journal.position;
   }
 
   get collections(): readonly StoredCollection[] {
-    return this.journal.manifest.collections;
+    return this.#journal.manifest.collections;
   }
 
   /** Rows ever written and not compacted away, deleted ones included. */
   rowCount(collection: number): number {
-    return this.rows(collection).rowCount;
+    return this.#rows(collection).rowCount;
   }
 
   /** How often compaction has renumbered the rows. */
   numbering(collection: number): number {
-    return this.rows(collection).stored.compactions ?? 0;
+    return this.#rows(collection).stored.compactions ?? 0;
   }
 
   /** Rows that are deleted. At least as long as there are rows; replaced by a longer one as they grow. */
   deleted(collection: number): Bitset {
-    return this.rows(collection).deleted;
+    return this.#rows(collection).deleted;
   }
 
   bytesOnDisk(collection: number): number {
-    const { stored, logged } = this.rows(collection);
+    const { stored, logged } = this.#rows(collection);
     const chunks = chunksOf(stored).reduce((sum, chunk) => sum + chunk.bytes, 0);
     return chunks + logged.reduce((sum, batch) => sum + batchBytes(batch), 0);
   }
 
   /** Why nothing but deletions is written any more; null while all is well. */
   get full(): PiramidError | null {
-    return this.journal.full;
+    return this.#journal.full;
   }
 
   /** As if a write had found the storage full. */
   refuseWrites(reason: PiramidError): void {
-    this.journal.full = reason;
+    this.#journal.full = reason;
   }
 
   /** Called with the reason when the storage is full, and with null when it takes writes again. */
   onFull(listener: (reason: PiramidError | null) => void): void {
-    this.journal.onFull = listener;
+    this.#journal.onFull = listener;
   }
 
   /** Tries whether there is room again. */
   retryWrites(): Promise<boolean> {
-    return this.journal.retry();
+    return this.#journal.retry();
   }
 
   /** See `Journal.once`. */
   once<T>(origin: Origin | null, run: () => Promise<T>, again: (count: number) => T): Promise<T> {
-    return this.journal.once(origin, run, again);
+    return this.#journal.once(origin, run, again);
   }
 
   /** Keys of all chunks that hold something, ascending. */
@@ -128,30 +128,30 @@ export class Store {
   }
 
   async createCollection(name: string, config: CollectionConfig): Promise<StoredCollection> {
-    const next = this.journal.next();
+    const next = this.#journal.next();
     const stored: StoredCollection = { id: next.nextCollection++, name, config, segments: [], tombstones: null };
     next.collections.push(stored);
-    await this.journal.flip(next, []);
-    await this.addCollection(stored);
+    await this.#journal.flip(next, []);
+    await this.#addCollection(stored);
     return stored;
   }
 
   async renameCollection(id: number, name: string): Promise<void> {
-    const renamed = { ...this.rows(id).stored, name };
-    const next = this.journal.next();
+    const renamed = { ...this.#rows(id).stored, name };
+    const next = this.#journal.next();
     replaceCollection(next, renamed);
-    await this.journal.flip(next, []);
-    this.rows(id).stored = renamed;
+    await this.#journal.flip(next, []);
+    this.#rows(id).stored = renamed;
   }
 
   async deleteCollection(id: number): Promise<void> {
-    const { stored } = this.rows(id);
-    const next = this.journal.next();
+    const { stored } = this.#rows(id);
+    const next = this.#journal.next();
     next.collections = next.collections.filter((collection) => collection.id !== id);
     next.garbage.chunks.push(...chunksOf(stored).map((chunk) => chunk.key));
-    await this.journal.flip(next, []);
-    this.collectionRows.delete(id);
-    this.cache.clear();
+    await this.#journal.flip(next, []);
+    this.#collectionRows.delete(id);
+    this.#cache.clear();
   }
 
   /**
@@ -164,17 +164,17 @@ export class Store {
     replaced: readonly number[],
     onDurable: () => void = () => {},
   ): Promise<void> {
-    const rows = this.rows(collection);
+    const rows = this.#rows(collection);
     if (batch.firstRow !== rows.rowCount) throw new Error(`rows begin at ${batch.firstRow}, expected ${rows.rowCount}`);
     if (batchBytes(batch) < SEGMENT_BYTES_MIN) {
-      await this.journal.append(collection, batch, replaced);
+      await this.#journal.append(collection, batch, replaced);
       rows.logged.push(batch);
     } else {
-      const next = this.journal.next();
+      const next = this.#journal.next();
       const { segment, values } = encodeSegment(collection, batch, () => next.nextChunk++);
       const stored = { ...rows.stored, segments: [...rows.stored.segments, segment] };
       replaceCollection(next, stored);
-      await this.journal.flip(next, puts(values), [{ collection, rows: replaced }], batch.rowCount);
+      await this.#journal.flip(next, puts(values), [{ collection, rows: replaced }], batch.rowCount);
       rows.stored = stored;
     }
     rows.grow(batch.firstRow + batch.rowCount);
@@ -184,19 +184,19 @@ export class Store {
 
   /** Makes the deletion of rows durable. `onDurable` is called in one go with it. */
   async delete(collection: number, deleted: readonly number[], onDurable: () => void = () => {}): Promise<void> {
-    await this.journal.append(collection, null, deleted);
-    this.rows(collection).markDeleted(deleted);
+    await this.#journal.append(collection, null, deleted);
+    this.#rows(collection).markDeleted(deleted);
     onDurable();
   }
 
   /** Whether the log is long enough for `fold`. */
   get shouldFold(): boolean {
-    return this.journal.isLong;
+    return this.#journal.isLong;
   }
 
   /** Moves the rows that only the log holds into segments, and the deletions into tombstone chunks. */
   async fold(): Promise<void> {
-    await this.flipFolded(this.journal.next(), null, () => {});
+    await this.#flipFolded(this.#journal.next(), null, () => {});
   }
 
   /**
@@ -204,11 +204,11 @@ export class Store {
    * is nothing to do. `share`: of a segment's rows, how many must be deleted for it to be rewritten.
    */
   async planCompaction(collection: number, share: number): Promise<Compaction | null> {
-    const { logged, refused } = this.rows(collection);
+    const { logged, refused } = this.#rows(collection);
     if (refused) throw refused;
     if (logged.length > 0) await this.fold();
-    const { stored, deleted } = this.rows(collection);
-    return Compaction.plan(this.journal, this.reader, this.mergePostings, stored, deleted, share);
+    const { stored, deleted } = this.#rows(collection);
+    return Compaction.plan(this.#journal, this.#reader, this.#mergePostings, stored, deleted, share);
   }
 
   /**
@@ -216,20 +216,20 @@ export class Store {
    * across it, and `onDurable` is called in one go with the change.
    */
   async finishCompaction(compaction: Compaction, onDurable: () => void): Promise<void> {
-    this.rows(compaction.collection); // it may have been deleted meanwhile
-    await this.flipFolded(this.journal.next(compaction.staged), compaction, onDurable);
+    this.#rows(compaction.collection); // it may have been deleted meanwhile
+    await this.#flipFolded(this.#journal.next(compaction.staged), compaction, onDurable);
     compaction.abandon(); // what it wrote is nobody's garbage now
   }
 
   /** What makes the collection's postings again by another analysis; carry out its slices, then give it to `finishReindexing`. */
   planReindexing(collection: number, analysis: number, build: BuildPostings): Reindexing {
-    const { stored } = this.rows(collection);
-    return new Reindexing(this.journal, this.reader, stored, analysis, build, this.mergePostings);
+    const { stored } = this.#rows(collection);
+    return new Reindexing(this.#journal, this.#reader, stored, analysis, build, this.#mergePostings);
   }
 
   /** Makes the postings of all segments of now. */
   async *reindex(reindexing: Reindexing): AsyncGenerator<void> {
-    const { stored, deleted } = this.rows(reindexing.collection);
+    const { stored, deleted } = this.#rows(reindexing.collection);
     for (const segment of stored.segments) {
       yield* reindexing.make(segment, deleted);
       yield;
@@ -241,15 +241,15 @@ export class Store {
     reindexing: Reindexing,
     onDurable: (blocks: readonly StoredPostings[]) => void,
   ): Promise<void> {
-    const rows = this.rows(reindexing.collection);
+    const rows = this.#rows(reindexing.collection);
     if (rows.logged.length > 0) await this.fold();
     for await (const _ of this.reindex(reindexing));
     const { segments } = rows.stored;
     const stored = reindexing.apply(rows.stored);
-    const next = this.journal.next(reindexing.staged);
+    const next = this.#journal.next(reindexing.staged);
     next.garbage.chunks.push(...reindexing.garbage(segments));
     replaceCollection(next, stored);
-    await this.journal.flip(next, [], [], null);
+    await this.#journal.flip(next, [], [], null);
     rows.stored = stored;
     reindexing.abandon(); // what it wrote is nobody's garbage now
     onDurable(reindexing.blocks(segments));
@@ -257,24 +257,24 @@ export class Store {
 
   /** Whether rows in its segments have other codes than a collection of its size is to have. */
   hasStaleCodes(collection: number): boolean {
-    const rows = this.collectionRows.get(collection);
-    return rows !== undefined && hasStaleCodes(rows.stored, this.coderFor(rows.stored.config, rows.rowCount));
+    const rows = this.#collectionRows.get(collection);
+    return rows !== undefined && hasStaleCodes(rows.stored, this.#coderFor(rows.stored.config, rows.rowCount));
   }
 
   /** What gives them those, to be carried out step by step and then given to `finishRecoding`; null where there is nothing to do. */
   planRecoding(collection: number): Recoding | null {
-    const { stored, rowCount } = this.rows(collection);
-    return Recoding.plan(this.journal, this.reader, stored, this.coderFor(stored.config, rowCount));
+    const { stored, rowCount } = this.#rows(collection);
+    return Recoding.plan(this.#journal, this.#reader, stored, this.#coderFor(stored.config, rowCount));
   }
 
   /** Puts the codes in place of those that were there. */
   async finishRecoding(recoding: Recoding): Promise<void> {
-    const rows = this.rows(recoding.collection); // it may have been deleted meanwhile
-    const next = this.journal.next(recoding.staged);
+    const rows = this.#rows(recoding.collection); // it may have been deleted meanwhile
+    const next = this.#journal.next(recoding.staged);
     const stored = { ...rows.stored, segments: recoding.apply(rows.stored.segments) };
     next.garbage.chunks.push(...recoding.garbage());
     replaceCollection(next, stored);
-    await this.journal.flip(next, []);
+    await this.#journal.flip(next, []);
     rows.stored = stored;
     recoding.abandon(); // what it wrote is nobody's garbage now
   }
@@ -284,38 +284,38 @@ export class Store {
    * let go. If those filled the storage, it takes writes again.
    */
   async sweep(): Promise<void> {
-    if (this.journal.full) await this.journal.retry();
-    else await this.journal.flip(this.journal.next(), []);
-    this.journal.backend.release();
+    if (this.#journal.full) await this.#journal.retry();
+    else await this.#journal.flip(this.#journal.next(), []);
+    this.#journal.backend.release();
   }
 
   /** Collections as they are now, to be written as a file while others go on writing. `close` it. */
   export(collections: readonly number[]): Export {
     const snapshots = collections.map((id) => {
-      const { stored, logged, deleted, rowCount, refused } = this.rows(id);
+      const { stored, logged, deleted, rowCount, refused } = this.#rows(id);
       if (refused) throw refused;
       return { stored, logged: [...logged], deleted, rowCount };
     });
-    return new Export(this.journal, this.reader, snapshots);
+    return new Export(this.#journal, this.#reader, snapshots);
   }
 
   /** An import of new collections, to be carried out step by step and then given to `finishImport`. */
   import(): Import {
-    return new Import(this.journal, this.mergePostings);
+    return new Import(this.#journal, this.#mergePostings);
   }
 
   /** Makes imported collections part of the database, all of them at once. Throws `CONFLICT`; `abandon` it then. */
   async finishImport(imported: Import, rowCount: number): Promise<void> {
-    await this.journal.flip(await imported.finish(), [], [], rowCount);
+    await this.#journal.flip(await imported.finish(), [], [], rowCount);
     imported.abandon(); // what it wrote is nobody's garbage now
-    for (const stored of imported.collections) await this.addCollection(stored);
+    for (const stored of imported.collections) await this.#addCollection(stored);
   }
 
   /** A collection's rows in row order, one part after the other. Throws `CORRUPT`. */
   async *load(collection: number): AsyncGenerator<LoadedRows> {
-    const rows = this.rows(collection);
+    const rows = this.#rows(collection);
     if (rows.refused) throw rows.refused;
-    for await (const part of this.reader.load(rows)) {
+    for await (const part of this.#reader.load(rows)) {
       for (const { firstRow, rowCount } of part.lost) rows.markRangeDeleted(firstRow, rowCount);
       yield part;
     }
@@ -323,27 +323,27 @@ export class Store {
 
   /** All metadata in row order, for building payload columns. Rows of parts without any are left out. */
   loadMetadata(collection: number): AsyncGenerator<{ firstRow: number; values: StoredMetadata[] }> {
-    return this.reader.loadMetadata(this.rows(collection));
+    return this.#reader.loadMetadata(this.#rows(collection));
   }
 
   /** Metadata of rows, in their order; null where a row has none. */
   async readMetadata(collection: number, wanted: ArrayLike<number>): Promise<StoredMetadata[]> {
-    return this.reader.readMetadata(this.rows(collection), wanted);
+    return this.#reader.readMetadata(this.#rows(collection), wanted);
   }
 
   /** Texts of rows, in their order; null where a row has none. */
   async readTexts(collection: number, wanted: ArrayLike<number>): Promise<(string | null)[]> {
-    return this.reader.readTexts(this.rows(collection), wanted);
+    return this.#reader.readTexts(this.#rows(collection), wanted);
   }
 
   /** What of a row's vector, text and metadata is damaged, as far as it has been read. */
   damageOf(collection: number, row: number): Damage | undefined {
-    return this.reader.damageOf(this.rows(collection), row);
+    return this.#reader.damageOf(this.#rows(collection), row);
   }
 
   close(): void {
-    this.journal.backend.close();
-    this.cache.clear();
+    this.#journal.backend.close();
+    this.#cache.clear();
   }
 
   /**
@@ -351,12 +351,12 @@ export class Store {
    * rest is gone. Returns what was damaged. Loaded rows are to be loaded again.
    */
   async repair(buildPostings: BuildPostings): Promise<readonly Damage[]> {
-    await this.journal.check();
-    const next = this.journal.next();
+    await this.#journal.check();
+    const next = this.#journal.next();
     const writes: Write[] = [];
-    const before = [...this.collectionRows.values()].map((rows) => ({ rows, was: { ...rows } }));
-    for (const rows of this.collectionRows.values()) {
-      const repaired = await repairSegments(this.reader, rows.stored, buildPostings, () => next.nextChunk++);
+    const before = [...this.#collectionRows.values()].map((rows) => ({ rows, was: { ...rows } }));
+    for (const rows of this.#collectionRows.values()) {
+      const repaired = await repairSegments(this.#reader, rows.stored, buildPostings, () => next.nextChunk++);
       if (repaired) {
         rows.stored = { ...rows.stored, segments: repaired.segments };
         writes.push(...puts(repaired.values));
@@ -366,24 +366,24 @@ export class Store {
       if (!rows.refused) continue;
       rows.refused = null;
       rows.deletedChanged = true;
-      rows.markDeleted(await staleRows(this.reader, rows));
+      rows.markDeleted(await staleRows(this.#reader, rows));
     }
     const damage = this.damage.all;
     if (damage.length === 0) return damage;
     for (const { rows } of before) replaceCollection(next, rows.stored);
     try {
-      await this.flipFolded(next, null, () => {}, writes);
+      await this.#flipFolded(next, null, () => {}, writes);
     } catch (error) {
       for (const { rows, was } of before) Object.assign(rows, was);
       throw error;
     }
     this.damage.clear();
-    this.cache.clear();
+    this.#cache.clear();
     return damage;
   }
 
   /** Folds the log into `next`, with a compaction if there is one, and makes it the manifest. */
-  private async flipFolded(
+  async #flipFolded(
     next: Manifest,
     compaction: Compaction | null,
     onDurable: () => void,
@@ -391,28 +391,28 @@ export class Store {
   ): Promise<void> {
     const folded = new Map<CollectionRows, RowsState>();
     const deletions: { collection: number; rows: number[] }[] = [];
-    for (const rows of this.collectionRows.values()) {
+    for (const rows of this.#collectionRows.values()) {
       const compacted = compaction?.collection === rows.stored.id ? compaction : null;
       if (rows.logged.length === 0 && !rows.deletedChanged && !compacted) continue;
       // Its damaged deletions must not be replaced by those of the log alone: these stay in the log.
       if (rows.refused) deletions.push({ collection: rows.stored.id, rows: [...rows.deleted] });
-      const coder = this.coderFor(rows.stored.config, rows.rowCount);
+      const coder = this.#coderFor(rows.stored.config, rows.rowCount);
       folded.set(
         rows,
-        foldRows(rows, { compaction: compacted, mergePostings: this.mergePostings, coder }, next, writes),
+        foldRows(rows, { compaction: compacted, mergePostings: this.#mergePostings, coder }, next, writes),
       );
     }
     for (const { stored } of folded.values()) replaceCollection(next, stored);
-    this.journal.trimLog(next);
-    await this.journal.flip(next, writes, deletions);
+    this.#journal.trimLog(next);
+    await this.#journal.flip(next, writes, deletions);
     for (const [rows, now] of folded) Object.assign(rows, now);
     onDurable();
   }
 
-  private async addCollection(stored: StoredCollection): Promise<void> {
+  async #addCollection(stored: StoredCollection): Promise<void> {
     const rows = new CollectionRows(stored);
     if (stored.tombstones) {
-      const payload = await this.reader.readWhole(stored.id, stored.tombstones);
+      const payload = await this.#reader.readWhole(stored.id, stored.tombstones);
       if (payload) {
         const words = new Uint32Array(payload.slice().buffer);
         rows.deleted = new Bitset(stored.tombstones.rowCount, words).resized(rows.deleted.length);
@@ -423,11 +423,11 @@ export class Store {
         );
       }
     }
-    this.collectionRows.set(stored.id, rows);
+    this.#collectionRows.set(stored.id, rows);
   }
 
-  private rows(collection: number): CollectionRows {
-    const rows = this.collectionRows.get(collection);
+  #rows(collection: number): CollectionRows {
+    const rows = this.#collectionRows.get(collection);
     if (!rows) throw new PiramidError('NOT_FOUND', 'the collection has been deleted');
     return rows;
   }

@@ -35,41 +35,41 @@ export class CollectionState {
   index: VectorIndex | null;
   /** Row numbers are held across an `await` in here only. Writes need not: they and compactions are in one queue. */
   readonly gate = new Gate();
-  private readonly store: Store;
-  private readonly devices: Devices;
-  private readonly scanBudget: number;
+  readonly #store: Store;
+  readonly #devices: Devices;
+  readonly #scanBudget: number;
   /** Of every row, deleted ones too. */
-  private ids: RecordId[] = [];
-  private readonly rowOf = new Map<RecordId, number>();
+  #ids: RecordId[] = [];
+  readonly #rowOf = new Map<RecordId, number>();
   /** Rows that have a vector. Grows by doubling. */
-  private withVector = new Bitset(1024);
-  private vectorless = 0;
+  #withVector = new Bitset(1024);
+  #vectorless = 0;
   /** How its texts and the words of queries are read. */
   analysis: AnalysisId;
   words = new WordIndex();
-  private readonly payload: Payload;
+  readonly #payload: Payload;
   /** How often rows have been renumbered since the collection was created, and the latest of these. */
-  private numbering: number;
-  private readonly renumberings: Renumbering[] = [];
+  #numbering: number;
+  readonly #renumberings: Renumbering[] = [];
   isClosed = false;
 
   private constructor(stored: StoredCollection, store: Store, devices: Devices, scanBudget: number) {
     this.stored = stored;
-    this.store = store;
-    this.devices = devices;
-    this.scanBudget = scanBudget;
-    this.payload = new Payload(() => store.loadMetadata(stored.id));
+    this.#store = store;
+    this.#devices = devices;
+    this.#scanBudget = scanBudget;
+    this.#payload = new Payload(() => store.loadMetadata(stored.id));
     this.analysis = stored.config.analysis ?? 0;
-    this.numbering = store.numbering(stored.id);
+    this.#numbering = store.numbering(stored.id);
     this.index = this.createIndex(store.rowCount(stored.id));
   }
 
   /** An empty index, as the collection's is to be with so many rows. */
   createIndex(rowCount: number): VectorIndex | null {
-    const { devices } = this;
+    const devices = this.#devices;
     const { dimension, metric } = this.stored.config;
     if (dimension === null) return null;
-    const tier = precisionFor(this.stored.config, rowCount, this.scanBudget);
+    const tier = precisionFor(this.stored.config, rowCount, this.#scanBudget);
     const coded = isTier(tier) ? tier : null;
     if (devices.shards) return createShardedIndex({ dimension, metric, tier: coded }, devices, devices.shards);
     if (coded) return createQuantizedIndex({ dimension, metric: productMetric(metric), tier: coded }, devices);
@@ -89,10 +89,10 @@ export class CollectionState {
         for (const { firstRow, rowCount, values, present, codes } of rows.vectors) {
           await state.index?.reserve(firstRow + rowCount);
           state.index?.append(values, codes);
-          state.markPresent(firstRow, rowCount, present);
+          state.#markPresent(firstRow, rowCount, present);
         }
         const { firstRow, rowCount, ids, postings } = rows;
-        state.addRows(firstRow, rowCount, ids, postings && Postings.open(postings.bytes, postings.shift));
+        state.#addRows(firstRow, rowCount, ids, postings && Postings.open(postings.bytes, postings.shift));
       }
     } catch (error) {
       state.close();
@@ -105,7 +105,7 @@ export class CollectionState {
   get wantsOtherPrecision(): boolean {
     const { config } = this.stored;
     if (!this.index || config.quantization !== 'auto') return false;
-    return this.index.tier !== precisionFor(config, this.rowCount, this.scanBudget);
+    return this.index.tier !== precisionFor(config, this.rowCount, this.#scanBudget);
   }
 
   /** What the candidates of its queries are multiplied by. */
@@ -118,24 +118,24 @@ export class CollectionState {
     const { config } = this.stored;
     if (!this.index || config.quantization !== 'auto') return null;
     const { tier } = this.index;
-    return { tier, why: explainPrecision(config, tier, this.rowCount, this.scanBudget) };
+    return { tier, why: explainPrecision(config, tier, this.rowCount, this.#scanBudget) };
   }
 
   get count(): number {
-    return this.rowOf.size;
+    return this.#rowOf.size;
   }
 
   get rowCount(): number {
-    return this.ids.length;
+    return this.#ids.length;
   }
 
   /** The record's row, undefined where there is no such record. */
   row(id: RecordId): number | undefined {
-    return this.rowOf.get(id);
+    return this.#rowOf.get(id);
   }
 
   id(row: number): RecordId {
-    return this.ids[row]!;
+    return this.#ids[row]!;
   }
 
   /** The `k` best rows that hold a word of `query`, among `mask`; null for all live rows. */
@@ -143,26 +143,27 @@ export class CollectionState {
     return this.words.search(analyzerOf(this.analysis).queryTerms(query), {
       k,
       mask,
-      deleted: this.store.deleted(this.stored.id),
+      deleted: this.#store.deleted(this.stored.id),
     });
   }
 
   /** Live rows that match; null for "all rows, none is deleted". With a `where`, after `ready`, and in one go with its use. */
   liveRows(where: Where | null): Bitset | null {
-    if (where) return this.payload.columns.evaluate(where, this.rowCount).subtract(this.store.deleted(this.stored.id));
+    if (where)
+      return this.#payload.columns.evaluate(where, this.rowCount).subtract(this.#store.deleted(this.stored.id));
     if (this.count === this.rowCount) return null;
-    return Bitset.full(this.rowCount).subtract(this.store.deleted(this.stored.id));
+    return Bitset.full(this.rowCount).subtract(this.#store.deleted(this.stored.id));
   }
 
   /** Settles when filters can be evaluated; null for "at once". Callers that hold rows must not let go of the thread. */
   ready(where: Where | null): Promise<void> | null {
-    return where && this.payload.ready();
+    return where && this.#payload.ready();
   }
 
   /** `rows` without those that have no vector; null for "all". */
   rowsWithVector(rows: Bitset | null): Bitset | null {
-    if (this.vectorless === 0) return rows;
-    return (rows?.clone() ?? Bitset.full(this.rowCount)).intersect(this.withVector);
+    if (this.#vectorless === 0) return rows;
+    return (rows?.clone() ?? Bitset.full(this.rowCount)).intersect(this.#withVector);
   }
 
   /** Writes records: durable, then visible. `records.vectors` is complete by now. Runs in the write queue. */
@@ -171,7 +172,7 @@ export class CollectionState {
     if (n === 0) return;
     const replaced: number[] = [];
     for (const id of records.ids) {
-      const row = this.rowOf.get(id);
+      const row = this.#rowOf.get(id);
       if (row !== undefined && mode === 'insert') {
         throw new PiramidError(
           'CONFLICT',
@@ -203,12 +204,12 @@ export class CollectionState {
     };
     const { ids, vectors, codes, postings } = batch;
     let isDurable = false;
-    const writing = this.store.append(this.stored.id, batch, replaced, () => {
+    const writing = this.#store.append(this.stored.id, batch, replaced, () => {
       isDurable = true;
-      if (vectors) this.markPresent(firstRow, n, vectors.present);
+      if (vectors) this.#markPresent(firstRow, n, vectors.present);
       this.words.remove(replaced);
-      this.addRows(firstRow, n, ids, postings && Postings.open(postings));
-      this.payload.append(batch);
+      this.#addRows(firstRow, n, ids, postings && Postings.open(postings));
+      this.#payload.append(batch);
     });
     // While the disk works, the vectors are put in place, behind the rows that queries look at.
     this.index?.append(vectors!.values, codes);
@@ -222,13 +223,13 @@ export class CollectionState {
 
   /** Changes metadata of records by writing them again. Runs in the write queue. */
   async update(target: Target, changes: Changes): Promise<number> {
-    const rows = await this.targetRows(target);
+    const rows = await this.#targetRows(target);
     if (rows.length === 0) return 0;
     const [metadata, texts] = await Promise.all([
-      this.store.readMetadata(this.stored.id, rows),
-      this.store.readTexts(this.stored.id, rows),
+      this.#store.readMetadata(this.stored.id, rows),
+      this.#store.readTexts(this.stored.id, rows),
     ]);
-    for (const row of rows) this.refuseDamaged(row);
+    for (const row of rows) this.#refuseDamaged(row);
     const { dimension } = this.stored.config;
     let vectors: Float32Array<ArrayBuffer> | null = null;
     let sources: Uint8Array<ArrayBuffer> | null = null;
@@ -238,42 +239,42 @@ export class CollectionState {
       const originals = await this.index!.vectors(rows);
       for (const [i, row] of rows.entries()) {
         vectors.set(originals[i]!, i * dimension);
-        if (!this.withVector.has(row)) sources[i] = VECTOR_NONE;
+        if (!this.#withVector.has(row)) sources[i] = VECTOR_NONE;
       }
     }
     const changed = metadata.map((value) => encodeMetadataRow(applyChanges(structuredClone(value ?? {}), changes)));
-    const ids = rows.map((row) => this.ids[row]!);
+    const ids = rows.map((row) => this.#ids[row]!);
     const someText = texts.some((text) => text !== null);
     await this.upsert({ ids, vectors, sources, texts: someText ? texts : null, metadata: changed }, 'update');
     return rows.length;
   }
 
   /** What is written again without the part that cannot be read now would be without it for good. */
-  private refuseDamaged(row: number): void {
-    const damage = this.store.damageOf(this.stored.id, row);
+  #refuseDamaged(row: number): void {
+    const damage = this.#store.damageOf(this.stored.id, row);
     if (!damage) return;
     const part = damage.kind === 'vectors' ? 'vector' : damage.kind;
     throw new PiramidError(
       'CORRUPT',
-      `record ${JSON.stringify(this.ids[row])}: its ${part} is damaged (${damage.message}), and would be gone for good. Nothing was changed; upsert the whole record, or call db.repair() first.`,
+      `record ${JSON.stringify(this.#ids[row])}: its ${part} is damaged (${damage.message}), and would be gone for good. Nothing was changed; upsert the whole record, or call db.repair() first.`,
     );
   }
 
   /** Deletes records. Runs in the write queue. */
   async delete(target: Target): Promise<number> {
-    const rows = await this.targetRows(target);
+    const rows = await this.#targetRows(target);
     if (rows.length === 0) return 0;
-    await this.store.delete(this.stored.id, rows, () => {
+    await this.#store.delete(this.stored.id, rows, () => {
       this.words.remove(rows);
-      for (const row of rows) this.rowOf.delete(this.ids[row]!);
+      for (const row of rows) this.#rowOf.delete(this.#ids[row]!);
     });
     return rows.length;
   }
 
   get(ids: readonly RecordId[], select: Select): Promise<{ ids: RecordId[]; rows: EngineRows }> {
     return this.gate.read(async () => {
-      const rows = ids.map((id) => this.rowOf.get(id)).filter((row) => row !== undefined);
-      return { ids: rows.map((row) => this.ids[row]!), rows: await this.select(rows, select) };
+      const rows = ids.map((id) => this.#rowOf.get(id)).filter((row) => row !== undefined);
+      return { ids: rows.map((row) => this.#ids[row]!), rows: await this.select(rows, select) };
     });
   }
 
@@ -297,7 +298,7 @@ export class CollectionState {
   }) {
     return this.gate.read(async () => {
       await this.ready(where);
-      const begin = cursor === null ? 0 : this.rowBehind(cursor);
+      const begin = cursor === null ? 0 : this.#rowBehind(cursor);
       const live = this.liveRows(where) ?? Bitset.full(this.rowCount);
       live.words.fill(0, 0, begin >>> 5); // the pages before, but for the last rows of them
       const rows: number[] = [];
@@ -311,24 +312,24 @@ export class CollectionState {
         rows.push(row);
       }
       return {
-        ids: rows.map((row) => this.ids[row]!),
+        ids: rows.map((row) => this.#ids[row]!),
         rows: await this.select(rows, select),
-        next: more ? `${this.numbering}.${rows.at(-1)! + 1}` : null,
+        next: more ? `${this.#numbering}.${rows.at(-1)! + 1}` : null,
       };
     });
   }
 
   /** Where the page behind a cursor begins. */
-  private rowBehind(cursor: string): number {
+  #rowBehind(cursor: string): number {
     const [numbering, row] = cursor.split('.').map(Number) as [number, number];
-    const behind = this.numbering - numbering;
-    if (behind < 0 || behind > this.renumberings.length)
+    const behind = this.#numbering - numbering;
+    if (behind < 0 || behind > this.#renumberings.length)
       throw new PiramidError(
         'INVALID_ARGUMENT',
         'cursor: the collection has been compacted and opened anew since that page; begin again without a cursor',
       );
     let begin = row;
-    for (const renumbering of this.renumberings.slice(this.renumberings.length - behind))
+    for (const renumbering of this.#renumberings.slice(this.#renumberings.length - behind))
       begin = renumbering.row(begin);
     return begin;
   }
@@ -336,7 +337,7 @@ export class CollectionState {
   facets(field: string, where: Where | null, limit: number): Promise<Facet[]> {
     return this.gate.read(async () => {
       await this.ready(where ?? {});
-      return this.payload.columns.facets(field, this.liveRows(where) ?? Bitset.full(this.rowCount), limit);
+      return this.#payload.columns.facets(field, this.liveRows(where) ?? Bitset.full(this.rowCount), limit);
     });
   }
 
@@ -346,17 +347,17 @@ export class CollectionState {
    */
   renumber(renumbering: Renumbering, index: VectorIndex | null, renumbered: ReadonlyMap<Postings, Postings>): void {
     const { dropped } = renumbering;
-    this.withVector = renumbering.apply(this.withVector, this.withVector.length);
-    this.ids = this.ids.filter((_, row) => !dropped.has(row));
-    this.vectorless = this.index ? this.rowCount - this.withVector.count() : 0;
-    for (const [id, row] of this.rowOf) this.rowOf.set(id, renumbering.row(row));
+    this.#withVector = renumbering.apply(this.#withVector, this.#withVector.length);
+    this.#ids = this.#ids.filter((_, row) => !dropped.has(row));
+    this.#vectorless = this.index ? this.rowCount - this.#withVector.count() : 0;
+    for (const [id, row] of this.#rowOf) this.#rowOf.set(id, renumbering.row(row));
     this.words.renumber(renumbering, renumbered);
     this.index?.close();
     this.index = index;
-    this.payload.drop();
-    this.numbering++;
-    this.renumberings.push(renumbering);
-    if (this.renumberings.length > RENUMBERINGS_MAX) this.renumberings.shift();
+    this.#payload.drop();
+    this.#numbering++;
+    this.#renumberings.push(renumbering);
+    if (this.#renumberings.length > RENUMBERINGS_MAX) this.#renumberings.shift();
   }
 
   /** Takes an index of the same rows instead of its own. Alone at the gate, in the write queue. */
@@ -370,21 +371,21 @@ export class CollectionState {
   exchangeWords(analysis: AnalysisId, blocks: readonly StoredPostings[]): void {
     this.analysis = analysis;
     this.words = new WordIndex();
-    const deleted = this.store.deleted(this.stored.id);
+    const deleted = this.#store.deleted(this.stored.id);
     for (const { bytes, shift } of blocks) this.words.append(Postings.open(bytes, shift), deleted);
   }
 
   /** What was asked for of some rows. */
   async select(rows: ArrayLike<number>, select: Select): Promise<EngineRows> {
     const [texts, metadata, vectors] = await Promise.all([
-      select.includes('text') ? this.store.readTexts(this.stored.id, rows) : null,
-      select.includes('metadata') ? this.store.readMetadata(this.stored.id, rows) : null,
+      select.includes('text') ? this.#store.readTexts(this.stored.id, rows) : null,
+      select.includes('metadata') ? this.#store.readMetadata(this.stored.id, rows) : null,
       select.includes('vector') && this.index ? this.index.vectors(rows) : null,
     ]);
     return {
       texts,
       metadata,
-      vectors: vectors?.map((vector, i) => (this.withVector.has(rows[i]!) ? vector : null)) ?? null,
+      vectors: vectors?.map((vector, i) => (this.#withVector.has(rows[i]!) ? vector : null)) ?? null,
     };
   }
 
@@ -399,14 +400,14 @@ export class CollectionState {
       ...(quantization !== 'none' && { quantization }),
       ...(config.embedder && { embedder: config.embedder.fingerprint }),
       count: this.count,
-      device: this.index?.deviceFor(1) ?? this.devices.cpu,
+      device: this.index?.deviceFor(1) ?? this.#devices.cpu,
       ...(this.index?.layout && { layout: this.index.layout }),
       ...this.choice,
       rows: this.rowCount,
       bytes: {
         gpu: this.index?.bytes.gpu ?? 0,
-        memory: (this.index?.bytes.memory ?? 0) + this.words.byteLength + this.payload.byteLength,
-        disk: this.store.bytesOnDisk(id),
+        memory: (this.index?.bytes.memory ?? 0) + this.words.byteLength + this.#payload.byteLength,
+        disk: this.#store.bytesOnDisk(id),
       },
     };
   }
@@ -416,32 +417,32 @@ export class CollectionState {
     this.index?.close();
   }
 
-  private markPresent(firstRow: number, rowCount: number, present: Bitset): void {
+  #markPresent(firstRow: number, rowCount: number, present: Bitset): void {
     const end = firstRow + rowCount;
-    if (end > this.withVector.length)
-      this.withVector = this.withVector.resized(Math.max(end, this.withVector.length * 2));
+    if (end > this.#withVector.length)
+      this.#withVector = this.#withVector.resized(Math.max(end, this.#withVector.length * 2));
     const count = present.count();
-    this.vectorless += rowCount - count;
-    if (count === rowCount) this.withVector.addRange(firstRow, end);
-    else for (const row of present) this.withVector.add(firstRow + row);
+    this.#vectorless += rowCount - count;
+    if (count === rowCount) this.#withVector.addRange(firstRow, end);
+    else for (const row of present) this.#withVector.add(firstRow + row);
   }
 
-  private addRows(firstRow: number, rowCount: number, ids: readonly RecordId[], postings: Postings | null): void {
-    const deleted = this.store.deleted(this.stored.id);
+  #addRows(firstRow: number, rowCount: number, ids: readonly RecordId[], postings: Postings | null): void {
+    const deleted = this.#store.deleted(this.stored.id);
     const end = firstRow + rowCount;
-    for (const id of ids) this.ids.push(id);
-    for (let row = firstRow; row < end; row++) if (!deleted.has(row)) this.rowOf.set(this.ids[row]!, row);
+    for (const id of ids) this.#ids.push(id);
+    for (let row = firstRow; row < end; row++) if (!deleted.has(row)) this.#rowOf.set(this.#ids[row]!, row);
     if (postings) this.words.append(postings, deleted);
   }
 
-  private async targetRows(target: Target): Promise<number[]> {
+  async #targetRows(target: Target): Promise<number[]> {
     if ('where' in target) {
       await this.ready(target.where);
       return [...this.liveRows(target.where)!];
     }
     const rows = new Set<number>();
     for (const id of target.ids) {
-      const row = this.rowOf.get(id);
+      const row = this.#rowOf.get(id);
       if (row !== undefined) rows.add(row);
     }
     return [...rows];

@@ -34,16 +34,16 @@ export class FileChecker {
   head: Head | null = null;
   /** Whether the last block was there. */
   isWhole = false;
-  private number = 0;
-  private chain = 0;
+  #number = 0;
+  #chain = 0;
   /** Place of the collection whose rows come now. */
-  private index = 0;
-  private readonly rows: number[] = [];
-  private ids = new Set<RecordId>();
+  #index = 0;
+  readonly #rows: number[] = [];
+  #ids = new Set<RecordId>();
 
   /** Where it is, for messages. */
   get block(): number {
-    return this.number;
+    return this.#number;
   }
 
   /** Takes the next block: its rows, or null for the first and the last one. Throws `INVALID_FILE`, `NEWER_FORMAT`. */
@@ -51,15 +51,15 @@ export class FileChecker {
     if (this.isWhole) throw invalidFile('there is more behind its end');
     const kind = new DataView(block).getUint8(5);
     let rows: ImportedRows | null = null;
-    if (!this.head) this.head = this.readHead(block);
-    else if (kind === KINDS.end) this.readEnd(block, this.head);
-    else rows = this.readRows(block, this.head);
-    this.chain = chainOf(this.chain, block);
-    this.number++;
+    if (!this.head) this.head = this.#readHead(block);
+    else if (kind === KINDS.end) this.#readEnd(block, this.head);
+    else rows = this.#readRows(block, this.head);
+    this.#chain = chainOf(this.#chain, block);
+    this.#number++;
     return rows;
   }
 
-  private readHead(block: ArrayBuffer): Head {
+  #readHead(block: ArrayBuffer): Head {
     const { payload } = decodeBlock(block, { kind: 'export', collection: 0, key: 0, firstRow: 0, rowCount: 0 });
     const head = objectOf(decodeJson(payload), 'the head');
     const format = checkInteger(head.format, 1, Number.MAX_SAFE_INTEGER, 'format');
@@ -79,41 +79,41 @@ export class FileChecker {
       names.add(name);
       return { name, config: checkConfig(config), count: checkInteger(count, 0, 2 ** 32 - 1, 'count') };
     });
-    this.rows.push(...collections.map(() => 0));
+    this.#rows.push(...collections.map(() => 0));
     return { format, uuid: head.uuid, collections };
   }
 
-  private readEnd(block: ArrayBuffer, head: Head): void {
-    const place = { collection: 0, key: this.number, firstRow: 0, rowCount: 0 };
+  #readEnd(block: ArrayBuffer, head: Head): void {
+    const place = { collection: 0, key: this.#number, firstRow: 0, rowCount: 0 };
     const { blocks, rows, chain } = decodeJson(decodeBlock(block, { kind: 'end', ...place }).payload) as End;
-    if (blocks !== this.number)
-      throw invalidFile(`the end counts ${blocks} blocks before it, there were ${this.number}`);
-    if (chain !== this.chain) throw invalidFile('the blocks are not those that were written, or not in their order');
+    if (blocks !== this.#number)
+      throw invalidFile(`the end counts ${blocks} blocks before it, there were ${this.#number}`);
+    if (chain !== this.#chain) throw invalidFile('the blocks are not those that were written, or not in their order');
     for (const [i, { name, count }] of head.collections.entries()) {
-      if (rows[i] !== count || this.rows[i] !== count)
-        throw invalidFile(`collection ${JSON.stringify(name)}: expected ${count} records, got ${this.rows[i]}`);
+      if (rows[i] !== count || this.#rows[i] !== count)
+        throw invalidFile(`collection ${JSON.stringify(name)}: expected ${count} records, got ${this.#rows[i]}`);
     }
     this.isWhole = true;
   }
 
-  private readRows(block: ArrayBuffer, head: Head): ImportedRows {
-    const { header, payload } = decodeBlock(block, { kind: 'log', key: this.number });
+  #readRows(block: ArrayBuffer, head: Head): ImportedRows {
+    const { header, payload } = decodeBlock(block, { kind: 'log', key: this.#number });
     const index = header.collection - 1;
     const collection = head.collections[index];
-    if (!collection || index < this.index) throw invalidFile(`has rows of collection ${header.collection}`);
-    if (index > this.index) this.ids = new Set();
-    this.index = index;
+    if (!collection || index < this.#index) throw invalidFile(`has rows of collection ${header.collection}`);
+    if (index > this.#index) this.#ids = new Set();
+    this.#index = index;
     const { firstRow, rowCount } = header;
-    if (firstRow !== this.rows[index] || rowCount === 0 || firstRow + rowCount > collection.count)
+    if (firstRow !== this.#rows[index] || rowCount === 0 || firstRow + rowCount > collection.count)
       throw invalidFile(
-        `has rows ${firstRow} to ${firstRow + rowCount - 1} of ${collection.count}, expected row ${this.rows[index]}`,
+        `has rows ${firstRow} to ${firstRow + rowCount - 1} of ${collection.count}, expected row ${this.#rows[index]}`,
       );
     const { metric, dimension } = collection.config;
     const { ids: givenIds, vectors, metadata, texts } = decodeRows(payload, rowCount, dimension);
     const ids = givenIds.map((id, i) => {
       const checked = checkId(id, `row ${firstRow + i}: id`);
-      if (this.ids.has(checked)) throw invalidFile(`record ${JSON.stringify(id)} stands there twice`);
-      this.ids.add(checked);
+      if (this.#ids.has(checked)) throw invalidFile(`record ${JSON.stringify(id)} stands there twice`);
+      this.#ids.add(checked);
       return checked;
     });
     const what = (i: number) => () => `record ${JSON.stringify(ids[i])}`;
@@ -124,7 +124,7 @@ export class FileChecker {
         else if (numbers.some((number) => number !== 0)) throw invalidFile(`${what(i)()}: has numbers but no vector`);
       }
     }
-    this.rows[index]! += rowCount;
+    this.#rows[index]! += rowCount;
     const none = () => new Array<null>(rowCount).fill(null);
     return {
       index,

@@ -10,53 +10,53 @@ import type { Queue } from './queue.ts';
 type Load = (stored: StoredCollection) => Promise<CollectionState>;
 
 export class OpenCollections {
-  private readonly store: Store;
-  private readonly writes: Queue;
-  private readonly load: Load;
-  private readonly states = new Map<number, Promise<CollectionState>>();
-  private isClosed = false;
+  readonly #store: Store;
+  readonly #writes: Queue;
+  readonly #load: Load;
+  readonly #states = new Map<number, Promise<CollectionState>>();
+  #isClosed = false;
 
   constructor(store: Store, writes: Queue, load: Load) {
-    this.store = store;
-    this.writes = writes;
-    this.load = load;
+    this.#store = store;
+    this.#writes = writes;
+    this.#load = load;
   }
 
   /** Null where it is not open. */
   async peek(id: number): Promise<CollectionState | null> {
-    return (await this.states.get(id)?.catch(() => null)) ?? null;
+    return (await this.#states.get(id)?.catch(() => null)) ?? null;
   }
 
   /** Loads in the write queue, where nothing moves what it reads: whoever opened the collection may have used another engine. */
   async get(id: number): Promise<CollectionState> {
-    return this.states.get(id) ?? this.writes.run(() => this.getInTurn(id));
+    return this.#states.get(id) ?? this.#writes.run(() => this.getInTurn(id));
   }
 
   /** For who has his turn in the write queue. Throws `NOT_FOUND`, `CLOSED`. */
   async getInTurn(id: number): Promise<CollectionState> {
-    if (this.isClosed) throw new PiramidError('CLOSED', 'the database is not open');
-    const stored = this.store.collections.find((collection) => collection.id === id);
+    if (this.#isClosed) throw new PiramidError('CLOSED', 'the database is not open');
+    const stored = this.#store.collections.find((collection) => collection.id === id);
     if (!stored) throw deletedError();
-    let loading = this.states.get(id);
+    let loading = this.#states.get(id);
     if (!loading) {
-      loading = this.load(stored);
-      this.states.set(id, loading);
-      loading.catch(() => this.states.delete(id));
+      loading = this.#load(stored);
+      this.#states.set(id, loading);
+      loading.catch(() => this.#states.delete(id));
     }
     return loading;
   }
 
   /** Runs what needs rows in memory; once more if a worker that held some of them ended: on disk they are still. */
   withRows<T>(id: number, run: (collection: CollectionState) => Promise<T>): Promise<T> {
-    return this.twice(id, () => this.get(id), run);
+    return this.#twice(id, () => this.get(id), run);
   }
 
   /** For who has his turn in the write queue. */
   withRowsInTurn<T>(id: number, run: (collection: CollectionState) => Promise<T>): Promise<T> {
-    return this.twice(id, () => this.getInTurn(id), run);
+    return this.#twice(id, () => this.getInTurn(id), run);
   }
 
-  private async twice<T>(
+  async #twice<T>(
     id: number,
     find: () => Promise<CollectionState>,
     run: (collection: CollectionState) => Promise<T>,
@@ -66,12 +66,12 @@ export class OpenCollections {
       return await run(collection);
     } catch (error) {
       if (!(error instanceof LostRows)) throw error;
-      if ((await this.states.get(id)) === collection) {
-        this.states.delete(id);
+      if ((await this.#states.get(id)) === collection) {
+        this.#states.delete(id);
         // What waits to move its rows must not begin: they may be loaded again before it.
         collection.gate.refuse(error);
         // After the write that may be under way in it.
-        this.writes.run(async () => {
+        this.#writes.run(async () => {
           await collection.gate.emptied();
           collection.close();
         });
@@ -84,24 +84,24 @@ export class OpenCollections {
   async delete(id: number, remove: () => Promise<void>): Promise<void> {
     const state = await this.peek(id);
     await (state ? state.gate.shut(deletedError(), remove) : remove());
-    this.states.delete(id);
+    this.#states.delete(id);
     state?.close();
   }
 
   /** What is in memory is no longer what is on disk: each is loaded anew at its next use. */
   async reload(): Promise<void> {
-    for (const id of [...this.states.keys()]) {
+    for (const id of [...this.#states.keys()]) {
       const state = await this.peek(id);
-      this.states.delete(id);
+      this.#states.delete(id);
       await state?.gate.shut(new LostRows('the collection has been repaired'));
       state?.close();
     }
   }
 
   async close(): Promise<void> {
-    this.isClosed = true;
-    for (const id of this.states.keys()) (await this.peek(id))?.close();
-    this.states.clear();
+    this.#isClosed = true;
+    for (const id of this.#states.keys()) (await this.peek(id))?.close();
+    this.#states.clear();
   }
 }
 

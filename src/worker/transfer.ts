@@ -18,66 +18,66 @@ import type { Queue } from './queue.ts';
 
 /** What is under way, by the name that the page gave it. */
 export class Transfers {
-  private readonly store: Store;
-  private readonly writes: Queue;
-  private readonly coderFor: CoderFor;
-  private readonly languages: Languages;
-  private readonly exports = new Map<string, ExportSession>();
-  private readonly imports = new Map<string, ImportSession>();
+  readonly #store: Store;
+  readonly #writes: Queue;
+  readonly #coderFor: CoderFor;
+  readonly #languages: Languages;
+  readonly #exports = new Map<string, ExportSession>();
+  readonly #imports = new Map<string, ImportSession>();
 
   constructor(store: Store, writes: Queue, coderFor: CoderFor, languages = new Languages(noAssets)) {
-    this.languages = languages;
-    this.store = store;
-    this.writes = writes;
-    this.coderFor = coderFor;
+    this.#languages = languages;
+    this.#store = store;
+    this.#writes = writes;
+    this.#coderFor = coderFor;
   }
 
   /** Settles when the last block has been fetched. */
   async runExport(name: string, wanted: readonly string[] | null, signal: AbortSignal): Promise<void> {
     // In the queue of writes: none is half done there.
-    const session = new ExportSession(this.writes.run(async () => this.store.export(this.collectionIds(wanted))));
-    this.exports.set(name, session);
+    const session = new ExportSession(this.#writes.run(async () => this.#store.export(this.#collectionIds(wanted))));
+    this.#exports.set(name, session);
     try {
       await session.settled(signal);
     } finally {
-      this.exports.delete(name);
+      this.#exports.delete(name);
       await session.close();
     }
   }
 
   exportBlock(name: string, number: number): Promise<ExportedBlock> {
-    const session = this.exports.get(name);
+    const session = this.#exports.get(name);
     if (!session || session.number !== number) throw interrupted('export');
     return session.next();
   }
 
   /** Settles when all is imported; what was written is gone again when it rejects. */
   async runImport(name: string, signal: AbortSignal): Promise<void> {
-    const session = new ImportSession(this.store, this.writes, this.coderFor, this.languages);
-    this.imports.set(name, session);
+    const session = new ImportSession(this.#store, this.#writes, this.#coderFor, this.#languages);
+    this.#imports.set(name, session);
     try {
       await session.settled(signal);
     } finally {
-      this.imports.delete(name);
+      this.#imports.delete(name);
       await session.close();
     }
   }
 
   importPiece(name: string, number: number, bytes: Uint8Array): Promise<Progress & { collections: string[] }> {
-    const session = this.imports.get(name);
+    const session = this.#imports.get(name);
     if (!session || session.number !== number) throw interrupted('import');
     return session.push(bytes);
   }
 
   /** In the queue of writes. */
   finishImport(name: string): Promise<void> {
-    const session = this.imports.get(name);
+    const session = this.#imports.get(name);
     if (!session) throw interrupted('import');
     return session.finish();
   }
 
-  private collectionIds(wanted: readonly string[] | null): number[] {
-    const { collections } = this.store;
+  #collectionIds(wanted: readonly string[] | null): number[] {
+    const { collections } = this.#store;
     if (!wanted) return collections.map(({ id }) => id);
     return wanted.map((name) => {
       const stored = collections.find((collection) => collection.name === name);
@@ -98,12 +98,12 @@ function interrupted(what: string): PiramidError {
 class Session {
   /** Of the block or piece that comes next. */
   number = 0;
-  private readonly done: Promise<void>;
+  readonly #done: Promise<void>;
   protected succeed!: () => void;
   protected fail!: (error: unknown) => void;
 
   constructor() {
-    this.done = new Promise((resolve, reject) => {
+    this.#done = new Promise((resolve, reject) => {
       this.succeed = resolve;
       this.fail = reject;
     });
@@ -114,7 +114,7 @@ class Session {
     signal.addEventListener('abort', onAbort);
     if (signal.aborted) onAbort();
     try {
-      await this.done;
+      await this.#done;
     } finally {
       signal.removeEventListener('abort', onAbort);
     }
@@ -126,18 +126,18 @@ class Session {
 }
 
 class ExportSession extends Session {
-  private readonly source: Promise<Export>;
+  readonly #source: Promise<Export>;
 
   constructor(source: Promise<Export>) {
     super();
-    this.source = source;
+    this.#source = source;
     source.catch((error) => this.fail(error));
   }
 
   async next(): Promise<ExportedBlock> {
     this.number++;
     try {
-      const source = await this.source;
+      const source = await this.#source;
       const block = await source.next();
       if (!block) this.succeed();
       return { block: block && new Uint8Array(block), done: source.rowsDone, total: source.rowsTotal };
@@ -148,39 +148,39 @@ class ExportSession extends Session {
   }
 
   async close(): Promise<void> {
-    (await this.source.catch(() => null))?.close();
+    (await this.#source.catch(() => null))?.close();
   }
 }
 
 class ImportSession extends Session {
-  private readonly store: Store;
-  private readonly writes: Queue;
-  private readonly coderFor: CoderFor;
-  private readonly languages: Languages;
-  private readonly target: Import;
-  private readonly cutter = new BlockCutter();
-  private readonly file = new FileChecker();
+  readonly #store: Store;
+  readonly #writes: Queue;
+  readonly #coderFor: CoderFor;
+  readonly #languages: Languages;
+  readonly #target: Import;
+  readonly #cutter = new BlockCutter();
+  readonly #file = new FileChecker();
   /** Rows of one collection on their way to a slice. */
-  private waiting: { index: number; batches: RowBatch[]; bytes: number } = { index: 0, batches: [], bytes: 0 };
-  private rowsDone = 0;
+  #waiting: { index: number; batches: RowBatch[]; bytes: number } = { index: 0, batches: [], bytes: 0 };
+  #rowsDone = 0;
   /** The piece that is being worked on. */
-  private working: Promise<unknown> = Promise.resolve();
-  private state: 'open' | 'finishing' | 'ended' = 'open';
+  #working: Promise<unknown> = Promise.resolve();
+  #state: 'open' | 'finishing' | 'ended' = 'open';
 
   constructor(store: Store, writes: Queue, coderFor: CoderFor, languages: Languages) {
     super();
-    this.languages = languages;
-    this.store = store;
-    this.writes = writes;
-    this.coderFor = coderFor;
-    this.target = store.import();
+    this.#languages = languages;
+    this.#store = store;
+    this.#writes = writes;
+    this.#coderFor = coderFor;
+    this.#target = store.import();
   }
 
   push(bytes: Uint8Array): Promise<Progress & { collections: string[] }> {
     this.number++;
-    const work = this.working.then(() => this.work(bytes));
-    this.working = work.catch((error) => {
-      this.state = 'ended';
+    const work = this.#working.then(() => this.#work(bytes));
+    this.#working = work.catch((error) => {
+      this.#state = 'ended';
       this.fail(error);
     });
     return work;
@@ -189,15 +189,15 @@ class ImportSession extends Session {
   /** Runs in the queue of writes. */
   async finish(): Promise<void> {
     try {
-      this.refuseEnded();
-      if (!this.file.isWhole || this.cutter.rest > 0)
-        throw this.located(
-          invalidFile(this.file.isWhole ? 'there is more behind its end' : 'the file is cut off here'),
+      this.#refuseEnded();
+      if (!this.#file.isWhole || this.#cutter.rest > 0)
+        throw this.#located(
+          invalidFile(this.#file.isWhole ? 'there is more behind its end' : 'the file is cut off here'),
         );
-      await this.stageWaiting();
-      this.refuseEnded();
-      this.state = 'finishing';
-      await this.store.finishImport(this.target, this.rowsDone);
+      await this.#stageWaiting();
+      this.#refuseEnded();
+      this.#state = 'finishing';
+      await this.#store.finishImport(this.#target, this.#rowsDone);
       this.succeed();
     } catch (error) {
       this.fail(error);
@@ -207,87 +207,87 @@ class ImportSession extends Session {
 
   /** Deletes what was staged, unless it is a part of the database. */
   async close(): Promise<void> {
-    this.state = 'ended';
-    await this.working;
-    const isLeftOver = this.target.staged.size > 0;
-    this.target.abandon();
-    if (isLeftOver) await this.writes.run(() => this.store.sweep()).catch(() => {}); // else the next writes do
+    this.#state = 'ended';
+    await this.#working;
+    const isLeftOver = this.#target.staged.size > 0;
+    this.#target.abandon();
+    if (isLeftOver) await this.#writes.run(() => this.#store.sweep()).catch(() => {}); // else the next writes do
   }
 
   /** What is being made durable is not cancelled any more. */
   protected override cancel(): void {
-    if (this.state === 'open') super.cancel();
+    if (this.#state === 'open') super.cancel();
   }
 
-  private async work(bytes: Uint8Array): Promise<Progress & { collections: string[] }> {
-    this.refuseEnded();
-    this.cutter.push(bytes);
+  async #work(bytes: Uint8Array): Promise<Progress & { collections: string[] }> {
+    this.#refuseEnded();
+    this.#cutter.push(bytes);
     for (;;) {
-      const isNew = this.file.head === null;
-      const rows = this.checked(() => {
-        const block = this.cutter.next();
-        return block === null ? undefined : this.file.take(block);
+      const isNew = this.#file.head === null;
+      const rows = this.#checked(() => {
+        const block = this.#cutter.next();
+        return block === null ? undefined : this.#file.take(block);
       });
       if (rows === undefined) break;
-      const { head } = this.file;
-      if (isNew) await this.turn(() => this.target.begin(head!.collections));
-      if (rows) await this.add(rows);
+      const { head } = this.#file;
+      if (isNew) await this.#turn(() => this.#target.begin(head!.collections));
+      if (rows) await this.#add(rows);
     }
-    const collections = this.file.head?.collections ?? [];
+    const collections = this.#file.head?.collections ?? [];
     return {
-      done: this.rowsDone,
+      done: this.#rowsDone,
       total: collections.reduce((sum, { count }) => sum + count, 0),
       collections: collections.map(({ name }) => name),
     };
   }
 
-  private async add({ index, batch }: ImportedRows): Promise<void> {
-    if (this.waiting.index !== index) await this.turn(() => this.stageWaiting());
-    this.waiting.index = index;
-    this.waiting.batches.push(batch);
-    this.waiting.bytes += batchBytes(batch);
-    if (this.waiting.bytes >= COMPACTION_SLICE_BYTES) await this.turn(() => this.stageWaiting());
-    this.rowsDone += batch.rowCount;
+  async #add({ index, batch }: ImportedRows): Promise<void> {
+    if (this.#waiting.index !== index) await this.#turn(() => this.#stageWaiting());
+    this.#waiting.index = index;
+    this.#waiting.batches.push(batch);
+    this.#waiting.bytes += batchBytes(batch);
+    if (this.#waiting.bytes >= COMPACTION_SLICE_BYTES) await this.#turn(() => this.#stageWaiting());
+    this.#rowsDone += batch.rowCount;
   }
 
-  private async stageWaiting(): Promise<void> {
-    const { index, batches } = this.waiting;
-    this.waiting = { index, batches: [], bytes: 0 };
+  async #stageWaiting(): Promise<void> {
+    const { index, batches } = this.#waiting;
+    this.#waiting = { index, batches: [], bytes: 0 };
     if (batches.length === 0) return;
-    const { config, count } = this.file.head!.collections[index]!;
+    const { config, count } = this.#file.head!.collections[index]!;
     const texts = batches.flatMap((batch) => batch.texts);
-    await this.languages.ready(config.analysis ?? 0);
+    await this.#languages.ready(config.analysis ?? 0);
     const rows = joinBatches(batches, postingsOf(texts, batches[0]!.firstRow, config));
-    const coder = this.coderFor(config, count);
+    const coder = this.#coderFor(config, count);
     rows.codes = rows.vectors && coder && codesBy(coder, rows.vectors.values);
-    await this.target.stage(index, rows);
+    await this.#target.stage(index, rows);
   }
 
-  private turn(job: () => Promise<void>): Promise<void> {
-    return this.writes.run(async () => {
-      this.refuseEnded();
+  #turn(job: () => Promise<void>): Promise<void> {
+    return this.#writes.run(async () => {
+      this.#refuseEnded();
       await job();
     });
   }
 
-  private refuseEnded(): void {
-    if (this.state === 'ended')
+  #refuseEnded(): void {
+    if (this.#state === 'ended')
       throw new PiramidError('ABORTED', 'the import has been cancelled; nothing was imported');
   }
 
   /** Whatever goes wrong with the file is the file's fault, and nobody else's. */
-  private checked<T>(look: () => T): T {
+  #checked<T>(look: () => T): T {
     try {
       return look();
     } catch (error) {
-      throw this.located(error);
+      throw this.#located(error);
     }
   }
 
-  private located(error: unknown): PiramidError {
+  #located(error: unknown): PiramidError {
     if (error instanceof PiramidError && error.code === 'NEWER_FORMAT') return error;
     const why = error instanceof Error ? error.message.replace(/^[A-Z_]+: /, '') : String(error);
-    return new PiramidError('INVALID_FILE', `block ${this.file.block}: ${why}. Nothing was imported.`, {
+    return new PiramidError('INVALID_FILE', `block ${this.#file.block}: ${why}. Nothing was imported.`, {
       cause: error,
     });
   }

@@ -18,44 +18,44 @@ import { reindexCollection } from './reindexing.ts';
 const COMPACTION_ROWS_MIN = 1000;
 
 export class Upkeep {
-  private readonly store: Store;
-  private readonly writes: Queue;
+  readonly #store: Store;
+  readonly #writes: Queue;
   /** The database is being closed. */
-  private readonly closing: AbortSignal;
+  readonly #closing: AbortSignal;
   /** What moves rows into another index or chunk: one of a collection at a time. */
-  private readonly moves = new WeakMap<CollectionState, Queue>();
+  readonly #moves = new WeakMap<CollectionState, Queue>();
   /** Collections of which it is done or to be done, or where it failed (or compaction brought nothing). */
-  private readonly compacting = new WeakSet<CollectionState>();
-  private readonly changing = new WeakSet<CollectionState>();
-  private readonly recoding = new WeakSet<CollectionState>();
-  private readonly reindexing = new WeakSet<CollectionState>();
+  readonly #compacting = new WeakSet<CollectionState>();
+  readonly #changing = new WeakSet<CollectionState>();
+  readonly #recoding = new WeakSet<CollectionState>();
+  readonly #reindexing = new WeakSet<CollectionState>();
 
   constructor(store: Store, writes: Queue, closing: AbortSignal) {
-    this.store = store;
-    this.writes = writes;
-    this.closing = closing;
+    this.#store = store;
+    this.#writes = writes;
+    this.#closing = closing;
   }
 
   /** As asked for; throws what `compactCollection` does. */
   async compact(state: CollectionState, request: CompactionRequest): Promise<Compacted> {
-    const compacted = await this.move(state, () => compactCollection(state, this.store, this.writes, request));
+    const compacted = await this.#move(state, () => compactCollection(state, this.#store, this.#writes, request));
     this.recodeIfStale(state); // so few rows may be scanned as something else
     return compacted;
   }
 
   /** Rows were written or deleted. */
   keepInShape(state: CollectionState): void {
-    this.compactIfWorthwhile(state);
-    this.changePrecisionIfWanted(state);
+    this.#compactIfWorthwhile(state);
+    this.#changePrecisionIfWanted(state);
   }
 
   /** Writes codes anew that are not those of what is scanned, so that the next opening need not make them. */
   recodeIfStale(state: CollectionState): void {
-    if (this.recoding.has(state) || state.isClosed || !this.store.hasStaleCodes(state.stored.id)) return;
-    this.recoding.add(state);
-    this.move(state, () => recodeCollection(state, this.store, this.writes, this.closing))
-      .then(() => this.recoding.delete(state))
-      .catch((error) => this.reportIfOpen(state, error));
+    if (this.#recoding.has(state) || state.isClosed || !this.#store.hasStaleCodes(state.stored.id)) return;
+    this.#recoding.add(state);
+    this.#move(state, () => recodeCollection(state, this.#store, this.#writes, this.#closing))
+      .then(() => this.#recoding.delete(state))
+      .catch((error) => this.#reportIfOpen(state, error));
   }
 
   /** Makes postings again that an older release made. */
@@ -65,44 +65,44 @@ export class Upkeep {
 
   /** Makes postings again, by another analysis. */
   reindex(state: CollectionState, analysis: AnalysisId): void {
-    if (this.reindexing.has(state)) return;
-    this.reindexing.add(state);
-    this.move(state, () => reindexCollection(state, analysis, this.store, this.writes, this.closing))
-      .then(() => this.reindexing.delete(state))
-      .catch((error) => this.reportIfOpen(state, error));
+    if (this.#reindexing.has(state)) return;
+    this.#reindexing.add(state);
+    this.#move(state, () => reindexCollection(state, analysis, this.#store, this.#writes, this.#closing))
+      .then(() => this.#reindexing.delete(state))
+      .catch((error) => this.#reportIfOpen(state, error));
   }
 
-  private compactIfWorthwhile(state: CollectionState): void {
+  #compactIfWorthwhile(state: CollectionState): void {
     const deleted = state.rowCount - state.count;
     if (deleted < COMPACTION_ROWS_MIN || deleted < state.rowCount * COMPACTION_SHARE) return;
-    if (this.compacting.has(state)) return;
-    this.compacting.add(state);
-    this.compact(state, { share: COMPACTION_SHARE, signal: this.closing })
-      .then(({ rows }) => rows > 0 && this.compacting.delete(state))
-      .catch((error) => this.reportIfOpen(state, error));
+    if (this.#compacting.has(state)) return;
+    this.#compacting.add(state);
+    this.compact(state, { share: COMPACTION_SHARE, signal: this.#closing })
+      .then(({ rows }) => rows > 0 && this.#compacting.delete(state))
+      .catch((error) => this.#reportIfOpen(state, error));
   }
 
   /** Gives an 'auto' collection that has grown or shrunk the index for its size. */
-  private changePrecisionIfWanted(state: CollectionState): void {
-    if (!state.wantsOtherPrecision || this.changing.has(state)) return;
-    this.changing.add(state);
-    this.move(state, () => changePrecision(state, this.writes, this.closing))
+  #changePrecisionIfWanted(state: CollectionState): void {
+    if (!state.wantsOtherPrecision || this.#changing.has(state)) return;
+    this.#changing.add(state);
+    this.#move(state, () => changePrecision(state, this.#writes, this.#closing))
       .then(() => {
-        this.changing.delete(state);
-        this.changePrecisionIfWanted(state); // so much may have come meanwhile
+        this.#changing.delete(state);
+        this.#changePrecisionIfWanted(state); // so much may have come meanwhile
         this.recodeIfStale(state);
       })
-      .catch((error) => this.reportIfOpen(state, error));
+      .catch((error) => this.#reportIfOpen(state, error));
   }
 
-  private move<T>(state: CollectionState, job: () => Promise<T>): Promise<T> {
-    const running = this.moves.get(state) ?? new Queue();
-    this.moves.set(state, running);
+  #move<T>(state: CollectionState, job: () => Promise<T>): Promise<T> {
+    const running = this.#moves.get(state) ?? new Queue();
+    this.#moves.set(state, running);
     return running.run(job);
   }
 
-  private reportIfOpen(state: CollectionState, error: unknown): void {
-    if (!this.closing.aborted && !state.isClosed) reportUpkeep(error);
+  #reportIfOpen(state: CollectionState, error: unknown): void {
+    if (!this.#closing.aborted && !state.isClosed) reportUpkeep(error);
   }
 }
 

@@ -21,41 +21,41 @@ export interface Call {
 }
 
 export class Calls {
-  private readonly open = new Map<CallId, Call>();
-  private last: CallId = 0;
+  readonly #open = new Map<CallId, Call>();
+  #last: CallId = 0;
 
   add(method: Method, args: readonly unknown[], pageNumber: CallId | null): { call: Call; answer: Promise<unknown> } {
-    const number = ++this.last;
+    const number = ++this.#last;
     const call = { number, pageNumber, method, args, place: null, running: null, wasSent: false, isCancelled: false };
     let added!: Call;
     const answer = new Promise((resolve, reject) => {
       added = { ...call, resolve, reject };
     });
-    this.open.set(number, added);
+    this.#open.set(number, added);
     return { call: added, answer };
   }
 
   get size(): number {
-    return this.open.size;
+    return this.#open.size;
   }
 
   get all(): Call[] {
-    return [...this.open.values()];
+    return [...this.#open.values()];
   }
 
   get(number: CallId): Call | undefined {
-    return this.open.get(number);
+    return this.#open.get(number);
   }
 
   /** Says whether it was there. */
   delete(call: Call): boolean {
-    return this.open.delete(call.number);
+    return this.#open.delete(call.number);
   }
 
   /** Below this number, every write has its answer. */
   settledWrites(): CallId {
-    for (const call of this.open.values()) if (isWrite(call)) return call.number;
-    return this.last + 1;
+    for (const call of this.#open.values()) if (isWrite(call)) return call.number;
+    return this.#last + 1;
   }
 
   /** When the writes have their answers that are under way now. */

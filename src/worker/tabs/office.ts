@@ -15,93 +15,93 @@ export interface OfficeHolder {
 }
 
 export class Office {
-  private readonly platform: Platform;
-  private readonly locks: Locks;
-  private readonly database: string;
+  readonly #platform: Platform;
+  readonly #locks: Locks;
+  readonly #database: string;
   /** Names the worker. */
-  private readonly token: string;
-  private readonly holder: OfficeHolder;
+  readonly #token: string;
+  readonly #holder: OfficeHolder;
   /** The wait for the lock, or the lock. */
-  private candidacy: AbortController | null = null;
-  private isIn = false;
-  private resign: () => void = () => {};
+  #candidacy: AbortController | null = null;
+  #isIn = false;
+  #resign: () => void = () => {};
   /** The wait for whoever has the lock to fall asleep. */
-  private watch: AbortController | null = null;
+  #watch: AbortController | null = null;
 
   constructor(platform: Platform, database: string, token: string, holder: OfficeHolder) {
-    this.platform = platform;
-    this.locks = platform.locks!;
-    this.database = database;
-    this.token = token;
-    this.holder = holder;
+    this.#platform = platform;
+    this.#locks = platform.locks!;
+    this.#database = database;
+    this.#token = token;
+    this.#holder = holder;
   }
 
   /** Whether it waits for the lock, or has it. */
   get isSought(): boolean {
-    return this.candidacy !== null;
+    return this.#candidacy !== null;
   }
 
   /** Queues for the lock. */
   seek(): void {
-    this.stand(false);
+    this.#stand(false);
   }
 
   /** Takes the lock from whoever has it. */
   seize(): void {
-    this.candidacy?.abort();
-    this.stand(true);
+    this.#candidacy?.abort();
+    this.#stand(true);
   }
 
   /** Lets go of the lock, or of the wait for it. */
   leave(): void {
-    this.isIn = false;
-    this.resign();
-    this.candidacy?.abort();
-    this.watch?.abort();
+    this.#isIn = false;
+    this.#resign();
+    this.#candidacy?.abort();
+    this.#watch?.abort();
   }
 
   /** The worker could not take office, and does not seek it any more. */
   giveUp(): void {
-    this.candidacy = null;
-    this.isIn = false;
+    this.#candidacy = null;
+    this.#isIn = false;
   }
 
   /** Seizes the lock once its holder is frozen, with its page, and so neither answers nor lets go. Call again when the holder may be another one. */
   async watchHolder(): Promise<void> {
-    this.watch?.abort();
+    this.#watch?.abort();
     const watch = new AbortController();
-    this.watch = watch;
-    const isOver = () => watch.signal.aborted || this.isIn;
+    this.#watch = watch;
+    const isOver = () => watch.signal.aborted || this.#isIn;
     try {
       for (;;) {
-        const holder = await holderOf(this.locks, this.database);
-        if (holder === null || holder === this.token || isOver()) return;
-        await asleep(this.locks, holder, watch.signal);
+        const holder = await holderOf(this.#locks, this.#database);
+        if (holder === null || holder === this.#token || isOver()) return;
+        await asleep(this.#locks, holder, watch.signal);
         // One that died leaves the lock to the next in the queue, who is asked for nothing then.
-        await this.platform.wait(graceOf(this.token));
+        await this.#platform.wait(graceOf(this.#token));
         if (isOver()) return;
-        if ((await holderOf(this.locks, this.database)) !== holder) continue;
+        if ((await holderOf(this.#locks, this.#database)) !== holder) continue;
         if (isOver()) return;
         return this.seize();
       }
     } catch {} // aborted, or there are no locks any more
   }
 
-  private stand(byForce: boolean): void {
+  #stand(byForce: boolean): void {
     const candidacy = new AbortController();
     const { signal } = candidacy;
-    this.candidacy = candidacy;
-    holdDatabase(this.locks, this.database, { steal: byForce, signal }, async () => {
+    this.#candidacy = candidacy;
+    holdDatabase(this.#locks, this.#database, { steal: byForce, signal }, async () => {
       if (signal.aborted) return;
-      this.isIn = true;
+      this.#isIn = true;
       const left = new Promise<void>((resolve) => {
-        this.resign = resolve;
+        this.#resign = resolve;
       });
-      if (await this.holder.takeOffice()) await left;
+      if (await this.#holder.takeOffice()) await left;
     }).catch((error) => {
       // Taken away by another worker, or given up, or there are no locks any more.
       const isStolen = error instanceof DOMException && error.name === 'AbortError';
-      if (isStolen && !signal.aborted && this.candidacy === candidacy) this.holder.onLost();
+      if (isStolen && !signal.aborted && this.#candidacy === candidacy) this.#holder.onLost();
     });
     void this.watchHolder();
   }

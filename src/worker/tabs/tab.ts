@@ -80,103 +80,105 @@ export function createTab(createModelLoader: CreateModelLoader, platform: Platfo
 }
 
 class Tab {
-  private readonly createModelLoader: CreateModelLoader;
-  private readonly platform: Platform;
+  readonly #createModelLoader: CreateModelLoader;
+  readonly #platform: Platform;
   /** Names this worker to the others; null without Web Locks, and then it is alone. */
-  private token: string | null = null;
-  private options: EngineOptions | null = null;
-  private onEvent: OnEvent = () => {};
-  private models: ModelLoader | null = null;
-  private generation: Promise<LocalEngine> | null = null;
+  #token: string | null = null;
+  #options: EngineOptions | null = null;
+  #onEvent: OnEvent = () => {};
+  #models: ModelLoader | null = null;
+  #generation: Promise<LocalEngine> | null = null;
 
-  private readonly calls = new Calls();
+  readonly #calls = new Calls();
   /** Sent to the leader and not answered, and those that wait for room. */
-  private writesSent = 0;
-  private backlog: Call[] = [];
+  #writesSent = 0;
+  #backlog: Call[] = [];
 
   /** In office, or about to be: then `leader` is null. */
-  private term: Term | null = null;
-  private leader: Leader | null = null;
+  #term: Term | null = null;
+  #leader: Leader | null = null;
   /** Whom this worker follows, since its welcome. */
-  private following: string | null = null;
+  #following: string | null = null;
   /** Whose welcome it has, while it proves its key; what is told meanwhile belongs to it. */
-  private welcomed: Welcome | null = null;
-  private opened: { resolve: (opened: Opened) => void; reject: (error: unknown) => void } | null = null;
+  #welcomed: Welcome | null = null;
+  #opened: { resolve: (opened: Opened) => void; reject: (error: unknown) => void } | null = null;
   /** Of the database, known for certain once a collection of it has been opened. */
-  private uuid: string | null = null;
-  private isUuidStored = false;
+  #uuid: string | null = null;
+  #isUuidStored = false;
   /** What its encryption needs, once this worker has proven the key: outlasts an exchange of the key by another tab. */
-  private unlocked: Unlocked | null = null;
+  #unlocked: Unlocked | null = null;
 
-  private board: Channel | null = null;
-  private channel: Channel | null = null;
+  #board: Channel | null = null;
+  #channel: Channel | null = null;
   /** Null where there is nobody to share with. */
-  private office: Office | null = null;
-  private stopHeartbeat: (() => void) | null = null;
-  private silentBeats = 0;
-  private isClosing = false;
+  #office: Office | null = null;
+  #stopHeartbeat: (() => void) | null = null;
+  #silentBeats = 0;
+  #isClosing = false;
   /** Whether the page knows the database so. */
-  private isReadOnly = false;
+  #isReadOnly = false;
   /** Why there is nothing more to be had: closed, or the database is another one. */
-  private end: PiramidError | null = null;
+  #end: PiramidError | null = null;
 
   constructor(createModelLoader: CreateModelLoader, platform: Platform) {
-    this.createModelLoader = createModelLoader;
-    this.platform = platform;
+    this.#createModelLoader = createModelLoader;
+    this.#platform = platform;
   }
 
   async hello(): Promise<string | null> {
-    this.token = await holdLifeLock(this.platform);
-    return this.token;
+    this.#token = await holdLifeLock(this.#platform);
+    return this.#token;
   }
 
   async open(options: EngineOptions, onEvent: OnEvent): Promise<Opened> {
-    if (this.options) throw new PiramidError('CONFLICT', 'this worker has a database open already');
-    this.options = options;
-    this.onEvent = onEvent;
-    this.models = this.createModelLoader(options.models);
-    if (options.storage === 'memory' || this.token === null) {
+    if (this.#options) throw new PiramidError('CONFLICT', 'this worker has a database open already');
+    this.#options = options;
+    this.#onEvent = onEvent;
+    this.#models = this.#createModelLoader(options.models);
+    if (options.storage === 'memory' || this.#token === null) {
       // Nobody to share with, or nobody who could be asked: then the newest opener has the database.
-      const term = this.newTerm();
+      const term = this.#newTerm();
       const opened = await term.open(options, false, null);
-      this.term = term;
+      this.#term = term;
       return opened;
     }
-    this.office = new Office(this.platform, options.name, this.token, {
-      takeOffice: () => this.takeOffice(),
-      onLost: () => this.lose(),
+    this.#office = new Office(this.#platform, options.name, this.#token, {
+      takeOffice: () => this.#takeOffice(),
+      onLost: () => this.#lose(),
     });
-    this.board = this.platform.openChannel(boardName(options.name), (message: BoardMessage) => this.onBoard(message));
-    this.channel = this.platform.openChannel(followerChannelName(this.token), (message: LeaderMessage) =>
-      this.onLeader(message),
+    this.#board = this.#platform.openChannel(boardName(options.name), (message: BoardMessage) =>
+      this.#onBoard(message),
+    );
+    this.#channel = this.#platform.openChannel(followerChannelName(this.#token), (message: LeaderMessage) =>
+      this.#onLeader(message),
     );
     return new Promise((resolve, reject) => {
-      this.opened = { resolve, reject };
-      this.follow();
+      this.#opened = { resolve, reject };
+      this.#follow();
     });
   }
 
   call(method: Method, args: readonly unknown[], pageNumber: CallId | null): Promise<unknown> {
-    if (this.end) return Promise.reject(this.end);
-    if (!this.options) return Promise.reject(new PiramidError('CLOSED', 'the database is not open'));
-    const { call, answer } = this.calls.add(method, args, pageNumber);
-    this.dispatch(call);
-    this.watchLeader();
+    if (this.#end) return Promise.reject(this.#end);
+    if (!this.#options) return Promise.reject(new PiramidError('CLOSED', 'the database is not open'));
+    const { call, answer } = this.#calls.add(method, args, pageNumber);
+    this.#dispatch(call);
+    this.#watchLeader();
     return answer;
   }
 
   cancel(pageNumber: CallId): void {
-    this.generation?.then(
+    this.#generation?.then(
       (engine) => engine.cancel(pageNumber),
       () => {},
     );
-    for (const call of this.calls.all) {
+    for (const call of this.#calls.all) {
       if (call.pageNumber !== pageNumber) continue;
       call.isCancelled = true;
       if (call.running) call.running.cancel();
-      else if (typeof call.place === 'string') this.tell({ type: 'cancel', leader: call.place, call: call.number });
+      else if (typeof call.place === 'string') this.#tell({ type: 'cancel', leader: call.place, call: call.number });
       else if (!call.wasSent)
-        this.settle(call, () =>
+        this.#settle(call, () =>
           call.reject(new PiramidError('ABORTED', 'the call was cancelled by its signal; nothing was written')),
         );
       return;
@@ -188,222 +190,222 @@ class Tab {
    * everything else. An engine of its own that holds no records.
    */
   generating(): Promise<LocalEngine> {
-    if (this.end) return Promise.reject(this.end);
-    if (!this.options) return Promise.reject(new PiramidError('CLOSED', 'the database is not open'));
-    this.generation ??= this.openGeneration(this.options);
-    return this.generation;
+    if (this.#end) return Promise.reject(this.#end);
+    if (!this.#options) return Promise.reject(new PiramidError('CLOSED', 'the database is not open'));
+    this.#generation ??= this.#openGeneration(this.#options);
+    return this.#generation;
   }
 
   async close(): Promise<void> {
-    if (!this.options) return;
+    if (!this.#options) return;
     const closed = new PiramidError('CLOSED', 'the database has been closed');
-    this.isClosing = true;
-    this.leader?.stop();
-    if (this.leader || !this.board) await this.term?.close();
+    this.#isClosing = true;
+    this.#leader?.stop();
+    if (this.#leader || !this.#board) await this.#term?.close();
     // A follower, or a leader that finds out at its end that it has been replaced.
-    if (!this.leader && this.board) {
-      this.end = closed;
-      await this.calls.writesAnswered();
-      await this.term?.close(); // took office meanwhile
+    if (!this.#leader && this.#board) {
+      this.#end = closed;
+      await this.#calls.writesAnswered();
+      await this.#term?.close(); // took office meanwhile
     }
-    this.term = null;
-    this.end = closed;
-    this.rejectAll(closed);
-    await this.generation?.then(
+    this.#term = null;
+    this.#end = closed;
+    this.#rejectAll(closed);
+    await this.#generation?.then(
       (engine) => engine.close(),
       () => {},
     );
-    await this.models?.close();
-    this.leader?.close();
-    this.office?.leave();
-    this.stopWatching();
-    this.tell({ type: 'bye' });
-    this.channel?.close();
-    this.board?.close();
-    this.options = null;
+    await this.#models?.close();
+    this.#leader?.close();
+    this.#office?.leave();
+    this.#stopWatching();
+    this.#tell({ type: 'bye' });
+    this.#channel?.close();
+    this.#board?.close();
+    this.#options = null;
   }
 
   // ---- offices
 
   /** Queues for the lock, and looks for whoever has it. */
-  private follow(): void {
-    this.office!.seek();
-    this.sayHello();
-    this.watchLeader();
+  #follow(): void {
+    this.#office!.seek();
+    this.#sayHello();
+    this.#watchLeader();
   }
 
   /** Says whether it leads now. */
-  private async takeOffice(): Promise<boolean> {
-    const term = this.newTerm();
-    this.term = term;
-    this.following = null;
-    this.post({ type: 'busy' });
+  async #takeOffice(): Promise<boolean> {
+    const term = this.#newTerm();
+    this.#term = term;
+    this.#following = null;
+    this.#post({ type: 'busy' });
     try {
-      const opened = await term.open(this.options!, true, this.unlocked);
-      this.unlocked = term.unlocked;
+      const opened = await term.open(this.#options!, true, this.#unlocked);
+      this.#unlocked = term.unlocked;
       await term.outlastOthers();
-      if (this.term !== term) {
+      if (this.#term !== term) {
         term.close().catch(() => {});
         return false;
       }
-      this.leader = new Leader(this.platform, term, () => this.lose(term));
-      this.post({ type: 'leader', leader: this.leader.id });
-      this.take(opened, term.notices);
+      this.#leader = new Leader(this.#platform, term, () => this.#lose(term));
+      this.#post({ type: 'leader', leader: this.#leader.id });
+      this.#take(opened, term.notices);
       return true;
     } catch (error) {
       term.close().catch(() => {});
-      if (this.term === term) {
-        this.term = null;
-        this.office?.giveUp();
-        this.fail(toPiramidError(error, 'WORKER_FAILED', 'the database could not be taken over'));
+      if (this.#term === term) {
+        this.#term = null;
+        this.#office?.giveUp();
+        this.#fail(toPiramidError(error, 'WORKER_FAILED', 'the database could not be taken over'));
       }
       return false;
     }
   }
 
   /** Another worker has taken the database away, perhaps before the term could begin: goes on as a follower. */
-  private lose(term: Term | null = this.term): void {
-    if (this.term !== term) return;
-    this.term = null;
-    this.leader?.close();
-    this.leader = null;
-    this.office?.leave();
+  #lose(term: Term | null = this.#term): void {
+    if (this.#term !== term) return;
+    this.#term = null;
+    this.#leader?.close();
+    this.#leader = null;
+    this.#office?.leave();
     // Calls that run in it settle by that, and are sent to the new leader.
     term?.close().catch(() => {});
-    if (!this.isClosing || this.calls.size > 0) this.follow();
+    if (!this.#isClosing || this.#calls.size > 0) this.#follow();
   }
 
   /** Somebody leads: sends what has no answer. */
-  private take(opened: Opened, notices: readonly Notice[]): void {
-    this.stopWatching();
-    if (this.isReadOnly && !notices.some(({ name }) => name === 'readonly'))
-      this.notify({ name: 'writable', detail: null });
-    this.opened?.resolve(opened);
-    this.opened = null;
-    if (this.isUuidStored && opened.uuid !== this.uuid) {
-      this.end = new PiramidError(
+  #take(opened: Opened, notices: readonly Notice[]): void {
+    this.#stopWatching();
+    if (this.#isReadOnly && !notices.some(({ name }) => name === 'readonly'))
+      this.#notify({ name: 'writable', detail: null });
+    this.#opened?.resolve(opened);
+    this.#opened = null;
+    if (this.#isUuidStored && opened.uuid !== this.#uuid) {
+      this.#end = new PiramidError(
         'DATA_LOSS',
         'the database was deleted while it was open, and made anew; close it and open it again to begin anew.',
       );
-      this.rejectAll(this.end);
+      this.#rejectAll(this.#end);
       return;
     }
-    this.uuid = opened.uuid;
-    this.backlog = [];
-    this.writesSent = 0;
-    for (const call of this.calls.all) {
+    this.#uuid = opened.uuid;
+    this.#backlog = [];
+    this.#writesSent = 0;
+    for (const call of this.#calls.all) {
       if (typeof call.place === 'string') call.place = null;
-      if (call.place === null) this.dispatch(call);
+      if (call.place === null) this.#dispatch(call);
     }
-    this.watchLeader();
+    this.#watchLeader();
   }
 
   /** Nobody could be brought to lead. */
-  private fail(error: PiramidError): void {
-    this.opened?.reject(error);
-    this.opened = null;
-    this.rejectAll(error);
+  #fail(error: PiramidError): void {
+    this.#opened?.reject(error);
+    this.#opened = null;
+    this.#rejectAll(error);
   }
 
   // ---- calls
 
-  private dispatch(call: Call): void {
-    if (this.leader || (this.term && !this.board)) this.runHere(call, this.term!);
-    else if (this.following !== null) this.send(call, this.following);
-    else if (!this.office!.isSought) this.follow(); // the last try to lead failed
+  #dispatch(call: Call): void {
+    if (this.#leader || (this.#term && !this.#board)) this.#runHere(call, this.#term!);
+    else if (this.#following !== null) this.#send(call, this.#following);
+    else if (!this.#office!.isSought) this.#follow(); // the last try to lead failed
   }
 
-  private runHere(call: Call, term: Term): void {
-    const client = this.token;
-    const origin = () => ({ client: client!, call: call.number, settled: this.calls.settledWrites() });
+  #runHere(call: Call, term: Term): void {
+    const client = this.#token;
+    const origin = () => ({ client: client!, call: call.number, settled: this.#calls.settledWrites() });
     call.place = term;
     call.wasSent = true;
-    call.running = term.run(call.method, call.args, isWrite(call) && this.board ? origin : null, (event) =>
-      this.emit(call, event),
+    call.running = term.run(call.method, call.args, isWrite(call) && this.#board ? origin : null, (event) =>
+      this.#emit(call, event),
     );
     if (call.isCancelled) call.running.cancel();
     call.running.answer.then(
-      (value) => this.answer(call, value, 'leader'),
+      (value) => this.#answer(call, value, 'leader'),
       (error) => {
-        if (!this.calls.get(call.number)) return;
-        if (this.board && isTakenOver(error)) this.lose(term);
-        if (this.term === term || this.end) return this.settle(call, () => call.reject(error));
+        if (!this.#calls.get(call.number)) return;
+        if (this.#board && isTakenOver(error)) this.#lose(term);
+        if (this.#term === term || this.#end) return this.#settle(call, () => call.reject(error));
         call.place = null;
         call.running = null;
-        this.dispatch(call);
-        this.watchLeader();
+        this.#dispatch(call);
+        this.#watchLeader();
       },
     );
   }
 
-  private send(call: Call, leader: string): void {
+  #send(call: Call, leader: string): void {
     const { number, method, args } = call;
     if (isWrite(call)) {
-      if (this.writesSent === WRITES_SENT_MAX) {
-        this.backlog.push(call);
+      if (this.#writesSent === WRITES_SENT_MAX) {
+        this.#backlog.push(call);
         return;
       }
-      this.writesSent++;
+      this.#writesSent++;
     }
     call.place = leader;
     call.wasSent = true;
     try {
-      this.tell({ type: 'call', leader, call: number, method, args: [...args], settled: this.calls.settledWrites() });
+      this.#tell({ type: 'call', leader, call: number, method, args: [...args], settled: this.#calls.settledWrites() });
     } catch (error) {
-      this.settle(call, () => call.reject(toPiramidError(error, 'WORKER_FAILED', 'the call could not be sent')));
+      this.#settle(call, () => call.reject(toPiramidError(error, 'WORKER_FAILED', 'the call could not be sent')));
       return;
     }
-    if (call.isCancelled) this.tell({ type: 'cancel', leader, call: number });
+    if (call.isCancelled) this.#tell({ type: 'cancel', leader, call: number });
   }
 
-  private notify(notice: Notice): void {
-    if (notice.name !== 'damage') this.isReadOnly = notice.name === 'readonly';
-    void this.onEvent({ type: 'notice', notice });
+  #notify(notice: Notice): void {
+    if (notice.name !== 'damage') this.#isReadOnly = notice.name === 'readonly';
+    void this.#onEvent({ type: 'notice', notice });
   }
 
-  private emit(call: Call, event: EngineEvent): void {
-    if (call.pageNumber !== null) void this.onEvent({ ...event, call: call.pageNumber });
+  #emit(call: Call, event: EngineEvent): void {
+    if (call.pageNumber !== null) void this.#onEvent({ ...event, call: call.pageNumber });
   }
 
-  private answer(call: Call, value: unknown, role: DatabaseStats['role']): void {
-    if (call.method === 'openCollection') this.isUuidStored = true;
-    this.settle(call, () => call.resolve(call.method === 'stats' ? { ...(value as DatabaseStats), role } : value));
+  #answer(call: Call, value: unknown, role: DatabaseStats['role']): void {
+    if (call.method === 'openCollection') this.#isUuidStored = true;
+    this.#settle(call, () => call.resolve(call.method === 'stats' ? { ...(value as DatabaseStats), role } : value));
   }
 
-  private settle(call: Call, finish: () => void): void {
-    if (!this.calls.delete(call)) return;
+  #settle(call: Call, finish: () => void): void {
+    if (!this.#calls.delete(call)) return;
     finish();
     if (typeof call.place !== 'string' || !isWrite(call)) return;
-    this.writesSent--;
-    let next = this.backlog.shift();
-    while (next && !this.calls.get(next.number)) next = this.backlog.shift(); // cancelled while it waited
-    if (next && this.following !== null) this.send(next, this.following);
+    this.#writesSent--;
+    let next = this.#backlog.shift();
+    while (next && !this.#calls.get(next.number)) next = this.#backlog.shift(); // cancelled while it waited
+    if (next && this.#following !== null) this.#send(next, this.#following);
   }
 
-  private rejectAll(error: PiramidError): void {
-    this.backlog = [];
-    for (const call of this.calls.all) this.settle(call, () => call.reject(error));
+  #rejectAll(error: PiramidError): void {
+    this.#backlog = [];
+    for (const call of this.#calls.all) this.#settle(call, () => call.reject(error));
   }
 
   // ---- other workers
 
-  private onBoard(message: BoardMessage): void {
+  #onBoard(message: BoardMessage): void {
     if (message.type !== 'hello') {
-      this.silentBeats = 0;
-      if (this.term) return;
-      void this.office?.watchHolder(); // it may be another one
-      if (message.type === 'leader' && message.leader !== this.following) this.sayHello();
-    } else if (this.leader && !this.isClosing) void this.leader.welcome(message.client);
-    else if (this.term) this.post({ type: 'busy' });
+      this.#silentBeats = 0;
+      if (this.#term) return;
+      void this.#office?.watchHolder(); // it may be another one
+      if (message.type === 'leader' && message.leader !== this.#following) this.#sayHello();
+    } else if (this.#leader && !this.#isClosing) void this.#leader.welcome(message.client);
+    else if (this.#term) this.#post({ type: 'busy' });
   }
 
-  private onLeader(message: LeaderMessage): void {
-    if (this.term) return;
+  #onLeader(message: LeaderMessage): void {
+    if (this.#term) return;
     if (message.type === 'welcome') {
-      this.silentBeats = 0;
-      if (message.leader === this.following) return;
+      this.#silentBeats = 0;
+      if (message.leader === this.#following) return;
       if (message.protocol !== TABS_PROTOCOL) {
-        this.fail(
+        this.#fail(
           new PiramidError(
             'BLOCKED',
             'another tab has the database open with another release of Piramid; close or reload that tab',
@@ -411,107 +413,107 @@ class Tab {
         );
         return;
       }
-      if (message.keyBlock || this.options?.key) void this.proveKey(message);
-      else this.followLeader(message);
+      if (message.keyBlock || this.#options?.key) void this.#proveKey(message);
+      else this.#followLeader(message);
       return;
     }
-    if (message.leader !== this.following) {
-      if (message.type === 'notice' && message.leader === this.welcomed?.leader)
-        this.welcomed.notices.push(message.notice);
+    if (message.leader !== this.#following) {
+      if (message.type === 'notice' && message.leader === this.#welcomed?.leader)
+        this.#welcomed.notices.push(message.notice);
       return;
     }
-    this.silentBeats = 0;
+    this.#silentBeats = 0;
     if (message.type === 'notice') {
-      this.notify(message.notice);
+      this.#notify(message.notice);
       return;
     }
-    const call = this.calls.get(message.call);
+    const call = this.#calls.get(message.call);
     if (!call) return;
-    if (message.type === 'event') this.emit(call, message.event);
-    else if (message.type === 'answer') this.answer(call, message.value, 'follower');
-    else this.settle(call, () => call.reject(fromWire(message.error)));
+    if (message.type === 'event') this.#emit(call, message.event);
+    else if (message.type === 'answer') this.#answer(call, message.value, 'follower');
+    else this.#settle(call, () => call.reject(fromWire(message.error)));
   }
 
-  private followLeader(welcome: Welcome): void {
-    this.following = welcome.leader;
-    this.welcomed = null;
-    for (const notice of welcome.notices) this.notify(notice);
-    this.take(welcome, welcome.notices);
+  #followLeader(welcome: Welcome): void {
+    this.#following = welcome.leader;
+    this.#welcomed = null;
+    for (const notice of welcome.notices) this.#notify(notice);
+    this.#take(welcome, welcome.notices);
   }
 
   /** Follows only who could open the database himself. */
-  private async proveKey(welcome: Welcome): Promise<void> {
-    this.welcomed = welcome;
+  async #proveKey(welcome: Welcome): Promise<void> {
+    this.#welcomed = welcome;
     try {
-      this.unlocked = await unlock(welcome.keyBlock ?? undefined, this.options!.key ?? null, this.unlocked);
+      this.#unlocked = await unlock(welcome.keyBlock ?? undefined, this.#options!.key ?? null, this.#unlocked);
     } catch (error) {
-      this.fail(toPiramidError(error, 'WRONG_KEY', 'the key could not be tried'));
+      this.#fail(toPiramidError(error, 'WRONG_KEY', 'the key could not be tried'));
       return;
     }
     // A welcome may come twice, and this worker may have come to lead meanwhile.
-    if (!this.term && welcome.leader !== this.following) this.followLeader(welcome);
+    if (!this.#term && welcome.leader !== this.#following) this.#followLeader(welcome);
   }
 
   /** While an answer is owed, the leader is asked for signs of life. */
-  private watchLeader(): void {
-    if (this.stopHeartbeat || !this.isOwed()) return;
-    this.silentBeats = 0;
-    this.stopHeartbeat = this.platform.every(BEAT_MS, () => {
-      if (!this.isOwed()) this.stopWatching();
-      else if (++this.silentBeats < SILENT_BEATS_MAX) this.sayHello();
+  #watchLeader(): void {
+    if (this.#stopHeartbeat || !this.#isOwed()) return;
+    this.#silentBeats = 0;
+    this.#stopHeartbeat = this.#platform.every(BEAT_MS, () => {
+      if (!this.#isOwed()) this.#stopWatching();
+      else if (++this.#silentBeats < SILENT_BEATS_MAX) this.#sayHello();
       else {
-        this.silentBeats = 0;
-        this.office!.seize();
+        this.#silentBeats = 0;
+        this.#office!.seize();
       }
     });
   }
 
-  private stopWatching(): void {
-    this.stopHeartbeat?.();
-    this.stopHeartbeat = null;
+  #stopWatching(): void {
+    this.#stopHeartbeat?.();
+    this.#stopHeartbeat = null;
   }
 
-  private isOwed(): boolean {
-    return this.board !== null && this.term === null && (this.opened !== null || this.calls.size > 0);
+  #isOwed(): boolean {
+    return this.#board !== null && this.#term === null && (this.#opened !== null || this.#calls.size > 0);
   }
 
-  private sayHello(): void {
-    this.post({ type: 'hello', client: this.token! });
+  #sayHello(): void {
+    this.#post({ type: 'hello', client: this.#token! });
   }
 
-  private post(message: BoardMessage): void {
-    this.board?.post(message);
+  #post(message: BoardMessage): void {
+    this.#board?.post(message);
   }
 
-  private tell(message: FollowerMessage): void {
-    this.channel?.post(message);
+  #tell(message: FollowerMessage): void {
+    this.#channel?.post(message);
   }
 
   // ---- models
 
-  private newTerm(): Term {
+  #newTerm(): Term {
     return new Term(
-      this.platform,
-      () => this.sharedModels(),
-      (device) => openShard(device, this.onEvent),
+      this.#platform,
+      () => this.#sharedModels(),
+      (device) => openShard(device, this.#onEvent),
       (notice) => {
-        this.notify(notice);
-        this.leader?.notice(notice);
+        this.#notify(notice);
+        this.#leader?.notice(notice);
       },
-      (file) => importAsset(file, this.onEvent),
+      (file) => importAsset(file, this.#onEvent),
     );
   }
 
   /** The engines of this worker share its models. */
-  private sharedModels(): ModelLoader {
-    const { embedder, generator } = this.models!;
+  #sharedModels(): ModelLoader {
+    const { embedder, generator } = this.#models!;
     return { embedder, generator, close: async () => {} };
   }
 
-  private async openGeneration(options: EngineOptions): Promise<LocalEngine> {
-    const engine = createEngine(() => this.sharedModels());
+  async #openGeneration(options: EngineOptions): Promise<LocalEngine> {
+    const engine = createEngine(() => this.#sharedModels());
     const { key: _, ...rest } = options;
-    await engine.open({ ...rest, storage: 'memory', device: 'js' }, this.onEvent);
+    await engine.open({ ...rest, storage: 'memory', device: 'js' }, this.#onEvent);
     return engine;
   }
 }

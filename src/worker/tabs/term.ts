@@ -28,21 +28,21 @@ export interface Running {
 export class Term {
   /** What `open` said. */
   opened: { device: Device; uuid: string } | null = null;
-  private readonly engine: LocalEngine;
-  private readonly now: Platform['now'];
-  private readonly wait: Platform['wait'];
-  private readonly locks: Platform['locks'];
+  readonly #engine: LocalEngine;
+  readonly #now: Platform['now'];
+  readonly #wait: Platform['wait'];
+  readonly #locks: Platform['locks'];
   /** Null where there is nobody to share with. */
-  private opener: Opener | null = null;
-  private isClosed = false;
-  private closing: Promise<void> | null = null;
-  private readonly origins = new Map<CallId, () => Origin>();
-  private readonly listeners = new Map<CallId, (event: EngineEvent) => void>();
-  private readonly onNotice: (notice: Notice) => void;
-  private lastCall = 0;
-  private provenAt = 0;
+  #opener: Opener | null = null;
+  #isClosed = false;
+  #closing: Promise<void> | null = null;
+  readonly #origins = new Map<CallId, () => Origin>();
+  readonly #listeners = new Map<CallId, (event: EngineEvent) => void>();
+  readonly #onNotice: (notice: Notice) => void;
+  #lastCall = 0;
+  #provenAt = 0;
   /** The look for a fence that is under way. */
-  private proof: { begun: number; done: Promise<void> } | null = null;
+  #proof: { begun: number; done: Promise<void> } | null = null;
 
   constructor(
     { now, wait, locks, openBackend }: Platform,
@@ -51,16 +51,16 @@ export class Term {
     onNotice: (notice: Notice) => void,
     importAsset: ImportAsset = noAssets,
   ) {
-    this.now = now;
-    this.wait = wait;
-    this.locks = locks;
-    this.onNotice = onNotice;
-    this.engine = createEngine(createModelLoader, {
-      originOf: (call) => this.origins.get(call)?.() ?? null,
+    this.#now = now;
+    this.#wait = wait;
+    this.#locks = locks;
+    this.#onNotice = onNotice;
+    this.#engine = createEngine(createModelLoader, {
+      originOf: (call) => this.#origins.get(call)?.() ?? null,
       openShard,
       importAsset,
       openBackend,
-      areOthersGone: async () => (await this.opener?.isAlone()) ?? false,
+      areOthersGone: async () => (await this.#opener?.isAlone()) ?? false,
     });
   }
 
@@ -70,25 +70,25 @@ export class Term {
     isShared: boolean,
     known: Unlocked | null,
   ): Promise<{ device: Device; uuid: string }> {
-    if (isShared) this.opener = await holdOpenerLock(this.locks!, options.name);
+    if (isShared) this.#opener = await holdOpenerLock(this.#locks!, options.name);
     try {
-      if (this.isClosed) throw new PiramidError('CLOSED', 'the term ended before it began');
-      this.provenAt = this.now();
-      this.opened = await this.engine.open(
+      if (this.#isClosed) throw new PiramidError('CLOSED', 'the term ended before it began');
+      this.#provenAt = this.#now();
+      this.opened = await this.#engine.open(
         options,
-        (event) => (event.type === 'notice' ? this.onNotice(event.notice) : this.listeners.get(event.call)?.(event)),
+        (event) => (event.type === 'notice' ? this.#onNotice(event.notice) : this.#listeners.get(event.call)?.(event)),
         known,
       );
       return this.opened;
     } catch (error) {
-      this.opener?.leave();
+      this.#opener?.leave();
       throw error;
     }
   }
 
   /** Resolves once nobody else can believe to be in office: others' last proofs from before this term have run out. */
   async outlastOthers(): Promise<void> {
-    if (this.opener && !(await this.opener.isAlone())) await this.wait(LEASE_MS);
+    if (this.#opener && !(await this.#opener.isAlone())) await this.#wait(LEASE_MS);
   }
 
   /** `origin`: of a write that may be sent again. Rejects with `BLOCKED` once the term has ended by force. */
@@ -98,11 +98,11 @@ export class Term {
     origin: (() => Origin) | null,
     onEvent: (event: EngineEvent) => void,
   ): Running {
-    const call = ++this.lastCall;
-    if (origin) this.origins.set(call, origin);
-    this.listeners.set(call, onEvent);
+    const call = ++this.#lastCall;
+    if (origin) this.#origins.set(call, origin);
+    this.#listeners.set(call, onEvent);
     let cancelled = false;
-    const run = this.engine[method] as (...args: unknown[]) => Promise<unknown>;
+    const run = this.#engine[method] as (...args: unknown[]) => Promise<unknown>;
     const answer = async () => {
       try {
         const proof = this.prove();
@@ -110,72 +110,72 @@ export class Term {
         if (cancelled) throw new PiramidError('ABORTED', 'the call was cancelled by its signal; nothing was done');
         return await run(...args, ...(METHODS[method] === 'plain' ? [] : [call]));
       } finally {
-        this.origins.delete(call);
-        this.listeners.delete(call);
+        this.#origins.delete(call);
+        this.#listeners.delete(call);
       }
     };
     const cancel = () => {
       cancelled = true;
-      this.engine.cancel(call);
+      this.#engine.cancel(call);
     };
     return { answer: answer(), cancel };
   }
 
   /** What is to be told to a tab that comes now. */
   get notices(): Notice[] {
-    return this.engine.notices();
+    return this.#engine.notices();
   }
 
   /** Of an encrypted database: the key as it is stored, and what this worker makes of it. */
   get keyBlock(): ArrayBuffer | null {
-    return this.engine.encryption()?.keyBlock ?? null;
+    return this.#engine.encryption()?.keyBlock ?? null;
   }
 
   get unlocked(): Unlocked | null {
-    return this.engine.encryption()?.unlocked ?? null;
+    return this.#engine.encryption()?.unlocked ?? null;
   }
 
   /** Null while the last proof holds. Calls that come meanwhile wait for the same one, and so keep their order. */
   prove(): Promise<void> | null {
-    const begun = this.now();
-    if (begun - this.provenAt < LEASE_MS) return null;
+    const begun = this.#now();
+    if (begun - this.#provenAt < LEASE_MS) return null;
     // One that was under way when the worker was frozen says nothing of now.
-    if (!this.proof || begun - this.proof.begun >= LEASE_MS) {
-      const proof = { begun, done: this.checkFence(begun) };
-      this.proof = proof;
+    if (!this.#proof || begun - this.#proof.begun >= LEASE_MS) {
+      const proof = { begun, done: this.#checkFence(begun) };
+      this.#proof = proof;
       const end = () => {
-        if (this.proof === proof) this.proof = null;
+        if (this.#proof === proof) this.#proof = null;
       };
       proof.done.then(end, end);
     }
-    return this.proof.done;
+    return this.#proof.done;
   }
 
   /** Finishes writes, rejects other calls with `CLOSED`. One that is being opened has to be closed again when it is open. */
   async close(): Promise<void> {
-    this.isClosed = true;
+    this.#isClosed = true;
     if (!this.opened) return;
-    this.closing ??= this.end();
-    await this.closing;
+    this.#closing ??= this.#end();
+    await this.#closing;
   }
 
-  private async end(): Promise<void> {
+  async #end(): Promise<void> {
     try {
       // Writes that wait for it came before the end: the engine is to have them, and finish them.
-      await this.proof?.done.catch(() => {});
-      await this.engine.close();
+      await this.#proof?.done.catch(() => {});
+      await this.#engine.close();
     } finally {
-      this.opener?.leave();
+      this.#opener?.leave();
     }
   }
 
-  private async checkFence(begun: number): Promise<void> {
+  async #checkFence(begun: number): Promise<void> {
     try {
-      await this.engine.checkFence();
+      await this.#engine.checkFence();
     } catch (error) {
       if (isTakenOver(error)) throw error;
       // Of a storage that cannot be read, the call itself says more.
     }
-    this.provenAt = begun;
+    this.#provenAt = begun;
   }
 }
