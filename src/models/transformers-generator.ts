@@ -1,10 +1,11 @@
 // A transformers.js language model as a generator: chat template, greedy decoding, text piece by piece, stopped by a
 // signal between two tokens.
 import { throwIfAborted } from '../errors.ts';
+import { nextTask } from '../structures/slices.ts';
 import type { ChatMessage, ModelInfo } from '../types.ts';
 import type { LoadOptions, WorkerGenerator } from './model.ts';
 import { explain, failure, type Runtime, type Transformers } from './transformers-runtime.ts';
-import { createTurns, nextTask } from './turns.ts';
+import { createTurns } from './turns.ts';
 
 const KNOWN_PROMPT: readonly ChatMessage[] = [{ role: 'user', content: 'Say hello.' }];
 const KNOWN_PROMPT_TOKENS = 3;
