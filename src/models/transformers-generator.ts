@@ -4,6 +4,7 @@ import { throwIfAborted } from '../errors.ts';
 import { nextTask } from '../structures/slices.ts';
 import type { ChatMessage, ModelInfo } from '../types.ts';
 import type { LoadOptions, WorkerGenerator } from './model.ts';
+import { specialTokensOf, withoutSpecialTokens } from './special-tokens.ts';
 import { explain, failure, type Runtime, type Transformers } from './transformers-runtime.ts';
 import { createTurns } from './turns.ts';
 
@@ -30,6 +31,7 @@ export async function loadTransformersGenerator(
     await pipe.dispose();
     throw failure(`model "${model}"`, 'it has no chat template; take a model made for instructions or chat');
   }
+  const specialTokens = specialTokensOf(pipe.tokenizer);
   const takeTurn = createTurns();
   // Decoding in WASM never leaves the thread by itself: between two tokens, what came meanwhile (a cancel, a query) is
   // handled.
@@ -55,7 +57,7 @@ export async function loadTransformersGenerator(
     const interrupt = () => stop.interrupt();
     signal.addEventListener('abort', interrupt, { once: true });
     try {
-      await pipe([...messages], {
+      await pipe(withoutSpecialTokens(messages, specialTokens), {
         max_new_tokens: maxTokens,
         do_sample: false,
         stopping_criteria: stop,
