@@ -88,6 +88,18 @@ export default defineConfig({
         resolve: { alias },
         cacheDir: '.cache/vite',
         test: {
+          name: 'linear',
+          environment: 'node',
+          include: ['test/linear/**/*.test.ts'],
+          testTimeout: 600_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        plugins,
+        resolve: { alias },
+        cacheDir: '.cache/vite',
+        test: {
           name: 'faults',
           environment: 'node',
           include: ['test/faults/**/*.test.ts'],

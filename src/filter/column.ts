@@ -9,14 +9,21 @@ const ANY: Which = { mask: 0, want: 0 };
 const ELEMENTS: Which = { mask: 1, want: 1 };
 const WHOLE: Which = { mask: 1, want: 0 };
 
+/** Never appended to. */
+const NO_NUMBERS = new Numbers();
+const NO_KEYWORDS = new Dictionary<string | boolean | null>();
+const NO_STRUCTURES = new Dictionary<string>();
+const NO_TIMES: Float64Array = new Float64Array(0);
+
 export class Column {
-  readonly #numbers = new Numbers();
+  // Most columns have values of one type: those of the others share an empty list.
+  #numbers = NO_NUMBERS;
   /** Milliseconds since 1970. */
-  readonly #dates = new Numbers();
-  readonly #keywords = new Dictionary<string | boolean | null>();
+  #dates = NO_NUMBERS;
+  #keywords = NO_KEYWORDS;
   /** Objects and arrays as a whole, in canonical form. */
-  readonly #structures = new Dictionary<string>();
-  #isoTimes: Float64Array = new Float64Array(0);
+  #structures = NO_STRUCTURES;
+  #isoTimes = NO_TIMES;
   #isoTimesEnd = 0;
 
   get byteLength(): number {
@@ -31,10 +38,19 @@ export class Column {
 
   append(row: number, isElement: boolean, value: MetadataValue): void {
     const slot = row * 2 + (isElement ? 1 : 0);
-    if (typeof value === 'number') this.#numbers.append(slot, value);
-    else if (typeof value !== 'object' || value === null) this.#keywords.append(slot, value);
-    else if (isDate(value)) this.#dates.append(slot, value.getTime());
-    else this.#structures.append(slot, canonical(value));
+    if (typeof value === 'number') {
+      if (this.#numbers === NO_NUMBERS) this.#numbers = new Numbers();
+      this.#numbers.append(slot, value);
+    } else if (typeof value !== 'object' || value === null) {
+      if (this.#keywords === NO_KEYWORDS) this.#keywords = new Dictionary();
+      this.#keywords.append(slot, value);
+    } else if (isDate(value)) {
+      if (this.#dates === NO_NUMBERS) this.#dates = new Numbers();
+      this.#dates.append(slot, value.getTime());
+    } else {
+      if (this.#structures === NO_STRUCTURES) this.#structures = new Dictionary();
+      this.#structures.append(slot, canonical(value));
+    }
   }
 
   /** Adds the rows that have the field to `rows`. */
