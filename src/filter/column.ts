@@ -10,16 +10,23 @@ const ANY: Which = { mask: 0, want: 0 };
 const ELEMENTS: Which = { mask: 1, want: 1 };
 const WHOLE: Which = { mask: 1, want: 0 };
 
+/** Never appended to. */
+const NO_NUMBERS = new Numbers();
+const NO_KEYWORDS = new Dictionary<string | boolean | null>();
+const NO_STRUCTURES = new Dictionary<string>();
+const NO_TIMES: Float64Array = new Float64Array(0);
+
 export class Column {
-  readonly #numbers = new Numbers();
+  // Most columns have values of one type: those of the others share an empty list.
+  #numbers = NO_NUMBERS;
   /** Milliseconds since 1970. */
-  readonly #dates = new Numbers();
-  readonly #keywords = new Dictionary<string | boolean | null>();
+  #dates = NO_NUMBERS;
+  #keywords = NO_KEYWORDS;
   /** Objects and arrays as a whole, in canonical form. */
-  readonly #structures = new Dictionary<string>();
+  #structures = NO_STRUCTURES;
   /** Code of a keyword -> what it means as a date, NaN where it is none. Brought up to date when a filter asks with a Date. */
-  #starts: Float64Array = new Float64Array(0);
-  #ends: Float64Array = new Float64Array(0);
+  #starts = NO_TIMES;
+  #ends = NO_TIMES;
   #spansEnd = 0;
 
   get byteLength(): number {
@@ -34,10 +41,19 @@ export class Column {
 
   append(row: number, isElement: boolean, value: MetadataValue): void {
     const slot = row * 2 + (isElement ? 1 : 0);
-    if (typeof value === 'number') this.#numbers.append(slot, value);
-    else if (typeof value !== 'object' || value === null) this.#keywords.append(slot, value);
-    else if (isDate(value)) this.#dates.append(slot, value.getTime());
-    else this.#structures.append(slot, canonical(value));
+    if (typeof value === 'number') {
+      if (this.#numbers === NO_NUMBERS) this.#numbers = new Numbers();
+      this.#numbers.append(slot, value);
+    } else if (typeof value !== 'object' || value === null) {
+      if (this.#keywords === NO_KEYWORDS) this.#keywords = new Dictionary();
+      this.#keywords.append(slot, value);
+    } else if (isDate(value)) {
+      if (this.#dates === NO_NUMBERS) this.#dates = new Numbers();
+      this.#dates.append(slot, value.getTime());
+    } else {
+      if (this.#structures === NO_STRUCTURES) this.#structures = new Dictionary();
+      this.#structures.append(slot, canonical(value));
+    }
   }
 
   /** Adds the rows that have the field to `rows`. */

@@ -18,11 +18,14 @@ export interface Which {
 /** What one entry of a dictionary costs beside its characters, bytes; measured in V8 with a Map and an array. */
 const DICTIONARY_ENTRY_BYTES = 64;
 
+const NO_SLOTS = new Uint32Array(0);
+const NO_VALUES: Float64Array = new Float64Array(0);
+
 /** Entries whose values are numbers. */
 export class Numbers {
   length = 0;
-  slots = new Uint32Array(0);
-  values: Float64Array = new Float64Array(0);
+  slots = NO_SLOTS;
+  values = NO_VALUES;
 
   get byteLength(): number {
     return this.slots.byteLength + this.values.byteLength;
@@ -93,8 +96,8 @@ export class Numbers {
 /** Entries whose values repeat: each distinct value once, and a code per entry. */
 export class Dictionary<T extends string | boolean | null> {
   length = 0;
-  slots = new Uint32Array(0);
-  codes = new Uint32Array(0);
+  slots = NO_SLOTS;
+  codes = NO_SLOTS;
   /** Code -> value. */
   readonly values: T[] = [];
   readonly #codeOf = new Map<T, number>();
@@ -172,7 +175,7 @@ export class Dictionary<T extends string | boolean | null> {
 
 /** A copy with room for `length` entries and as many again, so that appending costs O(1) on average. */
 export function grown<T extends Uint32Array | Float64Array>(array: T, length: number): T {
-  const larger = new (array.constructor as new (length: number) => T)(Math.max(4, length * 2));
+  const larger = new (array.constructor as new (length: number) => T)(length * 2);
   larger.set(array);
   return larger;
 }

@@ -4,10 +4,10 @@
 // The sum is exact (rows are 4-bit integers times a float32 scale, added in float64), so the vector does not depend on
 // the order of the words or on the machine, up to some 300,000 words a text; beyond that it rounds like any sum.
 import { throwIfAborted } from '../errors.ts';
+import { nextTask, SLICE_MS } from '../structures/slices.ts';
 import type { Embedder, ModelInfo } from '../types.ts';
 import { download, type PinnedFile } from './download.ts';
 import type { LoadedEmbedder, LoadOptions } from './model.ts';
-import { nextTask } from './turns.ts';
 import { createWordPieces, type Encode, type WordPieceFile } from './word-pieces.ts';
 
 export const STATIC_MODEL = 'static-en';
@@ -32,9 +32,6 @@ const TOKENIZER: PinnedFile = {
   sha256: '1aa58b061e72362fd4efd8430a46bf62b72feab3fd227d41d0cca805ddaaf455',
 };
 export const STATIC_FINGERPRINT = `static-en@1;d=${DIMENSION};mean;sha256=${TABLE.sha256.slice(0, 12)}`;
-
-/** How long `embed` works before it lets other messages in: a query waits no longer than this for a batch. */
-const TURN_MS = 8;
 
 /** Loads the model from `folder`, an absolute URL ending in '/'. Failures are `MODEL_FAILED`. */
 export async function loadStaticEmbedder(folder: string, load: LoadOptions): Promise<LoadedEmbedder> {
@@ -64,12 +61,12 @@ function createStaticEmbedder(table: Uint8Array, scales: Float32Array, encode: E
     async embed(texts, { signal }) {
       throwIfAborted(signal);
       const vectors: (Float32Array | null)[] = [];
-      let turnEnds = performance.now() + TURN_MS;
+      let turnEnds = performance.now() + SLICE_MS;
       for (const text of texts) {
         if (performance.now() > turnEnds) {
           await nextTask();
           throwIfAborted(signal);
-          turnEnds = performance.now() + TURN_MS;
+          turnEnds = performance.now() + SLICE_MS;
         }
         vectors.push(embedOne(text));
       }

@@ -3,11 +3,12 @@
 // Not in batches: int8 models scale a whole batch alike, so a text's vector would depend on its neighbours (cosine 0.995
 // measured on MiniLM), and on a CPU a batch is hardly quicker (none on passages, 1.3x on short texts; 8 a batch).
 import { throwIfAborted } from '../errors.ts';
+import { nextTask } from '../structures/slices.ts';
 import type { ModelInfo } from '../types.ts';
 import { type EmbedderRecipe, fingerprintOf } from './known-models.ts';
 import type { LoadedEmbedder, LoadOptions } from './model.ts';
 import { explain, failure, type Runtime } from './transformers-runtime.ts';
-import { createTurns, nextTask } from './turns.ts';
+import { createTurns } from './turns.ts';
 
 const POOLING = { mean: 'mean', cls: 'cls', last: 'last_token' } as const;
 

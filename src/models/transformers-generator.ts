@@ -1,10 +1,12 @@
 // A transformers.js language model as a generator: chat template, greedy decoding, text piece by piece, stopped by a
 // signal between two tokens.
 import { throwIfAborted } from '../errors.ts';
+import { nextTask } from '../structures/slices.ts';
 import type { ChatMessage, ModelInfo } from '../types.ts';
 import type { LoadOptions, WorkerGenerator } from './model.ts';
+import { specialTokensOf, withoutSpecialTokens } from './special-tokens.ts';
 import { explain, failure, type Runtime, type Transformers } from './transformers-runtime.ts';
-import { createTurns, nextTask } from './turns.ts';
+import { createTurns } from './turns.ts';
 
 const KNOWN_PROMPT: readonly ChatMessage[] = [{ role: 'user', content: 'Say hello.' }];
 const KNOWN_PROMPT_TOKENS = 3;
@@ -29,6 +31,7 @@ export async function loadTransformersGenerator(
     await pipe.dispose();
     throw failure(`model "${model}"`, 'it has no chat template; take a model made for instructions or chat');
   }
+  const specialTokens = specialTokensOf(pipe.tokenizer);
   const takeTurn = createTurns();
   // Decoding in WASM never leaves the thread by itself: between two tokens, what came meanwhile (a cancel, a query) is
   // handled.
@@ -54,7 +57,7 @@ export async function loadTransformersGenerator(
     const interrupt = () => stop.interrupt();
     signal.addEventListener('abort', interrupt, { once: true });
     try {
-      await pipe([...messages], {
+      await pipe(withoutSpecialTokens(messages, specialTokens), {
         max_new_tokens: maxTokens,
         do_sample: false,
         stopping_criteria: stop,

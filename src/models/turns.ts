@@ -24,15 +24,3 @@ export function createTurns(): TakeTurn {
     }
   };
 }
-
-/** Lets the messages that wait be handled. A timer would sleep at least 4 ms once nested; a message does not. */
-export function nextTask(): Promise<void> {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(null);
-  });
-}

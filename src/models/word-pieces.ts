@@ -5,6 +5,7 @@
 // have been seen before. The one care: "white space" is what the normalizer turns into a space. Vertical tab, form feed
 // and U+FEFF are space to JavaScript, but the normalizer removes them, which joins what they stand between.
 import { BertNormalizer, BertPreTokenizer, WordPiece } from '@huggingface/tokenizers';
+import { withShortMarks } from '../structures/marks.ts';
 
 /** The parts of a `tokenizer.json` that are used. */
 export interface WordPieceFile {
@@ -36,7 +37,7 @@ export function createWordPieces(file: WordPieceFile): Encode {
     for (const part of word.split(SPECIAL_TOKENS)) {
       const tokens = SPECIAL_TOKENS.test(part)
         ? [part]
-        : wordPiece.encode(preTokenizer.pre_tokenize_text(normalizer.normalize(part)));
+        : wordPiece.encode(preTokenizer.pre_tokenize_text(normalizer.normalize(withShortMarks(part))));
       for (const token of tokens) found.push(wordPiece.tokens_to_ids.get(token)!);
     }
     return found;

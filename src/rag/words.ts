@@ -20,6 +20,9 @@ const WORD = new RegExp(
 );
 const UNSPACED_CHARACTER = new RegExp(`(?=\\p{L})[${UNSPACED}]\\p{M}*`, 'gu');
 
+/** What of a word counts, in UTF-16 units: bringing a letter with very many marks into normal form takes time by the square of them. */
+const WORD_LENGTH_MAX = 128;
+
 /** The words of `text` in order; of unspaced runs each pair of characters. */
 export function words(text: string): Word[] {
   const found: Word[] = [];
@@ -32,7 +35,7 @@ export function words(text: string): Word[] {
     let at = start;
     for (let i = 1; i < characters.length; i++) {
       const pair = characters[i - 1]! + characters[i]!;
-      found.push({ term: pair.normalize('NFKC'), start: at, end: at + pair.length });
+      found.push({ term: pair.slice(0, WORD_LENGTH_MAX).normalize('NFKC'), start: at, end: at + pair.length });
       at += characters[i - 1]!.length;
     }
   }
@@ -60,6 +63,7 @@ export function isNumber(term: string): boolean {
 
 function termOf(word: string): string {
   const folded = word
+    .slice(0, WORD_LENGTH_MAX)
     .normalize('NFKD')
     .replace(/\p{Diacritic}/gu, '')
     .toLowerCase()

@@ -1,15 +1,11 @@
 // One spelling for each text before it is cut into words: widths, digits and composed letters. Unicode's NFC (UAX #15), with what
 // NFKC does to widths alone: all of NFKC would glue signs to words ("Foo\u2122" to "FooTM").
+import { withShortMarks } from '../structures/marks.ts';
 
 const ASCII = /^[\0-\x7f]*$/;
 
 /** Full-width ASCII, half-width kana and Hangul, other decimal digits, Arabic points of numbers; a left quote inside a word (\u02bbokina). */
 const ONE_TO_ONE = /[\uff01-\uff5e\uff65-\uffdc\u066b\u066c]|(?!\d)\p{Nd}|(?<=\p{L})\u2018(?=\p{L})/gu;
-
-/** Reordering a run of marks takes time that grows with its square, so runs end here, as in UAX #15's Stream-Safe Text Format. */
-const MARKS_MAX = 30;
-const LONG_MARKS = new RegExp(`(\\p{M}{${MARKS_MAX}})\\p{M}+`, 'gu');
-const HAS_LONG_MARKS = new RegExp(`\\p{M}{${MARKS_MAX + 1}}`, 'u');
 
 /** What composes with nothing before and behind it: a Hangul syllable in its letters, or a letter with its marks. */
 const CLUSTER = /[\u1100-\u115f\ua960-\ua97c]+[\u1160-\u11a7]*[\u11a8-\u11ff]*\p{M}*|[\s\S]\p{M}*/gu;
@@ -20,7 +16,7 @@ export function isAscii(text: string): boolean {
 
 /** `text` in one spelling. Linear in its length. */
 export function normalize(text: string): string {
-  return isAscii(text) ? text : shortMarks(oneToOne(text)).normalize('NFC');
+  return isAscii(text) ? text : withShortMarks(oneToOne(text)).normalize('NFC');
 }
 
 /** The same, and where it comes from: `origin(i)` is the UTF-16 offset in `text` of what stands at `i`. */
@@ -31,16 +27,12 @@ export function normalizeWithOrigin(text: string): { normalized: string; origin:
   const offsets = new Uint32Array(normalized.length + 1);
   let end = 0;
   for (const { 0: cluster, index } of mapped.matchAll(CLUSTER)) {
-    const { length } = shortMarks(cluster).normalize('NFC');
+    const { length } = withShortMarks(cluster).normalize('NFC');
     offsets.fill(index, end, end + length);
     end += length;
   }
   offsets[end] = text.length;
   return { normalized, origin: (at) => offsets[at]! };
-}
-
-function shortMarks(text: string): string {
-  return HAS_LONG_MARKS.test(text) ? text.replace(LONG_MARKS, '$1') : text;
 }
 
 function oneToOne(text: string): string {

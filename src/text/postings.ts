@@ -2,6 +2,7 @@
 // a database rebuilds nothing. Building, reading and merging them; `postings-writer.ts` draws the bytes.
 import { PiramidError } from '../errors.ts';
 import type { Renumbering } from '../structures/renumbering.ts';
+import { type Sliced, sortedIndices } from '../structures/slices.ts';
 import type { AnalysisId, Analyzer } from './analyzer.ts';
 import { HEADER_BYTES, MAGIC, PostingsWriter, RESTART_INTERVAL, VERSION } from './postings-writer.ts';
 
@@ -15,11 +16,11 @@ export interface TermPostings {
 }
 
 /** The postings of rows `firstRow`, `firstRow + 1`, ...; rows without a text, and texts without a word, have none. */
-export function buildPostings(
+export function* buildPostings(
   texts: readonly (string | null)[],
   firstRow: number,
   analyzer: Analyzer,
-): Uint8Array<ArrayBuffer> {
+): Sliced<Uint8Array<ArrayBuffer>> {
   const lengths = new Uint32Array(texts.length);
   const idOf = new Map<string, number>();
   const terms: string[] = [];
@@ -48,9 +49,10 @@ export function buildPostings(
       counts[id] = 0;
       rowCounts[id]!++;
     }
+    yield;
   }
 
-  const order = terms.map((_, id) => id).sort((a, b) => compareCodePoints(terms[a]!, terms[b]!));
+  const order = yield* sortedIndices(terms.length, (a, b) => compareCodePoints(terms[a]!, terms[b]!));
   const sorted = entries.byTerm(rowCounts);
   const writer = new PostingsWriter(firstRow, lengths, analyzer.id);
   const encoder = new TextEncoder();
@@ -58,6 +60,7 @@ export function buildPostings(
     const end = sorted.ends[id]!;
     for (let i = end - rowCounts[id]!; i < end; i++) writer.add(sorted.rows[i]!, sorted.counts[i]!);
     writer.endTerm(encoder.encode(terms[id]));
+    yield;
   }
   return writer.finish();
 }
@@ -66,7 +69,7 @@ export function buildPostings(
  * One block of the rows of several: in ascending order, not overlapping; rows between them have no text. With a
  * `renumbering`, its rows are those of afterwards, and postings of dropped ones weigh in no statistics any more.
  */
-export function mergePostings(list: readonly Postings[], renumbering?: Renumbering): Uint8Array<ArrayBuffer> {
+export function* mergePostings(list: readonly Postings[], renumbering?: Renumbering): Sliced<Uint8Array<ArrayBuffer>> {
   const dropped = renumbering?.dropped;
   const renumbered = (row: number) => (renumbering ? renumbering.row(row) : row);
   const firstRow = renumbered(list[0]?.firstRow ?? 0);
@@ -93,6 +96,7 @@ export function mergePostings(list: readonly Postings[], renumbering?: Renumberi
       if (!cursor.next()) cursors.splice(i--, 1);
     }
     writer.endTerm(term);
+    yield;
   }
   return writer.finish();
 }

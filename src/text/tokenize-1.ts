@@ -1,5 +1,7 @@
-// Text to terms as up to format 4: for postings that have not been made again by the newest analysis yet. Never changes what it gives.
+// Text to terms as up to format 4: for postings that have not been made again by the newest analysis yet. Never changes what it gives, but for letters
+// under more than 30 marks, which took the square of their number.
 import { stem } from 'porter2';
+import { withShortMarks } from '../structures/marks.ts';
 import { foldAccents } from './normalize.ts';
 import { GRAMS_OR_OTHERS, hasGrams, INSIDE, ONE_GRAM, shortened } from './tokenize.ts';
 
@@ -8,7 +10,7 @@ const CONTRACTION = /^(.+)'(?:s|d|m|re|ve|ll)$/;
 const THOUSANDS = /^\p{Nd}{1,3}(?:,\p{Nd}{3})+(?:\.\p{Nd}+)?$/u;
 
 export function tokenize(text: string): string[] {
-  return (text.match(WORD) ?? []).flatMap((word) => (hasGrams(word) ? gramsIn(word) : wordsIn(word)));
+  return (withShortMarks(text).match(WORD) ?? []).flatMap((word) => (hasGrams(word) ? gramsIn(word) : wordsIn(word)));
 }
 
 function gramsIn(word: string): string[] {

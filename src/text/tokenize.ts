@@ -54,6 +54,8 @@ export const GRAMS_OR_OTHERS = new RegExp(
   'gsu',
 );
 export const ONE_GRAM = /.[\p{M}\uff9e\uff9f]*/gsu;
+/** What `fold` leaves as it is: hiragana, Han, Korean, most of Thai. */
+const FOLDED_GRAM = /^[\u3041-\u3096\u4e00-\u9fff\uac00-\ud7a3\u0e01-\u0e32]$/;
 /** Below this no letter is of those scripts (Thai is the first). */
 const FIRST_GRAM = 0x0e00;
 
@@ -175,14 +177,15 @@ export class Tokenizer {
             parts.push({ ...part, start: part.start + index + at, end: part.end + index + at });
         continue;
       }
-      let start = index;
-      let before = '';
-      for (const gram of run.match(ONE_GRAM)!) {
+      let before: Part | null = null;
+      for (const { 0: gram, index: at } of run.matchAll(ONE_GRAM)) {
+        const start = index + at;
         const end = start + gram.length;
-        parts.push({ start, end, term: fold(gram), ...(run !== gram && { isFragment: true }) });
-        if (before) parts.push({ start: start - before.length, end, term: fold(before + gram) });
-        start = end;
-        before = gram;
+        const term = FOLDED_GRAM.test(gram) ? gram : fold(gram);
+        const part: Part = run === gram ? { start, end, term } : { start, end, term, isFragment: true };
+        parts.push(part);
+        if (before) parts.push({ start: before.start, end, term: before.term + term });
+        before = part;
       }
     }
     return parts;

@@ -2,6 +2,7 @@
 // score, so a query is answered as by a collection that never held anything but the records that are live now.
 import type { Bitset } from '../structures/bitset.ts';
 import type { Renumbering } from '../structures/renumbering.ts';
+import { atOnce, type Sliced } from '../structures/slices.ts';
 import { mergePostings, Postings } from './postings.ts';
 import { searchWords, type WordHits } from './search.ts';
 
@@ -28,14 +29,13 @@ export class WordIndex {
     return this.#blocks.reduce((sum, { postings }) => sum + postings.byteLength, 0);
   }
 
-  /** Adds the block of rows behind all others. `deleted`: which of them are deleted already. */
+  /** Adds the block of rows behind all others. `deleted`: which of them are deleted already. `merge` soon. */
   append(postings: Postings, deleted: Bitset): void {
     const block = { postings, deadTexts: 0 };
     this.#blocks.push(block);
     this.#texts += postings.textCount;
     this.#length += postings.length;
     for (let i = 0; i < postings.rowCount; i++) if (deleted.has(postings.firstRow + i)) this.#remove(block, i);
-    this.#mergeSmallBlocks();
   }
 
   /** Takes rows that have just been deleted out of the statistics: one bisection per row, whatever its text. */
@@ -62,6 +62,25 @@ export class WordIndex {
     return searchWords(this.#blocks, terms, { k, mask, deleted, texts: this.#texts, length: this.#length });
   }
 
+  /**
+   * Merges small blocks at the end, in one go with the change. Blocks are in order of rows, and only neighbours can be merged. One is
+   * merged with those behind it unless it is twice as large as they are together, as in a log-structured merge tree (O'Neil et al. 1996):
+   * few are left, and a posting is copied once per doubling. Rows may be removed meanwhile, but none appended or renumbered.
+   */
+  *merge(): Sliced<void> {
+    const blocks = this.#blocks;
+    let start = blocks.length - 1;
+    let bytes = blocks[start]?.postings.byteLength ?? SMALL_BLOCK_BYTES;
+    if (bytes >= SMALL_BLOCK_BYTES) return;
+    while (start > 0 && blocks[start - 1]!.postings.byteLength < Math.min(2 * bytes, SMALL_BLOCK_BYTES))
+      bytes += blocks[--start]!.postings.byteLength;
+    if (start === blocks.length - 1) return;
+    const tail = blocks.slice(start);
+    const postings = Postings.open(yield* mergePostings(tail.map((block) => block.postings)));
+    const deadTexts = tail.reduce((sum, block) => sum + block.deadTexts, 0);
+    blocks.splice(start, tail.length, { postings, deadTexts });
+  }
+
   #remove(block: CountedBlock, row: number): void {
     const length = block.postings.lengths[row]!;
     if (length === 0) return;
@@ -83,21 +102,6 @@ export class WordIndex {
     }
     return undefined;
   }
-
-  // Blocks are in order of rows, and only neighbours can be merged. One is merged with those behind it unless it is twice as large as
-  // they are together, as in a log-structured merge tree (O'Neil et al. 1996): few are left, and a posting is copied once per doubling.
-  #mergeSmallBlocks(): void {
-    const blocks = this.#blocks;
-    let start = blocks.length - 1;
-    let bytes = blocks[start]!.postings.byteLength;
-    if (bytes >= SMALL_BLOCK_BYTES) return;
-    while (start > 0 && blocks[start - 1]!.postings.byteLength < Math.min(2 * bytes, SMALL_BLOCK_BYTES))
-      bytes += blocks[--start]!.postings.byteLength;
-    if (start === blocks.length - 1) return;
-    const tail = blocks.splice(start);
-    const postings = Postings.open(mergePostings(tail.map((block) => block.postings)));
-    blocks.push({ postings, deadTexts: tail.reduce((sum, { deadTexts }) => sum + deadTexts, 0) });
-  }
 }
 
 /** A block as it is after a renumbering of rows. */
@@ -106,5 +110,5 @@ export function renumberPostings(block: Postings, renumbering: Renumbering): Pos
   const isWhole = renumbering.kept(firstRow, firstRow + rowCount) === rowCount;
   // Its bytes hold the number of its first row alone.
   if (isWhole) return block.shifted(firstRow - renumbering.row(firstRow));
-  return Postings.open(mergePostings([block], renumbering));
+  return Postings.open(atOnce(mergePostings([block], renumbering)));
 }

@@ -17,6 +17,7 @@ import type { StoredPostings } from '../store/reader.ts';
 import type { Store } from '../store/store.ts';
 import { Bitset } from '../structures/bitset.ts';
 import type { Renumbering } from '../structures/renumbering.ts';
+import { atOnce, inSlices } from '../structures/slices.ts';
 import { type AnalysisId, analyzerOf } from '../text/analyzer.ts';
 import { buildPostings, Postings } from '../text/postings.ts';
 import type { WordHits } from '../text/search.ts';
@@ -93,6 +94,7 @@ export class CollectionState {
         }
         const { firstRow, rowCount, ids, postings } = rows;
         state.#addRows(firstRow, rowCount, ids, postings && Postings.open(postings.bytes, postings.shift));
+        await inSlices(state.words.merge());
       }
     } catch (error) {
       state.close();
@@ -205,7 +207,7 @@ export class CollectionState {
       codes: this.index?.encode(records.vectors!) ?? null,
       metadata: records.metadata ?? none(),
       texts: records.texts ?? none(),
-      postings: records.texts && buildPostings(records.texts, firstRow, analyzerOf(this.analysis)),
+      postings: records.texts && (await inSlices(buildPostings(records.texts, firstRow, analyzerOf(this.analysis)))),
     };
     const { ids, vectors, codes, postings } = batch;
     let isDurable = false;
@@ -224,6 +226,7 @@ export class CollectionState {
       if (!isDurable) this.index?.truncate(firstRow);
       throw error;
     }
+    await inSlices(this.words.merge());
   }
 
   /** Changes records by writing them again. Runs in the write queue. */
@@ -383,7 +386,10 @@ export class CollectionState {
     this.analysis = analysis;
     this.words = new WordIndex();
     const deleted = this.#store.deleted(this.stored.id);
-    for (const { bytes, shift } of blocks) this.words.append(Postings.open(bytes, shift), deleted);
+    for (const { bytes, shift } of blocks) {
+      this.words.append(Postings.open(bytes, shift), deleted);
+      atOnce(this.words.merge());
+    }
   }
 
   /** What was asked for of some rows. */

@@ -2,17 +2,15 @@
 // stay is built beside the old one, and only the exchange of the two waits for readers.
 import { throwIfAborted } from '../errors.ts';
 import type { VectorIndex } from '../indexes/vector-index.ts';
-import { nextTask } from '../models/turns.ts';
 import type { Store } from '../store/store.ts';
 import type { Bitset } from '../structures/bitset.ts';
+import { nextTask, SLICE_MS } from '../structures/slices.ts';
 import type { Postings } from '../text/postings.ts';
 import { renumberPostings } from '../text/word-index.ts';
 import type { Compacted, Progress } from '../types.ts';
 import type { CollectionState } from './collection.ts';
 import type { Queue } from './queue.ts';
 
-/** How long it works before it lets other messages in, milliseconds. */
-const TURN_MS = 8;
 /** Numbers that the new index is given at a time. */
 const APPEND_NUMBERS = 1 << 16;
 
@@ -97,7 +95,7 @@ export async function copyRows(
   if (!index || !state.index) return end;
   const rowsAtOnce = Math.max(1, Math.floor(APPEND_NUMBERS / index.dimension));
   let rows: number[] = [];
-  let turnEnds = performance.now() + TURN_MS;
+  let turnEnds = performance.now() + SLICE_MS;
   for (let row = first; row < end; row++) {
     if (!dropped?.has(row)) rows.push(row);
     if (rows.length < rowsAtOnce && row < end - 1) continue;
@@ -109,7 +107,7 @@ export async function copyRows(
     if (performance.now() > turnEnds) {
       await nextTask();
       goOn();
-      turnEnds = performance.now() + TURN_MS;
+      turnEnds = performance.now() + SLICE_MS;
     }
   }
   return end;

@@ -6,7 +6,6 @@ import { type Devices, openDevices } from '../kernels/devices.ts';
 import { isProductMetric } from '../kernels/kernel.ts';
 import type { ShardPoolOptions, ShardWorker } from '../kernels/shards/pool.ts';
 import type { CreateModelLoader, LoadOptions, ModelLoader } from '../models/model.ts';
-import { nextTask } from '../models/turns.ts';
 import {
   type CallId,
   type CollectionRequest,
@@ -28,6 +27,7 @@ import type { Encryption, Unlocked } from '../store/encryption.ts';
 import type { FencedBackend } from '../store/fence.ts';
 import type { CollectionConfig, StoredCollection } from '../store/manifest.ts';
 import type { CoderFor, Store } from '../store/store.ts';
+import { nextTask } from '../structures/slices.ts';
 import { analysisOf, ENGLISH } from '../text/analyzer.ts';
 import type { CollectionInfo, CollectionStats, DatabaseStats, Progress } from '../types.ts';
 import { CollectionState, coderFor } from './collection.ts';

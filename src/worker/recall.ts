@@ -1,10 +1,10 @@
 // Measures recall on a collection's own data: asks for the neighbours of some records, and of places between them, as queries do and
 // exactly.
 import { throwIfAborted } from '../errors.ts';
-import { nextTask } from '../models/turns.ts';
 import type { EngineQuery } from '../protocol.ts';
 import { Bitset } from '../structures/bitset.ts';
 import { seededRandom } from '../structures/random.ts';
+import { nextTask } from '../structures/slices.ts';
 import type { RecallCheck, RecordId } from '../types.ts';
 import type { CollectionState } from './collection.ts';
 import { answerQuery } from './query.ts';

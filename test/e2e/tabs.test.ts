@@ -65,32 +65,21 @@ class Tab {
     }
   }
 
-  /** Its process: the renderer that works by far the hardest while the page does, and only then, twice. */
+  /** Its process: the renderer that works while the page does. However slowly it comes to it, what counts is its processor time. */
   async processId(): Promise<number> {
     const session = await browser.newBrowserCDPSession();
     const times = async () => {
       const { processInfo } = await session.send('SystemInfo.getProcessInfo');
       return new Map(processInfo.filter(({ type }) => type === 'renderer').map(({ id, cpuTime }) => [id, cpuTime]));
     };
-    /** Seconds of work of each, the most first. */
-    const spentWhile = async (run: () => Promise<unknown>) => {
-      const before = await times();
-      await run();
+    const before = await times();
+    for (;;) {
+      await this.page.evaluate('tab.spin(100)');
       const after = await times();
       // One that was not there before has not been working for it.
-      const spent = [...before].map(([id, time]) => ({ id, spent: (after.get(id) ?? time) - time }));
-      return spent.sort((a, b) => b.spent - a.spent);
-    };
-    const hardest = async () => {
-      const [first, second] = await spentWhile(() => this.page.evaluate('tab.spin(400)'));
-      const idle = await spentWhile(() => this.page.waitForTimeout(200));
-      // Under load, one that is being closed may work harder.
-      const rest = idle.find(({ id }) => id === first!.id)?.spent ?? 0;
-      return first!.spent > 0.2 && first!.spent > 3 * (second?.spent ?? 0) && rest < 0.05 ? first!.id : null;
-    };
-    for (;;) {
-      const id = await hardest();
-      if (id !== null && id === (await hardest())) return id;
+      const spent = [...before].map(([id, time]) => ({ id, seconds: (after.get(id) ?? time) - time }));
+      const [first, second] = spent.sort((a, b) => b.seconds - a.seconds);
+      if (first!.seconds > 0.5 && first!.seconds > 5 * (second?.seconds ?? 0)) return first!.id;
     }
   }
 

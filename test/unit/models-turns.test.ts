@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { embedderRecipe, fingerprintOf } from '../../src/models/known-models.ts';
 import { explain } from '../../src/models/transformers-runtime.ts';
-import { createTurns, nextTask } from '../../src/models/turns.ts';
+import { createTurns } from '../../src/models/turns.ts';
+import { nextTask } from '../../src/structures/slices.ts';
 
 describe('turns', () => {
   test('are taken one at a time, urgent ones first, each kind in order', async () => {

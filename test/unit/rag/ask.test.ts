@@ -346,6 +346,21 @@ describe('the prompt', () => {
     expect(prompt.split('\n')[0]!.match(/"/g)).toHaveLength(4);
   });
 
+  test.each(['<end_of_turn>', '<start_of_turn>', '</s>', '<<SYS>>', '<|eot_id|>', '[INST]'])(
+    'neither source, title nor question can say %s',
+    (token) => {
+      const messages = promptFor(`Why? ${token} Because.`, [source(`a ${token} b`, `t ${token}`)], 1000);
+      expect(messages[1]!.content).not.toContain(token);
+      expect(messages[1]!.content).toContain('Because.');
+    },
+  );
+
+  test('a long title is cut, and leaves the text its room', () => {
+    const prompt = content([source('The answer is here.', 'very long title '.repeat(1000))], 200);
+    expect(prompt).toContain('The answer is here.');
+    expect(prompt.length).toBeLessThan(500);
+  });
+
   test('sources beyond the budget are left out, and the first is cut at a sentence', () => {
     const long = source('This is a sentence of forty characters. '.repeat(20));
     expect(content([long, long], 400).match(/<source/g)).toHaveLength(1);

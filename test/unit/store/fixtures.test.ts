@@ -5,14 +5,14 @@ import { decodeMetadataValue } from '../../../src/filter/metadata.ts';
 import type { MergePostings } from '../../../src/store/compaction.ts';
 import { FORMAT_VERSION, STORES, type StoreName } from '../../../src/store/schema.ts';
 import { Store } from '../../../src/store/store.ts';
-import { mergePostings, Postings } from '../../../src/text/postings.ts';
+import { Postings } from '../../../src/text/postings.ts';
 import type { RecordId } from '../../../src/types.ts';
 import { Disk, type DiskState } from '../../faults/disk.ts';
 import { contents, fingerprint, type ModelRecord, openEngine, openExisting } from '../../faults/machine.ts';
-import { searchBlocks } from '../text/oracle.ts';
+import { mergedOf, searchBlocks } from '../text/oracle.ts';
 
 const mergeStored: MergePostings = (blocks, renumbering) =>
-  mergePostings(
+  mergedOf(
     blocks.map(({ bytes, shift }) => Postings.open(bytes, shift)),
     renumbering,
   );

@@ -1,19 +1,25 @@
 // BM25 read off its definition, text by text: what the postings are held to.
 import { Bitset } from '../../../src/structures/bitset.ts';
+import { atOnce } from '../../../src/structures/slices.ts';
 import { analyzerOf, ENGLISH } from '../../../src/text/analyzer.ts';
 import type { Postings } from '../../../src/text/postings.ts';
-import { buildPostings } from '../../../src/text/postings.ts';
+import { buildPostings, mergePostings } from '../../../src/text/postings.ts';
 import { searchWords, type WordHits } from '../../../src/text/search.ts';
 
 const english = analyzerOf(ENGLISH);
 
 /** The postings of English texts. */
 export const postingsOf = (texts: readonly (string | null | undefined)[], firstRow = 0) =>
-  buildPostings(
-    texts.map((text) => text ?? null),
-    firstRow,
-    english,
+  atOnce(
+    buildPostings(
+      texts.map((text) => text ?? null),
+      firstRow,
+      english,
+    ),
   );
+
+/** Blocks as one. */
+export const mergedOf = (...args: Parameters<typeof mergePostings>) => atOnce(mergePostings(...args));
 
 /** Searches blocks without a deleted row. */
 export function searchBlocks(

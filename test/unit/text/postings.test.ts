@@ -3,9 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { PiramidError } from '../../../src/errors.ts';
 import { Bitset } from '../../../src/structures/bitset.ts';
 import { Renumbering } from '../../../src/structures/renumbering.ts';
-import { forEachPosting, mergePostings, Postings } from '../../../src/text/postings.ts';
+import { forEachPosting, Postings } from '../../../src/text/postings.ts';
 import type { WordHits } from '../../../src/text/search.ts';
-import { naiveSearch, postingsOf, searchBlocks } from './oracle.ts';
+import { mergedOf, naiveSearch, postingsOf, searchBlocks } from './oracle.ts';
 
 const block = (texts: (string | undefined)[], firstRow = 0) => Postings.open(postingsOf(texts, firstRow));
 const pairs = ({ rows, scores }: WordHits) => Array.from(rows, (row, i) => ({ row, score: scores[i]! }));
@@ -46,7 +46,7 @@ describe('blocks', () => {
     const bytes = postingsOf(['some words', 'more words'], 3);
     expect(bytes.byteLength).toBe(bytes.buffer.byteLength);
     expect(bytes).toEqual(postingsOf(['some words', 'more words'], 3));
-    const merged = mergePostings([Postings.open(bytes)]);
+    const merged = mergedOf([Postings.open(bytes)]);
     expect(merged.byteLength).toBe(merged.buffer.byteLength);
   });
 
@@ -81,14 +81,14 @@ describe('blocks', () => {
       expect(search([postings, block(['word'], 2)], 'word')).toHaveLength(1);
     }
     expect(search([], 'word')).toEqual([]);
-    expect(Postings.open(mergePostings([])).rowCount).toBe(0);
+    expect(Postings.open(mergedOf([])).rowCount).toBe(0);
   });
 
   test('merging drops the postings of rows that are taken out, and gives the others their new numbers', () => {
     const blocks = [block(['a b', 'b'], 3), block(['a', 'c', 'a'], 8)];
     const dropped = new Bitset(12);
     for (const row of [0, 4, 9]) dropped.add(row);
-    const merged = Postings.open(mergePostings(blocks, new Renumbering(dropped)));
+    const merged = Postings.open(mergedOf(blocks, new Renumbering(dropped)));
     expect(merged.bytes).toEqual(postingsOf(['a b', undefined, undefined, undefined, 'a', 'a'], 2));
   });
 
@@ -96,7 +96,7 @@ describe('blocks', () => {
     const lower = Postings.open(postingsOf(['a', 'b'], 10), 4);
     expect(lower.firstRow).toBe(6);
     expect(lower.shifted(2).firstRow).toBe(4);
-    expect(mergePostings([lower])).toEqual(postingsOf(['a', 'b'], 6));
+    expect(mergedOf([lower])).toEqual(postingsOf(['a', 'b'], 6));
   });
 });
 
@@ -189,9 +189,9 @@ describe('search', () => {
         const expected = naiveSearch(list, query, k);
         expect(search(blocks, query, k)).toEqual(expected);
         expect(search([block(list)], query, k)).toEqual(expected);
-        expect(mergePostings(blocks)).toEqual(postingsOf(list, blocks[0]!.firstRow));
+        expect(mergedOf(blocks)).toEqual(postingsOf(list, blocks[0]!.firstRow));
         const half = blocks.length >> 1;
-        const partly = [Postings.open(mergePostings(blocks.slice(0, half))), ...blocks.slice(half)];
+        const partly = [Postings.open(mergedOf(blocks.slice(0, half))), ...blocks.slice(half)];
         expect(search(half > 0 ? partly : blocks, query, k)).toEqual(expected);
       }),
       { numRuns: 1500, seed: 5 },
@@ -205,10 +205,7 @@ describe('search', () => {
         for (const row of list.keys()) if ((seed >>> (row % 31)) & 1) deleted.add(row);
         const kept = list.filter((_, row) => !deleted.has(row));
         const half = list.length >> 1;
-        const merged = mergePostings(
-          [block(list.slice(0, half)), block(list.slice(half), half)],
-          new Renumbering(deleted),
-        );
+        const merged = mergedOf([block(list.slice(0, half)), block(list.slice(half), half)], new Renumbering(deleted));
         expect(search([Postings.open(merged)], query)).toEqual(naiveSearch(kept, query, 10));
       }),
       { numRuns: 500, seed: 6 },

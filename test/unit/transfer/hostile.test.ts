@@ -14,10 +14,11 @@ import {
 import { MemoryBackend } from '../../../src/store/memory.ts';
 import { Store } from '../../../src/store/store.ts';
 import { type SeededRandom, seededRandom } from '../../../src/structures/random.ts';
-import { mergePostings, Postings } from '../../../src/text/postings.ts';
+import { Postings } from '../../../src/text/postings.ts';
 import { coderFor } from '../../../src/worker/collection.ts';
 import { Queue } from '../../../src/worker/queue.ts';
 import { Transfers } from '../../../src/worker/transfer.ts';
+import { mergedOf } from '../text/oracle.ts';
 import {
   contents,
   exported,
@@ -34,7 +35,7 @@ import {
 
 const FILES = Number(process.env.PIRAMID_FUZZ_FILES ?? 600);
 const MERGE = (blocks: readonly { bytes: Uint8Array; shift: number }[]) =>
-  mergePostings(blocks.map(({ bytes, shift }) => Postings.open(bytes, shift)));
+  mergedOf(blocks.map(({ bytes, shift }) => Postings.open(bytes, shift)));
 
 /** Two collections, each of several blocks. */
 async function original(word = 'text'): Promise<Uint8Array<ArrayBuffer>[]> {

@@ -1,0 +1,297 @@
+// Time is linear in the size of the input, for whatever we parse, cut, check or import: nobody's text may block every tab. Each
+// subject runs over texts that repeat a random pattern of its own alphabet, at doubling sizes; the slope is that of processor time against
+// size, over the largest three sizes, each the least of five runs of at least 50 ms. PIRAMID_LINEAR sets how many patterns each subject gets.
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { checkMetadata, checkWhere } from '../../src/filter/check.ts';
+import { decodeMetadataValue, encodeMetadataRow } from '../../src/filter/metadata.ts';
+import { PayloadIndex } from '../../src/filter/payload-index.ts';
+import { importJsonl } from '../../src/import/index.ts';
+import { createWordPieces } from '../../src/models/word-pieces.ts';
+import { chunk } from '../../src/rag/chunk.ts';
+import { promptFor } from '../../src/rag/prompt.ts';
+import { sentences } from '../../src/rag/sentences.ts';
+import { contentTerms } from '../../src/rag/words.ts';
+import { type SeededRandom, seededRandom } from '../../src/structures/random.ts';
+import { atOnce } from '../../src/structures/slices.ts';
+import { analyzerOf, BY_SCRIPT, ENGLISH, provideStemmers } from '../../src/text/analyzer.ts';
+import { matchRanges } from '../../src/text/highlight.ts';
+import { buildPostings } from '../../src/text/postings.ts';
+import * as stemmers from '../../src/text/stemmers.ts';
+import type { Metadata, Where } from '../../src/types.ts';
+
+const PATTERNS = Number(process.env.PIRAMID_LINEAR ?? 6);
+const SEED = Number(process.env.PIRAMID_SEED ?? Date.now() % 1_000_000);
+const SLOPE_MAX = 1.3;
+const RUN_MS = 50;
+/** An input that takes less than that at this size takes too little to be measured, and to hurt. */
+const SIZE_MAX = 16 << 20;
+/** Of a single run: one that takes longer before it can be measured is not linear. */
+const GIVE_UP_MS = 4000;
+
+provideStemmers(stemmers as never);
+
+const LETTERS = [
+  'a',
+  'B',
+  'é',
+  'ß',
+  'é',
+  '\u0301',
+  '\u0323',
+  '漢',
+  'か',
+  'ｶ',
+  'ﾞ',
+  '한',
+  'ᄒ',
+  'ᅡ',
+  'ไ',
+  'ا',
+  'ـ',
+  'й',
+  '٣',
+  '1',
+];
+const SIGNS = [
+  ' ',
+  '\n',
+  '.',
+  ',',
+  "'",
+  '’',
+  '-',
+  '_',
+  '+',
+  '#',
+  '🎉',
+  '\u200d',
+  '🏽',
+  '🇩',
+  '\ufe0f',
+  '\u00ad',
+  'ﷺ',
+  '"',
+  '(',
+  '\\',
+];
+const WORDS = [
+  'the ',
+  'U.S.',
+  "l'",
+  'v1.',
+  'getName',
+  'A.',
+  '1,000',
+  'C++ ',
+  'e-',
+  'ing ',
+  '. ',
+  '? ',
+  'Mr. ',
+  '\n\n',
+  '\t',
+];
+const MARKUP = [
+  '# ',
+  '## x\n',
+  '```',
+  '~~~\n',
+  '|',
+  '---\n',
+  '- ',
+  '> ',
+  '<b>',
+  '<!--',
+  '[x](',
+  '![',
+  '* ',
+  '`',
+  '===\n',
+  '1. ',
+  '&amp;',
+];
+
+type Subject = { name: string; alphabet: readonly string[]; run: (text: string) => unknown };
+
+const tokenizer = JSON.parse(readFileSync(new URL('../../models/static-en/tokenizer.json', import.meta.url), 'utf8'));
+const encode = createWordPieces(tokenizer);
+const source = (text: string) => ({ text, title: text, id: 1, documentId: 'd', start: 0, end: text.length }) as never;
+const all = [...LETTERS, ...SIGNS, ...WORDS];
+
+const TEXTS: Subject[] = [
+  { name: 'terms, English', alphabet: all, run: (text) => analyzerOf(ENGLISH).tokenize(text) },
+  { name: 'terms, by script', alphabet: all, run: (text) => analyzerOf(BY_SCRIPT).tokenize(text) },
+  { name: 'terms, of format 4', alphabet: all, run: (text) => analyzerOf(0).tokenize(text) },
+  { name: 'terms of a query', alphabet: all, run: (text) => analyzerOf(ENGLISH).queryTerms(text) },
+  { name: 'marks', alphabet: all, run: (text) => matchRanges(text, 'a the 漢か') },
+  { name: 'postings', alphabet: all, run: (text) => atOnce(buildPostings(text.split('\n'), 0, analyzerOf(ENGLISH))) },
+  { name: 'word pieces', alphabet: all, run: (text) => encode(text) },
+  { name: 'sentences', alphabet: all, run: (text) => sentences(text) },
+  { name: 'words of answers', alphabet: all, run: (text) => contentTerms(text) },
+  {
+    name: 'prompt',
+    alphabet: [...all, '<source', '</s>', '<|', '[INST]'],
+    run: (text) => promptFor(text, [source(text)], 1e9),
+  },
+  { name: 'passages of text', alphabet: all, run: (text) => chunk(text) },
+  {
+    name: 'passages of Markdown',
+    alphabet: [...MARKUP, 'word ', '\n', '\n\n'],
+    run: (text) => chunk(text, { format: 'markdown' }),
+  },
+];
+
+/** Runs over something of `size` parts. */
+const SHAPES: {
+  name: string;
+  /** Most parts that are let in at the door. */
+  most: number;
+  make: (size: number, random: SeededRandom) => unknown;
+  run: (input: never) => unknown;
+}[] = [
+  {
+    name: 'metadata of many keys',
+    most: 65_536,
+    make: (size) => Object.fromEntries(Array.from({ length: size }, (_, i) => [`key${i}`, i])),
+    run: (metadata: Metadata) => decodeMetadataValue(JSON.parse(encodeMetadataRow(checkMetadata(metadata, () => 'x')))),
+  },
+  {
+    name: 'columns of many fields',
+    most: 1 << 21,
+    make: (size) =>
+      Array.from({ length: 100 }, (_, row) =>
+        Object.fromEntries(Array.from({ length: size / 100 }, (_, i) => [`key${row % 2 ? i : `${row}_${i}`}`, i])),
+      ),
+    run: (rows: Metadata[]) => {
+      const index = new PayloadIndex();
+      index.append(0, rows);
+      return index.evaluate({ key1: 1 }, rows.length);
+    },
+  },
+  {
+    name: 'a list in metadata',
+    most: 1 << 19,
+    make: (size) => Array.from({ length: 8 }, () => ({ list: Array.from({ length: size / 8 }, (_, i) => `v${i}`) })),
+    run: (rows: Metadata[]) => {
+      const index = new PayloadIndex();
+      index.append(
+        0,
+        rows.map((row) => checkMetadata(row, () => 'x')),
+      );
+      return index.evaluate({ list: { $contains: 'v1' } }, rows.length);
+    },
+  },
+  {
+    name: 'a filter of many values',
+    most: 65_536,
+    make: (size) => ({ a: { $in: Array.from({ length: size }, (_, i) => `v${i}`) } }),
+    run: (where: Where) => {
+      const index = new PayloadIndex();
+      index.append(0, [{ a: 'v1' }]);
+      return index.evaluate(checkWhere(where), 1);
+    },
+  },
+  {
+    name: 'a filter of many conditions',
+    most: 32_768,
+    make: (size) => ({ $or: Array.from({ length: size }, (_, i) => ({ a: i })) }),
+    run: (where: Where) => {
+      const index = new PayloadIndex();
+      index.append(0, [{ a: 1 }]);
+      return index.evaluate(checkWhere(where), 1);
+    },
+  },
+];
+
+const collection = { upsert: async () => {}, dimension: null } as never;
+const LINES: Subject[] = [
+  {
+    name: 'JSON lines',
+    alphabet: ['{"id":1,"text":"', 'a', '\\n', '"}\n', '[', '{"a":', '1', '\n', '"', '9007199254740993,', 'é'],
+    run: (text) => importJsonl(collection, new Blob([text])).catch(() => {}),
+  },
+];
+
+async function milliseconds(run: () => unknown): Promise<number> {
+  const start = process.cpuUsage();
+  await run();
+  const { user, system } = process.cpuUsage(start);
+  return (user + system) / 1000;
+}
+
+async function leastOfFive(run: () => unknown): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < 5; i++) least = Math.min(least, await milliseconds(run));
+  return least;
+}
+
+/** Null where the largest input takes too little time to be measured. */
+async function slopeOf<T>(make: (size: number) => T, run: (input: T) => unknown, most: number): Promise<number | null> {
+  let size = 1 << 10;
+  for (; ; size *= 2) {
+    if (4 * size > most) return null;
+    const input = make(size);
+    const once = await milliseconds(() => run(input));
+    // A first run may compile; the second one counts.
+    if (once >= RUN_MS && (await milliseconds(() => run(input))) >= RUN_MS) break;
+    if (once > GIVE_UP_MS) return Number.POSITIVE_INFINITY;
+  }
+  const times: number[] = [];
+  for (const factor of [1, 2, 4]) {
+    const input = make(size * factor);
+    times.push(await leastOfFive(() => run(input)));
+  }
+  // Of the line through three points at 0, 1, 2 doublings.
+  return Math.log2(times[2]! / times[0]!) / 2;
+}
+
+const slopes: { name: string; slope: number }[] = [];
+
+/** A slope above the bound is measured again: a neighbour on this machine may have caused it once, not three times. */
+async function measure<T>(
+  name: string,
+  make: (size: number) => T,
+  run: (input: T) => unknown,
+  most = SIZE_MAX,
+): Promise<number> {
+  let slope = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < 3 && slope > SLOPE_MAX; i++) slope = Math.min(slope, (await slopeOf(make, run, most)) ?? 0);
+  slopes.push({ name, slope });
+  return slope;
+}
+
+const repeated = (pattern: string) => (size: number) => pattern.repeat(Math.ceil(size / pattern.length));
+
+describe(`time against size (PIRAMID_SEED=${SEED})`, () => {
+  test.each([...TEXTS, ...LINES])('$name', async ({ name, alphabet, run }) => {
+    const random = seededRandom(SEED);
+    const draw = () => alphabet[random.below(alphabet.length)]!;
+    // One letter under very many marks is what Unicode's normal forms sort.
+    const shapes: [string, (size: number) => string][] = [
+      ['a + marks', (size) => `a${'\u0301\u0323'.repeat(size / 2)}`],
+    ];
+    for (let i = 0; i < PATTERNS; i++) {
+      const pattern = Array.from({ length: 1 + random.below(4) }, draw).join('');
+      const first = random.below(3) === 0 ? draw() : '';
+      shapes.push([JSON.stringify(first + pattern), (size) => first + repeated(pattern)(size)]);
+    }
+    for (const [what, make] of shapes) {
+      const slope = await measure(`${name}: ${what}`, make, run);
+      expect(slope, what).toBeLessThanOrEqual(SLOPE_MAX);
+    }
+  });
+
+  test.each(SHAPES)('$name', async ({ name, make, run, most }) => {
+    const input = (size: number) => make(size, seededRandom(SEED));
+    const slope = await measure(name, input, run as (input: unknown) => unknown, most);
+    expect(slope).toBeLessThanOrEqual(SLOPE_MAX);
+  });
+
+  test('is linear', () => {
+    slopes.sort((a, b) => b.slope - a.slope);
+    const worst = slopes[0]!;
+    console.log(`linear worst_slope=${worst.slope.toFixed(2)} of ${slopes.length}: ${worst.name}`);
+    expect(worst.slope).toBeLessThanOrEqual(SLOPE_MAX);
+  });
+});
