@@ -45,6 +45,9 @@ export function invalid(message: string): PiramidError {
   return new PiramidError('INVALID_ARGUMENT', message);
 }
 
+/** Options each of which is there, if only as undefined: nothing that is added to `Object.prototype` shows through. */
+export type Given<Options> = { [Name in keyof Options]-?: Options[Name] | undefined };
+
 /** Runs checks. Getters and proxies of users run in them, and what these throw is `INVALID_ARGUMENT`. */
 export function door<T>(check: () => T): T {
   try {
@@ -161,7 +164,7 @@ function isWellFormed(text: string): boolean {
 
 /** What came, in few words. */
 export function describe(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length <= 40 ? value : `${value.slice(0, 40)}...`);
+  if (typeof value === 'string') return value.length > 40 ? `a string of ${value.length} characters` : `'${value}'`;
   if (typeof value === 'bigint') return `the bigint ${value}`;
   if (typeof value === 'function' || typeof value === 'symbol') return `a ${typeof value}`;
   if (typeof value !== 'object' || value === null) return String(value);

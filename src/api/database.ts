@@ -31,6 +31,7 @@ import {
   describe,
   door,
   embedderOptions,
+  type Given,
   invalid,
   LANGUAGES,
   METRICS,
@@ -219,7 +220,8 @@ export class Database implements AsyncDisposable {
     const {
       model = 'static-en',
       kind = 'document',
-      ...call
+      signal,
+      onProgress,
     } = readOptions(options, ['model', 'kind', 'signal', 'onProgress'], 'embed');
     requireChoice(kind, ['query', 'document'], 'kind');
     const embedder = embedderOptions(model);
@@ -227,7 +229,10 @@ export class Database implements AsyncDisposable {
       if (!Array.isArray(texts)) throw invalid(`texts: expected an array, got ${describe(texts)}`);
       return Array.from(texts, (text, i) => checkText(text, () => `texts[${i}]`));
     });
-    return this.#connection.call((engine, id) => engine.embed(embedder, list, kind, id), eventOptions(call));
+    return this.#connection.call(
+      (engine, id) => engine.embed(embedder, list, kind, id),
+      eventOptions({ signal, onProgress }),
+    );
   }
 
   /** An answer to a conversation, piece by piece, by a language model in the worker. Ending the loop early stops it. */
@@ -319,13 +324,13 @@ export class Database implements AsyncDisposable {
    * on any failure, nothing has changed.
    */
   async import(source: ReadableStream<Uint8Array> | Blob, options?: ImportOptions): Promise<Imported> {
-    const { rename, ...given } = readOptions(options, ['rename', 'signal', 'onProgress'], 'import');
+    const { rename, signal, onProgress } = readOptions(options, ['rename', 'signal', 'onProgress'], 'import');
     const names = readOptions(rename, Object.keys(rename ?? {}), 'rename');
     for (const [from, to] of Object.entries(names)) checkName(to, `rename["${from}"]`);
     const stream = source instanceof Blob ? source.stream() : source;
     if (!(stream instanceof ReadableStream))
       throw invalid(`import: expected a ReadableStream or a Blob, got ${describe(source)}`);
-    return importStream(this.#connection, stream, { ...given, rename: { ...names } });
+    return importStream(this.#connection, stream, { signal, onProgress, rename: { ...names } });
   }
 
   /** Waits for writes under way, then ends the worker. Other calls still waiting, and later ones, reject with `CLOSED`. */
@@ -349,10 +354,11 @@ function isEmbedder(value: unknown): value is Embedder {
 }
 
 function readCall(call: ModelCallOptions | undefined) {
-  return eventOptions(readOptions(call, ['signal', 'onProgress'], 'options'));
+  const { signal, onProgress } = readOptions(call, ['signal', 'onProgress'], 'options');
+  return eventOptions({ signal, onProgress });
 }
 
-function eventOptions({ signal, onProgress }: ModelCallOptions) {
+function eventOptions({ signal, onProgress }: Given<ModelCallOptions>) {
   return {
     signal,
     ...(onProgress && { onEvent: (event: EngineEvent) => event.type === 'progress' && onProgress(event.progress) }),

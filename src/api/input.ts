@@ -35,6 +35,7 @@ export {
   describe,
   door,
   embedderOptions,
+  type Given,
   invalid,
   LANGUAGES,
   METRICS,

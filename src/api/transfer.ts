@@ -4,7 +4,7 @@ import { transfer } from 'comlink';
 import { PiramidError } from '../errors.ts';
 import type { ExportOptions, Imported, ImportOptions } from '../types.ts';
 import type { Connection } from './connect.ts';
-import { describe, invalid } from './input.ts';
+import { describe, type Given, invalid } from './input.ts';
 
 /** Bytes that go to the worker in one call, whatever the source's own pieces are. */
 const PIECE_BYTES = 1 << 20;
@@ -45,7 +45,7 @@ export function exportStream(
 export async function importStream(
   connection: Connection,
   source: ReadableStream<Uint8Array>,
-  { signal, onProgress, rename }: ImportOptions,
+  { signal, onProgress, rename }: Given<ImportOptions>,
 ): Promise<Imported> {
   const name = newName();
   const stop = new AbortController();

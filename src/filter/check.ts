@@ -226,7 +226,10 @@ function unknownOperator(path: string, key: string, known: string[], elsewhere: 
 }
 
 function invalid(path: string, expected: string, got: unknown): PiramidError {
-  return new PiramidError('INVALID_ARGUMENT', `${shortened(path)}: ${expected}, got ${describe(got)}`);
+  return new PiramidError(
+    'INVALID_ARGUMENT',
+    `${shortened(path)}: ${expected}, got ${typeof got === 'string' ? JSON.stringify(shortened(got)) : describe(got)}`,
+  );
 }
 
 function shortened(path: string): string {
