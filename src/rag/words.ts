@@ -14,11 +14,13 @@ export interface Word {
 /** Scripts that write without spaces: there a character counts as a word. */
 export const UNSPACED =
   '\\p{scx=Han}\\p{scx=Hiragana}\\p{scx=Katakana}\\p{scx=Thai}\\p{scx=Lao}\\p{scx=Khmer}\\p{scx=Myanmar}';
+/** As many as any writing has. Longer runs, of letters too, would run a regular expression out of stack. */
+const MARKS = '\\p{M}{0,30}';
 const WORD = new RegExp(
-  `\\p{Nd}+(?:[.,]\\p{Nd}+)*|(?:(?=\\p{L})[${UNSPACED}]\\p{M}*)+|(?:(?![${UNSPACED}])[\\p{L}\\p{N}][\\p{M}]*)+(?:['’](?!s\\b)\\p{L}+)?`,
+  `\\p{Nd}+(?:[.,]\\p{Nd}+)*|(?:(?=\\p{L})[${UNSPACED}]${MARKS}){1,1000}|(?:(?![${UNSPACED}])[\\p{L}\\p{N}]${MARKS}){1,1000}(?:['’](?!s\\b)\\p{L}+)?`,
   'gu',
 );
-const UNSPACED_CHARACTER = new RegExp(`(?=\\p{L})[${UNSPACED}]\\p{M}*`, 'gu');
+const UNSPACED_CHARACTER = new RegExp(`(?=\\p{L})[${UNSPACED}]${MARKS}`, 'gu');
 
 /** What of a word counts, in UTF-16 units: bringing a letter with very many marks into normal form takes time by the square of them. */
 const WORD_LENGTH_MAX = 128;

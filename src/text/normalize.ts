@@ -7,8 +7,9 @@ const ASCII = /^[\0-\x7f]*$/;
 /** Full-width ASCII, half-width kana and Hangul, other decimal digits, Arabic points of numbers; a left quote inside a word (\u02bbokina). */
 const ONE_TO_ONE = /[\uff01-\uff5e\uff65-\uffdc\u066b\u066c]|(?!\d)\p{Nd}|(?<=\p{L})\u2018(?=\p{L})/gu;
 
-/** What composes with nothing before and behind it: a Hangul syllable in its letters, or a letter with its marks. */
-const CLUSTER = /[\u1100-\u115f\ua960-\ua97c]+[\u1160-\u11a7]*[\u11a8-\u11ff]*\p{M}*|[\s\S]\p{M}*/gu;
+/** A mark that is left out (group 1); or what composes with nothing before and behind it: a Hangul syllable in its letters, a letter with its marks. */
+const CLUSTER =
+  /(?<=\p{M}{30})(\p{M})|[\u1100-\u115f\ua960-\ua97c]{1,9}[\u1160-\u11a7]{0,9}[\u11a8-\u11ff]{0,9}\p{M}{0,30}|[\s\S]\p{M}{0,30}/gu;
 
 export function isAscii(text: string): boolean {
   return ASCII.test(text);
@@ -26,8 +27,9 @@ export function normalizeWithOrigin(text: string): { normalized: string; origin:
   if (normalized === mapped) return { normalized, origin: (at) => at };
   const offsets = new Uint32Array(normalized.length + 1);
   let end = 0;
-  for (const { 0: cluster, index } of mapped.matchAll(CLUSTER)) {
-    const { length } = withShortMarks(cluster).normalize('NFC');
+  for (const { 0: cluster, 1: surplus, index } of mapped.matchAll(CLUSTER)) {
+    if (surplus) continue;
+    const { length } = cluster.normalize('NFC');
     offsets.fill(index, end, end + length);
     end += length;
   }

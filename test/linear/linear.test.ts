@@ -9,6 +9,7 @@ import { PayloadIndex } from '../../src/filter/payload-index.ts';
 import { importJsonl } from '../../src/import/index.ts';
 import { createWordPieces } from '../../src/models/word-pieces.ts';
 import { chunk } from '../../src/rag/chunk.ts';
+import { extract } from '../../src/rag/extract.ts';
 import { promptFor } from '../../src/rag/prompt.ts';
 import { sentences } from '../../src/rag/sentences.ts';
 import { contentTerms } from '../../src/rag/words.ts';
@@ -20,7 +21,7 @@ import { buildPostings } from '../../src/text/postings.ts';
 import * as stemmers from '../../src/text/stemmers.ts';
 import type { Metadata, Where } from '../../src/types.ts';
 
-const PATTERNS = Number(process.env.PIRAMID_LINEAR ?? 6);
+const PATTERNS = Number(process.env.PIRAMID_LINEAR ?? 2);
 const SEED = Number(process.env.PIRAMID_SEED ?? Date.now() % 1_000_000);
 const SLOPE_MAX = 1.3;
 const RUN_MS = 50;
@@ -158,7 +159,7 @@ const SHAPES: {
   },
   {
     name: 'columns of many fields',
-    most: 1 << 21,
+    most: 1 << 18,
     make: (size) =>
       Array.from({ length: 100 }, (_, row) =>
         Object.fromEntries(Array.from({ length: size / 100 }, (_, i) => [`key${row % 2 ? i : `${row}_${i}`}`, i])),
@@ -203,6 +204,45 @@ const SHAPES: {
     },
   },
 ];
+
+/** Files of every kind that is read here. */
+const FILES: Subject[] = [
+  [
+    'html',
+    [
+      '<p>',
+      '</p>',
+      '<h1>',
+      '</h1>',
+      '<b>',
+      '<table><tr><td>',
+      '</td>',
+      '<!--',
+      '-->',
+      '&amp;',
+      '&',
+      '<',
+      '"',
+      '<svg/>',
+      '<li>',
+    ],
+  ],
+  ['xhtml', ['<p>', '</p>', '<h1>', '</h1>', '<b/>', '<!--', '-->', '<![CDATA[', ']]>', '&amp;', '&', '<a b="">']],
+  ['xml', ['<a>', '</a>', '<b c="d"/>', '<!--', '-->', '<![CDATA[', ']]>', '&lt;', '&']],
+  ['md', MARKUP],
+  ['csv', [',', '"', '""', '\n', '1', ';', '\t']],
+  ['json', ['[', ']', '{', '}', '"a":', '1,', '"', '\\"', 'null']],
+  ['jsonl', ['{"a":1}\n', '{"b":"', '"}\n', '[', '\n', '1\n']],
+  ['ipynb', ['{"cells":[', '{"source":"', '"},', ']}', '\n']],
+  ['rst', ['==\n', '--\n', '.. x::\n', '``', '`a`_', '* ', '\n', '  ', '|']],
+  ['log', ['2024-01-01 ', 'INFO ', '\n', 'x']],
+  ['txt', all],
+].map(([kind, alphabet]) => ({
+  name: `a file of kind ${kind}`,
+  alphabet: [...(alphabet as string[]), 'word ', ' ', '\n', 'é'],
+  // A limit of length or depth is an answer, too.
+  run: (text) => extract({ name: `x.${kind}`, text }).catch(() => {}),
+}));
 
 const collection = { upsert: async () => {}, dimension: null } as never;
 const LINES: Subject[] = [
@@ -264,7 +304,7 @@ async function measure<T>(
 const repeated = (pattern: string) => (size: number) => pattern.repeat(Math.ceil(size / pattern.length));
 
 describe(`time against size (PIRAMID_SEED=${SEED})`, () => {
-  test.each([...TEXTS, ...LINES])('$name', async ({ name, alphabet, run }) => {
+  test.each([...TEXTS, ...FILES, ...LINES])('$name', async ({ name, alphabet, run }) => {
     const random = seededRandom(SEED);
     const draw = () => alphabet[random.below(alphabet.length)]!;
     // One letter under very many marks is what Unicode's normal forms sort.
