@@ -1,14 +1,10 @@
 /// <reference types="vite/client" />
 // Files that the build turns into modules.
-declare module '*.as.ts?wasm' {
-  /** The compiled module's bytes, deflated, base64. */
-  const base64: string;
-  export default base64;
-}
-declare module '*.as.ts?wasm-relaxed' {
-  /** The same, compiled with relaxed SIMD. */
-  const base64: string;
-  export default base64;
+declare module '*?wasm' {
+  /** The compiled modules' bytes, one behind the other, deflated, base64. */
+  export const base64: string;
+  /** Where each of them ends. */
+  export const ends: readonly number[];
 }
 /** Where `stemmers.js` is, seen from `src/api/assets.ts` or the bundle. */
 declare const PIRAMID_STEMMERS: string;

@@ -2,9 +2,8 @@
 // codes and then its factors, so that one stream of bytes is all that a scan reads.
 import { type CodeHits, type CodeRows, type Coder, type CodeSearch, similarityOf } from '../codes/coder.ts';
 import { createInt8Coder } from '../codes/int8.ts';
-import plainBase64 from './codes.as.ts?wasm';
-import relaxedBase64 from './codes.as.ts?wasm-relaxed';
-import { Arena, CACHED_BYTES, compileWasm, copyMask } from './memory.ts';
+import { Arena, CACHED_BYTES, copyMask } from './memory.ts';
+import { loadModule } from './modules.ts';
 
 type Scan = (
   groups: number,
@@ -78,7 +77,7 @@ function multiplies(build: CodesModule): boolean {
 }
 
 export async function compileCodes(relaxed: boolean): Promise<CodesModule | null> {
-  const module = await compileWasm(relaxed ? relaxedBase64 : plainBase64);
+  const module = await loadModule(relaxed ? 'relaxed codes' : 'codes');
   return module && { module, relaxed };
 }
 

@@ -1,5 +1,5 @@
-// What every WASM kernel needs: its module, and one growing WebAssembly.Memory, handed out in order. Nothing in it is moved
-// or given back, so that growing (in place, up to 4 GB) copies nothing.
+// What every WASM kernel needs: one growing WebAssembly.Memory, handed out in order. Nothing in it is moved or given back,
+// so that growing (in place, up to 4 GB) copies nothing.
 import { PiramidError } from '../../errors.ts';
 
 const PAGE_BYTES = 65_536;
@@ -7,17 +7,6 @@ const PAGE_BYTES = 65_536;
 export const CACHED_BYTES = 192 << 10;
 /** One page less than 4 GB, so that no pointer to an end wraps to 0. */
 const MEMORY_BYTES_MAX = 65_535 * PAGE_BYTES;
-
-/** `base64`: deflated. Null where the browser has no WASM SIMD or forbids WASM; those that have it can inflate. */
-export async function compileWasm(base64: string): Promise<WebAssembly.Module | null> {
-  if (typeof WebAssembly === 'undefined' || typeof DecompressionStream === 'undefined') return null;
-  const deflated = new Blob([Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0))]);
-  const inflated = deflated.stream().pipeThrough(new DecompressionStream('deflate-raw'));
-  const bytes = await new Response(inflated).arrayBuffer();
-  if (!WebAssembly.validate(bytes)) return null;
-  // A content security policy without 'wasm-unsafe-eval' makes this throw.
-  return WebAssembly.compile(bytes).catch(() => null);
-}
 
 export class Arena {
   readonly memory = createMemory();

@@ -5,8 +5,8 @@ import { type Approximation, approximate, Norms } from '../bounds.ts';
 import { type Candidates, candidateCount, certify, eligibleCount, scoreAll, withOdd } from '../candidates.ts';
 import { scoreOfSum, vectorNorm } from '../js.ts';
 import type { CanonicalHits, CpuRows, RowHits, RowSearch, RowsOptions } from '../kernel.ts';
-import { Arena, CACHED_BYTES, compileWasm, copyMask } from './memory.ts';
-import base64 from './scan.as.ts?wasm';
+import { Arena, CACHED_BYTES, copyMask } from './memory.ts';
+import { loadModule } from './modules.ts';
 
 /** Rows, where they are, and which of them to look at. */
 type Rows = [rows: number, inverse: number, query: number, stride: number, count: number, row: number, list: number];
@@ -61,7 +61,7 @@ let compiled: Promise<WebAssembly.Module | null> | undefined;
 
 /** The kernels, compiled once per worker; null where the browser has no WASM SIMD or forbids WASM. */
 export function loadWasm(): Promise<WebAssembly.Module | null> {
-  compiled ??= compileWasm(base64);
+  compiled ??= loadModule('scan');
   return compiled;
 }
 
