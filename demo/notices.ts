@@ -28,7 +28,7 @@ export function watchNotices(db: Database, refresh: () => Promise<void>): void {
   });
   db.on('dataloss', ({ recordsBefore }) => {
     showProblem(
-      `This browser has lost ${plural(recordsBefore, 'passage')} that it had stored. Your own files have to be added again.`,
+      `This browser has lost ${recordsBefore === undefined ? 'passages' : plural(recordsBefore, 'passage')} that it had stored. Your own files have to be added again.`,
     );
   });
 }

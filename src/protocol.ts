@@ -192,7 +192,7 @@ export interface Engine {
   cancel(call: CallId): void;
   stats(): Promise<DatabaseStats>;
   /** How far the database is, for the witness of its existence. */
-  testify(): Promise<{ uuid: string; generation: number; log: number; records: number }>;
+  testify(): Promise<{ uuid: string; generation: number; log: number; records: number; isSecret?: boolean }>;
   repair(call: CallId): Promise<Damage[]>;
   retryWrites(): Promise<boolean>;
   rotateKey(key: CryptoKey, call: CallId): Promise<void>;

@@ -558,8 +558,8 @@ export interface Damage {
 export interface DataLoss {
   /** 'everything': it is another, new database. 'writes': the latest writes are missing. */
   what: 'everything' | 'writes';
-  /** Records when it was last seen. */
-  recordsBefore: number;
+  /** Records when it was last seen. Absent for an encrypted database. */
+  recordsBefore?: number;
   recordsNow: number;
 }
 

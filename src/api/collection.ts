@@ -83,6 +83,11 @@ export class Collection<M extends object = Metadata> {
   /** Settles when the writes so far have been sent. */
   #sent: Promise<unknown> = Promise.resolve();
 
+  /** Reactive frameworks wrap objects that call themselves plain ones; a wrapper could not reach private members. */
+  get [Symbol.toStringTag](): string {
+    return 'Collection';
+  }
+
   /** @internal */
   constructor(database: Database, connection: Connection, opened: OpenedCollection, embedder: Embedder | null) {
     this.database = database;

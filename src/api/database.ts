@@ -62,6 +62,11 @@ export class Database implements AsyncDisposable {
   /** @internal What open collections are called now, by the engine's number. */
   readonly names = new Map<number, string>();
 
+  /** Reactive frameworks wrap objects that call themselves plain ones; a wrapper could not reach private members. */
+  get [Symbol.toStringTag](): string {
+    return 'Database';
+  }
+
   /** @internal */
   constructor(connection: Connection, name: string, device: Device, options: Pick<OpenOptions, 'storage' | 'persist'>) {
     this.#connection = connection;

@@ -316,9 +316,9 @@ export function createEngine(
     },
 
     async testify() {
-      const { store } = opened();
+      const { store, encryption } = opened();
       const records = store.collections.reduce((sum, { id }) => sum + recordCount(store, id), 0);
-      return { uuid: store.uuid, ...store.position, records };
+      return { uuid: store.uuid, ...store.position, records, ...(encryption && { isSecret: true }) };
     },
 
     repair(call) {

@@ -66,6 +66,15 @@ test.each(cases)('of %s', async (_, local, file, loss) => {
   expect(told).toEqual({ local: JSON.stringify(seen()), file: JSON.stringify(seen()) });
 });
 
+test('of an encrypted database nobody learns how many records it has', async () => {
+  const told = browser(seen({ generation: 6, records: 1, isSecret: true }), null);
+  const witness = new Witness('x', async () => seen({ records: 345, isSecret: true }));
+  expect(await witness.examine()).toEqual({ what: 'writes', recordsNow: 345 });
+  await witness.close();
+  expect(told.local + told.file).not.toContain('345');
+  expect(JSON.parse(told.local)).toEqual(seen({ records: 1, isSecret: true }));
+});
+
 test('a database that is closed before it has answered is not taken for a lost one', async () => {
   browser(seen(), seen());
   const witness = new Witness('x', () => Promise.reject(new Error('closed')));

@@ -302,3 +302,12 @@ test('no acknowledged write is lost when the worker dies at any moment, and what
 function engineWorker(): Worker {
   return new Worker(new URL('../../../src/worker/worker.ts', import.meta.url), { type: 'module' });
 }
+
+test('what a reactive framework would wrap because it calls itself a plain object is none', async () => {
+  await using db = await openFresh({ storage: 'memory' });
+  const c = await db.collection('c', { dimension: 2 });
+  expect([db, c].map((object) => Object.prototype.toString.call(object))).toEqual([
+    '[object Database]',
+    '[object Collection]',
+  ]);
+});
