@@ -1,5 +1,5 @@
 // The projects of one runner: `unit` in Node, `browser` in headless Chromium with a software WebGPU adapter, `e2e`, which
-// drives a Chromium of its own over what was built into dist/, and the longer `field` (Node and Chromium) and `faults`.
+// drives a Chromium of its own over what was built into dist/, and the longer `field` (Node and Chromium), `faults` and `power`.
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -107,6 +107,19 @@ export default defineConfig({
           hookTimeout: 120_000,
           // Half of them wait for browsers.
           maxWorkers: availableParallelism(),
+        },
+      },
+      {
+        plugins,
+        resolve: { alias },
+        cacheDir: '.cache/vite',
+        test: {
+          name: 'power',
+          environment: 'node',
+          include: ['test/power/**/*.test.ts'],
+          // 200 images by hand.
+          testTimeout: 3_600_000,
+          hookTimeout: 120_000,
         },
       },
       {

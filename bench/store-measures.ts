@@ -1,6 +1,9 @@
 // Durable insert, reopening and small writes through the public API, beside raw chunk writes and reads in the same run.
+import { wrap } from 'comlink';
 import { type Collection, type Database, open, type VectorRecord } from 'piramid';
 import type { Data } from './data.ts';
+import type { Mirror } from './mirror.worker.ts';
+import MirrorWorker from './mirror.worker.ts?worker';
 import { type Figure, median, timed } from './statistics.ts';
 
 const CHUNK_BYTES = 4 << 20;
@@ -55,6 +58,21 @@ export async function measureStore(data: Data, shape: { n: number; d: number }, 
     figure('reopen.vs_raw', median(reopen.map((ms, i) => ms / rawRead[i]!)), 'ratio'),
     figure('reopen.long_log_ms', await measureLongLog(data, shape.d, rounds), 'ms'),
     figure('upsert10.bytes', upsertBytes, 'bytes'),
+    ...(await measureMirror(shape.d, upsertBytes, rounds)).map(([name, ms]) => figure(name, ms, 'ms')),
+  ];
+}
+
+/** What it would cost to write the bytes of a small commit, and of a batch, to a file of the origin's as well, and to sync it. */
+async function measureMirror(dimension: number, smallBytes: number, rounds: number): Promise<[string, number][]> {
+  const worker = new MirrorWorker();
+  const mirror = wrap<Mirror>(worker);
+  const small = await mirror.append(smallBytes, 20 * rounds);
+  const batch = await mirror.append(BATCH * dimension * 4, 3 * rounds);
+  await mirror.remove();
+  worker.terminate();
+  return [
+    ['mirror.upsert10_ms', median(small)],
+    ['mirror.batch_ms', median(batch)],
   ];
 }
 

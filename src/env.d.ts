@@ -12,3 +12,12 @@ declare const PIRAMID_STEMMERS: string;
 declare const PIRAMID_RELEASE: string;
 /** Puts `pdfjsWorker` into the global scope, and exports the same. */
 declare module 'pdfjs-dist/legacy/build/pdf.worker.mjs';
+
+/** In workers alone, so TypeScript's library for pages has none of it. */
+interface FileSystemFileHandle {
+  createSyncAccessHandle?(): Promise<{
+    write(bytes: Uint8Array<ArrayBuffer>, options: { at: number }): number;
+    flush(): void;
+    close(): void;
+  }>;
+}

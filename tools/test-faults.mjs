@@ -59,4 +59,7 @@ const SUITES = [
   ],
 ];
 
-await runLongSuites(SUITES, /(?:faults\.\S+ count=\d+ .*hung=\d+|compact\.returned=.*)/g);
+await runLongSuites(
+  SUITES,
+  /(?:faults\.\S+ count=\d+ .*hung=\d+|(?:enospc\.\S+|stall|eio) hung=.*|compact\.returned=.*)/g,
+);

@@ -27,6 +27,8 @@ export interface Backend {
    * a value stands at `vacant`, which is found out in the same transaction, without the caller: it may be frozen meanwhile.
    */
   commit(writes: readonly Write[], vacant?: Place): Promise<void>;
+  /** The connection does not answer: the next call makes a new one. */
+  drop(): void;
   /** Much has been deleted: what the storage keeps of it only while somebody is connected is to be given back. */
   release(): void;
   close(): void;

@@ -100,6 +100,7 @@ class OpenEncryption implements Encryption {
     this.backend = {
       kind: inner.kind,
       keys: (store) => inner.keys(store),
+      drop: () => inner.drop(),
       release: () => inner.release(),
       close: () => inner.close(),
       read: async (store, key) => {

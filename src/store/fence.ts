@@ -44,6 +44,7 @@ export async function openFenced(inner: Backend, areOthersGone = async () => fal
       if (full) throw full;
       await inner.commit(writes);
     },
+    drop: () => inner.drop(),
     release: () => inner.release(),
     close: () => inner.close(),
     checkFence,

@@ -1,8 +1,7 @@
 // One collection's part of a fold: the rows that only the log holds become segments, the deletions a tombstone chunk, and what a
 // compaction has written takes the place of what was there.
 import type { Bitset } from '../structures/bitset.ts';
-import type { Write } from './backend.ts';
-import { encodeSegment, joinBatches, puts, type RowBatch } from './batch.ts';
+import { type ChunkValue, encodeSegment, joinBatches, type RowBatch } from './batch.ts';
 import type { RowsState } from './collection-rows.ts';
 import type { Compaction, MergePostings } from './compaction.ts';
 import { encodeBlock } from './format.ts';
@@ -17,12 +16,12 @@ export interface FoldOptions {
   coder: StoredCoder | null;
 }
 
-/** What the collection is when `next` is the manifest and `writes`, to which this adds, are durable. Changes nothing of it before. */
+/** What the collection is when `next` is the manifest and `values`, to which this adds, are durable. Changes nothing of it before. */
 export function foldRows(
   rows: RowsState,
   { compaction, mergePostings, coder }: FoldOptions,
   next: Manifest,
-  writes: Write[],
+  values: ChunkValue[],
 ): RowsState {
   const { id: collection } = rows.stored;
   const { refused } = rows;
@@ -34,9 +33,9 @@ export function foldRows(
     const batch = joinBatches(run, blocks.length > 0 ? mergePostings(blocks, renumbering) : null);
     batch.codes = batch.vectors && coder && codesBy(coder, batch.vectors.values);
     if (renumbering) batch.firstRow = renumbering.row(batch.firstRow);
-    const { segment, values } = encodeSegment(collection, batch, () => next.nextChunk++);
-    segments.push(segment);
-    writes.push(...puts(values));
+    const encoded = encodeSegment(collection, batch, () => next.nextChunk++);
+    segments.push(encoded.segment);
+    values.push(...encoded.values);
   }
   segments.sort((a, b) => a.firstRow - b.firstRow);
   const rowCount = renumbering ? renumbering.row(rows.rowCount) : rows.rowCount;
@@ -44,7 +43,7 @@ export function foldRows(
   let { tombstones } = rows.stored;
   if (!refused && (rows.deletedChanged || renumbering)) {
     if (tombstones) next.garbage.chunks.push(tombstones.key);
-    tombstones = encodeTombstones(collection, deleted, rowCount, () => next.nextChunk++, writes);
+    tombstones = encodeTombstones(collection, deleted, rowCount, () => next.nextChunk++, values);
   }
   const stored: StoredCollection = { ...rows.stored, segments, tombstones };
   if (compaction) stored.compactions = (stored.compactions ?? 0) + 1;
@@ -52,18 +51,18 @@ export function foldRows(
 }
 
 /** Null where no row is deleted. */
-function encodeTombstones(
+export function encodeTombstones(
   collection: number,
   deleted: Bitset,
   rowCount: number,
   nextKey: () => number,
-  writes: Write[],
+  values: ChunkValue[],
 ): ChunkRef | null {
   const { words } = deleted.resized(rowCount);
   if (words.every((word) => word === 0)) return null;
   const header = { kind: 'tombstones', collection, key: nextKey(), firstRow: 0, rowCount } as const;
   const value = encodeBlock(header, new Uint8Array(words.buffer));
-  writes.push({ store: 'chunks', key: header.key, value });
+  values.push({ key: header.key, value });
   return { ...header, bytes: value.byteLength };
 }
 

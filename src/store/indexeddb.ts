@@ -2,10 +2,13 @@
 // reopened, never retried (w3c/IndexedDB and Safari's "connection lost" made that rule). Knows nothing of what bytes mean.
 import { deleteDB, type IDBPDatabase, openDB, unwrap, wrap } from 'idb';
 import { DATABASE_PREFIX } from '../checks.ts';
-import { PiramidError, toPiramidError } from '../errors.ts';
-import { type Backend, type Place, takenOver, type Write } from './backend.ts';
+import { PiramidError } from '../errors.ts';
+import { type Backend, isFull, type Place, takenOver, type Write } from './backend.ts';
 import { encodeBlock } from './format.ts';
+import { mayBeInline } from './inline.ts';
+import { patient } from './patience.ts';
 import { BIRTH_KEY, INDEXEDDB_VERSION, STORES, type StoreName } from './schema.ts';
+import { remedyOf, storageError, writeError } from './storage-error.ts';
 import { readAllOnce, readOnce, writeOnce } from './transaction.ts';
 
 /** Without calls for so long, a connection may rest, milliseconds. */
@@ -23,9 +26,10 @@ export async function openIndexedDb(name: string, durability: 'strict' | 'relaxe
     throw new PiramidError('UNSUPPORTED', "this browser context has no IndexedDB; open with storage: 'memory'");
   }
   const backend = new IndexedDbBackend(DATABASE_PREFIX + name, durability);
-  await backend.connect();
-  await backend.renewal;
-  return backend;
+  return patient(backend, async () => {
+    await backend.connect();
+    await backend.renewal;
+  });
 }
 
 /**
@@ -35,7 +39,7 @@ export async function openIndexedDb(name: string, durability: 'strict' | 'relaxe
  * LevelDB turns to a new log and drops the old one: 5 to 50 ms, beside the opening. No specification says so; `torn-record` in test/faults does.
  */
 async function renewLog(): Promise<void> {
-  if (!/Chrome\//.test(navigator.userAgent)) return;
+  if (!isChromium()) return;
   const renew = async () => {
     (await openDB(RENEWAL, 1)).close();
     await deleteDB(RENEWAL);
@@ -44,11 +48,17 @@ async function renewLog(): Promise<void> {
   await Promise.race([renew(), patience]).catch(() => {}); // what is wrong, the opening says
 }
 
+function isChromium(): boolean {
+  return /Chrome\//.test(navigator.userAgent);
+}
+
 class IndexedDbBackend implements Backend {
   readonly kind = 'indexeddb';
   #connection: Promise<IDBDatabase> | undefined;
   /** What `connection` resolved with: where it is open, requests are made at once and not a microtask later. */
   #database: IDBDatabase | undefined;
+  /** To connect. What one that was given up brings in the end is nobody's. */
+  #attempts = 0;
   #closed = false;
   #isReleasing = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -58,6 +68,8 @@ class IndexedDbBackend implements Backend {
   #birth: ArrayBuffer | undefined;
   /** Whoever wrote before may have been killed in the middle of it. */
   #mayBeTorn = true;
+  /** It had no room for the last write. */
+  #isFull = false;
   /** Never rejects. */
   renewal: Promise<void> | undefined;
   readonly #name: string;
@@ -77,8 +89,9 @@ class IndexedDbBackend implements Backend {
   async #open(): Promise<IDBDatabase> {
     let deleted = false;
     let database: IDBPDatabase | undefined;
-    if (this.#mayBeTorn) this.renewal = renewLog();
-    this.#mayBeTorn = false;
+    const attempt = ++this.#attempts;
+    // A disk that has just been full may be so still, and then a renewal does harm: it comes before the next write.
+    if (this.#mayBeTorn && !this.#isFull) this.#renew();
     try {
       database = await openDB(this.#name, INDEXEDDB_VERSION, {
         upgrade: (db, _from, _to, transaction) => {
@@ -108,11 +121,11 @@ class IndexedDbBackend implements Backend {
       if (deleted) throw new Error('another database stands in its place');
       this.#known = true;
       this.#birth = birth;
-      this.#database = connected;
+      if (attempt === this.#attempts) this.#database = connected;
       return connected;
     } catch (error) {
       database?.close();
-      this.#forget();
+      if (attempt === this.#attempts) this.#forget();
       if (deleted) {
         throw new PiramidError(
           'DATA_LOSS',
@@ -143,11 +156,45 @@ class IndexedDbBackend implements Backend {
     return this.#withConnection('reading keys', (db) => wrap(readOnce(db, store, 'getAllKeys')) as Promise<number[]>);
   }
 
+  /**
+   * On LevelDB, in two transactions: Chromium writes each request of a transaction to the log by itself and syncs the log once, behind
+   * the last one. Where LevelDB turns to a new log in between (every 4 MB), what is in the old one is not synced until LevelDB has made a
+   * table of it, some time after the transaction has completed. So what is in LevelDB is put again: where the first transaction met a
+   * turn, the second is in the new log as a whole, or meets another turn, for which LevelDB first waits for the table of the one before.
+   */
   async commit(writes: readonly Write[], vacant?: Place): Promise<void> {
+    const isSafe = this.#durability === 'relaxed' || !isChromium();
+    const puts = writes.filter((write) => 'value' in write);
+    const inline = isSafe ? [] : puts.filter(({ value }) => mayBeInline(value));
+    // Files behind them, so that their entries are in the newer log.
+    const files = puts.filter((put) => !inline.includes(put));
+    if (this.#isFull && this.#mayBeTorn) {
+      this.#renew();
+      await this.renewal;
+    }
+    const first = this.#commitOnce([...writes.filter((write) => !('value' in write)), ...inline, ...files], vacant);
+    const again = inline.filter(({ store, key }) => !(store === vacant?.store && key === vacant.key));
+    // Asked for at once, so that the browser waits for nobody in between.
+    const second = again.length > 0 ? this.#commitOnce(again, vacant) : first;
+    const [written, copied] = await Promise.allSettled([first, second]);
+    if (written.status === 'rejected') throw written.reason;
+    // Where there is no room for it, what was written stands all the same.
+    if (copied.status === 'rejected' && !isFull(copied.reason)) throw copied.reason;
+    this.#isFull = copied.status === 'rejected';
+  }
+
+  #renew(): void {
+    this.#mayBeTorn = false;
+    this.renewal = renewLog();
+  }
+
+  async #commitOnce(writes: readonly Write[], vacant?: Place): Promise<void> {
     try {
-      await this.#withConnection('writing', (db) => ended(writeOnce(db, writes, vacant, this.#durability)));
+      const write = (db: IDBDatabase) => ended(writeOnce(db, writes, vacant, this.#durability));
+      await this.#withConnection('writing', write, writeError);
     } catch (error) {
       const isTaken = vacant && (await this.read(vacant.store, vacant.key).catch(() => undefined)) !== undefined;
+      this.#isFull ||= isFull(error);
       throw isTaken ? takenOver() : error;
     }
   }
@@ -155,19 +202,24 @@ class IndexedDbBackend implements Backend {
   // Every operation is idempotent (values are put under keys that the caller chose; whose fence met itself takes it for another
   // opener's, and puts the next), so one lost connection is one retry, and so is a transaction that the browser gave up because
   // its worker was frozen in the middle of it.
-  async #withConnection<T>(what: string, operation: (db: IDBDatabase) => Promise<T>): Promise<T> {
+  async #withConnection<T>(
+    what: string,
+    operation: (db: IDBDatabase) => Promise<T>,
+    errorOf = storageError,
+  ): Promise<T> {
     const connection = this.connect();
     if (this.#isReleasing) this.#restWhenIdle();
     try {
       return await operation(this.#database ?? (await connection));
     } catch (error) {
-      if (this.#closed || !(isConnectionLost(error) || isTimeout(error))) throw storageError(error, what);
-      if (isConnectionLost(error) && this.#connection === connection) this.#forget();
+      const remedy = remedyOf(error);
+      if (this.#closed || !remedy) throw errorOf(error, what);
+      if (remedy === 'reconnect' && this.#connection === connection) this.drop();
     }
     try {
       return await operation(await this.connect());
     } catch (error) {
-      throw storageError(error, what);
+      throw errorOf(error, what);
     }
   }
 
@@ -190,7 +242,16 @@ class IndexedDbBackend implements Backend {
     }, IDLE_MS);
   }
 
+  drop(): void {
+    this.#connection?.then(
+      (db) => db.close(),
+      () => {},
+    );
+    this.#forget();
+  }
+
   #forget(): void {
+    this.#attempts++;
     this.#connection = undefined;
     this.#database = undefined;
   }
@@ -198,10 +259,7 @@ class IndexedDbBackend implements Backend {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
-    this.#connection?.then(
-      (db) => db.close(),
-      () => {},
-    );
+    this.drop();
   }
 }
 
@@ -223,36 +281,4 @@ function ended(transaction: IDBTransaction): Promise<void> {
     transaction.onabort = () =>
       reject(transaction.error ?? new DOMException('The transaction was aborted.', 'AbortError'));
   });
-}
-
-function isConnectionLost(error: unknown): boolean {
-  if (!(error instanceof DOMException)) return false;
-  return error.name === 'InvalidStateError' || (error.name === 'UnknownError' && /connection/i.test(error.message));
-}
-
-function isTimeout(error: unknown): boolean {
-  return error instanceof DOMException && error.name === 'TimeoutError';
-}
-
-/** What browsers call "full" has several names; people need to know which of two things it is. */
-function storageError(error: unknown, what: string): PiramidError {
-  const name = error instanceof DOMException ? error.name : '';
-  const message = error instanceof Error ? error.message : String(error);
-  if (name === 'QuotaExceededError' && /disk/i.test(message)) {
-    return new PiramidError('STORAGE_FULL', `${what}: the disk is full. Nothing was written.`, { cause: error });
-  }
-  if (name === 'QuotaExceededError') {
-    return new PiramidError(
-      'QUOTA_EXCEEDED',
-      `${what}: the browser's storage quota for this site is used up. Nothing was written; delete something or ask for persistent storage.`,
-      { cause: error },
-    );
-  }
-  if (name === 'DataError' && /Failed to write blobs/i.test(message)) {
-    return new PiramidError('STORAGE_FULL', `${what}: the disk is full. Nothing was written.`, { cause: error });
-  }
-  // Chromium keeps large values in files of their own, and says so when one is gone.
-  const code =
-    name === 'NotReadableError' || /irrecoverable|Failed to read large/i.test(message) ? 'CORRUPT' : 'STORAGE_FAILED';
-  return toPiramidError(error, code, `IndexedDB failed while ${what}`);
 }

@@ -6,7 +6,7 @@ import { type Backend, isFull, type Put, type Write } from './backend.ts';
 import { type ChunkValue, encodeLogEntry, puts, type RowBatch } from './batch.ts';
 import { type DamageList, ifCorrupt } from './damage.ts';
 import { encodeBlock } from './format.ts';
-import { damageOf, emptyManifest, type Manifest, manifestWrites, readManifest } from './manifest.ts';
+import { damageOf, emptyManifest, type Manifest, manifestWrites, readManifest, TWICE_VERSION } from './manifest.ts';
 import {
   BALLAST_BYTES,
   BALLAST_KEY,
@@ -17,6 +17,9 @@ import {
   type StoreName,
 } from './schema.ts';
 
+/** Of one call for random bytes. */
+const RANDOM_BYTES_MAX = 65_536;
+
 export class Journal {
   readonly backend: Backend;
   readonly #damage: DamageList;
@@ -24,8 +27,8 @@ export class Journal {
   #nextLogKey: number;
   #logBytes = 0;
   #committedBytes = 0;
-  /** The last commit failed. Where the connection was lost, it may have arrived all the same. */
-  #inDoubt = false;
+  /** The last commit failed, or the opener before may have died in the middle of one: something of it may have arrived. */
+  #inDoubt = true;
   /** The error of the write that found the storage full: from then on nothing but deletions is written. */
   full: PiramidError | null = null;
   onFull: (reason: PiramidError | null) => void = () => {};
@@ -51,7 +54,7 @@ export class Journal {
   /** Reads the manifest. Throws `CORRUPT`, `NEWER_FORMAT`; changes nothing then. */
   static async open(backend: Backend, damage: DamageList): Promise<Journal> {
     const { manifest, damaged } = await readManifest(backend);
-    if (!manifest || damaged) await refuseOrphans(backend, manifest);
+    if (!manifest || (damaged && manifest.version < TWICE_VERSION)) await refuseOrphans(backend, manifest);
     if (damaged) damage.note(damaged);
     return new Journal(backend, damage, manifest ?? emptyManifest());
   }
@@ -142,17 +145,17 @@ export class Journal {
   }
 
   /**
-   * Makes `next` the manifest in one commit with `writes`, and deletes what the generation before the last needed.
-   * `deletions`: rows of collections that are deleted in the same commit, by log entries. `count`: how many records the
+   * Makes `next` the manifest, once `values` are durable, and deletes what the generation before the last needed in the same
+   * commit. `deletions`: rows of collections that are deleted in it as well, by log entries. `count`: how many records the
    * write under way changes; null: this is not yet what makes it durable.
    */
   async flip(
     next: Manifest,
-    writes: readonly Write[],
+    values: readonly ChunkValue[],
     deletions: readonly { collection: number; rows: readonly number[] }[] = [],
     count: number | null = 0,
   ): Promise<void> {
-    if (writes.length > 0) this.#refuseIfFull();
+    if (values.length > 0) await this.#writeAhead(values);
     else if (this.full) await this.#freeBallast();
     const answered = this.#origin && count !== null ? withAnswer(this.#answered, this.#origin, count) : this.#answered;
     if (answered.length > 0) next.answered = answered;
@@ -164,7 +167,7 @@ export class Journal {
     const isFirst = this.#current.generation === 0;
     const reserve = isFirst ? [ballast(BALLAST_BYTES)] : [];
     const manifest = manifestWrites(next);
-    await this.#commit([...writes, ...this.#garbageDeletes(), ...entries, ...reserve, ...manifest]);
+    await this.#commit([...this.#garbageDeletes(), ...entries, ...reserve, ...manifest]);
     this.#manifestBytes = byteLength(manifest);
     this.#current = next;
     this.#damage.forget('manifest');
@@ -176,14 +179,24 @@ export class Journal {
   }
 
   /**
-   * Writes chunks that are in no collection yet, as garbage that is held: should nobody come back for them, the next
-   * opener deletes them. `adopt` them in a later manifest, or `release` them.
+   * Writes chunks that are in no collection yet, and holds them: they are garbage until a later manifest adopts them, or somebody
+   * lets them go by `release`.
    */
-  async stage(next: Manifest, values: readonly ChunkValue[]): Promise<void> {
+  async stage({ nextChunk }: Manifest, values: readonly ChunkValue[]): Promise<void> {
+    await this.#writeAhead(values);
     const keys = values.map(({ key }) => key);
-    next.garbage.chunks.push(...keys);
-    await this.flip(next, puts(values), [], null);
+    const { garbage } = this.#current;
+    this.#current = { ...this.#current, nextChunk, garbage: { ...garbage, chunks: [...garbage.chunks, ...keys] } };
     this.hold(keys);
+  }
+
+  /**
+   * Chunks are durable before a manifest says so. Should there be none that does, they are deleted with the next write, of this
+   * opener or the next one: their keys are those that the manifest calls unused.
+   */
+  async #writeAhead(values: readonly ChunkValue[]): Promise<void> {
+    this.#refuseIfFull();
+    await this.#commit(puts(values));
   }
 
   /** Keeps chunks from being deleted, though they may be or become garbage. Each `hold` wants its `release`. */
@@ -217,10 +230,12 @@ export class Journal {
     try {
       const deletes = this.#garbageDeletes();
       // By themselves, because a manifest might find no room.
-      if (this.full && deletes.length > 0) await this.#commit(deletes);
+      if (this.full && (this.#inDoubt || deletes.length > 0)) await this.#commit(deletes);
       await this.backend.commit([ballast(this.#reserveNeeded)]);
     } catch (error) {
-      if (isFull(error)) return false;
+      // One that was full, and cannot even be read, has not come back.
+      if (isFull(error) || (this.full && error instanceof PiramidError && error.code === 'STORAGE_FAILED'))
+        return false;
       throw error;
     }
     this.#reserve = this.#reserveNeeded;
@@ -276,7 +291,7 @@ export class Journal {
     const repairs = this.#inDoubt ? await this.#repairs() : [];
     this.#inDoubt = true;
     try {
-      await this.backend.commit([...repairs, ...writes]);
+      if (repairs.length + writes.length > 0) await this.backend.commit([...repairs, ...writes]);
     } catch (error) {
       if (isFull(error) && !this.full) {
         this.full = error;
@@ -307,9 +322,13 @@ function byteLength(puts: readonly Put[]): number {
   return puts.reduce((sum, { value }) => sum + value.byteLength, 0);
 }
 
-function ballast(bytes: number): Write {
+/** Random, because browsers compress values. */
+function ballast(size: number): Write {
   const header = { kind: 'ballast', collection: 0, key: BALLAST_KEY, firstRow: 0, rowCount: 0 } as const;
-  return { store: 'chunks', key: BALLAST_KEY, value: encodeBlock(header, new Uint8Array(bytes)) };
+  const bytes = new Uint8Array(size);
+  for (let start = 0; start < size; start += RANDOM_BYTES_MAX)
+    crypto.getRandomValues(bytes.subarray(start, start + RANDOM_BYTES_MAX));
+  return { store: 'chunks', key: BALLAST_KEY, value: encodeBlock(header, bytes) };
 }
 
 /** Chunks that the manifest cannot know are those of a newer, lost manifest: going on would lose them in silence. */

@@ -9,7 +9,7 @@ import { decodeBlock, decodeJson, encodeBlock, encodeJson, type Kind } from './f
 import { FORMAT_READER, FORMAT_VERSION, MANIFEST_KEYS } from './schema.ts';
 
 /** Format from which on both slots hold the newest manifest. */
-const TWICE_VERSION = 3;
+export const TWICE_VERSION = 3;
 
 /** What a collection is, as stored. */
 export interface CollectionConfig {

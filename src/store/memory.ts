@@ -29,6 +29,8 @@ export class MemoryBackend implements Backend {
     }
   }
 
+  drop(): void {}
+
   release(): void {}
 
   close(): void {}

@@ -6,14 +6,14 @@
 import { PiramidError } from '../errors.ts';
 import { Bitset } from '../structures/bitset.ts';
 import type { Origin } from './answered.ts';
-import type { Backend, Write } from './backend.ts';
-import { batchBytes, encodeSegment, puts, type RowBatch } from './batch.ts';
+import type { Backend } from './backend.ts';
+import { batchBytes, type ChunkValue, encodeSegment, type RowBatch } from './batch.ts';
 import { PayloadCache } from './cache.ts';
 import { CollectionRows, chunksOf, type RowsState } from './collection-rows.ts';
 import { Compaction, type MergePostings } from './compaction.ts';
 import { type Damage, DamageList } from './damage.ts';
 import { Export } from './export.ts';
-import { foldRows } from './folding.ts';
+import { encodeTombstones, foldRows } from './folding.ts';
 import { Import } from './import.ts';
 import { Journal } from './journal.ts';
 import type { CollectionConfig, Manifest, StoredCollection } from './manifest.ts';
@@ -172,9 +172,23 @@ export class Store {
     } else {
       const next = this.#journal.next();
       const { segment, values } = encodeSegment(collection, batch, () => next.nextChunk++);
-      const stored = { ...rows.stored, segments: [...rows.stored.segments, segment] };
+      let { tombstones } = rows.stored;
+      if (replaced.length > 0) {
+        // In one value with the manifest's word for it, not by a log entry: no half of it can be there without the other.
+        const deleted = rows.deleted.resized(batch.firstRow + batch.rowCount);
+        for (const row of replaced) deleted.add(row);
+        if (tombstones) next.garbage.chunks.push(tombstones.key);
+        tombstones = encodeTombstones(
+          collection,
+          deleted,
+          batch.firstRow + batch.rowCount,
+          () => next.nextChunk++,
+          values,
+        );
+      }
+      const stored = { ...rows.stored, segments: [...rows.stored.segments, segment], tombstones };
       replaceCollection(next, stored);
-      await this.#journal.flip(next, puts(values), [{ collection, rows: replaced }], batch.rowCount);
+      await this.#journal.flip(next, values, [], batch.rowCount);
       rows.stored = stored;
     }
     rows.grow(batch.firstRow + batch.rowCount);
@@ -353,13 +367,13 @@ export class Store {
   async repair(buildPostings: BuildPostings): Promise<readonly Damage[]> {
     await this.#journal.check();
     const next = this.#journal.next();
-    const writes: Write[] = [];
+    const values: ChunkValue[] = [];
     const before = [...this.#collectionRows.values()].map((rows) => ({ rows, was: { ...rows } }));
     for (const rows of this.#collectionRows.values()) {
       const repaired = await repairSegments(this.#reader, rows.stored, buildPostings, () => next.nextChunk++);
       if (repaired) {
         rows.stored = { ...rows.stored, segments: repaired.segments };
-        writes.push(...puts(repaired.values));
+        values.push(...repaired.values);
         next.garbage.chunks.push(...repaired.garbage);
         rows.markDeleted(repaired.lost);
       }
@@ -372,7 +386,7 @@ export class Store {
     if (damage.length === 0) return damage;
     for (const { rows } of before) replaceCollection(next, rows.stored);
     try {
-      await this.#flipFolded(next, null, () => {}, writes);
+      await this.#flipFolded(next, null, () => {}, values);
     } catch (error) {
       for (const { rows, was } of before) Object.assign(rows, was);
       throw error;
@@ -387,7 +401,7 @@ export class Store {
     next: Manifest,
     compaction: Compaction | null,
     onDurable: () => void,
-    writes: Write[] = [],
+    values: ChunkValue[] = [],
   ): Promise<void> {
     const folded = new Map<CollectionRows, RowsState>();
     const deletions: { collection: number; rows: number[] }[] = [];
@@ -399,12 +413,12 @@ export class Store {
       const coder = this.#coderFor(rows.stored.config, rows.rowCount);
       folded.set(
         rows,
-        foldRows(rows, { compaction: compacted, mergePostings: this.#mergePostings, coder }, next, writes),
+        foldRows(rows, { compaction: compacted, mergePostings: this.#mergePostings, coder }, next, values),
       );
     }
     for (const { stored } of folded.values()) replaceCollection(next, stored);
     this.#journal.trimLog(next);
-    await this.#journal.flip(next, writes, deletions);
+    await this.#journal.flip(next, values, deletions);
     for (const [rows, now] of folded) Object.assign(rows, now);
     onDurable();
   }

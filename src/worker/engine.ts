@@ -63,6 +63,14 @@ interface OpenDatabase {
   onEvent: OnEvent;
 }
 
+/** How long what a browser says of its storage is waited for, milliseconds. */
+const PATIENCE_MS = 1000;
+
+/** Undefined where it takes longer. */
+function atMost<T>(answer: Promise<T> | undefined): Promise<T | undefined> {
+  return Promise.race([answer, new Promise<undefined>((resolve) => setTimeout(resolve, PATIENCE_MS))]);
+}
+
 /** Starts another worker for rows; null where there is none. */
 export type OpenShard = (device: EngineOptions['device']) => Promise<ShardWorker | null>;
 
@@ -289,8 +297,9 @@ export function createEngine(
     async stats(): Promise<DatabaseStats> {
       const { name, store, devices, collections } = opened();
       const isStored = store.kind === 'indexeddb';
-      const quota = isStored ? await navigator.storage?.estimate?.() : undefined;
-      const isPersistent = isStored ? await navigator.storage?.persisted?.() : undefined;
+      // Which the browser may have to ask the disk for, and a disk that stands still answers nobody.
+      const quota = isStored ? await atMost(navigator.storage?.estimate?.()) : undefined;
+      const isPersistent = isStored ? await atMost(navigator.storage?.persisted?.()) : undefined;
       // A collection that nobody has opened is not read for this.
       const states = store.collections.map(async (stored): Promise<CollectionStats> => {
         const state = await collections.peek(stored.id);

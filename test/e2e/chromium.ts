@@ -17,6 +17,14 @@ export function launch(): Promise<Browser> {
 }
 
 /** A browser whose profile lies in `folder`, so that it can be ended and started again. */
-export function launchProfile(folder: string, args: readonly string[] = []): Promise<BrowserContext> {
-  return chromium.launchPersistentContext(folder, { ...options, args: [...CHROMIUM_ARGS, ...args] });
+export function launchProfile(
+  folder: string,
+  args: readonly string[] = [],
+  env?: { [name: string]: string },
+): Promise<BrowserContext> {
+  return chromium.launchPersistentContext(folder, {
+    ...options,
+    args: [...CHROMIUM_ARGS, ...args],
+    ...(env && { env }),
+  });
 }

@@ -3,7 +3,7 @@ import { test } from 'vitest';
 import { PiramidError } from '../../src/errors.ts';
 import { seededRandom } from '../../src/structures/random.ts';
 import { Disk, type DiskState, type Fault } from './disk.ts';
-import { contents, drawOperation, EMPTY, fingerprint, type Model, nextTask, openEngine } from './machine.ts';
+import { contents, drawOperation, EMPTY, fingerprint, type Model, nextTask, openEngine, settled } from './machine.ts';
 import { report, SEED, trials } from './report.ts';
 
 const POINTS = trials('PIRAMID_CRASH_POINTS', 10_000);
@@ -55,17 +55,22 @@ test('a crash at any moment leaves all that was acknowledged, and nothing of wha
   report('crash-points', { count, lost, corrupt, hung: 0 });
 }, 900_000);
 
-test.each<{ name: string; fault: Fault }>([
+test.each<{ name: string; fault: Fault; isLasting?: boolean }>([
   { name: 'quota', fault: { what: 'quota' } },
   { name: 'failed-call', fault: { what: 'failed' } },
   { name: 'lost-connection', fault: { what: 'lost connection', arrived: false } },
   { name: 'lost-answer', fault: { what: 'lost connection', arrived: true } },
+  { name: 'silence', fault: { what: 'silence', arrived: false } },
+  { name: 'silence-after', fault: { what: 'silence', arrived: true } },
+  { name: 'stall', fault: { what: 'silence', arrived: false }, isLasting: true },
+  { name: 'stall-after', fault: { what: 'silence', arrived: true }, isLasting: true },
 ])(
   'a call to the storage that fails ($name), whichever it is, fails its write alone',
-  async ({ name, fault }) => {
+  async ({ name, fault, isLasting = false }) => {
     let count = 0;
     let lost = 0;
     let corrupt = 0;
+    let hung = 0;
     const random = seededRandom(SEED);
     const trace = new Disk();
     const engine = await openEngine(trace);
@@ -81,18 +86,20 @@ test.each<{ name: string; fault: Fault }>([
         let commits = 0;
         failed = false;
         disk.faultOf = (call) => {
+          if (isLasting && failed) return fault; // reads too, from then on
           if (call !== 'commit' || commits++ !== failAt) return null;
           failed = true;
           return fault;
         };
-        const error = await operation.run(victim).then(
+        const error = await settled(operation.run(victim)).then(
           () => null,
           (reason: unknown) => reason,
         );
         if (!failed) break;
         count++;
         disk.faultOf = () => null;
-        if (error !== null && !(error instanceof PiramidError)) corrupt++;
+        if (error instanceof Error && error.message === 'hung') hung++;
+        else if (error !== null && !(error instanceof PiramidError)) corrupt++;
         // What failed has not happened; what did not fail has, whatever housekeeping failed behind it.
         const now = await contents(victim);
         if (fingerprint(now) !== fingerprint(error === null ? after : before)) lost++;
@@ -103,10 +110,10 @@ test.each<{ name: string; fault: Fault }>([
         disk.onCommit = () => {
           hasWritten = true;
         };
-        await next.run(victim);
+        await settled(next.run(victim));
         const found = fingerprint(await contents(await openEngine(new Disk(disk.state))));
         // Until something is written, nobody can tell whether a write without an answer has arrived.
-        const isInDoubt = fault.what === 'lost connection' && fault.arrived && !hasWritten;
+        const isInDoubt = 'arrived' in fault && fault.arrived && !hasWritten;
         if (found !== fingerprint(next.apply(now)) && !(isInDoubt && found === fingerprint(after))) {
           lost++;
           console.log(`operation ${i}, commit ${failAt}: ${operation.name}`);
@@ -116,7 +123,7 @@ test.each<{ name: string; fault: Fault }>([
       before = after;
       await nextTask();
     }
-    report(name, { count, lost, corrupt, hung: 0 });
+    report(name, { count, lost, corrupt, hung });
   },
   900_000,
 );

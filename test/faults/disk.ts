@@ -10,7 +10,9 @@ export type Fault =
   | { what: 'quota' }
   | { what: 'failed' }
   | { what: 'unreadable' }
-  | { what: 'lost connection'; arrived: boolean };
+  | { what: 'lost connection'; arrived: boolean }
+  /** No answer comes, ever. */
+  | { what: 'silence'; arrived: boolean };
 
 export class Disk implements Backend {
   readonly kind = 'memory';
@@ -25,23 +27,23 @@ export class Disk implements Backend {
   }
 
   async read(store: StoreName, key: number): Promise<ArrayBuffer | undefined> {
-    fail(this.faultOf('read'));
+    await fail(this.faultOf('read'));
     return this.state.get(store)!.get(key);
   }
 
   async readAll(store: StoreName, firstKey: number): Promise<Map<number, ArrayBuffer>> {
-    fail(this.faultOf('read'));
+    await fail(this.faultOf('read'));
     return new Map([...this.state.get(store)!].filter(([key]) => key >= firstKey).sort(([a], [b]) => a - b));
   }
 
   async keys(store: StoreName): Promise<number[]> {
-    fail(this.faultOf('keys'));
+    await fail(this.faultOf('keys'));
     return [...this.state.get(store)!.keys()].sort((a, b) => a - b);
   }
 
   async commit(writes: readonly Write[], vacant?: Place): Promise<void> {
     const fault = this.faultOf('commit');
-    if (fault && !(fault.what === 'lost connection' && fault.arrived)) fail(fault);
+    if (fault && !('arrived' in fault && fault.arrived)) await fail(fault);
     if (vacant && this.state.get(vacant.store)!.has(vacant.key)) throw takenOver();
     const stores = new Map([...this.state].map(([name, values]) => [name, new Map(values)]));
     for (const write of writes) {
@@ -51,16 +53,20 @@ export class Disk implements Backend {
     }
     this.state = stores;
     this.onCommit();
-    fail(fault);
+    await fail(fault);
   }
+
+  drop(): void {}
 
   release(): void {}
 
   close(): void {}
 }
 
-function fail(fault: Fault | null): void {
+/** Throws, or waits for ever. */
+function fail(fault: Fault | null): Promise<void> | void {
   if (!fault) return;
+  if (fault.what === 'silence') return new Promise(() => {});
   if (fault.what === 'quota') throw new PiramidError('QUOTA_EXCEEDED', 'injected');
   if (fault.what === 'unreadable') throw new PiramidError('CORRUPT', 'injected: Failed to read large IndexedDB value');
   throw new PiramidError('STORAGE_FAILED', `injected: ${fault.what}`);

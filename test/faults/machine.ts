@@ -3,6 +3,7 @@ import { expect } from 'vitest';
 import { PiramidError } from '../../src/errors.ts';
 import type { EngineQuery } from '../../src/protocol.ts';
 import type { Backend } from '../../src/store/backend.ts';
+import { patient } from '../../src/store/patience.ts';
 import type { SeededRandom } from '../../src/structures/random.ts';
 import type { Quantization, RecordId } from '../../src/types.ts';
 import { createEngine, type LocalEngine } from '../../src/worker/engine.ts';
@@ -30,6 +31,27 @@ let call = 0;
 
 export const nextTask = () => new Promise((resolve) => setImmediate(resolve));
 
+/** Time in which a worker runs, as fast as it goes. */
+function everyTurn(_ms: number, run: () => void): () => void {
+  let turn = setImmediate(function tick() {
+    turn = setImmediate(tick);
+    run();
+  });
+  return () => clearImmediate(turn);
+}
+
+/** How long a call may take before it counts as hung, milliseconds: storages that never answer are given up within turns. */
+const PATIENCE_MS = 30_000;
+
+/** As the call; throws where it never settles. */
+export function settled<T>(call: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout>;
+  const hung = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error('hung')), PATIENCE_MS);
+  });
+  return Promise.race([call, hung]).finally(() => clearTimeout(timer));
+}
+
 export async function openEngine(backend: Backend): Promise<LocalEngine> {
   const engine = createEngine(
     () => ({
@@ -37,7 +59,7 @@ export async function openEngine(backend: Backend): Promise<LocalEngine> {
       generator: () => Promise.reject(new Error('none')),
       close: async () => {},
     }),
-    { openBackend: async () => backend },
+    { openBackend: () => patient(backend, undefined, everyTurn) },
   );
   const options = { name: 'x', storage: 'memory', device: 'js', durability: 'strict', models: {} } as const;
   await engine.open({ ...options, scanBudget: SCAN_BUDGET }, () => {});

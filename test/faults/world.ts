@@ -406,6 +406,7 @@ export class Tab {
             resolve();
           });
         }),
+      drop() {},
       release() {},
       close() {},
     };

@@ -5,6 +5,7 @@ import type { Backend, Write } from '../../../src/store/backend.ts';
 import type { RowBatch } from '../../../src/store/batch.ts';
 import type { MergePostings } from '../../../src/store/compaction.ts';
 import { openEncryption } from '../../../src/store/encryption.ts';
+import { decodeBlock, decodeJson, encodeBlock, encodeJson } from '../../../src/store/format.ts';
 import { MemoryBackend } from '../../../src/store/memory.ts';
 import type { StoredPostings } from '../../../src/store/reader.ts';
 import { BALLAST_KEY, LOG_BYTES_MAX, SEGMENT_BYTES_MIN, type StoreName } from '../../../src/store/schema.ts';
@@ -386,17 +387,25 @@ describe('the manifest', () => {
     expect(backend.writes).toEqual([]);
   });
 
-  // Up to format 2, slots took turns, and an older release may do so still.
+  // Up to format 2, slots took turns.
   describe('where slots take turns', () => {
+    const ofVersion2 = (write: Write): Write => {
+      if (write.store !== 'manifest' || !('value' in write)) return write;
+      const { header, payload } = decodeBlock(write.value, { kind: 'manifest' });
+      const manifest = { ...(decodeJson(payload) as object), version: 2, reader: 2 };
+      return { ...write, value: encodeBlock(header, encodeJson(manifest)) };
+    };
     const takingTurns = (backend: Backend): Backend =>
       wrapped(backend, {
         commit: (writes: readonly Write[]) =>
           backend.commit(
-            writes.filter(
-              (write) =>
-                write.store !== 'manifest' ||
-                ('value' in write && new DataView(write.value).getUint32(12, true) % 2 === write.key),
-            ),
+            writes
+              .filter(
+                (write) =>
+                  write.store !== 'manifest' ||
+                  ('value' in write && new DataView(write.value).getUint32(12, true) % 2 === write.key),
+              )
+              .map(ofVersion2),
           ),
       });
 

@@ -9,6 +9,7 @@ export function wrapped<T extends Partial<Backend>>(backend: Backend, instead: T
     readAll: (store, firstKey) => backend.readAll(store, firstKey),
     keys: (store) => backend.keys(store),
     commit: (writes, vacant) => backend.commit(writes, vacant),
+    drop: () => backend.drop(),
     release: () => backend.release(),
     close: () => backend.close(),
     ...instead,

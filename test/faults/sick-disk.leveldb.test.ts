@@ -1,0 +1,4 @@
+import { testSickDisk } from './sick-disk.ts';
+
+testSickDisk('leveldb', 'eio');
+testSickDisk('leveldb', 'stall');

@@ -1,0 +1,4 @@
+import { testSickDisk } from './sick-disk.ts';
+
+testSickDisk('sqlite', 'eio');
+testSickDisk('sqlite', 'stall');

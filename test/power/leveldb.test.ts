@@ -1,0 +1,3 @@
+import { testPower } from './power.ts';
+
+testPower('leveldb');
