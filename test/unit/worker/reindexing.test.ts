@@ -2,9 +2,10 @@
 import { expect, test } from 'vitest';
 import { openDevices } from '../../../src/kernels/devices.ts';
 import type { EngineQuery } from '../../../src/protocol.ts';
+import { ENGLISH } from '../../../src/text/analyzer.ts';
 import type { RecordId } from '../../../src/types.ts';
 import { CollectionState } from '../../../src/worker/collection.ts';
-import type { LocalEngine } from '../../../src/worker/engine.ts';
+import { createEngine, type LocalEngine } from '../../../src/worker/engine.ts';
 import { openStore } from '../../../src/worker/open-store.ts';
 import { Disk, type DiskState } from '../../faults/disk.ts';
 import { openEngine, openExisting } from '../../faults/machine.ts';
@@ -119,4 +120,41 @@ test('a database that has been indexed again is left alone', async () => {
   await new Promise((resolve) => setTimeout(resolve, 20));
   expect(disk.state.get('chunks')!.size).toBe(before);
   await again.close();
+});
+
+test('what precedes a write in another script is not taken for the write: sent again after a crash between the two, it is applied', async () => {
+  const origin = { client: '3f2b1a54-8c1e-4a0f-9b57-0f3f2e7d6c11', call: 1, settled: 1 };
+  const open = async (disk: Disk) => {
+    const none = () => Promise.reject(new Error('none'));
+    const engine = createEngine(() => ({ embedder: none, generator: none, close: async () => {} }), {
+      openBackend: async () => disk,
+      originOf: () => origin,
+      importAsset: () => import('../../../src/text/stemmers.ts'),
+    });
+    await engine.open({ name: 'x', storage: 'memory', device: 'js', durability: 'strict', models: {} }, () => {});
+    return engine;
+  };
+  const write = async (engine: LocalEngine) => {
+    const id = await openExisting(engine, 'c');
+    const records = { ids: [1], vectors: null, sources: null, texts: ['читаю книгу'], metadata: null };
+    await engine.upsert(id, records, 'upsert', ++call);
+  };
+  const disk = new Disk();
+  const { store } = await openStore(disk, {
+    key: null,
+    known: null,
+    coderFor: () => null,
+    areOthersGone: async () => true,
+  });
+  await store.createCollection('c', { dimension: null, metric: 'cosine', embedder: null, analysis: ENGLISH });
+  store.close();
+  const states: DiskState[] = [disk.state];
+  disk.onCommit = () => states.push(disk.state);
+  await write(await open(disk));
+  expect(states.length).toBeGreaterThan(2);
+  for (const state of states) {
+    const again = await open(new Disk(state));
+    await write(again);
+    expect(await find(again, 'книги')).toEqual([1]);
+  }
 });
