@@ -44,6 +44,10 @@ describe('JSON Lines', () => {
           const file = records.map((each) => JSON.stringify(each)).join(newline) + (isEnded ? newline : '');
           const target = collector();
           const written = await importJsonl(target as never, streamOf(utf8(file), size), { batch });
+          // Of one id, the last line counts; within a batch it takes the place of the others.
+          const last = new Map(records.map((each) => [each.id, each]));
+          expect(new Map(target.records().map((each) => [each.id, each]))).toEqual(last);
+          if (last.size < records.length) return;
           expect(target.records()).toEqual(records);
           expect(written).toBe(records.length);
           expect(target.batches.slice(0, -1).every((list) => list.length === batch)).toBe(true);
