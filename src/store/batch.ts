@@ -2,6 +2,7 @@
 // (large). Pure; which form is taken is the store's business.
 import { PiramidError } from '../errors.ts';
 import { Bitset } from '../structures/bitset.ts';
+import type { Sliced } from '../structures/slices.ts';
 import type { RecordId } from '../types.ts';
 import type { Write } from './backend.ts';
 import {
@@ -126,21 +127,21 @@ export function puts(values: readonly ChunkValue[]): Write[] {
 }
 
 /** A batch as a segment. `nextKey` gives unused chunk keys. */
-export function encodeSegment(
+export function* encodeSegment(
   collection: number,
   batch: RowBatch,
   nextKey: () => number,
-): { segment: Segment; values: ChunkValue[] } {
-  const { chunks, values } = encodeChunks(collection, batch, nextKey);
+): Sliced<{ segment: Segment; values: ChunkValue[] }> {
+  const { chunks, values } = yield* encodeChunks(collection, batch, nextKey);
   return { segment: { firstRow: batch.firstRow, rowCount: batch.rowCount, chunks }, values };
 }
 
 /** A batch as chunks, by kind, then by row. A batch without ids is one of postings alone. */
-export function encodeChunks(
+export function* encodeChunks(
   collection: number,
   batch: RowBatch,
   nextKey: () => number,
-): { chunks: ChunkRef[]; values: ChunkValue[] } {
+): Sliced<{ chunks: ChunkRef[]; values: ChunkValue[] }> {
   const chunks: ChunkRef[] = [];
   const values: ChunkValue[] = [];
   const add = (kind: Kind, start: number, end: number, value: ArrayBuffer | Uint8Array) => {
@@ -161,6 +162,7 @@ export function encodeChunks(
   for (let start = 0; start < batch.ids.length; start += ID_CHUNK_ROWS_MAX) {
     const end = Math.min(start + ID_CHUNK_ROWS_MAX, batch.ids.length);
     add('ids', start, end, encodeJson(batch.ids.slice(start, end)));
+    yield;
   }
   if (batch.vectors) {
     // Multiples of 32 rows, so that presence words need no shifting.
@@ -170,20 +172,27 @@ export function encodeChunks(
       const block = new ArrayBuffer(HEADER_BYTES + vectorsPayloadBytes(end - start, batch.vectors.dimension));
       fillVectors(new Uint8Array(block, HEADER_BYTES), batch.vectors, start, end);
       add('vectors', start, end, block);
+      yield;
     }
     // Cut where the vectors are, so that each chunk's go with them.
     for (let start = 0; batch.codes && start < batch.rowCount; start += rowsPerChunk) {
       const end = Math.min(start + rowsPerChunk, batch.rowCount);
       add('codes', start, end, encodeCodes(batch.codes, batch.rowCount, start, end));
       chunks.at(-1)!.scheme = batch.codes.scheme;
+      yield;
     }
   }
   if (batch.metadata.some((json) => json !== null)) {
-    for (const [start, end] of cuts(batch.metadata))
+    for (const [start, end] of cuts(batch.metadata)) {
       add('metadata', start, end, jsonArray(batch.metadata.slice(start, end)));
+      yield;
+    }
   }
   if (batch.texts.some((text) => text !== null)) {
-    for (const [start, end] of cuts(batch.texts)) add('text', start, end, encodeTexts(batch.texts.slice(start, end)));
+    for (const [start, end] of cuts(batch.texts)) {
+      add('text', start, end, encodeTexts(batch.texts.slice(start, end)));
+      yield;
+    }
   }
   if (batch.postings) add('postings', 0, batch.rowCount, batch.postings);
   return { chunks, values };

@@ -3,6 +3,7 @@
 // As in log-structured stores (O'Neil 1996), nothing is changed in place: whatever ends it early, the old chunks are there.
 import { Bitset } from '../structures/bitset.ts';
 import { Renumbering } from '../structures/renumbering.ts';
+import { inSlices } from '../structures/slices.ts';
 import type { RecordId } from '../types.ts';
 import { type ChunkValue, encodeChunks, type RowBatch } from './batch.ts';
 import { decodeCodes, decodeIds, decodeJson, decodeText, readVectors, type StoredCodes } from './format.ts';
@@ -17,7 +18,10 @@ import {
 } from './schema.ts';
 
 /** How the store has postings blocks merged, and renumbered; it does not know what is in them. */
-export type MergePostings = (blocks: readonly StoredPostings[], renumbering?: Renumbering) => Uint8Array;
+export type MergePostings = (
+  blocks: readonly StoredPostings[],
+  renumbering?: Renumbering,
+) => Uint8Array | Promise<Uint8Array>;
 
 /** Adjacent segments that become one, or none where all their rows are deleted. */
 type Group = readonly Segment[];
@@ -144,7 +148,7 @@ export class Compaction {
 
   async #stage(batch: RowBatch, target: Segment): Promise<ChunkValue[]> {
     const next = this.#journal.next();
-    const { chunks, values } = encodeChunks(this.collection, batch, () => next.nextChunk++);
+    const { chunks, values } = await inSlices(encodeChunks(this.collection, batch, () => next.nextChunk++));
     await this.#journal.stage(next, values);
     target.chunks.push(...chunks);
     return values;

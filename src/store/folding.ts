@@ -1,6 +1,7 @@
 // One collection's part of a fold: the rows that only the log holds become segments, the deletions a tombstone chunk, and what a
 // compaction has written takes the place of what was there.
 import type { Bitset } from '../structures/bitset.ts';
+import { inSlices } from '../structures/slices.ts';
 import { type ChunkValue, encodeSegment, joinBatches, type RowBatch } from './batch.ts';
 import type { RowsState } from './collection-rows.ts';
 import type { Compaction, MergePostings } from './compaction.ts';
@@ -17,12 +18,12 @@ export interface FoldOptions {
 }
 
 /** What the collection is when `next` is the manifest and `values`, to which this adds, are durable. Changes nothing of it before. */
-export function foldRows(
+export async function foldRows(
   rows: RowsState,
   { compaction, mergePostings, coder }: FoldOptions,
   next: Manifest,
   values: ChunkValue[],
-): RowsState {
+): Promise<RowsState> {
   const { id: collection } = rows.stored;
   const { refused } = rows;
   const renumbering = compaction?.renumbering;
@@ -30,10 +31,10 @@ export function foldRows(
   if (compaction) next.garbage.chunks.push(...compaction.garbage());
   for (const run of adjacentRuns(rows.logged)) {
     const blocks = run.flatMap(({ postings }) => (postings ? { bytes: postings, shift: 0 } : []));
-    const batch = joinBatches(run, blocks.length > 0 ? mergePostings(blocks, renumbering) : null);
+    const batch = joinBatches(run, blocks.length > 0 ? await mergePostings(blocks, renumbering) : null);
     batch.codes = batch.vectors && coder && codesBy(coder, batch.vectors.values);
     if (renumbering) batch.firstRow = renumbering.row(batch.firstRow);
-    const encoded = encodeSegment(collection, batch, () => next.nextChunk++);
+    const encoded = await inSlices(encodeSegment(collection, batch, () => next.nextChunk++));
     segments.push(encoded.segment);
     values.push(...encoded.values);
   }

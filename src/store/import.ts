@@ -1,6 +1,7 @@
 // Collections on their way in: rows are staged slice by slice as chunks that no collection has yet, and one manifest takes
 // them all up at the end. Whatever ends it early, the database is as it was, and the chunks are deleted.
 import { PiramidError } from '../errors.ts';
+import { inSlices } from '../structures/slices.ts';
 import { encodeChunks, type RowBatch } from './batch.ts';
 import type { MergePostings } from './compaction.ts';
 import type { Journal } from './journal.ts';
@@ -85,7 +86,7 @@ export class Import {
     const { collection, segment, postings } = this.#open;
     if (postings.length > 0) {
       const { firstRow, rowCount } = segment;
-      const merged = this.#mergePostings(postings);
+      const merged = await this.#mergePostings(postings);
       await this.#write(collection, {
         firstRow,
         rowCount,
@@ -103,7 +104,7 @@ export class Import {
 
   async #write(collection: StoredCollection, batch: RowBatch): Promise<ChunkRef[]> {
     const next = this.#journal.next();
-    const { chunks, values } = encodeChunks(collection.id, batch, () => next.nextChunk++);
+    const { chunks, values } = await inSlices(encodeChunks(collection.id, batch, () => next.nextChunk++));
     await this.#journal.stage(next, values);
     for (const { key } of values) this.staged.add(key);
     this.#open!.segment.chunks.push(...chunks);

@@ -1,6 +1,7 @@
 // Reindexing: makes the postings of a collection again from its stored texts, where its words are to be read in another way. The new
 // chunks are staged segment by segment, as compaction does it, and one commit puts all in place; the old ones answer until then.
 import type { Bitset } from '../structures/bitset.ts';
+import { inSlices } from '../structures/slices.ts';
 import { encodeChunks } from './batch.ts';
 import type { MergePostings } from './compaction.ts';
 import { decodeText } from './format.ts';
@@ -65,7 +66,7 @@ export class Reindexing {
       yield;
     }
     build();
-    this.#replacements.set(segment, blocks.length > 0 ? await this.#stage(segment, this.#merge(blocks)) : null);
+    this.#replacements.set(segment, blocks.length > 0 ? await this.#stage(segment, await this.#merge(blocks)) : null);
   }
 
   /** The collection as it is to be. All of its segments have been made. */
@@ -102,7 +103,7 @@ export class Reindexing {
     const { rowCount } = segment;
     const firstRow = segment.firstRow + shiftOf(segment);
     const batch = { firstRow, rowCount, ids: [], vectors: null, metadata: [], texts: [], postings };
-    const { chunks, values } = encodeChunks(this.collection, batch, () => next.nextChunk++);
+    const { chunks, values } = await inSlices(encodeChunks(this.collection, batch, () => next.nextChunk++));
     await this.#journal.stage(next, values);
     for (const { key } of values) this.staged.add(key);
     return { chunk: chunks[0]!, bytes: postings };

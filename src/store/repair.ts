@@ -1,6 +1,7 @@
 // Takes what is damaged out of one collection: every chunk is read, and those that fail their checks are made anew from
 // others (postings from texts, codes from vectors), or replaced by placeholders for what is gone for good.
 import type { Bitset } from '../structures/bitset.ts';
+import { inSlices } from '../structures/slices.ts';
 import type { RecordId } from '../types.ts';
 import { type ChunkValue, encodeChunks, type RowBatch } from './batch.ts';
 import { decodeIds, decodeText, type Kind } from './format.ts';
@@ -47,7 +48,7 @@ export async function repairSegments(
       repaired.garbage.push(chunk.key);
       const replacement = await replace(reader, stored, segment, chunk, bad, buildPostings);
       if (!replacement) continue;
-      const made = encodeChunks(stored.id, replacement, nextKey);
+      const made = await inSlices(encodeChunks(stored.id, replacement, nextKey));
       // A batch that stands for one chunk makes chunks of its kind alone.
       chunks.push(...made.chunks);
       repaired.values.push(...made.values);

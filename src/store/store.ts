@@ -5,6 +5,7 @@
 // never comes back. State = (segments of the manifest + log entries) - (tombstone chunk + deletions in the log).
 import { PiramidError } from '../errors.ts';
 import { Bitset } from '../structures/bitset.ts';
+import { inSlices } from '../structures/slices.ts';
 import type { Origin } from './answered.ts';
 import type { Backend } from './backend.ts';
 import { batchBytes, type ChunkValue, encodeSegment, type RowBatch } from './batch.ts';
@@ -171,7 +172,7 @@ export class Store {
       rows.logged.push(batch);
     } else {
       const next = this.#journal.next();
-      const { segment, values } = encodeSegment(collection, batch, () => next.nextChunk++);
+      const { segment, values } = await inSlices(encodeSegment(collection, batch, () => next.nextChunk++));
       let { tombstones } = rows.stored;
       if (replaced.length > 0) {
         // In one value with the manifest's word for it, not by a log entry: no half of it can be there without the other.
@@ -413,7 +414,7 @@ export class Store {
       const coder = this.#coderFor(rows.stored.config, rows.rowCount);
       folded.set(
         rows,
-        foldRows(rows, { compaction: compacted, mergePostings: this.#mergePostings, coder }, next, values),
+        await foldRows(rows, { compaction: compacted, mergePostings: this.#mergePostings, coder }, next, values),
       );
     }
     for (const { stored } of folded.values()) replaceCollection(next, stored);

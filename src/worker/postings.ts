@@ -2,7 +2,7 @@
 import type { CollectionConfig } from '../store/manifest.ts';
 import type { StoredPostings } from '../store/reader.ts';
 import type { Renumbering } from '../structures/renumbering.ts';
-import { atOnce } from '../structures/slices.ts';
+import { atOnce, inSlices } from '../structures/slices.ts';
 import { analyzerOf } from '../text/analyzer.ts';
 import { buildPostings, mergePostings, Postings } from '../text/postings.ts';
 
@@ -19,11 +19,11 @@ export function postingsOf(
 }
 
 // Deleted rows stay in when the log is folded: only compaction drops rows. They count in no statistics (`text/word-index`).
-export function mergeStored(blocks: readonly StoredPostings[], renumbering?: Renumbering): Uint8Array {
+export async function mergeStored(blocks: readonly StoredPostings[], renumbering?: Renumbering): Promise<Uint8Array> {
   const opened = blocks.map(({ bytes, shift }) => Postings.open(bytes, shift));
-  if (opened.length <= MERGED_AT_ONCE) return atOnce(mergePostings(opened, renumbering));
+  if (opened.length <= MERGED_AT_ONCE) return inSlices(mergePostings(opened, renumbering));
   const merged: StoredPostings[] = [];
   for (let i = 0; i < opened.length; i += MERGED_AT_ONCE)
-    merged.push({ bytes: atOnce(mergePostings(opened.slice(i, i + MERGED_AT_ONCE), renumbering)), shift: 0 });
+    merged.push({ bytes: await inSlices(mergePostings(opened.slice(i, i + MERGED_AT_ONCE), renumbering)), shift: 0 });
   return mergeStored(merged);
 }
