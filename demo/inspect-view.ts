@@ -4,7 +4,7 @@ import type { Collection, CollectionStats, DatabaseStats, QueryPlan } from 'pira
 import { listDocuments } from 'piramid/rag';
 import { byId, el, replace } from './dom.ts';
 import { type Filters, inWords, whereOf } from './fields.ts';
-import { bytes, count, DEVICES, milliseconds, plural } from './format.ts';
+import { bytes, count, milliseconds, plural } from './format.ts';
 import { tellingWords } from './highlight.ts';
 import { languageModels } from './language-models.ts';
 import { phaseName } from './plan-card.ts';
@@ -19,6 +19,13 @@ const K = 20;
 const SAMPLE = 200;
 /** The files of the built-in embedder. */
 const EMBEDDER_FILES = ['raw/table.u4', 'raw/scales.f32', 'tokenizer.json'];
+
+/** What compares. */
+const BY = {
+  webgpu: 'the graphics chip (WebGPU)',
+  wasm: 'the processor (WASM)',
+  js: 'the processor (JavaScript)',
+} as const;
 
 /** What is compared. */
 const TIERS = {
@@ -149,7 +156,7 @@ export class InspectView {
       facts([
         plan.device && [
           'Compared by',
-          DEVICES[plan.device] + (plan.workers && plan.workers > 1 ? `, ${plural(plan.workers, 'worker')}` : ''),
+          BY[plan.device] + (plan.workers && plan.workers > 1 ? `, ${plural(plan.workers, 'worker')}` : ''),
         ],
         plan.route !== undefined && ['Why there', plan.route],
         plan.tier && ['What is compared', TIERS[plan.tier]],

@@ -117,8 +117,6 @@ async function start(): Promise<void> {
   const filling = runFill(passages, refresh);
   await show(state());
   await chip.update();
-  // So that the first words need not wait for it; a search says what is wrong with it.
-  db.loadModel('embed', 'static-en').catch(() => {});
   await filling;
   await prepareOffline((ready) => chip.setOffline(ready), showNewVersion);
 }

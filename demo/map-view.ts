@@ -46,6 +46,8 @@ export class MapView {
   /** The chosen passage, or the one under the pointer. */
   private readonly card = el('section', { class: 'card', 'aria-label': 'Passage', hidden: true });
   private readonly labels = new Labels();
+  /** Around the chosen point. */
+  private readonly ring = el('i', { class: 'ring', hidden: true });
   private readonly found = el('section', { 'aria-label': 'Found' });
   private readonly plot: Plot;
   private ids: RecordId[] = [];
@@ -66,7 +68,12 @@ export class MapView {
     this.plot = new Plot(this.canvas);
     this.plot.onPoint = (point) => this.hover(point);
     this.plot.onChoose = (point) => void this.choose(point);
-    this.plot.onDrawn = () => this.labels.place((x, y) => this.plot.toCanvas(x, y));
+    this.plot.onDrawn = () => {
+      this.labels.place((x, y) => this.plot.toCanvas(x, y));
+      if (this.chosen === null) return;
+      const [x, y] = this.plot.pointOnCanvas(this.chosen);
+      this.ring.style.translate = `${x}px ${y}px`;
+    };
     this.canvas.addEventListener('keydown', (event) => {
       if (event.key !== 'Escape' || this.chosen === null) return;
       event.preventDefault();
@@ -79,7 +86,7 @@ export class MapView {
       this.element,
       el('div', { class: 'meta' }, this.status),
       el('div', { class: 'tools' }, el('label', { class: 'soft' }, 'Coloured by ', this.field), fit),
-      el('div', { class: 'plane' }, this.canvas, this.labels.element),
+      el('div', { class: 'plane' }, this.canvas, this.labels.element, this.ring),
       this.legend,
     );
   }
@@ -119,8 +126,7 @@ export class MapView {
 
   private async load(): Promise<void> {
     this.isForming = true;
-    this.chosen = null;
-    this.card.hidden = true;
+    void this.choose(null);
     this.labels.show([]);
     const ids: RecordId[] = [];
     const metadata: Metadata[] = [];
@@ -231,8 +237,7 @@ export class MapView {
     const { bytes, legend } = coloursBy(this.field.value, this.metadata, filters);
     const accent = token('--warn');
     for (const point of this.lit) bytes.set([...accent, 255], point * 4);
-    if (this.chosen !== null) bytes.set([...token('--ink'), 255], this.chosen * 4);
-    this.plot.setLook(bytes, this.lit, this.chosen);
+    this.plot.setLook(bytes, this.lit);
     replace(this.legend, legend);
   }
 
@@ -253,7 +258,8 @@ export class MapView {
     clearTimeout(this.hovering);
     if (point !== null && point === this.chosen) return go({ reading: readingOf(this.metadata[point]!) });
     this.chosen = point;
-    this.paint(state().filters);
+    this.ring.hidden = point === null;
+    this.plot.draw();
     if (point === null) {
       this.card.hidden = true;
       return;

@@ -3,7 +3,6 @@
 
 const POINT_PX = 3.5;
 const FOUND_PX = 9;
-const CHOSEN_PX = 16;
 /** How much of the canvas the points take at first. */
 const FILLED = 0.96;
 /** How far one can zoom, as a multiple of what shows all. */
@@ -81,12 +80,11 @@ export class Plot {
     this.draw();
   }
 
-  /** `colours`: four bytes a point. `found`: these are larger, and `chosen` is larger still. */
-  setLook(colours: Uint8Array, found: ReadonlySet<number>, chosen: number | null): void {
+  /** `colours`: four bytes a point. `found`: these are larger. */
+  setLook(colours: Uint8Array, found: ReadonlySet<number>): void {
     const ratio = devicePixelRatio;
     const sizes = new Float32Array(colours.length / 4).fill(POINT_PX * ratio);
     for (const point of found) sizes[point] = FOUND_PX * ratio;
-    if (chosen !== null) sizes[chosen] = CHOSEN_PX * ratio;
     this.put(this.buffers?.colour, colours);
     this.put(this.buffers?.size, sizes);
     this.draw();
@@ -121,6 +119,11 @@ export class Plot {
       clientWidth / 2 + (x - this.middle.x) * this.scale.x,
       clientHeight / 2 - (y - this.middle.y) * this.scale.y,
     ];
+  }
+
+  /** Where a point is on the canvas. */
+  pointOnCanvas(point: number): [x: number, y: number] {
+    return this.toCanvas(this.positions[2 * point]!, this.positions[2 * point + 1]!);
   }
 
   /** Pixels for a unit: the square fills the canvas, whatever its shape. */

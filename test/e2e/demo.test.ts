@@ -67,6 +67,9 @@ describe('on the first visit', () => {
     expect(await first.jsonValue()).toEqual({ full: 0 });
     expect(await page.locator('#progress').innerText()).toMatch(/Adding the addresses: \d+ of \d+ documents/);
     await page.unroute('**/rag-worker*.js');
+    await page.setViewportSize({ width: 360, height: 740 });
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+    await page.setViewportSize({ width: 1280, height: 800 });
     await filled();
     await offlineReady();
     expect(await passageCount()).toBeGreaterThan(1000);
