@@ -1,13 +1,25 @@
-// What works before the database is open: the words can be typed, and links of the page itself change its state instead
-// of loading it again.
-import { byId } from './dom.ts';
-import { go, state, stateOf } from './state.ts';
+// What works before the database is open: the words can be typed, links of the page itself change its state instead of
+// loading it again, and a first visit shows what can be asked.
+import { isFilled } from './corpus.ts';
+import { byId, el, replace } from './dom.ts';
+import { examples } from './examples.ts';
+import { go, onChange, state, stateOf } from './state.ts';
+
+/** While nothing is in. */
+export const COMING = 'The first addresses are coming in.';
 
 /** Called before anything is waited for. */
 export function boot(): void {
-  byId<HTMLInputElement>('words').value ||= state().words;
-  if (!state().reading) byId('words').focus();
+  const words = byId<HTMLInputElement>('words');
+  words.value ||= state().words;
+  onChange((now) => {
+    if (words.value !== now.words) words.value = now.words;
+  });
+  if (!state().reading) words.focus();
   addEventListener('click', follow);
+  if (isFilled()) return;
+  const note = el('div', { class: 'note' }, ...examples());
+  replace(byId('main'), el('div', { class: 'meta' }, el('p', { role: 'status' }, COMING)), note);
 }
 
 function follow(event: MouseEvent): void {

@@ -15,14 +15,16 @@ export class CopiesPanel {
   private readonly db: Database;
   private readonly file = el('input', { type: 'file', hidden: true, accept: '.piramid' });
   private readonly isAdding: () => boolean;
+  private readonly settle: () => Promise<void>;
   private isBusy = false;
   /** All there is is about to be replaced. */
   isOpening = false;
 
-  /** `isAdding`: whether documents are on their way in, which a copy would replace. */
-  constructor(db: Database, isAdding: () => boolean) {
+  /** `isAdding`: whether documents are on their way in, which a copy would replace. `settle`: deletes what is on its way out. */
+  constructor(db: Database, isAdding: () => boolean, settle: () => Promise<void>) {
     this.db = db;
     this.isAdding = isAdding;
+    this.settle = settle;
     this.file.addEventListener('change', () => {
       const [copy] = this.file.files ?? [];
       this.file.value = '';
@@ -89,6 +91,7 @@ export class CopiesPanel {
     this.show(el('h2', { role: 'status' }, title), bar, el('p', { class: 'meta num' }, text, cancel));
     cancel.focus();
     try {
+      await this.settle();
       await job({ signal: stop.signal, onProgress });
       this.end(done());
     } catch (error) {

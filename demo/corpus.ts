@@ -1,6 +1,6 @@
-// Fills an empty collection with the documents that come with the page: reads them as a stream, a line a document, and
-// puts them in a few at a time, so that neither typing nor searching waits. What is in is skipped, so it can be stopped
-// and called again. The file is kept in Cache Storage only until all of it is in.
+// What comes with the page: the addresses, which fill an empty collection, and the project's own documents, which are added
+// when asked for. Both are read as a stream, a line a document. The addresses go in a few at a time, so that neither typing
+// nor searching waits. What is in is skipped, so that it can be stopped and called again.
 import type { Collection } from 'piramid';
 import { type DocumentInput, ingest } from 'piramid/rag';
 
@@ -13,19 +13,32 @@ export interface CorpusProgress {
   secondsLeft?: number;
 }
 
-/** What `corpus/index.json` says. */
+/** What `corpus/index.json` says of the addresses. */
 interface CorpusIndex {
-  /** Of all files' contents. */
+  /** Of the file's content. */
   version: string;
-  files: { path: string; documents: number; characters: number }[];
+  path: string;
+  documents: number;
+  characters: number;
 }
 
+/** The metadata field `source` of the project's own documents. */
+const DOCS = 'Piramid docs';
 const FOLDER = './corpus/';
 const CACHE = 'piramid-demo-corpus';
 /** The version that is in completely: then nothing is fetched, and what was deleted stays away. */
 const DONE_KEY = 'piramid-demo-corpus';
-/** Characters of documents that go in together; about 128 passages. */
-const GROUP_CHARACTERS = 140_000;
+/** Characters of documents that go in together, the first time and at most (about 128 passages). Each group may be twice the one before. */
+const GROUP_FIRST = 20_000;
+const GROUP_MOST = 140_000;
+
+/** The addresses on their way from the server. */
+let ahead: Promise<Addresses> | undefined;
+
+interface Addresses {
+  index: CorpusIndex;
+  file: Response;
+}
 
 /** Whether all of some version has been put in before. */
 export function isFilled(): boolean {
@@ -37,14 +50,21 @@ export function setFilled(version: string): void {
   localStorage.setItem(DONE_KEY, version);
 }
 
+/** Asks the server for the addresses while the database still opens. */
+export function loadAhead(): void {
+  if (isFilled()) return;
+  ahead = loadAddresses();
+  ahead.catch(() => {}); // `fill` says it
+}
+
 export async function fill(
   passages: Collection,
   options: { onProgress: (progress: CorpusProgress) => void; signal: AbortSignal },
 ): Promise<void> {
   const { onProgress, signal } = options;
-  const index = (await (await load('index.json', signal)).json()) as CorpusIndex;
-  const of = sum(index.files.map((file) => file.documents));
-  const characters = sum(index.files.map((file) => file.characters));
+  const loading = ahead ?? loadAddresses(signal);
+  ahead = undefined;
+  const { index, file } = await loading;
   const start = performance.now();
   const done = { documents: 0, passages: 0, characters: 0, skipped: 0 };
 
@@ -57,7 +77,7 @@ export async function fill(
       },
     });
     if (result.failed[0]) throw result.failed[0].error;
-    const size = sum(group.map(({ text }) => text.length));
+    const size = group.reduce((total, { text }) => total + text.length, 0);
     done.documents += group.length;
     done.passages += added;
     done.characters += size;
@@ -67,41 +87,64 @@ export async function fill(
     const rate = (done.characters - done.skipped) / seconds;
     onProgress({
       documents: done.documents,
-      of,
+      of: index.documents,
       passagesPerSecond: done.passages / seconds,
-      ...(rate > 0 && { secondsLeft: Math.max(0, characters - done.characters) / rate }),
+      ...(rate > 0 && { secondsLeft: Math.max(0, index.characters - done.characters) / rate }),
     });
   }
 
-  for (const file of index.files) {
-    let group: DocumentInput[] = [];
-    let size = 0;
-    for await (const line of lines(await load(file.path, signal))) {
-      const document = JSON.parse(line) as DocumentInput;
-      group.push(document);
-      size += document.text.length;
-      if (size < GROUP_CHARACTERS) continue;
-      await put(group);
-      [group, size] = [[], 0];
-    }
-    if (group.length > 0) await put(group);
+  let most = GROUP_FIRST;
+  let group: DocumentInput[] = [];
+  let size = 0;
+  for await (const line of lines(file)) {
+    const document = JSON.parse(line) as DocumentInput;
+    group.push(document);
+    size += document.text.length;
+    if (size < most) continue;
+    await put(group);
+    [group, size, most] = [[], 0, Math.min(GROUP_MOST, 2 * most)];
   }
+  if (group.length > 0) await put(group);
   performance.measure('piramid:fill', { start, detail: { documents: done.documents, passages: done.passages } });
   setFilled(index.version);
   await globalThis.caches?.delete(CACHE);
 }
 
-/** A file of the corpus, from the cache if an earlier visit was cut off. */
-async function load(path: string, signal: AbortSignal): Promise<Response> {
-  const url = FOLDER + path;
+/** Whether the project's own documents are in. */
+export async function hasDocs(passages: Collection): Promise<boolean> {
+  return (await passages.count({ source: DOCS })) > 0;
+}
+
+export async function addDocs(passages: Collection): Promise<void> {
+  const documents: DocumentInput[] = [];
+  for await (const line of lines(await load('docs.jsonl'))) documents.push(JSON.parse(line) as DocumentInput);
+  const { failed } = await ingest(passages, documents);
+  if (failed[0]) throw failed[0].error;
+}
+
+export async function removeDocs(passages: Collection): Promise<void> {
+  await passages.delete({ where: { source: DOCS } });
+}
+
+/** The addresses. Kept in Cache Storage until all of them are in: an earlier visit may have been cut off. */
+async function loadAddresses(signal?: AbortSignal): Promise<Addresses> {
+  const index = (await (await loadKept('index.json', signal)).json()) as CorpusIndex;
+  return { index, file: await loadKept(index.path, signal) };
+}
+
+async function loadKept(path: string, signal?: AbortSignal): Promise<Response> {
   const cache = await globalThis.caches?.open(CACHE).catch(() => undefined);
-  const kept = await cache?.match(url);
+  const kept = await cache?.match(FOLDER + path);
   if (kept) return kept;
-  const response = await fetch(url, { signal });
+  const response = await load(path, signal);
+  cache?.put(FOLDER + path, response.clone()).catch(() => {}); // a stopped download is not kept
+  return response;
+}
+
+async function load(path: string, signal?: AbortSignal): Promise<Response> {
+  const response = await fetch(FOLDER + path, signal ? { signal } : {});
   if (!response.ok)
     throw new Error(`The documents of this page could not be loaded: the server answered ${response.status}.`);
-  const copy = response.clone();
-  cache?.put(url, copy).catch(() => {}); // a stopped download is not kept
   return response;
 }
 
@@ -113,8 +156,4 @@ async function* lines(response: Response): AsyncGenerator<string> {
     yield* parts.filter((part) => part !== '');
   }
   if (rest !== '') yield rest;
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }

@@ -18,6 +18,8 @@ export async function openDatabase(onOpen: (db: Database) => void): Promise<Open
     models: { path: './models/', remote: false, runtime: './onnx/' },
   });
   onOpen(db);
+  // The passages need it to open; a search says what is wrong with it.
+  db.loadModel('embed', 'static-en').catch(() => {});
   return { db, passages: await openDocuments(db) };
 }
 

@@ -1,9 +1,10 @@
 // The chip in the corner: what searches, how much there is, and whether the page works without a network. A click shows
-// the database's own figures.
+// the database's own figures; sizes are there, because each needs its words.
 import type { Database, DatabaseStats } from 'piramid';
 import { byId, el, replace } from './dom.ts';
 import { bytes, count, DEVICES, plural } from './format.ts';
 import { isAbort } from './problems.ts';
+import { SIZES } from './sizes.ts';
 
 export class DeviceChip {
   private readonly db: Database;
@@ -38,8 +39,8 @@ export class DeviceChip {
     const rows = stats.collections.reduce((sum, { count }) => sum + count, 0);
     const stored = stats.collections.reduce((sum, { bytes }) => sum + bytes.disk, 0);
     this.dot.classList.toggle('on', this.offline);
-    const device = this.offline ? `Offline · ${DEVICES[stats.device]}` : DEVICES[stats.device];
-    replace(this.label, device, el('span', { class: 'wide' }, ` · ${plural(rows, 'passage')} · ${bytes(stored)}`));
+    const wide = el('span', { class: 'wide' }, ` · ${plural(rows, 'passage')}`);
+    replace(this.label, this.offline && 'Works offline · ', DEVICES[stats.device], wide);
     const sum = (where: 'gpu' | 'memory' | 'disk') =>
       stats.collections.reduce((total, each) => total + each.bytes[where], 0);
     const rowsHeld = stats.collections.reduce((total, each) => total + each.rows, 0);
@@ -50,15 +51,15 @@ export class DeviceChip {
       ['Passages', count(rows)],
       rowsHeld > rows && ['Deleted, not yet cleared', count(rowsHeld - rows)],
       embedder !== undefined && ['Embedder', embedder.split(/[@;]/)[0]!],
-      ['In memory', bytes(sum('memory'))],
-      sum('gpu') > 0 && ['On the GPU', bytes(sum('gpu'))],
-      ['On disk', bytes(stored)],
+      [SIZES.disk.label, bytes(stored)],
+      [SIZES.memory.label, bytes(sum('memory'))],
+      sum('gpu') > 0 && [SIZES.gpu.label, bytes(sum('gpu'))],
       ['Written since opened', bytes(stats.bytesWritten)],
       stats.quota !== undefined && [
         'Storage of this site',
         `${bytes(stats.quota.usage)} of ${bytes(stats.quota.quota)}`,
       ],
-      ['Without a network', this.offline ? 'works' : 'not yet'],
+      ['Works offline', this.offline ? 'yes' : 'not yet'],
     ];
     replace(
       this.details,

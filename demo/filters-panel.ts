@@ -29,10 +29,15 @@ export class FiltersPanel {
       { type: 'button', class: 'chip opener', 'aria-expanded': 'false', 'aria-controls': 'filters-body' },
       'Filters',
     );
-    this.opener.addEventListener('click', () => {
-      const open = this.root.classList.toggle('open');
-      this.opener.setAttribute('aria-expanded', String(open));
-    });
+    this.opener.addEventListener('click', () => this.setOpen(!this.isOpen));
+    // Wherever the focus is, and before Escape means something else.
+    const onKey = (event: KeyboardEvent) => {
+      if (event.key !== 'Escape' || !this.isOpen) return;
+      event.preventDefault();
+      this.close();
+      this.opener.focus();
+    };
+    addEventListener('keydown', onKey, { capture: true });
     this.clear = el('button', { type: 'button', class: 'link', hidden: true }, 'Clear all filters');
     this.clear.addEventListener('click', () => {
       go({ filters: {} });
@@ -46,6 +51,20 @@ export class FiltersPanel {
     }
     replace(this.root, this.opener, this.body);
     this.body.append(this.clear);
+  }
+
+  /** On narrow screens, where it opens and closes. */
+  close(): void {
+    this.setOpen(false);
+  }
+
+  private get isOpen(): boolean {
+    return this.root.classList.contains('open');
+  }
+
+  private setOpen(open: boolean): void {
+    this.root.classList.toggle('open', open);
+    this.opener.setAttribute('aria-expanded', String(open));
   }
 
   /** Counts again: for other filters, or because there is more to count. */

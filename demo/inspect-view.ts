@@ -1,14 +1,16 @@
 // Inspect: what the page does and what it costs, measured here and now: a search phase by phase, how much of what is nearest it
 // finds among these passages, where the bytes are, which models there are.
 import type { Collection, CollectionStats, DatabaseStats, QueryPlan } from 'piramid';
+import { listDocuments } from 'piramid/rag';
 import { byId, el, replace } from './dom.ts';
 import { type Filters, inWords, whereOf } from './fields.ts';
-import { bytes, count, DEVICES, milliseconds, plural } from './format.ts';
+import { bytes, count, milliseconds, plural } from './format.ts';
 import { tellingWords } from './highlight.ts';
 import { languageModels } from './language-models.ts';
 import { phaseName } from './plan-card.ts';
 import { isAbort, sentence } from './problems.ts';
 import { FUSION } from './search-view.ts';
+import { SIZES } from './sizes.ts';
 
 /** Searched where there are no words. */
 const EXAMPLE = 'gold standard';
@@ -18,16 +20,40 @@ const SAMPLE = 200;
 /** The files of the built-in embedder. */
 const EMBEDDER_FILES = ['raw/table.u4', 'raw/scales.f32', 'tokenizer.json'];
 
-const TIERS = { none: 'float32 numbers', f16: 'float16 numbers', int8: 'int8 codes', binary: '1-bit codes' } as const;
+/** What compares. */
+const BY = {
+  webgpu: 'the graphics chip (WebGPU)',
+  wasm: 'the processor (WASM)',
+  js: 'the processor (JavaScript)',
+} as const;
+
+/** What is compared. */
+const TIERS = {
+  none: 'vectors in full (float32)',
+  f16: 'vectors in half precision (float16)',
+  int8: 'short forms of the vectors (int8), then the best in full',
+  binary: 'short forms of the vectors (1 bit a number), then the best in full',
+} as const;
+
+/** What each phase of a search does. */
+const PHASES: { readonly [name: string]: string } = {
+  embed: 'Turn the question into a vector',
+  filter: 'Apply the filters',
+  scan: 'Compare meanings',
+  rescore: 'Compare the best ones exactly',
+  words: 'Look up the words',
+  fuse: 'Merge meanings and words',
+  payload: 'Read the texts found',
+};
 
 type Lines = (readonly [string, string] | false | undefined)[];
 
 export class InspectView {
   readonly element = el('section', { class: 'inspect', 'aria-label': 'Inspect' });
   private readonly passages: Collection;
-  private readonly search = el('section', { 'aria-label': 'A search, phase by phase' });
-  private readonly recall = el('section', { 'aria-label': 'What is found' });
-  private readonly storage = el('section', { 'aria-label': 'Storage' });
+  private readonly search = el('section', { 'aria-label': 'Where the time of a search goes' });
+  private readonly recall = el('section', { 'aria-label': 'Whether a search misses anything' });
+  private readonly storage = el('section', { 'aria-label': 'What is stored' });
   private readonly models = el('section', { 'aria-label': 'Models' });
   private running = new AbortController();
 
@@ -44,9 +70,17 @@ export class InspectView {
     this.running = new AbortController();
     const { signal } = this.running;
     try {
-      const [stats, collection] = await Promise.all([this.passages.database.stats(), this.passages.stats()]);
+      const [stats, collection, documents] = await Promise.all([
+        this.passages.database.stats(),
+        this.passages.stats(),
+        listDocuments(this.passages, { signal }),
+      ]);
       if (signal.aborted) return;
-      this.showStorage(stats, collection);
+      this.showStorage(
+        stats,
+        collection,
+        documents.reduce((sum, { bytes }) => sum + bytes, 0),
+      );
       await Promise.all([this.showModels(signal), this.measure(words.trim() || EXAMPLE, filters, signal)]);
     } catch (error) {
       if (!isAbort(error)) replace(this.search, el('p', {}, `It could not be measured. ${sentence(error)}`));
@@ -98,27 +132,36 @@ export class InspectView {
     const filtered = Object.values(filters).map((filter) => inWords(filter!));
     replace(
       this.search,
-      el('h2', {}, `The search for “${words}”${filtered.length > 0 ? `, ${filtered.join(', ')}` : ''}`),
+      el(
+        'h2',
+        {},
+        `Where the time goes: a search for “${words}”${filtered.length > 0 ? `, ${filtered.join(', ')}` : ''}`,
+      ),
+      explain(
+        `Measured just now, on this machine: ${RUNS} searches for the best ${K} passages. Each figure is the median, so half of the searches were faster.`,
+      ),
       el(
         'table',
         { class: 'phases num' },
-        el('caption', { class: 'soft' }, `Medians of ${RUNS} searches, the best ${K}`),
+        el('caption', { class: 'hidden' }, 'Steps of a search, with the time of each'),
         el(
           'tbody',
           {},
-          ...phases.map(([name, ms]) => phaseRow(phaseName(name, plan), ms, total)),
-          phaseRow('in all', total, total),
+          ...phases.map(([name, ms]) =>
+            barRow(PHASES[name] ?? name, milliseconds(ms), ms / total, phaseName(name, plan)),
+          ),
+          barRow('In all', milliseconds(total), 1),
         ),
       ),
       facts([
         plan.device && [
-          'Scanned by',
-          DEVICES[plan.device] + (plan.workers && plan.workers > 1 ? `, ${plural(plan.workers, 'worker')}` : ''),
+          'Compared by',
+          BY[plan.device] + (plan.workers && plan.workers > 1 ? `, ${plural(plan.workers, 'worker')}` : ''),
         ],
         plan.route !== undefined && ['Why there', plan.route],
-        plan.tier && ['Scanned', TIERS[plan.tier]],
-        plan.why !== undefined && ['Why these', plan.why],
-        plan.candidates !== undefined && ['Scored exactly', plural(plan.candidates, 'candidate')],
+        plan.tier && ['What is compared', TIERS[plan.tier]],
+        plan.why !== undefined && ['Why in this form', plan.why],
+        plan.candidates !== undefined && ['Compared in full', plural(plan.candidates, 'passage')],
       ]),
     );
   }
@@ -128,13 +171,11 @@ export class InspectView {
     measure.addEventListener('click', () => void this.checkRecall(measure));
     replace(
       this.recall,
-      el('h2', {}, 'What a search finds of what is nearest'),
-      result ??
-        el(
-          'p',
-          { class: 'soft' },
-          `${SAMPLE} passages are searched for their 10 nearest, as searches do and by all numbers.`,
-        ),
+      el('h2', {}, 'Does a search miss anything?'),
+      explain(
+        `With many passages, a search may compare short forms of their vectors first, and miss some. To measure it, the 10 nearest of ${SAMPLE} passages are looked for twice: as searches do it, and by comparing everything.`,
+      ),
+      result,
       measure,
     );
   }
@@ -151,8 +192,8 @@ export class InspectView {
           ['Found', `${percent(recall)} of the ${k} nearest of ${plural(sample, 'passage')}`],
           ['By a passage', percent(atRecords)],
           ['Between passages', percent(betweenRecords)],
-          ['As searches do', `${milliseconds(approximateMs)} each`],
-          ['By all numbers', `${milliseconds(exactMs)} each`],
+          ['As searches do it', `${milliseconds(approximateMs)} each`],
+          ['Comparing everything', `${milliseconds(exactMs)} each`],
         ]),
       );
     } catch (error) {
@@ -162,39 +203,54 @@ export class InspectView {
     if (document.activeElement === document.body) this.recall.querySelector('button')?.focus();
   }
 
-  private showStorage(stats: DatabaseStats, { rows, count: live, bytes: at, dimension }: CollectionStats): void {
-    const places = [
-      ['In memory', at.memory],
-      ['On the GPU', at.gpu],
-      ['On disk', at.disk],
+  private showStorage(
+    stats: DatabaseStats,
+    { rows, count: live, bytes: at, dimension }: CollectionStats,
+    text: number,
+  ): void {
+    const sizes = [
+      [SIZES.text, text],
+      [SIZES.disk, at.disk],
+      [SIZES.memory, at.memory],
+      [SIZES.gpu, at.gpu],
     ] as const;
-    const most = Math.max(...places.map(([, size]) => size));
+    const most = Math.max(...sizes.map(([, size]) => size));
     replace(
       this.storage,
-      el('h2', {}, `${plural(live, 'passage')}, of ${count(dimension ?? 0)} numbers each`),
+      el('h2', {}, `What ${plural(live, 'passage')} take`),
+      explain(
+        `A passage is a piece of a document. It is kept as text and as a vector: ${count(dimension ?? 0)} numbers that stand for its meaning.`,
+      ),
       el(
         'table',
         { class: 'phases num' },
-        el('caption', { class: 'hidden' }, 'Bytes'),
+        el('caption', { class: 'hidden' }, 'Sizes'),
         el(
           'tbody',
           {},
-          ...places.filter(([, size]) => size > 0).map(([what, size]) => barRow(what, bytes(size), size / most)),
+          ...sizes
+            .filter(([, size]) => size > 0)
+            .map(([{ label, meaning }, size]) => barRow(label, bytes(size), size / most, meaning)),
         ),
       ),
       facts([
         rows > live && ['Deleted, not yet cleared', count(rows - live)],
         ['Written since opened', bytes(stats.bytesWritten)],
-        stats.quota && ['Storage of this site', `${bytes(stats.quota.usage)} of ${bytes(stats.quota.quota)}`],
+        stats.quota && ['Used of this site’s storage', `${bytes(stats.quota.usage)} of ${bytes(stats.quota.quota)}`],
         stats.isPersistent !== undefined && [
           'Kept by the browser',
           stats.isPersistent ? 'until it is deleted' : 'as long as there is room',
         ],
         stats.isReadOnly && ['Full', 'only deletions are written'],
         stats.damage.length > 0 && ['Damaged', plural(stats.damage.length, 'part')],
-        ['This tab', stats.role === 'leader' ? 'runs the database' : 'asks the tab that runs the database'],
+        [
+          'This tab',
+          stats.role === 'leader'
+            ? 'runs the database for all tabs of this page'
+            : 'asks the tab that runs the database',
+        ],
         stats.adapter !== undefined && ['GPU', stats.adapter],
-        stats.gpuFromBytes !== undefined && ['Asked from', bytes(stats.gpuFromBytes)],
+        stats.gpuFromBytes !== undefined && ['GPU is used from', `${bytes(stats.gpuFromBytes)} of vectors`],
       ]),
     );
   }
@@ -209,14 +265,20 @@ export class InspectView {
     replace(
       this.models,
       el('h2', {}, 'Models'),
+      explain('A model turns text into vectors, and another one can write answers. All of them run in this page.'),
       facts([
         [
           embedder.name,
-          ['embeds texts', size !== null && bytes(size), `loaded in ${milliseconds(embedder.loadMs)}`, 'MIT licence']
+          [
+            'turns text into vectors',
+            size !== null && bytes(size),
+            `loaded in ${milliseconds(embedder.loadMs)}`,
+            'MIT licence',
+          ]
             .filter(Boolean)
             .join(' · '),
         ],
-        ...names.map((name) => [name, 'writes answers · loaded when it is asked'] as const),
+        ...names.map((name) => [name, 'writes answers · loaded with the first question'] as const),
         names.length === 0 && ['No language model', 'answers are quotations'],
       ]),
     );
@@ -227,17 +289,19 @@ function facts(lines: Lines): HTMLElement {
   return el('dl', {}, ...lines.flatMap((line) => (line ? [el('dt', {}, line[0]), el('dd', {}, line[1])] : [])));
 }
 
-function phaseRow(what: string, ms: number, total: number): HTMLElement {
-  return barRow(what, milliseconds(ms), ms / total);
+/** What a section shows, for a person who is no engineer. */
+function explain(text: string): HTMLElement {
+  return el('p', { class: 'soft explain' }, text);
 }
 
-function barRow(what: string, figure: string, share: number): HTMLElement {
+/** `note`: what the figure is of, in smaller letters. */
+function barRow(what: string, figure: string, share: number, note?: string): HTMLElement {
   const filled = el('i');
   filled.style.width = `${share * 100}%`;
   return el(
     'tr',
     {},
-    el('th', { scope: 'row' }, what),
+    el('th', { scope: 'row' }, what, note !== undefined && el('small', { class: 'soft' }, note)),
     el('td', {}, figure),
     el('td', { 'aria-hidden': 'true' }, el('span', { class: 'bar' }, filled)),
   );

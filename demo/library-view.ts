@@ -4,6 +4,8 @@ import type { Collection } from 'piramid';
 import { type DocumentInfo, deleteDocument, listDocuments } from 'piramid/rag';
 import type { AddedFile, Adding } from './adding.ts';
 import { CopiesPanel } from './copies-panel.ts';
+import { Deletion } from './deletion.ts';
+import { DocsSwitch } from './docs-switch.ts';
 import { byId, el, replace } from './dom.ts';
 import { chosenFiles, type DroppedFile } from './dropped-files.ts';
 import { bytes, count, day, duration, plural } from './format.ts';
@@ -11,13 +13,14 @@ import { ACCEPTED } from './kinds.ts';
 import { sentence, showProblem } from './problems.ts';
 import { progressBar } from './progress-bar.ts';
 import { isFilling } from './progress-line.ts';
+import { SIZES } from './sizes.ts';
 import { href, state } from './state.ts';
 
 type Column = 'title' | 'passages' | 'bytes' | 'addedAt';
 const COLUMNS: readonly [Column, string][] = [
   ['title', 'Document'],
   ['passages', 'Passages'],
-  ['bytes', 'Size'],
+  ['bytes', SIZES.text.label],
   ['addedAt', 'Added'],
 ];
 const STATES: { readonly [state in AddedFile['state']]: string } = {
@@ -30,13 +33,11 @@ const STATES: { readonly [state in AddedFile['state']]: string } = {
 };
 /** Rows of files that are shown at once; the rest is counted. */
 const FILES_MAX = 50;
-/** How long a delete button waits for its second click. */
-const SURE_MS = 4000;
 
 export class LibraryView {
   readonly element = el('section', { class: 'library', 'aria-label': 'Library' });
-  /** Told when documents are gone. */
-  onDeleted: () => void = () => {};
+  /** Told when documents have come or gone. */
+  onChanged: () => void = () => {};
   private readonly passages: Collection;
   private readonly adding: Adding;
   private readonly copies: CopiesPanel;
@@ -50,13 +51,23 @@ export class LibraryView {
   });
   private readonly body = el('tbody');
   private readonly head = el('tr');
+  private readonly deletion = new Deletion();
+  private readonly docs: DocsSwitch;
   private documents: DocumentInfo[] = [];
   private order: { by: Column; down: boolean } = { by: 'addedAt', down: true };
 
   constructor(passages: Collection, adding: Adding) {
     this.passages = passages;
     this.adding = adding;
-    this.copies = new CopiesPanel(passages.database, () => adding.isRunning || isFilling());
+    this.copies = new CopiesPanel(
+      passages.database,
+      () => adding.isRunning || isFilling(),
+      () => this.deletion.finish(),
+    );
+    this.docs = new DocsSwitch(passages);
+    this.docs.onChanged = () => this.onChanged();
+    this.deletion.onChange = () => this.showDocuments();
+    this.deletion.onLeft = () => this.find.focus();
     adding.onChange = () => this.showFiles();
     this.find.addEventListener('input', () => this.showDocuments());
     replace(
@@ -75,6 +86,7 @@ export class LibraryView {
         { class: 'soft hint' },
         'Text, Markdown, HTML, tables, PDF, Word. You can also drop files or a folder anywhere on this page. They stay on this machine.',
       ),
+      this.docs.element,
       this.copies.card,
       this.files,
       el(
@@ -84,6 +96,7 @@ export class LibraryView {
         el('thead', {}, this.head),
         this.body,
       ),
+      this.deletion.element,
     );
   }
 
@@ -91,7 +104,12 @@ export class LibraryView {
   add(files: readonly DroppedFile[]): void {
     if (this.copies.isOpening)
       showProblem('A copy is being opened: what is added now would be replaced by it. Add the files afterwards.');
-    else void this.adding.add(files);
+    else void this.deletion.finish().then(() => this.adding.add(files));
+  }
+
+  /** It is no longer in sight: what was deleted cannot be brought back from elsewhere. */
+  leave(): void {
+    void this.deletion.finish();
   }
 
   async update(): Promise<void> {
@@ -99,6 +117,7 @@ export class LibraryView {
     try {
       this.documents = await listDocuments(this.passages);
       this.showDocuments();
+      await this.docs.update();
     } catch (error) {
       replace(this.status, `The documents could not be listed. ${sentence(error)}`);
     }
@@ -107,12 +126,15 @@ export class LibraryView {
   private showDocuments(): void {
     const sought = this.find.value.trim().toLowerCase();
     const shown = this.documents
+      .filter(({ id }) => !this.deletion.has(id))
       .filter(({ title, id }) => sought === '' || `${title} ${id}`.toLowerCase().includes(sought))
       .sort((a, b) => compare(a[this.order.by], b[this.order.by]) * (this.order.down ? -1 : 1));
     const total = (of: 'passages' | 'bytes') => shown.reduce((sum, document) => sum + document[of], 0);
     replace(
       this.status,
-      [plural(shown.length, 'document'), plural(total('passages'), 'passage'), bytes(total('bytes'))].join(' · '),
+      [plural(shown.length, 'document'), plural(total('passages'), 'passage'), `${bytes(total('bytes'))} of text`].join(
+        ' · ',
+      ),
     );
     replace(
       this.head,
@@ -147,18 +169,7 @@ export class LibraryView {
   private row(document: DocumentInfo): HTMLElement {
     const { id, title, passages, bytes: size, addedAt } = document;
     const remove = el('button', { type: 'button', class: 'link', 'aria-label': `Delete ${title}` }, 'Delete');
-    let sure: ReturnType<typeof setTimeout> | undefined;
-    remove.addEventListener('click', () => {
-      if (sure === undefined) {
-        remove.textContent = 'Really?';
-        remove.setAttribute('aria-label', `Really delete ${title}? Press again to delete it`);
-        sure = setTimeout(() => {
-          sure = undefined;
-          remove.textContent = 'Delete';
-          remove.setAttribute('aria-label', `Delete ${title}`);
-        }, SURE_MS);
-      } else void this.delete(document, remove);
-    });
+    remove.addEventListener('click', () => this.deletion.begin(id, title, () => this.delete(document)));
     return el(
       'tr',
       {},
@@ -174,18 +185,12 @@ export class LibraryView {
     );
   }
 
-  private async delete(document: DocumentInfo, button: HTMLButtonElement): Promise<void> {
-    button.disabled = true;
-    const next = button.closest('tr')?.nextElementSibling?.querySelector('a')?.getAttribute('href');
+  private async delete(document: DocumentInfo): Promise<void> {
     try {
       await deleteDocument(this.passages, document.id);
       this.documents = this.documents.filter((other) => other !== document);
-      this.showDocuments();
-      const target = next && this.body.querySelector<HTMLElement>(`a[href="${CSS.escape(next)}"]`);
-      (target || this.find).focus();
-      this.onDeleted();
+      this.onChanged();
     } catch (error) {
-      button.disabled = false;
       showProblem(`${document.title} could not be deleted. ${sentence(error)}`);
     }
   }

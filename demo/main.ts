@@ -4,6 +4,7 @@ import { Adding } from './adding.ts';
 import { AskView } from './ask-view.ts';
 import { boot } from './boot.ts';
 import { watchCopies } from './copies.ts';
+import { isFilled, loadAhead } from './corpus.ts';
 import { closeOnLeave, openDatabase } from './database.ts';
 import { DeviceChip } from './device-chip.ts';
 import { byId, el, replace } from './dom.ts';
@@ -28,7 +29,9 @@ let onAsk = () => {};
 const PATIENCE_MS = 700;
 
 async function start(): Promise<void> {
-  const waiting = setTimeout(() => replace(main, el('p', { class: 'soft', role: 'status' }, 'Opening …')), PATIENCE_MS);
+  loadAhead();
+  const say = () => replace(main, el('p', { class: 'soft', role: 'status' }, 'Opening the documents of this page …'));
+  const waiting = setTimeout(() => isFilled() && say(), PATIENCE_MS);
   let refreshAll = async () => {};
   const opening = openDatabase((db) => watchNotices(db, () => refreshAll()));
   const { db, passages } = await opening.finally(() => clearTimeout(waiting));
@@ -53,14 +56,16 @@ async function start(): Promise<void> {
   async function show(now: State, before?: State): Promise<void> {
     if (now.reading && !before?.reading && document.activeElement) reader.rememberFocus(document.activeElement);
     document.body.dataset.view = now.reading ? 'reader' : now.view;
+    if (before && (before.view !== now.view || before.reading !== now.reading || before.words !== now.words))
+      filters.close();
     search.element.hidden = now.reading !== undefined || now.view !== 'search';
     asking.element.hidden = now.reading !== undefined || now.view !== 'ask';
     library.element.hidden = now.reading !== undefined || now.view !== 'library';
     map.element.hidden = now.reading !== undefined || now.view !== 'map';
     inspect.element.hidden = now.reading !== undefined || now.view !== 'inspect';
     if (inspect.element.hidden) inspect.leave();
+    if (library.element.hidden) library.leave();
     reader.element.hidden = now.reading === undefined;
-    if (words.value !== now.words) words.value = now.words;
     setLinks(now);
     document.title = now.words.trim() === '' ? 'Piramid' : `${now.words} · Piramid`;
     words.placeholder = now.view === 'ask' ? 'Ask a question' : 'Search by meaning and by words';
@@ -102,18 +107,17 @@ async function start(): Promise<void> {
 
   refreshAll = refresh;
   adding.onAdded = () => void refresh();
-  library.onDeleted = () => void refresh();
+  library.onChanged = () => void refresh();
   acceptDrops((files) => {
     if (state().view !== 'library' || state().reading) go({ view: 'library', reading: undefined });
     library.add(files);
   });
   onAsk = () => asking.askAgain();
   onChange((now, before) => void show(now, before));
+  const filling = runFill(passages, refresh);
   await show(state());
   await chip.update();
-  // So that the first words need not wait for it; a search says what is wrong with it.
-  db.loadModel('embed', 'static-en').catch(() => {});
-  await runFill(passages, refresh);
+  await filling;
   await prepareOffline((ready) => chip.setOffline(ready), showNewVersion);
 }
 
@@ -149,8 +153,7 @@ words.addEventListener('keydown', (event) => {
   first.focus();
 });
 addEventListener('keydown', (event) => {
-  const inField = event.target instanceof Element && event.target.closest('input, textarea, select');
-  if (event.key === '/' && !inField && !event.ctrlKey && !event.metaKey && !event.altKey) {
+  if (event.key === '/' && !takesSlash(event.target) && !event.ctrlKey && !event.metaKey && !event.altKey) {
     event.preventDefault();
     words.focus();
     words.select();
@@ -159,6 +162,12 @@ addEventListener('keydown', (event) => {
     else if (main.contains(document.activeElement)) words.focus();
   }
 });
+
+/** Whether a slash is to be written there. Not into the words while nothing stands beside it: the page says that it leads there. */
+function takesSlash(target: EventTarget | null): boolean {
+  if (target === words) return words.selectionStart !== 0 || words.selectionEnd !== words.value.length;
+  return target instanceof Element && target.matches('input:is([type=search], [type=text]), textarea');
+}
 
 boot();
 start().catch((error) => {

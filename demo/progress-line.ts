@@ -6,8 +6,9 @@ import { byId, el, replace } from './dom.ts';
 import { count, duration } from './format.ts';
 import { isAbort, sentence } from './problems.ts';
 
-/** How often views are told that there is more, at most, milliseconds. */
-const REFRESH_MS = 1200;
+/** How often views are told that there is more, milliseconds: soon at first, then after twice the time, up to the most. */
+const REFRESH_FIRST_MS = 150;
+const REFRESH_MOST_MS = 1200;
 /** How often the line itself changes, at most. */
 const SHOW_MS = 150;
 
@@ -29,6 +30,7 @@ export async function runFill(passages: Collection, refresh: () => Promise<void>
   replace(line, text, cancel, el('div', { class: 'thread', 'aria-hidden': 'true' }, thread));
   line.hidden = false;
   let refreshed = -Infinity;
+  let pause = REFRESH_FIRST_MS;
   let refreshing = Promise.resolve();
   let shown = -Infinity;
   const onProgress = ({ documents, of, passagesPerSecond, secondsLeft }: CorpusProgress) => {
@@ -43,8 +45,9 @@ export async function runFill(passages: Collection, refresh: () => Promise<void>
       secondsLeft !== undefined && ` · ${duration(secondsLeft)} left`,
     );
     thread.style.width = `${(documents / of) * 100}%`;
-    if (performance.now() - refreshed < REFRESH_MS) return;
+    if (performance.now() - refreshed < pause) return;
     refreshed = performance.now();
+    pause = Math.min(REFRESH_MOST_MS, 2 * pause);
     refreshing = refreshing.then(refresh).catch(() => {}); // the next one, or the last, says it
   };
   filling = true;

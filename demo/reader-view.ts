@@ -64,8 +64,7 @@ export class ReaderView {
     const title = el('h1', { tabindex: '-1' }, document.title);
     replace(
       this.element,
-      el('p', { class: 'way-back' }, backLink(), el('kbd', { 'aria-hidden': 'true' }, 'Esc')),
-      title,
+      el('div', { class: 'reader-head' }, backLink(), el('kbd', { 'aria-hidden': 'true' }, 'Esc'), title),
       el('p', { class: 'meta num' }, facts(document)),
       el('div', { class: 'text' }, ...laidOut.map((block) => layOut(document.text, block, mark, telling))),
     );

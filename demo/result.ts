@@ -3,7 +3,7 @@
 import type { Match, Metadata, StoredRecord } from 'piramid';
 import { el } from './dom.ts';
 import { marks, type Range, snippet } from './highlight.ts';
-import { href, state } from './state.ts';
+import { href, type Reading, state } from './state.ts';
 
 export interface Shown {
   match: Match;
@@ -51,6 +51,28 @@ export function opening({ text = '', metadata = {} }: StoredRecord): HTMLLIEleme
   );
 }
 
+/** All of one passage, with the words marked, and the way to where it is in its document. */
+export function whole({ text = '', metadata = {} }: StoredRecord, telling: string): HTMLLIElement {
+  const open = el('a', { href: href({ ...state(), reading: readingOf(metadata) }), 'data-go': true }, 'Read it there');
+  return el(
+    'li',
+    {},
+    el(
+      'article',
+      {},
+      heading(metadata),
+      el('p', { class: 'passage' }, ...cut(text, 0, text.length, marks(text, telling))),
+      el('p', { class: 'way-in' }, open),
+    ),
+  );
+}
+
+/** Where a passage is in its document. */
+export function readingOf(metadata: Metadata): Reading {
+  const document = metadata.document as { id?: string } | undefined;
+  return { document: document?.id ?? '', start: metadata.start as number, end: metadata.end as number };
+}
+
 /** Text with marks; an ellipsis where it was cut. */
 export function cut(text: string, start: number, end: number, ranges: readonly Range[]): (Node | string)[] {
   const parts: (Node | string)[] = [];
@@ -67,18 +89,17 @@ export function cut(text: string, start: number, end: number, ranges: readonly R
 }
 
 function heading(metadata: Metadata): HTMLElement {
-  const document = metadata.document as { id?: string; title?: string; passages?: number } | undefined;
+  const document = metadata.document as { title?: string; passages?: number } | undefined;
   const passage = typeof metadata.passage === 'number' ? metadata.passage : 0;
-  const reading = {
-    document: document?.id ?? '',
-    start: metadata.start as number,
-    end: metadata.end as number,
-  };
   const place = document?.passages && document.passages > 1 ? `${passage + 1} of ${document.passages}` : '';
   return el(
     'h2',
     {},
-    el('a', { href: href({ ...state(), reading }), 'data-go': true }, document?.title ?? 'Untitled'),
+    el(
+      'a',
+      { href: href({ ...state(), reading: readingOf(metadata) }), 'data-go': true },
+      document?.title ?? 'Untitled',
+    ),
     place !== '' && el('span', { class: 'place num' }, el('span', { class: 'hidden' }, ', passage '), place),
   );
 }

@@ -2,7 +2,10 @@
 // reasons why they are there, and for filters that leave nothing, which one to loosen. Without words it shows what is in.
 import type { Collection, Match, Matches, Metadata, Query, Where } from 'piramid';
 import { AnswerCard } from './answer-card.ts';
+import { COMING } from './boot.ts';
+import { isFilled } from './corpus.ts';
 import { byId, el, replace } from './dom.ts';
+import { examples } from './examples.ts';
 import { FIELDS, type Filters, inWords, isRange, whereOf, withFilter } from './fields.ts';
 import { count, milliseconds, plural } from './format.ts';
 import { tellingWords } from './highlight.ts';
@@ -17,18 +20,17 @@ export const FUSION = { weighted: { vector: 0.5, words: 0.5 } } as const;
 
 const PAGE = 20;
 const K_MAX = 100;
+/**
+ * Cosine of the best match below which nothing is close, where no passage has the words either. Measured on the addresses:
+ * made-up words reach 0.30, "aeroplane" (which none of them says) 0.41.
+ */
+const CLOSE = 0.32;
 /** Best matches that the histogram shows. */
 const SPREAD = 100;
+/** Passages that are shown where nothing is close. */
+const FAR_MAX = 5;
 /** Passages of those whom the words name. */
 const OWN_MAX = 5;
-/** Examples for those who do not know what to ask: each a link. */
-const EXAMPLES = [
-  'What did Lincoln say about slavery?',
-  'gold standard',
-  'kindness to immigrants',
-  'war with Mexico',
-  'atomic energy',
-];
 
 export class SearchView {
   readonly element = el('section', { class: 'search', 'aria-label': 'Results' });
@@ -121,16 +123,17 @@ export class SearchView {
     if (matches.length === 0) return this.showNothing(filters, signal);
     const among = matches.plan?.filtered?.matched ?? (await this.passages.count(undefined, { signal }));
     const took = embedMs + matches.took + (own?.took ?? 0);
-    replace(
-      this.status,
-      el('span', { class: 'num' }, `Best ${count(matches.length)} of ${plural(among, 'passage')}${scope(filters)}`),
-    );
+    const isClose = matches.some(({ legs }) => legs?.words || (legs?.vector?.score ?? 0) >= CLOSE);
+    const best = `Best ${count(matches.length)} of ${plural(among, 'passage')}${scope(filters)}`;
+    replace(this.status, isClose ? el('span', { class: 'num' }, best) : 'Nothing close.');
     replace(this.measure, `${milliseconds(took)} · ${matches.exact ? 'exact' : 'approximate'}`);
-    this.showMatches(matches, own ?? [], speakers, words);
+    if (isClose) this.showMatches(matches, own ?? [], speakers, words);
+    else this.showFar(matches);
     this.element.dataset.words = words; // what is shown answers this
-    this.more.hidden = matches.length < this.k || this.k >= K_MAX;
+    this.more.hidden = !isClose || matches.length < this.k || this.k >= K_MAX;
     this.plan = matches.plan && planCard(matches.plan, { took: matches.took, embedMs, rows: among });
     this.showBeside();
+    if (!isClose) return this.answer.hide();
     void this.answer.update(words, where, signal);
     this.spread((k) => query(where, { k, select: ['metadata'] }), signal).catch((error) => {
       if (!isAbort(error)) throw error;
@@ -178,6 +181,17 @@ export class SearchView {
     );
   }
 
+  /** What is nearest where nothing is close. */
+  private showFar(matches: readonly Match[]): void {
+    this.onSpread([]);
+    replace(this.note, 'No passage has these words, and none means nearly the same.');
+    replace(
+      this.list,
+      el('li', { class: 'group' }, 'Nearest, but not close'),
+      ...matches.slice(0, FAR_MAX).map(opening),
+    );
+  }
+
   /** What is in, without words to look for: the openings of documents. */
   private async browse(filters: Filters, signal: AbortSignal): Promise<void> {
     const where = whereOf(filters);
@@ -196,14 +210,7 @@ export class SearchView {
     if (total === 0) return this.showNothing(filters, signal);
     replace(this.status, el('span', { class: 'num' }, `${plural(total, 'passage')}${scope(filters)}`));
     replace(this.measure);
-    replace(
-      this.note,
-      'Try ',
-      ...EXAMPLES.flatMap((example, i) => [
-        i > 0 && ' · ',
-        el('a', { href: `./?q=${encodeURIComponent(example)}`, 'data-go': true }, example),
-      ]),
-    );
+    replace(this.note, ...examples());
     replace(this.list, ...page.records.map(opening));
     this.more.hidden = page.next === undefined || this.k >= K_MAX;
   }
@@ -218,13 +225,13 @@ export class SearchView {
     this.onSpread([]);
     if (active.length === 0) {
       const empty = (await this.passages.count(undefined, { signal })) === 0;
-      replace(
-        this.status,
-        empty ? 'Nothing is in yet.' : 'Nothing has these words, and they have no meaning that I know.',
-      );
+      const isComing = empty && !isFilled();
+      replace(this.status, isComing ? COMING : empty ? 'No documents are in.' : 'Nothing close.');
       replace(
         this.note,
-        empty ? 'The first documents are on their way; you can also add your own in the Library.' : '',
+        ...(isComing
+          ? examples()
+          : [empty ? 'Add your own in the Library.' : 'No passage has these words, and the model does not know them.']),
       );
       return;
     }

@@ -44,12 +44,7 @@ export function onlyBy(filters: Filters, speakers: readonly string[]): Filters {
  * given too. "Did Monroe …" and "Monroe on …" ask for Monroe's words, "the Monroe doctrine" does not.
  */
 export function named(words: string, names: readonly string[]): string[] {
-  const found = names.filter((name) => {
-    const parts = name.split(/\s+/);
-    // "Mc Kinley" is written in one word as well.
-    const forms = [parts.at(-1)!, parts.slice(-2).join('')];
-    return forms.some((form) => speaks(words, form));
-  });
+  const found = names.filter((name) => speaks(words, name.split(/\s+/).at(-1)!));
   const said = new Set(Array.from(words.matchAll(/\p{L}+/gu), ([word]) => word.toLowerCase()));
   const precise = found.filter((name) => said.has(name.toLowerCase().split(/\s+/)[0]!));
   return precise.length > 0 ? precise : found;

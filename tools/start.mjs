@@ -108,7 +108,7 @@ async function runOnce(url) {
   await page.waitForTimeout(400); // the histogram follows the answer
   await page.screenshot({ path: picture });
   await page.getByRole('button', { name: 'Clear all filters' }).click();
-  await search(page, 'How are vectors stored on disk?');
+  await search(page, 'a canal between two oceans');
   await question(page, 'What did Roosevelt say about fear?');
 
   if (errors.length > 0) throw new Error(`the page reported an error: ${errors[0]}`);

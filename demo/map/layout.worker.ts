@@ -1,5 +1,6 @@
-// Lays the map out beside the page, and sends the plane as it forms.
+// Lays the map out beside the page, and sends the plane as it forms, in the square from -1 to 1.
 import { layOut, type Progress } from './layout.ts';
+import { stretch } from './stretch.ts';
 
 export interface LayoutRequest {
   /** (rows, dimension), row-major. */
@@ -9,7 +10,7 @@ export interface LayoutRequest {
 
 addEventListener('message', ({ data }: MessageEvent<LayoutRequest>) => {
   for (const { positions, done } of layOut(data.vectors, data.dimension)) {
-    const copy = positions.slice();
+    const copy = stretch(positions);
     postMessage({ positions: copy, done } satisfies Progress, { transfer: [copy.buffer] });
   }
 });

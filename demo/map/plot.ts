@@ -3,8 +3,11 @@
 
 const POINT_PX = 3.5;
 const FOUND_PX = 9;
-/** Pixels for a unit, at most. */
-const SCALE_MAX = 4000;
+/** How much of the canvas the points take at first. */
+const FILLED = 0.96;
+/** How far one can zoom, as a multiple of what shows all. */
+const ZOOM_MAX = 40;
+const ZOOM_LEAST = 0.5;
 /** How far from a point the pointer may be, CSS pixels. */
 const REACH_PX = 14;
 
@@ -32,17 +35,18 @@ export class Plot {
   readonly canvas: HTMLCanvasElement;
   /** Told which point the pointer is at; null for none. */
   onPoint: (point: number | null) => void = () => {};
-  /** Told which point was clicked. */
-  onChoose: (point: number) => void = () => {};
+  /** Told which point was clicked; null for none. */
+  onChoose: (point: number | null) => void = () => {};
+  /** Told after each drawing. */
+  onDrawn: () => void = () => {};
   private readonly gl: WebGL2RenderingContext | null;
   private readonly buffers: { position: WebGLBuffer; colour: WebGLBuffer; size: WebGLBuffer } | undefined;
   private readonly view: WebGLUniformLocation | null = null;
   private positions: Float32Array = new Float32Array();
-  /** What is in the middle, and pixels for a unit. */
+  /** What is in the middle. */
   private middle = { x: 0, y: 0 };
-  private scale = 0;
-  /** As it was fitted; it follows the points until somebody moves it. */
-  private isFitted = true;
+  /** 1: all of the square from -1 to 1 is in sight. */
+  private magnification = 1;
   private isAsked = false;
 
   constructor(canvas: HTMLCanvasElement) {
@@ -72,7 +76,6 @@ export class Plot {
 
   setPositions(positions: Float32Array): void {
     this.positions = positions;
-    if (this.isFitted) this.fit();
     this.put(this.buffers?.position, positions);
     this.draw();
   }
@@ -89,19 +92,14 @@ export class Plot {
 
   /** Shows all points. */
   fit(): void {
-    this.isFitted = true;
-    const [left, right] = bounds(this.positions, 0);
-    const [low, high] = bounds(this.positions, 1);
-    const { clientWidth, clientHeight } = this.canvas;
-    this.middle = { x: (left + right) / 2, y: (low + high) / 2 };
-    this.scale = 0.92 * Math.min(clientWidth / (right - left || 1), clientHeight / (high - low || 1));
+    this.middle = { x: 0, y: 0 };
+    this.magnification = 1;
     this.draw();
   }
 
   zoom(factor: number, at = { x: this.canvas.clientWidth / 2, y: this.canvas.clientHeight / 2 }): void {
     const before = this.placeOf(at.x, at.y);
-    this.isFitted = false;
-    this.scale = Math.min(SCALE_MAX, Math.max(1, this.scale * factor));
+    this.magnification = Math.min(ZOOM_MAX, Math.max(ZOOM_LEAST, this.magnification * factor));
     const after = this.placeOf(at.x, at.y);
     this.middle.x += before.x - after.x;
     this.middle.y += before.y - after.y;
@@ -109,25 +107,47 @@ export class Plot {
   }
 
   move(right: number, down: number): void {
-    this.isFitted = false;
-    this.middle.x -= right / this.scale;
-    this.middle.y += down / this.scale;
+    this.middle.x -= right / this.scale.x;
+    this.middle.y += down / this.scale.y;
     this.draw();
+  }
+
+  /** Where a place is on the canvas, CSS pixels. */
+  toCanvas(x: number, y: number): [x: number, y: number] {
+    const { clientWidth, clientHeight } = this.canvas;
+    return [
+      clientWidth / 2 + (x - this.middle.x) * this.scale.x,
+      clientHeight / 2 - (y - this.middle.y) * this.scale.y,
+    ];
+  }
+
+  /** Where a point is on the canvas. */
+  pointOnCanvas(point: number): [x: number, y: number] {
+    return this.toCanvas(this.positions[2 * point]!, this.positions[2 * point + 1]!);
+  }
+
+  /** Pixels for a unit: the square fills the canvas, whatever its shape. */
+  private get scale(): { x: number; y: number } {
+    const share = (FILLED * this.magnification) / 2;
+    return { x: share * this.canvas.clientWidth, y: share * this.canvas.clientHeight };
   }
 
   private placeOf(x: number, y: number): { x: number; y: number } {
     return {
-      x: this.middle.x + (x - this.canvas.clientWidth / 2) / this.scale,
-      y: this.middle.y - (y - this.canvas.clientHeight / 2) / this.scale,
+      x: this.middle.x + (x - this.canvas.clientWidth / 2) / this.scale.x,
+      y: this.middle.y - (y - this.canvas.clientHeight / 2) / this.scale.y,
     };
   }
 
   private pointAt(x: number, y: number): number | null {
     const place = this.placeOf(x, y);
-    let least = (REACH_PX / this.scale) ** 2;
+    const { scale } = this;
+    let least = REACH_PX ** 2;
     let found: number | null = null;
     for (let i = 0; i < this.positions.length; i += 2) {
-      const distance = (this.positions[i]! - place.x) ** 2 + (this.positions[i + 1]! - place.y) ** 2;
+      const right = (this.positions[i]! - place.x) * scale.x;
+      const up = (this.positions[i + 1]! - place.y) * scale.y;
+      const distance = right * right + up * up;
       if (distance < least) [least, found] = [distance, i / 2];
     }
     return found;
@@ -147,9 +167,8 @@ export class Plot {
       held = { x, y, moved: true };
     });
     canvas.addEventListener('pointerup', ({ offsetX: x, offsetY: y }) => {
-      const point = held && !held.moved ? this.pointAt(x, y) : null;
+      if (held && !held.moved) this.onChoose(this.pointAt(x, y));
       held = undefined;
-      if (point !== null) this.onChoose(point);
     });
     canvas.addEventListener('pointercancel', () => {
       held = undefined;
@@ -183,7 +202,8 @@ export class Plot {
     this.gl.bufferData(this.gl.ARRAY_BUFFER, data as Float32Array<ArrayBuffer>, this.gl.DYNAMIC_DRAW);
   }
 
-  private draw(): void {
+  /** At the next frame. */
+  draw(): void {
     if (this.isAsked) return;
     this.isAsked = true;
     requestAnimationFrame(() => {
@@ -199,24 +219,15 @@ export class Plot {
     const [width, height] = [Math.round(clientWidth * devicePixelRatio), Math.round(clientHeight * devicePixelRatio)];
     if (canvas.width !== width || canvas.height !== height) {
       Object.assign(canvas, { width, height });
-      if (this.isFitted) this.fit();
     }
-    const [x, y] = [(2 * this.scale) / clientWidth, (2 * this.scale) / clientHeight];
+    const [x, y] = [(2 * this.scale.x) / clientWidth, (2 * this.scale.y) / clientHeight];
     gl.viewport(0, 0, width, height);
     gl.clearColor(0, 0, 0, 0);
     gl.clear(gl.COLOR_BUFFER_BIT);
     gl.uniform4f(this.view, x, y, -this.middle.x * x, -this.middle.y * y);
     gl.drawArrays(gl.POINTS, 0, this.positions.length / 2);
+    this.onDrawn();
   }
-}
-
-/** Between which most points lie: a stray one does not make the others small. */
-function bounds(positions: Float32Array, axis: 0 | 1): [number, number] {
-  const values = Float32Array.from({ length: positions.length / 2 }, (_, i) => positions[2 * i + axis]!).sort();
-  if (values.length === 0) return [-1, 1];
-  const at = (share: number) => values[Math.min(values.length - 1, Math.floor(share * values.length))]!;
-  const margin = 0.04 * (at(0.998) - at(0.002));
-  return [at(0.002) - margin, at(0.998) + margin];
 }
 
 function link(gl: WebGL2RenderingContext): WebGLProgram {

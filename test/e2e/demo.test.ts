@@ -44,14 +44,32 @@ afterAll(async () => {
 });
 
 describe('on the first visit', () => {
-  test('there is something to read while documents are still coming in, and the words can be typed', async () => {
-    await page.goto(server.url);
+  test('the page says what can be asked before the database is open, and answers from what has come in so far', async () => {
+    let open = () => {};
+    const held = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    await page.route('**/rag-worker*.js', (route) => held.then(() => route.continue()));
+    try {
+      await page.goto(server.url);
+      await page.getByText('The first addresses are coming in.').waitFor();
+      expect(await page.evaluate(() => document.activeElement?.id)).toBe('words');
+      await page.getByRole('link', { name: 'gold standard' }).click();
+      expect(await page.locator('#words').inputValue()).toBe('gold standard');
+    } finally {
+      open();
+    }
     const first = await page.waitForFunction(() =>
-      document.querySelector('.results article') ? { full: performance.getEntriesByName('piramid:fill').length } : null,
+      document.querySelector('.search[data-words="gold standard"] .results article')
+        ? { full: performance.getEntriesByName('piramid:fill').length }
+        : null,
     );
     expect(await first.jsonValue()).toEqual({ full: 0 });
     expect(await page.locator('#progress').innerText()).toMatch(/Adding the addresses: \d+ of \d+ documents/);
-    expect(await page.evaluate(() => document.activeElement?.id)).toBe('words');
+    await page.unroute('**/rag-worker*.js');
+    await page.setViewportSize({ width: 360, height: 740 });
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+    await page.setViewportSize({ width: 1280, height: 800 });
     await filled();
     await offlineReady();
     expect(await passageCount()).toBeGreaterThan(1000);
@@ -127,6 +145,18 @@ describe('search', () => {
     console.log(`long tasks while typing: ${tasks.length === 0 ? 'none' : `${tasks.join(', ')} ms`}`);
   });
 
+  test('what means nothing has nothing close, and what is nearest is marked as such', async () => {
+    await page.goto(server.url);
+    await page.locator('#words').fill('asdfghjkl');
+    await page.locator('.search[data-words="asdfghjkl"]').waitFor();
+    expect(await page.locator('.search [role=status]').innerText()).toBe('Nothing close.');
+    expect(await page.locator('.results > li').first().innerText()).toBe('Nearest, but not close');
+    expect(await titles()).toHaveLength(5);
+    expect((await titles()).filter((title) => title.startsWith('Piramid'))).toEqual([]);
+    await type('vessels of war');
+    expect(await page.locator('.search [role=status]').innerText()).toMatch(/^Best 20/);
+  });
+
   test('where filters leave nothing, one click loosens one of them', async () => {
     await page.goto(`${server.url}?q=war&year=1861-1865&party=Democratic`);
     await page.getByText('Nothing matches these filters.').waitFor();
@@ -140,6 +170,7 @@ describe('search', () => {
   test('values are chosen by their counts', async () => {
     await page.goto(`${server.url}?q=war`);
     await answered('war');
+    await page.getByRole('checkbox', { name: /^William McKinley/ }).waitFor();
     const box = page.getByRole('checkbox', { name: /^Grover Cleveland/ });
     const counted = Number((await box.locator('..').locator('.num').innerText()).replace(/,/g, ''));
     await box.check();
@@ -154,8 +185,13 @@ describe('by keyboard', () => {
   test('slash, words, arrows, Enter, Escape: find a passage, read it, go back to it', async () => {
     await page.goto(server.url);
     await page.locator('.results article').first().waitFor();
-    await page.locator('#views a').first().focus();
+    await page.keyboard.press('/'); // the words have the focus already
+    expect(await page.locator('#words').inputValue()).toBe('');
+    await page.keyboard.type('and/or');
+    expect(await page.locator('#words').inputValue()).toBe('and/or');
+    await page.getByRole('checkbox').first().focus();
     await page.keyboard.press('/');
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe('words');
     await page.keyboard.type('emancipation');
     await answered('emancipation');
     await page.keyboard.press('ArrowDown');
@@ -168,6 +204,10 @@ describe('by keyboard', () => {
     await marked.waitFor();
     expect((await page.locator('.found').allInnerTexts()).join(' ')).toContain(snippet.slice(0, 60));
     expect(await marked.evaluate((element) => element.getBoundingClientRect().top)).toBeLessThan(800);
+    expect(await page.evaluate(() => scrollY)).toBeGreaterThan(300);
+    const title = await page.locator('.reader h1').evaluate((element) => element.getBoundingClientRect().bottom);
+    expect(title).toBeGreaterThan(80);
+    expect(title).toBeLessThan(200);
     expect(await page.evaluate(() => document.activeElement?.className)).toBe('found');
     await page.keyboard.press('Escape');
     await page.locator('.reader').waitFor({ state: 'hidden' });
@@ -236,14 +276,53 @@ describe('the library', () => {
     expect(await page.title()).not.toBe('hacked');
   });
 
-  test('a deleted document is gone', async () => {
+  test('a deletion can be taken back, does not outlive a reload by mistake, and is done with the next action', async () => {
     await page.goto(`${server.url}?view=library`);
-    await page.getByRole('button', { name: 'Delete Bees' }).click();
-    await page.getByRole('button', { name: /^Really delete Bees/ }).click();
-    await page.getByRole('link', { name: 'Bees' }).waitFor({ state: 'detached' });
+    const bees = page.locator('.documents').getByRole('link', { name: 'Bees' });
+    const remove = async () => {
+      await page.getByRole('button', { name: 'Delete Bees' }).click();
+      await page.getByText('Bees is deleted.').waitFor();
+      await bees.waitFor({ state: 'detached' });
+    };
+    await remove();
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Undo');
+    await page.keyboard.press('Enter');
+    await bees.waitFor();
+    await remove();
+    await page.reload();
+    await bees.waitFor();
+    await remove();
+    const before = await passageCount();
     await page.getByRole('link', { name: 'Search', exact: true }).click();
-    await type('dancing bees');
+    await expect.poll(passageCount).toBe(before - 1);
+    await page.locator('#words').fill('dancing bees');
+    await page.locator('.search[data-words="dancing bees"]').waitFor();
     expect(await titles()).not.toContain('Bees');
+  });
+
+  test("the project's own documents are searched only when someone wants that", async () => {
+    await page.goto(`${server.url}?view=library`);
+    const readme = page.locator('.documents').getByRole('link', { name: 'Piramid: README.md' });
+    const box = page.getByRole('checkbox', { name: /documentation of Piramid/ });
+    await page.locator('.documents td.passages').first().waitFor();
+    expect(await readme.count()).toBe(0);
+    await box.check();
+    await readme.waitFor();
+    await page.reload();
+    await readme.waitFor();
+    await expect.poll(() => box.isChecked()).toBe(true);
+    await box.uncheck();
+    await readme.waitFor({ state: 'detached' });
+  });
+
+  test('each size says of what it is', async () => {
+    await page.goto(`${server.url}?view=library`);
+    await page.locator('.library .meta', { hasText: / MB of text$/ }).waitFor();
+    await page.locator('#device').click();
+    const details = await page.locator('#device-details').innerText();
+    expect(details).toMatch(/On disk\s+\d+(\.\d)? MB/);
+    expect(details).toMatch(/In memory\s+\d+(\.\d)? MB/);
+    expect(await page.locator('#device').innerText()).not.toMatch(/MB/);
   });
 
   test('a copy brings back what was deleted after it, and a file that is no copy changes nothing', async () => {
@@ -259,7 +338,6 @@ describe('the library', () => {
     const copy = await (await download).path();
     await page.getByText('A copy of all documents has been saved').waitFor();
     await owls.click();
-    await page.getByRole('button', { name: /^Really delete Owls/ }).click();
     await page.getByRole('link', { name: 'Owls' }).waitFor({ state: 'detached' });
     const after = await status.innerText();
     expect(after).not.toBe(before);
@@ -318,6 +396,11 @@ describe('the map', () => {
       for (let x = 0.3; x < 0.7 && (await page.locator('.map canvas.on').count()) === 0; x += 0.05)
         await canvas.hover({ position: { x: width * x, y: height * y } });
     await page.getByText('Under the pointer').waitFor();
+    expect(await page.locator('.labels span:visible').count()).toBeGreaterThan(3);
+    await page.mouse.down();
+    await page.mouse.up();
+    await page.getByText('Chosen passage').waitFor();
+    expect(await page.locator('.reader').isHidden()).toBe(true);
     await page.mouse.down();
     await page.mouse.up();
     await page.locator('.reader .found').first().waitFor();
@@ -331,10 +414,19 @@ describe('the map', () => {
 describe('inspect', () => {
   test('a search is measured phase by phase, and what it finds against what is nearest', async () => {
     await page.goto(`${server.url}?view=inspect&q=gold+standard&year=1890-1900`);
-    await page.getByRole('heading', { name: /^The search for “gold standard”/ }).waitFor();
+    await page.getByRole('heading', { name: /a search for “gold standard”/ }).waitFor();
     const phases = await page.locator('.inspect .phases').first().locator('th').allInnerTexts();
-    for (const phase of [/^embed/, /^filter [\d,]+ of [\d,]+$/, /^words/, /^scan, WASM$/, /^fuse$/, /^in all$/])
+    for (const phase of [
+      /^Turn the question into a vector\s+embed/,
+      /^Apply the filters\s+filter [\d,]+ of [\d,]+$/,
+      /^Look up the words\s+words, BM25$/,
+      /^Compare meanings\s+scan, WASM$/,
+      /^Merge meanings and words\s+fuse$/,
+      /^In all$/,
+    ])
       expect(phases.filter((name) => phase.test(name))).toHaveLength(1);
+    const sizes = await page.locator('.inspect .phases').nth(1).locator('th').allInnerTexts();
+    expect(sizes.map((size) => size.split('\n')[0])).toEqual(['Text', 'On disk', 'In memory']);
     await page.getByText('6.7 MB').waitFor();
     await page.getByRole('button', { name: 'Measure' }).click();
     await page.getByText('100 % of the 10 nearest of 200 passages').waitFor();
@@ -428,8 +520,17 @@ describe('for everyone', () => {
     }
     await page.goto(`${server.url}?q=gold`);
     await answered('gold');
-    await page.getByRole('button', { name: 'Filters' }).click();
-    expect(await page.getByLabel('Year, from').isVisible()).toBe(true);
+    const filters = page.getByRole('button', { name: 'Filters' });
+    const year = page.getByLabel('Year, from');
+    await filters.click();
+    await year.waitFor();
+    await page.keyboard.press('Escape');
+    await year.waitFor({ state: 'hidden' });
+    expect(await filters.evaluate((element) => element === document.activeElement)).toBe(true);
+    await filters.click();
+    await page.getByRole('link', { name: 'Map', exact: true }).click();
+    await filters.waitFor();
+    expect(await year.isVisible()).toBe(false);
     await page.setViewportSize({ width: 1280, height: 800 });
   });
 });
@@ -470,13 +571,10 @@ function sliceCorpus(): void {
   const read = (name: string) => readFileSync(join(mounts['/'], 'corpus', name), 'utf8');
   const lines = read('addresses.jsonl').trimEnd().split('\n');
   const addresses = lines.filter((line) => /"year":(186[0-6]|187[5-9]|188[5-9]|189\d|190[0-3]),/.test(line));
-  const docs = read('docs.jsonl').trimEnd().split('\n');
-  const file = (path: string, documents: string[]) => {
-    writeFileSync(join(folder, path), `${documents.join('\n')}\n`);
-    return { path, documents: documents.length, characters: documents.join('').length };
-  };
-  const files = [file('addresses.jsonl', addresses), file('docs.jsonl', docs)];
-  writeFileSync(join(folder, 'index.json'), JSON.stringify({ version: 'slice', files }));
+  writeFileSync(join(folder, 'addresses.jsonl'), `${addresses.join('\n')}\n`);
+  writeFileSync(join(folder, 'docs.jsonl'), read('docs.jsonl'));
+  const size = { documents: addresses.length, characters: addresses.join('').length };
+  writeFileSync(join(folder, 'index.json'), JSON.stringify({ version: 'slice', path: 'addresses.jsonl', ...size }));
 }
 
 async function filled(): Promise<void> {
@@ -486,7 +584,7 @@ async function filled(): Promise<void> {
 }
 
 async function offlineReady(): Promise<void> {
-  await page.locator('#device', { hasText: 'Offline' }).waitFor();
+  await page.locator('#device', { hasText: 'Works offline' }).waitFor();
 }
 
 async function passageCount(): Promise<number> {
