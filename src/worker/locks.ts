@@ -30,6 +30,19 @@ export async function holdDatabase(
   await locks.request(databaseLockName(name), steal ? { steal } : { signal }, hold);
 }
 
+/** Takes turns with other workers in taking a database by force; waits for another one until the signal fires at most. */
+export async function inTurn(locks: Locks, name: string, late: AbortSignal, run: () => Promise<void>): Promise<void> {
+  let isBegun = false;
+  const begin = () => {
+    isBegun = true;
+    return run();
+  };
+  await locks.request(`piramid-seizing:${name}`, { signal: late }, begin).catch((error) => {
+    if (isBegun) throw error;
+    return run(); // whoever has the turn is frozen
+  });
+}
+
 /** The token of the worker that holds the database; null where nobody does. */
 export async function holderOf(locks: Locks, name: string): Promise<string | null> {
   const { held = [] } = await locks.query();

@@ -1,11 +1,13 @@
 // Who leads, as one worker sees it: queues for the database's lock, holds it while the worker leads, and takes it by force from
 // whoever has it and cannot answer, because the browser has frozen it or because it is silent. Knows nothing of calls.
-import { asleep, holdDatabase, holderOf } from '../locks.ts';
+import { asleep, holdDatabase, holderOf, inTurn } from '../locks.ts';
 import type { Locks, Platform } from '../platform.ts';
 
 /** What a lock takes to come from a worker that died, and how much later than the first the last of many workers takes one by force. */
 const GRACE_MS_MIN = 20;
 const GRACE_MS_SPREAD = 60;
+/** How long a worker has its turn at most, and waits for it: longer than a lock takes to come. */
+const TURN_MS = 60;
 
 export interface OfficeHolder {
   /** Its turn has come, though another one may still believe to be in office. Resolves with whether it leads now. */
@@ -24,6 +26,8 @@ export class Office {
   /** The wait for the lock, or the lock. */
   #candidacy: AbortController | null = null;
   #isIn = false;
+  /** Settles when it is. */
+  #entered = Promise.resolve();
   #resign: () => void = () => {};
   /** The wait for whoever has the lock to fall asleep. */
   #watch: AbortController | null = null;
@@ -80,9 +84,15 @@ export class Office {
         // One that died leaves the lock to the next in the queue, who is asked for nothing then.
         await this.#platform.wait(graceOf(this.#token));
         if (isOver()) return;
-        if ((await holderOf(this.#locks, this.#database)) !== holder) continue;
+        // In turn: of two that take it in the same moment, the first would open the database for nothing, and both have to wait for it.
+        const late = new AbortController();
+        void this.#platform.wait(TURN_MS).then(() => late.abort());
+        await inTurn(this.#locks, this.#database, late.signal, async () => {
+          if (isOver() || (await holderOf(this.#locks, this.#database)) !== holder || isOver()) return;
+          this.seize();
+          await Promise.race([this.#entered, this.#platform.wait(TURN_MS)]);
+        });
         if (isOver()) return;
-        return this.seize();
       }
     } catch {} // aborted, or there are no locks any more
   }
@@ -91,9 +101,14 @@ export class Office {
     const candidacy = new AbortController();
     const { signal } = candidacy;
     this.#candidacy = candidacy;
+    let enter = () => {};
+    this.#entered = new Promise((resolve) => {
+      enter = resolve;
+    });
     holdDatabase(this.#locks, this.#database, { steal: byForce, signal }, async () => {
       if (signal.aborted) return;
       this.#isIn = true;
+      enter();
       const left = new Promise<void>((resolve) => {
         this.#resign = resolve;
       });
