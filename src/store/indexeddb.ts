@@ -3,7 +3,7 @@
 import { deleteDB, type IDBPDatabase, openDB, unwrap, wrap } from 'idb';
 import { DATABASE_PREFIX } from '../checks.ts';
 import { PiramidError } from '../errors.ts';
-import { type Backend, isFull, type Place, takenOver, type Write } from './backend.ts';
+import { type Backend, isFull, isTakenOver, type Place, takenOver, type Write } from './backend.ts';
 import { encodeBlock } from './format.ts';
 import { mayBeInline } from './inline.ts';
 import { patient } from './patience.ts';
@@ -60,6 +60,8 @@ class IndexedDbBackend implements Backend {
   /** To connect. What one that was given up brings in the end is nobody's. */
   #attempts = 0;
   #closed = false;
+  /** How often what was under way has been given up. */
+  #givenUp = 0;
   #isReleasing = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Whether it has been open: if it has to be made anew after that, or somebody else has done so, it was deleted. */
@@ -162,7 +164,9 @@ class IndexedDbBackend implements Backend {
    * table of it, some time after the transaction has completed. So what is in LevelDB is put again: where the first transaction met a
    * turn, the second is in the new log as a whole, or meets another turn, for which LevelDB first waits for the table of the one before.
    */
-  async commit(writes: readonly Write[], vacant?: Place): Promise<void> {
+  async commit(all: readonly Write[], vacant?: Place): Promise<void> {
+    // Of two writes to one key, the last counts, whichever of the two is inline.
+    const writes = [...new Map(all.map((write) => [`${write.store} ${write.key}`, write])).values()];
     const isSafe = this.#durability === 'relaxed' || !isChromium();
     const puts = writes.filter((write) => 'value' in write);
     const inline = isSafe ? [] : puts.filter(({ value }) => mayBeInline(value));
@@ -174,12 +178,11 @@ class IndexedDbBackend implements Backend {
     }
     const first = this.#commitOnce([...writes.filter((write) => !('value' in write)), ...inline, ...files], vacant);
     const again = inline.filter(({ store, key }) => !(store === vacant?.store && key === vacant.key));
-    // Asked for at once, so that the browser waits for nobody in between.
-    const second = again.length > 0 ? this.#commitOnce(again, vacant) : first;
-    const [written, copied] = await Promise.allSettled([first, second]);
-    if (written.status === 'rejected') throw written.reason;
-    // Where there is no room for it, what was written stands all the same.
-    if (copied.status === 'rejected' && !isFull(copied.reason)) throw copied.reason;
+    // Behind its end: one that fails as a whole must not be there in half.
+    await first;
+    const [copied] = await Promise.allSettled([again.length > 0 ? this.#commitOnce(again, vacant) : first]);
+    // Where there is no room for it, or another opener has come, what was written stands all the same.
+    if (copied.status === 'rejected' && !isFull(copied.reason) && !isTakenOver(copied.reason)) throw copied.reason;
     this.#isFull = copied.status === 'rejected';
   }
 
@@ -191,7 +194,9 @@ class IndexedDbBackend implements Backend {
   async #commitOnce(writes: readonly Write[], vacant?: Place): Promise<void> {
     try {
       const write = (db: IDBDatabase) => ended(writeOnce(db, writes, vacant, this.#durability));
-      await this.#withConnection('writing', write, writeError);
+      // What only deletes has no fence: made once more, it could meet what another opener has written since.
+      const times = writes.some((change) => 'value' in change) ? 2 : 1;
+      await this.#withConnection('writing', write, { errorOf: writeError, times });
     } catch (error) {
       const isTaken = vacant && (await this.read(vacant.store, vacant.key).catch(() => undefined)) !== undefined;
       this.#isFull ||= isFull(error);
@@ -200,24 +205,31 @@ class IndexedDbBackend implements Backend {
   }
 
   // Every operation is idempotent (values are put under keys that the caller chose; whose fence met itself takes it for another
-  // opener's, and puts the next), so one lost connection is one retry, and so is a transaction that the browser gave up because
+  // opener's, and puts the next), so one lost connection is one retry (of writes: `times` 2), and so is a transaction that the browser gave up because
   // its worker was frozen in the middle of it.
   async #withConnection<T>(
     what: string,
     operation: (db: IDBDatabase) => Promise<T>,
-    errorOf = storageError,
+    { errorOf = storageError, times }: { errorOf?: typeof storageError; times?: number } = {},
   ): Promise<T> {
+    const drops = this.#givenUp;
+    // A write that was given up has been made again, or its failure told: made later, it would undo what came after it.
+    const isGivenUp = () => times !== undefined && drops !== this.#givenUp;
     const connection = this.connect();
     if (this.#isReleasing) this.#restWhenIdle();
     try {
-      return await operation(this.#database ?? (await connection));
+      const db = this.#database ?? (await connection);
+      if (isGivenUp()) throw new PiramidError('STORAGE_FAILED', `${what}: given up`);
+      return await operation(db);
     } catch (error) {
       const remedy = remedyOf(error);
-      if (this.#closed || !remedy) throw errorOf(error, what);
-      if (remedy === 'reconnect' && this.#connection === connection) this.drop();
+      if (this.#closed || !remedy || times === 1 || isGivenUp()) throw errorOf(error, what);
+      if (remedy === 'reconnect' && this.#connection === connection) this.#leave();
     }
     try {
-      return await operation(await this.connect());
+      const db = await this.connect();
+      if (isGivenUp()) throw new PiramidError('STORAGE_FAILED', `${what}: given up`);
+      return await operation(db);
     } catch (error) {
       throw errorOf(error, what);
     }
@@ -243,6 +255,11 @@ class IndexedDbBackend implements Backend {
   }
 
   drop(): void {
+    this.#givenUp++;
+    this.#leave();
+  }
+
+  #leave(): void {
     this.#connection?.then(
       (db) => db.close(),
       () => {},
@@ -259,7 +276,7 @@ class IndexedDbBackend implements Backend {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
-    this.drop();
+    this.#leave();
   }
 }
 

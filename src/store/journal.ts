@@ -7,15 +7,7 @@ import { type ChunkValue, encodeLogEntry, puts, type RowBatch } from './batch.ts
 import { type DamageList, ifCorrupt } from './damage.ts';
 import { encodeBlock } from './format.ts';
 import { damageOf, emptyManifest, type Manifest, manifestWrites, readManifest, TWICE_VERSION } from './manifest.ts';
-import {
-  BALLAST_BYTES,
-  BALLAST_KEY,
-  FORMAT_READER,
-  FORMAT_VERSION,
-  LOG_BYTES_MAX,
-  LOG_ENTRIES_MAX,
-  type StoreName,
-} from './schema.ts';
+import { BALLAST_BYTES, BALLAST_KEY, FORMAT_READER, FORMAT_VERSION, LOG_BYTES_MAX, LOG_ENTRIES_MAX } from './schema.ts';
 
 /** Of one call for random bytes. */
 const RANDOM_BYTES_MAX = 65_536;
@@ -27,8 +19,8 @@ export class Journal {
   #nextLogKey: number;
   #logBytes = 0;
   #committedBytes = 0;
-  /** The last commit failed, or the opener before may have died in the middle of one: something of it may have arrived. */
-  #inDoubt = true;
+  /** The last commit failed. Where the connection was lost, it may have arrived all the same. */
+  #inDoubt = false;
   /** The error of the write that found the storage full: from then on nothing but deletions is written. */
   full: PiramidError | null = null;
   onFull: (reason: PiramidError | null) => void = () => {};
@@ -56,7 +48,11 @@ export class Journal {
     const { manifest, damaged } = await readManifest(backend);
     if (!manifest || (damaged && manifest.version < TWICE_VERSION)) await refuseOrphans(backend, manifest);
     if (damaged) damage.note(damaged);
-    return new Journal(backend, damage, manifest ?? emptyManifest());
+    const journal = new Journal(backend, damage, manifest ?? emptyManifest());
+    // What an opener before wrote ahead, and no manifest took up.
+    const keys = await backend.keys('chunks');
+    journal.#waste(keys.filter((key) => key >= journal.manifest.nextChunk));
+    return journal;
   }
 
   /** Reads the manifest again, to see whether both of its copies are whole. The next one mends even both. */
@@ -167,7 +163,12 @@ export class Journal {
     const isFirst = this.#current.generation === 0;
     const reserve = isFirst ? [ballast(BALLAST_BYTES)] : [];
     const manifest = manifestWrites(next);
-    await this.#commit([...this.#garbageDeletes(), ...entries, ...reserve, ...manifest]);
+    try {
+      await this.#commit([...this.#garbageDeletes(), ...entries, ...reserve, ...manifest]);
+    } catch (error) {
+      this.#waste(values.map(({ key }) => key));
+      throw error;
+    }
     this.#manifestBytes = byteLength(manifest);
     this.#current = next;
     this.#damage.forget('manifest');
@@ -190,13 +191,28 @@ export class Journal {
     this.hold(keys);
   }
 
-  /**
-   * Chunks are durable before a manifest says so. Should there be none that does, they are deleted with the next write, of this
-   * opener or the next one: their keys are those that the manifest calls unused.
-   */
+  /** Chunks are durable before a manifest says so. Should there be none that does, they are garbage, of this opener or the next one. */
   async #writeAhead(values: readonly ChunkValue[]): Promise<void> {
     this.#refuseIfFull();
-    await this.#commit(puts(values));
+    try {
+      await this.#commit(puts(values));
+    } catch (error) {
+      this.#waste(values.map(({ key }) => key));
+      throw error;
+    }
+  }
+
+  /**
+   * Chunks that no manifest takes up. Their keys are never used again: what deletes them may be made after another opener has taken the
+   * database over, because transactions that only delete have no fence.
+   */
+  #waste(keys: readonly number[]): void {
+    const { garbage, nextChunk } = this.#current;
+    this.#current = {
+      ...this.#current,
+      nextChunk: keys.reduce((next, key) => Math.max(next, key + 1), nextChunk),
+      garbage: { ...garbage, chunks: [...garbage.chunks, ...keys] },
+    };
   }
 
   /** Keeps chunks from being deleted, though they may be or become garbage. Each `hold` wants its `release`. */
@@ -230,7 +246,7 @@ export class Journal {
     try {
       const deletes = this.#garbageDeletes();
       // By themselves, because a manifest might find no room.
-      if (this.full && (this.#inDoubt || deletes.length > 0)) await this.#commit(deletes);
+      if (this.full && deletes.length > 0) await this.#commit(deletes);
       await this.backend.commit([ballast(this.#reserveNeeded)]);
     } catch (error) {
       // One that was full, and cannot even be read, has not come back.
@@ -288,10 +304,10 @@ export class Journal {
   }
 
   async #commit(writes: readonly Write[]): Promise<void> {
-    const repairs = this.#inDoubt ? await this.#repairs() : [];
-    this.#inDoubt = true;
+    const all = this.#inDoubt ? [...(await this.#repairs(writes.some(isPut))), ...writes] : writes;
+    if (all.some(isPut)) this.#inDoubt = true;
     try {
-      if (repairs.length + writes.length > 0) await this.backend.commit([...repairs, ...writes]);
+      if (all.length > 0) await this.backend.commit(all);
     } catch (error) {
       if (isFull(error) && !this.full) {
         this.full = error;
@@ -299,23 +315,29 @@ export class Journal {
       }
       throw error;
     }
-    this.#inDoubt = false;
+    if (all.some(isPut)) this.#inDoubt = false;
     for (const write of writes) if ('value' in write) this.#committedBytes += write.value.byteLength;
   }
 
-  /** Deletes what this journal knows nothing of: rows of a write that was said to have failed would stand beside the next ones. */
-  async #repairs(): Promise<Write[]> {
-    const from = async (store: StoreName, first: number): Promise<Write[]> =>
-      (await this.backend.keys(store)).filter((key) => key >= first).map((key) => ({ store, key, delete: true }));
-    const { generation, nextChunk } = this.#current;
+  /**
+   * Takes back what of a failed write may have arrived: its rows would stand beside the next ones. `isFenced`: the transaction has
+   * a fence. Log entries are deleted in such a one alone, because the next opener uses their keys again.
+   */
+  async #repairs(isFenced: boolean): Promise<Write[]> {
     const { manifest } = await readManifest(this.backend);
-    const isNewer = manifest !== undefined && manifest.generation > generation;
+    const isNewer = manifest !== undefined && manifest.generation > this.#current.generation;
+    const entries = isFenced || isNewer ? await this.backend.keys('log') : [];
     return [
-      ...(await from('chunks', nextChunk)),
-      ...(await from('log', this.#nextLogKey)),
+      ...entries
+        .filter((key) => key >= this.#nextLogKey)
+        .map((key) => ({ store: 'log', key, delete: true }) satisfies Write),
       ...(isNewer ? manifestWrites(this.#current) : []),
     ];
   }
+}
+
+function isPut(write: Write): boolean {
+  return 'value' in write;
 }
 
 function byteLength(puts: readonly Put[]): number {

@@ -40,6 +40,8 @@ export async function patient(
       } catch (error) {
         if (!isNoAnswer(error)) throw error;
         inner.drop();
+        // What only deletes has no fence: made later, it could meet what another opener has written since.
+        if (bytes === 0) throw error;
         // Whoever reads or writes now waits for what is still under way there.
         await patience.within('write', inner.commit(changes, vacant), bytes).catch(async (error) => {
           if (isNoAnswer(error)) inner.drop();

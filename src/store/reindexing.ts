@@ -58,6 +58,8 @@ export class Reindexing {
       if (chunk.kind !== 'text') continue;
       const payload = await this.#reader.readChunk(this.collection, chunk);
       if (texts.length === 0) first = chunk.firstRow;
+      // Slices without any text have no chunk.
+      while (first + texts.length < chunk.firstRow) texts.push(null);
       for (let row = 0; row < chunk.rowCount; row++)
         texts.push(deleted.has(chunk.firstRow - shift + row) ? null : decodeText(payload, chunk.rowCount, row));
       bytes += chunk.bytes;

@@ -369,24 +369,28 @@ export class Store {
     await this.#journal.check();
     const next = this.#journal.next();
     const values: ChunkValue[] = [];
-    const before = [...this.#collectionRows.values()].map((rows) => ({ rows, was: { ...rows } }));
-    for (const rows of this.#collectionRows.values()) {
-      const repaired = await repairSegments(this.#reader, rows.stored, buildPostings, () => next.nextChunk++);
-      if (repaired) {
-        rows.stored = { ...rows.stored, segments: repaired.segments };
-        values.push(...repaired.values);
-        next.garbage.chunks.push(...repaired.garbage);
-        rows.markDeleted(repaired.lost);
-      }
-      if (!rows.refused) continue;
-      rows.refused = null;
-      rows.deletedChanged = true;
-      rows.markDeleted(await staleRows(this.#reader, rows));
-    }
-    const damage = this.damage.all;
-    if (damage.length === 0) return damage;
-    for (const { rows } of before) replaceCollection(next, rows.stored);
+    const before = [...this.#collectionRows.values()].map((rows) => ({
+      rows,
+      was: { ...rows, deleted: rows.deleted.clone() },
+    }));
+    let damage: readonly Damage[];
     try {
+      for (const rows of this.#collectionRows.values()) {
+        const repaired = await repairSegments(this.#reader, rows.stored, buildPostings, () => next.nextChunk++);
+        if (repaired) {
+          rows.stored = { ...rows.stored, segments: repaired.segments };
+          values.push(...repaired.values);
+          next.garbage.chunks.push(...repaired.garbage);
+          rows.markDeleted(repaired.lost);
+        }
+        if (!rows.refused) continue;
+        rows.refused = null;
+        rows.deletedChanged = true;
+        rows.markDeleted(await staleRows(this.#reader, rows));
+      }
+      damage = this.damage.all;
+      if (damage.length === 0) return damage;
+      for (const { rows } of before) replaceCollection(next, rows.stored);
       await this.#flipFolded(next, null, () => {}, values);
     } catch (error) {
       for (const { rows, was } of before) Object.assign(rows, was);

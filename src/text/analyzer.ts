@@ -67,7 +67,8 @@ export function needsStemmers(id: AnalysisId): boolean {
   return id > 0xff && id !== analysisOf('none') && stemmers === null;
 }
 
-export function provideStemmers(provided: Stemmers): void {
+/** Null takes them away again. */
+export function provideStemmers(provided: Stemmers | null): void {
   stemmers = provided;
 }
 

@@ -264,7 +264,7 @@ export function createEngine(
       const transfers = new Transfers(store, writes, codersFor, languages);
       const upkeep = new Upkeep(store, writes, closing.signal);
       const collections = new OpenCollections(store, writes, async (stored) => {
-        await languages.ready(stored.config.analysis ?? 0).catch(() => {}); // said where words are asked for
+        void languages.ready(stored.config.analysis ?? 0).catch(() => {}); // said where words are asked for
         const state = await CollectionState.load(stored, store, devices, scanBudget);
         upkeep.recodeIfStale(state);
         upkeep.reindexIfStale(state);
@@ -333,6 +333,7 @@ export function createEngine(
     repair(call) {
       return write(call, async () => {
         const { store, collections } = opened();
+        for (const { config } of store.collections) await languages.ready(config.analysis ?? 0).catch(() => {});
         const repaired = await store.repair(postingsOf);
         await collections.reload(); // what is in memory was read from what was damaged
         return repaired.map((damage) => describeDamage(damage, store));
@@ -450,8 +451,11 @@ export function createEngine(
           changes = { ...changes, vector };
         }
         return opened().collections.withRowsInTurn(id, async (collection) => {
+          if (collection.words.blocks.length > 0 || changes.text) await languages.ready(collection.analysis);
+          const wanted = await languages.wantedFor(collection, [changes.text ?? null]);
           const count = await collection.update(target, changes);
           opened().upkeep.keepInShape(collection);
+          if (wanted !== null) opened().upkeep.reindex(collection, wanted);
           return count;
         });
       };

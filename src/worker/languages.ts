@@ -18,7 +18,7 @@ export type ImportAsset = (file: string) => Promise<unknown>;
 export const noAssets: ImportAsset = () => Promise.reject(new Error('there is no page to ask for it'));
 
 const FILE = 'stemmers.js';
-/** How long a write of texts in another script waits for stemmers that nobody asked for, milliseconds. */
+/** How long a call waits for the file, and those behind it, milliseconds. */
 const PATIENCE_MS = 10_000;
 
 export class Languages {
@@ -46,14 +46,10 @@ export class Languages {
   async wantedFor(state: CollectionState, texts: readonly (string | null)[]): Promise<AnalysisId | null> {
     if (state.analysis !== ENGLISH || state.stored.config.language || this.#isMissing) return null;
     if (!texts.some((text) => text !== null && hasOtherScript(text))) return null;
-    const late = new Promise<boolean>((resolve) => setTimeout(resolve, PATIENCE_MS, false));
-    const isReady = await Promise.race([
-      this.ready(BY_SCRIPT).then(
-        () => true,
-        () => false,
-      ),
-      late,
-    ]);
+    const isReady = await this.ready(BY_SCRIPT).then(
+      () => true,
+      () => false,
+    );
     if (isReady) return BY_SCRIPT;
     this.#isMissing = true;
     console.warn(
@@ -64,7 +60,13 @@ export class Languages {
 
   async #load(): Promise<void> {
     try {
-      const module = (await this.#importAsset(FILE)) as Stemmers;
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const late = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(new Error(`it did not come within ${PATIENCE_MS / 1000} s`)), PATIENCE_MS);
+      });
+      const module = (await Promise.race([this.#importAsset(FILE), late]).finally(() =>
+        clearTimeout(timer),
+      )) as Stemmers;
       if (typeof module?.stemmers !== 'object' || typeof module.stopWords !== 'object')
         throw new Error(`${FILE} is another file`);
       provideStemmers(module);

@@ -1,8 +1,8 @@
 // Collections whose words an older release indexed: they are indexed again behind, from their texts, while they are used.
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { openDevices } from '../../../src/kernels/devices.ts';
 import type { EngineQuery } from '../../../src/protocol.ts';
-import { ENGLISH } from '../../../src/text/analyzer.ts';
+import { analysisOf, ENGLISH, provideStemmers } from '../../../src/text/analyzer.ts';
 import type { RecordId } from '../../../src/types.ts';
 import { CollectionState } from '../../../src/worker/collection.ts';
 import { createEngine, type LocalEngine } from '../../../src/worker/engine.ts';
@@ -156,5 +156,41 @@ test('what precedes a write in another script is not taken for the write: sent a
     const again = await open(new Disk(state));
     await write(again);
     expect(await find(again, 'книги')).toEqual([1]);
+  }
+});
+
+test('a file of stemmers that never comes holds up nobody for long', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  try {
+    const disk = new Disk();
+    const { store } = await openStore(disk, {
+      key: null,
+      known: null,
+      coderFor: () => null,
+      areOthersGone: async () => true,
+    });
+    await store.createCollection('c', {
+      dimension: null,
+      metric: 'cosine',
+      embedder: null,
+      language: 'fi',
+      analysis: analysisOf('fi'),
+    });
+    store.close();
+    provideStemmers(null);
+    const none = () => Promise.reject(new Error('none'));
+    const engine = createEngine(() => ({ embedder: none, generator: none, close: async () => {} }), {
+      openBackend: async () => disk,
+      importAsset: () => new Promise(() => {}),
+    });
+    await engine.open({ name: 'x', storage: 'memory', device: 'js', durability: 'strict', models: {} }, () => {});
+    const id = await openExisting(engine, 'c'); // needs none of it
+    const records = { ids: [1], vectors: null, sources: null, texts: ['kirja'], metadata: null };
+    const writing = expect(engine.upsert(id, records, 'upsert', ++call)).rejects.toMatchObject({ code: 'UNSUPPORTED' });
+    await vi.advanceTimersByTimeAsync(11_000);
+    await writing;
+    await engine.close();
+  } finally {
+    vi.useRealTimers();
   }
 });
