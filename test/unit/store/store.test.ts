@@ -5,9 +5,16 @@ import type { Backend, Write } from '../../../src/store/backend.ts';
 import type { RowBatch } from '../../../src/store/batch.ts';
 import type { MergePostings } from '../../../src/store/compaction.ts';
 import { openEncryption } from '../../../src/store/encryption.ts';
+import { emptyManifest, manifestWrites } from '../../../src/store/manifest.ts';
 import { MemoryBackend } from '../../../src/store/memory.ts';
 import type { StoredPostings } from '../../../src/store/reader.ts';
-import { BALLAST_KEY, LOG_BYTES_MAX, SEGMENT_BYTES_MIN, type StoreName } from '../../../src/store/schema.ts';
+import {
+  BALLAST_KEY,
+  FORMAT_VERSION,
+  LOG_BYTES_MAX,
+  SEGMENT_BYTES_MIN,
+  type StoreName,
+} from '../../../src/store/schema.ts';
 import { Store } from '../../../src/store/store.ts';
 import { Bitset } from '../../../src/structures/bitset.ts';
 import type { Renumbering } from '../../../src/structures/renumbering.ts';
@@ -410,12 +417,38 @@ describe('the manifest', () => {
       expect(await contents(reopened, id)).toEqual(expected([run], new Set()));
     });
 
+    test('the newer one counts, in whichever slot it is', async () => {
+      for (const newer of [0, 1]) {
+        const backend = new MemoryBackend();
+        for (const slot of [0, 1]) {
+          const name = slot === newer ? 'new' : 'old';
+          const stored = { id: 1, name, config: CONFIG, segments: [], tombstones: null };
+          const [write] = manifestWrites({
+            ...emptyManifest(),
+            generation: slot === newer ? 8 : 7,
+            collections: [stored],
+          });
+          await backend.commit([{ ...write!, key: slot }]);
+        }
+        const store = await Store.open(backend, mergePostings);
+        expect(store.collections.map(({ name }) => name)).toEqual(['new']);
+      }
+    });
+
     test('is not replaced by an older one that would lose rows in silence', async () => {
       const backend = new MemoryBackend();
       await written(takingTurns(backend));
       await damage(backend, 'manifest', 0);
       await expect(Store.open(backend, mergePostings)).rejects.toThrow(/the newest manifest is lost/);
     });
+  });
+
+  test('of a newer format is refused by name, and nothing is changed', async () => {
+    const backend = recording(new MemoryBackend());
+    await backend.commit(manifestWrites({ ...emptyManifest(), generation: 1, reader: FORMAT_VERSION + 1 }));
+    backend.writes.length = 0;
+    await expect(Store.open(backend, mergePostings)).rejects.toMatchObject({ code: 'NEWER_FORMAT' });
+    expect(backend.writes).toEqual([]);
   });
 
   test('that is gone while there is data is not taken for a first run', async () => {
