@@ -231,6 +231,7 @@ describe('the log', () => {
     const { id } = await store.createCollection('c', CONFIG);
     while (!store.shouldFold) await store.append(id, batch(store.rowCount(id), 20, 20_000), []);
     expect(store.bytesWritten).toBeGreaterThanOrEqual(LOG_BYTES_MAX);
+    expect(store.bytesWritten).toBeLessThan(2 * LOG_BYTES_MAX);
     await store.fold();
     expect(store.shouldFold).toBe(false);
     expect((await backend.keys('log')).length).toBeGreaterThan(0);
@@ -451,6 +452,12 @@ describe('the manifest', () => {
     expect(backend.writes).toEqual([]);
   });
 
+  test('that is gone while there are chunks alone is not taken for a first run either', async () => {
+    const backend = new MemoryBackend();
+    await backend.commit([{ store: 'chunks', key: 5, value: new ArrayBuffer(8) }]);
+    await expect(Store.open(backend, mergePostings)).rejects.toThrow(/chunk 5 is in no manifest/);
+  });
+
   test('that is gone while there is data is not taken for a first run', async () => {
     const backend = new MemoryBackend();
     const store = await Store.open(backend, mergePostings);
@@ -543,6 +550,54 @@ describe('a damaged chunk', () => {
     await opened.repair(buildPostings);
     const repaired = await contents(await Store.open(backend, mergePostings), id);
     expect(repaired.rows).toEqual(expected([run, late], new Set([9, 51])).rows);
+  });
+
+  test('is still there after a repair that could not be written', async () => {
+    const memory = new MemoryBackend();
+    const { id, chunks } = await written(memory);
+    await damage(memory, 'chunks', chunks.find(({ kind }) => kind === 'vectors')!.key);
+    const backend = failing(memory);
+    const store = await Store.open(backend, mergePostings);
+    const before = await contents(store, id);
+    backend.fail = true;
+    await expect(store.repair(buildPostings)).rejects.toThrow('disk');
+    backend.fail = false;
+    expect(store.damage.all).toHaveLength(1);
+    expect(await contents(store, id)).toEqual(before);
+    expect(await store.repair(buildPostings)).toHaveLength(1);
+    expect(await contents(await Store.open(memory, mergePostings), id)).toEqual(before);
+  });
+
+  test('of ids deletes its records, though nobody has loaded them', async () => {
+    const backend = new MemoryBackend();
+    const { id, chunks } = await written(backend);
+    await damage(backend, 'chunks', chunks.find(({ kind }) => kind === 'ids')!.key);
+    await (await Store.open(backend, mergePostings)).repair(buildPostings);
+    expect([...(await Store.open(backend, mergePostings)).deleted(id)]).toEqual([...Array(50).keys()]);
+  });
+
+  test('of postings is made again from the texts', async () => {
+    const backend = new MemoryBackend();
+    const { chunks } = await written(backend);
+    await damage(backend, 'chunks', chunks.find(({ kind }) => kind === 'postings')!.key);
+    const texts: (string | null)[] = [];
+    await (await Store.open(backend, mergePostings)).repair((found, firstRow) => {
+      texts.push(...found);
+      return buildPostings(found, firstRow);
+    });
+    expect(texts).toEqual(run.texts);
+  });
+
+  test('of deletions leaves of several rows of one id the last', async () => {
+    const backend = new MemoryBackend();
+    const store = await Store.open(backend, mergePostings);
+    const { id } = await store.createCollection('c', CONFIG);
+    await store.append(id, run, []);
+    await store.append(id, { ...batch(50, 50, SEGMENT_BYTES_MIN / 20), ids: run.ids }, [...Array(50).keys()]);
+    await store.fold();
+    await damage(backend, 'chunks', store.collections[0]!.tombstones!.key);
+    await (await Store.open(backend, mergePostings)).repair(buildPostings);
+    expect([...(await Store.open(backend, mergePostings)).deleted(id)]).toEqual([...Array(50).keys()]);
   });
 
   test('is found by repair wherever it is, and nothing is written where there is none', async () => {
