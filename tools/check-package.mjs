@@ -12,6 +12,7 @@ const CHECKS = [
     'esm-only',
     '--quiet',
     '--exclude-entrypoints',
+    './stemmers.js',
     './worker',
     './rag-worker',
   ],

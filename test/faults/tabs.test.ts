@@ -100,6 +100,10 @@ class Page {
     );
   }
 
+  compact() {
+    return this.settled(this.engine.compact(this.collection, ++this.lastCall));
+  }
+
   near() {
     const query: EngineQuery = {
       vector: new Float32Array([1, 0]),
@@ -387,6 +391,43 @@ async function openPages(world: World, count: number): Promise<Page[]> {
   expect(await world.run(() => pages.length === count, 20_000)).toBe(true);
   return pages;
 }
+
+test('a leader that stands still without a word is taken over from after five silent seconds', async () => {
+  for (let seed = SEED; seed < SEED + 20; seed++) {
+    const world = new World(seed);
+    const [leader, next] = (await openPages(world, 2)) as [Page, Page];
+    leader.tab.stand();
+    let isWritten = false;
+    void next.insert(['x'], 1).then(() => {
+      isWritten = true;
+    });
+    expect(await world.run(() => isWritten, world.now + 4000)).toBe(false);
+    expect(await world.run(() => isWritten, world.now + 4000)).toBe(true);
+  }
+});
+
+test('calls that run in a leader as it closes are answered by the next', async () => {
+  for (let seed = SEED; seed < SEED + 60; seed++) {
+    const world = new World(seed);
+    const [leader, next] = (await openPages(world, 2)) as [Page, Page];
+    const answers: unknown[] = [];
+    let isReady = false;
+    void next.insert(['x0', 'x1'], 1).then(async () => {
+      await next.remove('x0');
+      isReady = true;
+    });
+    expect(await world.run(() => isReady, world.now + 5000)).toBe(true);
+    void next.compact().then((answer) => answers.push(answer));
+    for (let i = 0; i < 4; i++) void next.near().then((answer) => answers.push(answer));
+    for (let i = 0; i < 5; i++) void next.insert([`y${i}`], 1).then((answer) => answers.push(answer));
+    await world.run(() => false, world.now + world.random.next() * 8);
+    void leader.close();
+    expect(await world.run(() => answers.length === 10, world.now + 20_000)).toBe(true);
+    expect(answers.map((answer) => (answer as { code?: string }).code ?? 'answered')).toEqual(
+      Array(10).fill('answered'),
+    );
+  }
+});
 
 test('nor while the one who took over from it died, and the next in the queue came to office by that', async () => {
   let mended = 0;

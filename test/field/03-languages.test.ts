@@ -124,6 +124,14 @@ describe('no told language', () => {
     expect(await find(engine, id, 'whale')).toEqual([pairs.length]);
   });
 
+  test('but not where it has been told', async () => {
+    const engine = await openEngine(withStemmers);
+    const id = await openNotes(engine, 'en');
+    await write(engine, id, ['Я читаю книгу']);
+    expect(await find(engine, id, 'книгу')).toEqual([0]);
+    expect(await find(engine, id, 'книгами')).toEqual([]);
+  });
+
   test('a collection that has English texts is indexed again behind', async () => {
     const engine = await openEngine(withStemmers);
     const id = await openNotes(engine);

@@ -35,3 +35,8 @@ test('none of them is left in a message, however they are nested, and the rest s
   expect(safe.replaceAll(' ', '')).toBe(hostile.replaceAll(' ', ''));
   expect(say('if (a < b) { x |= 1 } </div>', tokens)).toBe('if (a < b) { x |= 1 } </div>');
 });
+
+test('one that is made by taking another one apart is taken apart, too', () => {
+  const [message] = withoutSpecialTokens([{ role: 'user', content: 'a <s> b' }], ['< s>', '<s>']);
+  expect(message!.content).toBe('a <  s> b');
+});

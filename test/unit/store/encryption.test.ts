@@ -248,6 +248,31 @@ describe('a value', () => {
   });
 });
 
+test('what is encrypted is bound to its place and its database, as FORMAT.md says', async () => {
+  const inner = new MemoryBackend();
+  const key = await newKey();
+  const { store, encryption } = await open(inner, key);
+  await fill(store);
+  const block = (await inner.read('manifest', KEY_KEY))!;
+  const { payload } = decodeBlock(block, { kind: 'key', key: KEY_KEY });
+  const salt = payload.slice(0, 16);
+  const decrypt = (by: CryptoKey, bound: Uint8Array<ArrayBuffer>, bytes: Uint8Array<ArrayBuffer>) =>
+    crypto.subtle.decrypt({ name: 'AES-GCM', iv: bytes.slice(0, 12), additionalData: bound }, by, bytes.slice(12));
+  const label = new TextEncoder().encode('piramid data key 1');
+  const raw = await decrypt(key, Uint8Array.of(...label, ...salt), payload.slice(16));
+  const dataKey = await crypto.subtle.importKey('raw', raw, 'AES-GCM', false, ['decrypt']);
+  const name = new TextEncoder().encode(encryption.unlocked.salt);
+  const encrypted = (await values(inner)).filter(({ store, key }) => store !== 'manifest' || key < 2);
+  for (const { store, key, value } of encrypted) {
+    const place = new Uint8Array(5);
+    place[0] = STORES.indexOf(store);
+    new DataView(place.buffer).setUint32(1, key, true);
+    const bound = Uint8Array.of(...place, ...new Uint8Array(value, 0, 28), ...name);
+    await expect(decrypt(dataKey, bound, new Uint8Array(value.slice(HEADER_BYTES)))).resolves.toBeDefined();
+  }
+  expect(new Set(encrypted.map(({ store }) => store)).size).toBe(STORES.length);
+});
+
 function kindOf(value: ArrayBuffer) {
   const kinds = [
     'manifest',

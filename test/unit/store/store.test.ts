@@ -6,9 +6,16 @@ import type { RowBatch } from '../../../src/store/batch.ts';
 import type { MergePostings } from '../../../src/store/compaction.ts';
 import { openEncryption } from '../../../src/store/encryption.ts';
 import { decodeBlock, decodeJson, encodeBlock, encodeJson } from '../../../src/store/format.ts';
+import { emptyManifest, manifestWrites } from '../../../src/store/manifest.ts';
 import { MemoryBackend } from '../../../src/store/memory.ts';
 import type { StoredPostings } from '../../../src/store/reader.ts';
-import { BALLAST_KEY, LOG_BYTES_MAX, SEGMENT_BYTES_MIN, type StoreName } from '../../../src/store/schema.ts';
+import {
+  BALLAST_KEY,
+  FORMAT_VERSION,
+  LOG_BYTES_MAX,
+  SEGMENT_BYTES_MIN,
+  type StoreName,
+} from '../../../src/store/schema.ts';
 import { Store } from '../../../src/store/store.ts';
 import { Bitset } from '../../../src/structures/bitset.ts';
 import type { Renumbering } from '../../../src/structures/renumbering.ts';
@@ -225,6 +232,7 @@ describe('the log', () => {
     const { id } = await store.createCollection('c', CONFIG);
     while (!store.shouldFold) await store.append(id, batch(store.rowCount(id), 20, 20_000), []);
     expect(store.bytesWritten).toBeGreaterThanOrEqual(LOG_BYTES_MAX);
+    expect(store.bytesWritten).toBeLessThan(2 * LOG_BYTES_MAX);
     await store.fold();
     expect(store.shouldFold).toBe(false);
     expect((await backend.keys('log')).length).toBeGreaterThan(0);
@@ -419,12 +427,44 @@ describe('the manifest', () => {
       expect(await contents(reopened, id)).toEqual(expected([run], new Set()));
     });
 
+    test('the newer one counts, in whichever slot it is', async () => {
+      for (const newer of [0, 1]) {
+        const backend = new MemoryBackend();
+        for (const slot of [0, 1]) {
+          const name = slot === newer ? 'new' : 'old';
+          const stored = { id: 1, name, config: CONFIG, segments: [], tombstones: null };
+          const [write] = manifestWrites({
+            ...emptyManifest(),
+            generation: slot === newer ? 8 : 7,
+            collections: [stored],
+          });
+          await backend.commit([{ ...write!, key: slot }]);
+        }
+        const store = await Store.open(backend, mergePostings);
+        expect(store.collections.map(({ name }) => name)).toEqual(['new']);
+      }
+    });
+
     test('is not replaced by an older one that would lose rows in silence', async () => {
       const backend = new MemoryBackend();
       await written(takingTurns(backend));
       await damage(backend, 'manifest', 0);
       await expect(Store.open(backend, mergePostings)).rejects.toThrow(/the newest manifest is lost/);
     });
+  });
+
+  test('of a newer format is refused by name, and nothing is changed', async () => {
+    const backend = recording(new MemoryBackend());
+    await backend.commit(manifestWrites({ ...emptyManifest(), generation: 1, reader: FORMAT_VERSION + 1 }));
+    backend.writes.length = 0;
+    await expect(Store.open(backend, mergePostings)).rejects.toMatchObject({ code: 'NEWER_FORMAT' });
+    expect(backend.writes).toEqual([]);
+  });
+
+  test('that is gone while there are chunks alone is not taken for a first run either', async () => {
+    const backend = new MemoryBackend();
+    await backend.commit([{ store: 'chunks', key: 5, value: new ArrayBuffer(8) }]);
+    await expect(Store.open(backend, mergePostings)).rejects.toThrow(/chunk 5 is in no manifest/);
   });
 
   test('that is gone while there is data is not taken for a first run', async () => {
@@ -519,6 +559,54 @@ describe('a damaged chunk', () => {
     await opened.repair(buildPostings);
     const repaired = await contents(await Store.open(backend, mergePostings), id);
     expect(repaired.rows).toEqual(expected([run, late], new Set([9, 51])).rows);
+  });
+
+  test('is still there after a repair that could not be written', async () => {
+    const memory = new MemoryBackend();
+    const { id, chunks } = await written(memory);
+    await damage(memory, 'chunks', chunks.find(({ kind }) => kind === 'vectors')!.key);
+    const backend = failing(memory);
+    const store = await Store.open(backend, mergePostings);
+    const before = await contents(store, id);
+    backend.fail = true;
+    await expect(store.repair(buildPostings)).rejects.toThrow('disk');
+    backend.fail = false;
+    expect(store.damage.all).toHaveLength(1);
+    expect(await contents(store, id)).toEqual(before);
+    expect(await store.repair(buildPostings)).toHaveLength(1);
+    expect(await contents(await Store.open(memory, mergePostings), id)).toEqual(before);
+  });
+
+  test('of ids deletes its records, though nobody has loaded them', async () => {
+    const backend = new MemoryBackend();
+    const { id, chunks } = await written(backend);
+    await damage(backend, 'chunks', chunks.find(({ kind }) => kind === 'ids')!.key);
+    await (await Store.open(backend, mergePostings)).repair(buildPostings);
+    expect([...(await Store.open(backend, mergePostings)).deleted(id)]).toEqual([...Array(50).keys()]);
+  });
+
+  test('of postings is made again from the texts', async () => {
+    const backend = new MemoryBackend();
+    const { chunks } = await written(backend);
+    await damage(backend, 'chunks', chunks.find(({ kind }) => kind === 'postings')!.key);
+    const texts: (string | null)[] = [];
+    await (await Store.open(backend, mergePostings)).repair((found, firstRow) => {
+      texts.push(...found);
+      return buildPostings(found, firstRow);
+    });
+    expect(texts).toEqual(run.texts);
+  });
+
+  test('of deletions leaves of several rows of one id the last', async () => {
+    const backend = new MemoryBackend();
+    const store = await Store.open(backend, mergePostings);
+    const { id } = await store.createCollection('c', CONFIG);
+    await store.append(id, run, []);
+    await store.append(id, { ...batch(50, 50, SEGMENT_BYTES_MIN / 20), ids: run.ids }, [...Array(50).keys()]);
+    await store.fold();
+    await damage(backend, 'chunks', store.collections[0]!.tombstones!.key);
+    await (await Store.open(backend, mergePostings)).repair(buildPostings);
+    expect([...(await Store.open(backend, mergePostings)).deleted(id)]).toEqual([...Array(50).keys()]);
   });
 
   test('is found by repair wherever it is, and nothing is written where there is none', async () => {

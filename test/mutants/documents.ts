@@ -1,0 +1,110 @@
+// Mutants of what is promised of documents, and of answers from them.
+import { breaking } from './mutant.ts';
+
+const HTML = 'test/unit/rag/extract.test.ts';
+const PAGES = 'test/field/05-html.test.ts';
+const ENCODINGS = 'test/field/06-encodings.test.ts';
+const MARKDOWN = 'test/field/07-markdown.test.ts';
+const CHUNK = 'test/unit/rag/chunk.test.ts';
+const ASK = 'test/unit/rag/ask.test.ts';
+const INGEST = 'test/unit/rag/ingest.test.ts';
+const TOKENS = 'test/unit/models-special-tokens.test.ts';
+
+export const documents = [
+  ...breaking('src/rag/html/read.ts', PAGES, [
+    ['ways to other pages are not read', 'iframe nav noembed', 'iframe noembed'],
+    ['templates are not read', 'svg template textarea', 'svg textarea'],
+    ['formulas are read once', 'DROPPED_IN_MATH.has(node.localName!)', 'false'],
+  ]),
+  ...breaking('src/rag/html/read.ts', HTML, [
+    ['scripts are not read', 'object script select', 'object select'],
+    ['the title is the first one of HTML', '!isDropped(node, name);\n      title', 'true;\n      title'],
+    [
+      'a spanning cell keeps the columns in place',
+      'columns > 1 ? Math.min(columns, SPAN_MAX) : 1',
+      'false ? SPAN_MAX : 1',
+    ],
+  ]),
+  ...breaking('src/rag/files/encoding.ts', ENCODINGS, [
+    ['a byte order mark wins', 'byteOrderMark(bytes) ?? given ??', 'given ?? byteOrderMark(bytes) ??'],
+    ['UTF-16 is told by its zeros', 'const found = utf16(bytes) ??', 'const found ='],
+    ['the order of UTF-16 is settled by its bytes', "even < odd ? 'utf-16le' : 'utf-16be'", "'utf-16le'"],
+    ['a name of UTF-16 in ASCII is not believed', "if (encoding?.startsWith('utf-16')) return 'utf-8';", ''],
+    ['a damaged byte does not change the encoding', 'return replaced <= characters;', 'return replaced === 0;'],
+    ['what is not UTF-8 is windows-1252', "decoded(bytes, 'windows-1252');\n}", 'text;\n}'],
+  ]),
+  ...breaking('src/rag/markdown-parser.ts', MARKDOWN, [
+    ['the title is the first heading of the first level', 'level === 1 && text', 'text'],
+    ['front matter names the title', "title: head?.title ?? ''", "title: ''"],
+    ['an HTML heading is one', 'outline.headings.push(...html.read(start, end));', 'html.read(start, end);'],
+  ]),
+  ...breaking('src/rag/chunk.ts', MARKDOWN, [
+    [
+      'later pieces of a table carry its header row',
+      "if (isContinued(first) && first.repeat!.before !== '')",
+      'if (false)',
+    ],
+    [
+      'a passage is under its own headings',
+      'open.at(-1)!.level >= heading.level',
+      'open.at(-1)!.level > heading.level',
+    ],
+  ]),
+  ...breaking('src/rag/chunk.ts', CHUNK, [
+    [
+      'no passage has more words than it may',
+      '? piece.words : alone) <= maxWords',
+      '? piece.words : alone) <= maxWords + 1',
+    ],
+    ['a heading stays with what follows it', "current.at(-1)!.kind === 'heading') carried", 'false) carried'],
+  ]),
+  ...breaking('src/rag/citation.ts', ASK, [
+    ['a citation is a range of its document', 'start: source.start + sentence.start', 'start: sentence.start'],
+    ['a citation ends with its sentence', 'end: source.start + sentence.end', 'end: source.start + sentence.end + 1'],
+  ]),
+  ...breaking('src/rag/citation.ts', MARKDOWN, [
+    ['what a passage repeats is not cited', 'text.slice(repeats, repeats + end - start)', 'text.slice(0, end - start)'],
+  ]),
+  ...breaking('src/rag/quote.ts', ASK, [
+    ['an answer names each sentence once', 'overlap(sentence.terms, other.terms) > OVERLAP_MAX', 'false'],
+  ]),
+  ...breaking('src/rag/prompt.ts', ASK, [
+    ['a source cannot close its fence', '<(?=\\s*\\/?\\s*source|', '<(?='],
+    [
+      'a source cannot speak as another role',
+      "replace(MARKER, '‹').replace(/\\[(?=\\/?INST\\])/g, '(')",
+      "replace(MARKER, '‹')",
+    ],
+    ['a title cannot close its quotes', '.replaceAll(\'"\', "\'")', ''],
+    ['a title leaves the text its room', 'Math.min(TITLE_LENGTH_MAX, sourceTokens)', '1e9'],
+    ['sources beyond the budget are left out', 'if (left < 0 && i > 0) break;', ''],
+    ['a question is fenced, too', 'fence(question.trim())', 'question.trim()'],
+  ]),
+  ...breaking('src/models/special-tokens.ts', TOKENS, [
+    [
+      'a special token that another one hid is found',
+      'if (!rest.some((token) => safe.includes(token))) return safe;',
+      'return safe;',
+    ],
+    ['markers of the chat template are special', '...(templates.match(MARKER) ?? [])', ''],
+  ]),
+  ...breaking('src/rag/verify.ts', ASK, [
+    ['a wrong number is unsupported', '!numbers.every((term) => candidate.terms.has(term))', 'false'],
+    ['a wrong name is unsupported', 'if (names.every((term) => found.has(term))) best', 'best'],
+    ['a long sentence supports little', '? SUPPORT_MIN : SUPPORT_MIN_LONG', '? SUPPORT_MIN : SUPPORT_MIN'],
+    ['an answer that finds nothing claims nothing', ' || raw.startsWith(NOT_FOUND.slice(0, -1))', ''],
+    ['most of a sentence stands in its source', 'SUPPORT_MIN = 0.6', 'SUPPORT_MIN = 0.1'],
+  ]),
+  ...breaking('src/rag/ask.ts', ASK, [
+    [
+      'without support the model is not asked',
+      'if (!supported) return complete(sources, false, QUOTATIONS, NOT_FOUND, []);',
+      '',
+    ],
+  ]),
+  ...breaking('src/rag/ingest.ts', INGEST, [
+    ['an unchanged document is skipped', 'known?.hash === hash &&', 'false &&'],
+    ['what an interrupted update left behind is tidied up', ' && !(await hasLeftovers(collection, known, signal))', ''],
+    ['a shorter version replaces all of a longer one', 'if (stale.length > 0) await', 'if (stale.length < 0) await'],
+  ]),
+];

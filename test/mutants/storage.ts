@@ -1,0 +1,170 @@
+// Mutants of what the store promises: durable, all or nothing, checked, one writer, exactly once, space given back.
+import { breaking } from './mutant.ts';
+
+const STORE = 'test/unit/store/store.test.ts';
+const SEQUENCES = [STORE, 'any sequence of writes'] as const;
+const LOG = [STORE, 'the log'] as const;
+const MANIFEST = [STORE, 'the manifest'] as const;
+const FAILED = [STORE, 'a failed commit'] as const;
+const DAMAGED = [STORE, 'a damaged chunk'] as const;
+const FULL = [STORE, 'a full storage'] as const;
+const COMPACTION = [STORE, 'compaction'] as const;
+const DELETED = [STORE, 'the chunks of a deleted collection'] as const;
+const FENCE = 'test/unit/store/fence.test.ts';
+const FORMAT = 'test/unit/store/format.test.ts';
+const RACES = 'test/unit/worker/races.test.ts';
+const INDEXEDDB = 'test/browser/indexeddb.test.ts';
+
+export const storage = [
+  ...breaking('src/store/indexeddb.ts', INDEXEDDB, [
+    [
+      'every commit of a strict database is strict',
+      'writeOnce(db, writes, vacant, this.#durability)',
+      "writeOnce(db, writes, vacant, 'relaxed')",
+    ],
+  ]),
+  ...breaking('src/store/transaction.ts', INDEXEDDB, [
+    ['a put that throws takes the ones before it back', '      transaction.abort();', ''],
+    ['a commit fails where something stands at its vacant place', 'method: add, store', 'method: put, store'],
+    ['of two writes to one key the last counts', "filter((write) => 'value' in write)", 'filter(() => false)'],
+    ['of deleted keys those in a row go, and no other', 'range?.[1] === key - 1', 'range'],
+  ]),
+  ...breaking('src/api/open.ts', INDEXEDDB, [
+    ['a database is strict unless told otherwise', "options.durability ?? 'strict'", "options.durability ?? 'relaxed'"],
+  ]),
+  ...breaking('src/store/format.ts', FORMAT, [
+    ['a payload is checked by its checksum', 'if (view.getUint32(28, true) !== crc32(payload))', 'if (false)'],
+    [
+      'a header is checked by its checksum',
+      'if (view.getUint32(36, true) !== crc32(new Uint8Array(value, 0, 36)))',
+      'if (false)',
+    ],
+    ['a value is refused in the place of another', 'header[field] !== expected[field]', 'false'],
+  ]),
+  ...breaking('src/store/checksum.ts', FORMAT, [
+    ['the checksum covers the bytes before the last eight', 'i = aligned;', 'i = bytes.length & ~1;'],
+  ]),
+  ...breaking('src/store/manifest.ts', MANIFEST, [
+    ['the manifest is written twice', 'return MANIFEST_KEYS.map((key)', 'return MANIFEST_KEYS.slice(1).map((key)'],
+    ['the newest manifest counts', 'b.generation - a.generation', 'a.generation - b.generation'],
+    ['a damaged copy of the manifest is told', 'return { manifest, damaged: damageOf(slot, found.message) };', ''],
+    ['a newer format is refused, untouched', 'manifest.reader > FORMAT_VERSION', 'manifest.reader > 1000'],
+  ]),
+  ...breaking('src/store/journal.ts', MANIFEST, [
+    [
+      'a lost manifest is not taken for a first run',
+      'newestChunk >= (manifest?.nextChunk ?? 1)',
+      'newestChunk >= (manifest?.nextChunk ?? 1e9)',
+    ],
+    ['an older manifest does not lose rows in silence', 'if (!manifest || damaged) await', 'if (!manifest) await'],
+  ]),
+  ...breaking('src/store/journal.ts', FAILED, [
+    ['a write that failed but arrived is deleted before the next', 'this.#inDoubt ? await this.#repairs() : []', '[]'],
+  ]),
+  ...breaking('src/store/journal.ts', DELETED, [
+    [
+      'garbage is deleted by the manifest after',
+      'for (const key of garbage.chunks) if (!this.#held.has(key))',
+      'for (const key of garbage.chunks) if (key < 0)',
+    ],
+    [
+      'what the manifest before needs is not deleted',
+      'const { garbage, logStart } = this.#current;\n    const deletes',
+      'const { garbage, logStart } = this.next();\n    const deletes',
+    ],
+  ]),
+  ...breaking('src/store/journal.ts', LOG, [
+    ['log entries go only when their rows are in chunks', 'key < logStart; key++', 'key <= logStart; key++'],
+    ['the log is folded before it is too long', 'this.#logBytes >= LOG_BYTES_MAX ||', ''],
+  ]),
+  ...breaking('src/store/journal.ts', FULL, [
+    ['a full storage takes no records', 'if (batch) this.#refuseIfFull();', 'if (batch) {}'],
+    [
+      'a full storage takes deletions',
+      "await this.backend.commit([{ store: 'chunks', key: BALLAST_KEY, delete: true }]);",
+      '',
+    ],
+    ['a storage that fills up says so', 'this.onFull(error);', ''],
+    ['retryWrites() says whether there is room', 'if (isFull(error)) return false;', 'if (isFull(error)) return true;'],
+    ['retryWrites() takes writes again', 'if (this.full) this.onFull(null);\n    this.full = null;', ''],
+  ]),
+  ...breaking('src/store/journal.ts', FENCE, [
+    ['a write sent again is not applied again', 'if (count !== undefined) return again(count);', ''],
+    ['a write is known by its origin after a reopening', 'if (!origin) return;', 'return;'],
+    ['a write that failed is not remembered', 'this.#answered = answered;', ''],
+  ]),
+  ...breaking('src/store/journal.ts', 'test/unit/transfer/round-trip.test.ts', [
+    ['chunks that an export reads are held', 'garbage.chunks) if (!this.#held.has(key))', 'garbage.chunks)'],
+  ]),
+  ...breaking('src/store/journal.ts', 'test/unit/transfer/hostile.test.ts', [
+    ['staged chunks are garbage until they are adopted', 'next.garbage.chunks.push(...keys);', ''],
+  ]),
+  ...breaking('src/store/answered.ts', FENCE, [
+    ['the answer of a write is kept until it is settled', 'number >= settled', 'number > settled'],
+    ['the writes of the last clients are remembered', '1 - ANSWERED_CLIENTS_MAX', '2 - ANSWERED_CLIENTS_MAX'],
+    ['an origin names its client', 'entry.client === client)?.calls.find', 'entry)?.calls.find'],
+  ]),
+  ...breaking('src/store/fence.ts', FENCE, [
+    ['who lost the database writes nothing', 'return inner.commit(writes, place);', 'return inner.commit(writes);'],
+    ['who lost the database deletes nothing', '      await checkFence();\n', ''],
+    [
+      'of openers at once one has the database',
+      'await inner.commit(writes, before).catch',
+      'await inner.commit(writes).catch',
+    ],
+    ['a fence stays while somebody may need it', 'isLong && (await areOthersGone())', 'isLong'],
+    ['the last fence stays', 'fences.slice(0, -1)', 'fences'],
+    ['where there is no room for a fence nothing is written', 'if (full) throw full;', ''],
+    ['a database that cannot be opened is left as it is', '  await readManifest(inner); // a', '  // a'],
+  ]),
+  ...breaking('src/store/replay.ts', SEQUENCES, [
+    ['deletions in the log are done', '    rows.markDeleted(deleted);', ''],
+  ]),
+  ...breaking('src/store/replay.ts', LOG, [
+    ['a damaged log entry costs its own records', 'if (!isCorrupt(error) ||', 'if (isCorrupt(error) ||'],
+  ]),
+  ...breaking('src/store/folding.ts', SEQUENCES, [
+    ['deleted rows stay deleted when the log is folded', 'rows.deletedChanged || renumbering', 'renumbering'],
+    ['an old list of deletions is garbage', 'if (tombstones) next.garbage.chunks.push(tombstones.key);', ''],
+  ]),
+  ...breaking('src/store/store.ts', DAMAGED, [
+    ['without the list of its deletions a collection is not read', 'if (rows.refused) throw rows.refused;', ''],
+    ['a failed repair changes nothing', 'for (const { rows, was } of before) Object.assign(rows, was);', ''],
+    ['rows whose ids are lost are deleted', 'rows.markDeleted(repaired.lost);', ''],
+  ]),
+  ...breaking('src/store/store.ts', DELETED, [
+    [
+      'a deleted collection gives its space back',
+      'next.garbage.chunks.push(...chunksOf(stored).map((chunk) => chunk.key));',
+      '',
+    ],
+  ]),
+  ...breaking('src/store/damage.ts', RACES, [
+    ['damage is told', '    this.onDamage(damage);', ''],
+    ['what cannot be read for a moment is not damage', 'return read();\n  });', 'throw error;\n  });'],
+  ]),
+  ...breaking('src/store/reader.ts', DAMAGED, [
+    [
+      'a chunk is not taken for another one',
+      'kind, key, firstRow, rowCount, collection }).payload;',
+      'kind }).payload;',
+    ],
+    [
+      'damage is noted with its rows',
+      'this.#damage.note({ kind, key, collection, firstRow, rowCount, message: error.message });',
+      '',
+    ],
+  ]),
+  ...breaking('src/store/repair.ts', DAMAGED, [
+    ['repair makes postings of texts again', "if (chunk.kind !== 'text' || bad.has(chunk)) continue;", 'continue;'],
+    ['of several rows of one id the last is the record', 'stale.push(older);', 'stale.push(firstRow + i);'],
+  ]),
+  ...breaking('src/store/compaction.ts', COMPACTION, [
+    ['compaction drops deleted rows, and no other', 'if (deleted.has(row)) dropped.add(row);', 'dropped.add(row);'],
+    ['compaction leaves what is not worth it', 'deletedRows >= share * rowCount', 'true'],
+    ['small segments become one', 'smallCount >= SMALL_SEGMENTS_MIN', 'false'],
+  ]),
+  ...breaking('src/structures/renumbering.ts', 'test/unit/worker/compaction.test.ts', [
+    ['rows keep their records when they are renumbered', '(1 << (old & 31)) - 1', '(2 << (old & 31)) - 1'],
+  ]),
+];
