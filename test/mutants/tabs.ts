@@ -45,7 +45,7 @@ export const tabs = [
   ...breaking(
     'src/worker/tabs/office.ts',
     [WORLDS, 'the next tab answers within half a second'],
-    [['a frozen leader is taken over from', 'return this.seize();', 'return;']],
+    [['a frozen leader is taken over from', '          this.seize();', '']],
   ),
   ...breaking('src/worker/tabs/tab.ts', LOSSLESS, [
     ['what has no answer is sent to the next leader', 'if (call.place === null) this.#dispatch(call);', ''],
