@@ -26,7 +26,8 @@ test('a commit is as durable as the database', async () => {
     const backend = await openIndexedDb(freshName(), durability);
     await backend.commit([chunk(1, 1)]);
     await backend.commit([gone(1), { store: 'log', key: 1, value: value(1) }], { store: 'manifest', key: 20 });
-    expect(begun).toEqual([durability, durability]);
+    // In Chromium, what is strict is put twice (docs/FORMAT.md, "Writing").
+    expect(begun).toEqual(new Array(durability === 'strict' ? 4 : 2).fill(durability));
     backend.close();
   }
 });
