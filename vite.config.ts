@@ -19,6 +19,9 @@ export const alias = [
   { find: /^piramid$/, replacement: path('./src/index.ts') },
 ];
 
+/** What a script tag's build has otherwise. */
+const ofScripts = [{ find: './make-worker.ts', replacement: path('./src/rag/reading/make-worker.script.ts') }];
+
 /** Packages that are bundled ahead: found at their dynamic import, they would reload the page. */
 export const loadedOnDemand = [
   'entities',
@@ -104,7 +107,7 @@ export function library(
   return {
     configFile: false,
     logLevel: 'warn',
-    resolve: { alias },
+    resolve: { alias: format === 'iife' ? [...alias, ...ofScripts] : alias },
     plugins: [...sources('./stemmers.js'), ascii(), ...(entry === 'index.ts' ? [withoutPureMarks()] : [])],
     worker: { format: 'iife', plugins: () => sources(), rolldownOptions: { checks } },
     build: {

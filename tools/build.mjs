@@ -14,7 +14,7 @@ const LIBRARIES = [
   ['index.ts', 'piramid.js', 'es', []],
   ['index.ts', 'piramid.iife.js', 'iife', []],
   ['rag/index.ts', 'rag.js', 'es', ['piramid']],
-  ['rag/index.ts', 'rag.iife.js', 'iife', [], 'piramidRag'],
+  ['rag/script.ts', 'rag.iife.js', 'iife', [], 'piramidRag'],
   ['import/index.ts', 'import.js', 'es', ['piramid']],
   ['extract/pdf.ts', 'extract-pdf.js', 'es', ['piramid', /^pdfjs-dist/]],
   ['extract/docx.ts', 'extract-docx.js', 'es', ['piramid', 'mammoth']],

@@ -1,6 +1,6 @@
 // The outline of Markdown: its title, and where its headings, tables and code are. The parser is loaded when it is first
 // needed; a text in it is neither changed nor rendered.
-import { PiramidError } from 'piramid';
+import { readAside } from './reading/index.ts';
 
 export interface Heading {
   /** UTF-16 offsets of its lines. */
@@ -35,16 +35,7 @@ export interface Outline {
   blocks: Repeated[];
 }
 
-/** Longer Markdown is refused. Characters. */
-const LENGTH_MAX = 20_000_000;
-
 /** Reads Markdown. Throws `INVALID_ARGUMENT` where it is too long. */
-export async function outlineOf(source: string): Promise<Outline> {
-  if (source.length > LENGTH_MAX) {
-    throw new PiramidError(
-      'INVALID_ARGUMENT',
-      `the document has ${source.length} characters; of Markdown at most ${LENGTH_MAX} can be read`,
-    );
-  }
-  return (await import('./markdown-parser.ts')).parse(source);
+export function outlineOf(source: string): Promise<Outline> {
+  return readAside('markdown', source);
 }

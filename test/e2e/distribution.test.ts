@@ -181,11 +181,19 @@ describe('piramid/rag reads documents', () => {
     const page = await extract({ name: 'a.html', text: ${JSON.stringify(HTML)} });
     const markdown = await extract({ name: 'a.md', text: 'Name\\n====\\n\\nWords.' });
     const rows = await extract({ name: 'a.csv', text: 'a,b\\n1,2' });
+    const long = await extract({ name: 'b.csv', text: 'a,b\\n' + '1,2\\n'.repeat(30_000) });
     const xml = await extract({ name: 'a.xhtml', text: '<html xmlns="http://www.w3.org/1999/xhtml"><body><title/>x&nbsp;y</body></html>' });
     const [passage] = await chunk(markdown.text, { format: 'markdown' });
-    return [page.text, markdown.title, rows.text, xml.text, passage.headings];
+    return [page.text, markdown.title, rows.text, xml.text, passage.headings, long.text.length];
   }`;
-  const TEXTS = ['## A\n\nb ©2024\n\n| c |\n| --- |\n| d |\n', 'Name', 'a: 1\nb: 2\n', 'x\u00a0y\n', ['Name']];
+  const TEXTS = [
+    '## A\n\nb ©2024\n\n| c |\n| --- |\n| d |\n',
+    'Name',
+    'a: 1\nb: 2\n',
+    'x\u00a0y\n',
+    ['Name'],
+    30_000 * 11 - 1,
+  ];
 
   /** A page that reads, as a module, under a policy. */
   async function readUnder(policy: string): Promise<unknown> {
@@ -207,6 +215,16 @@ describe('piramid/rag reads documents', () => {
   test('on a page that allows no policy, and on one without rules', async () => {
     expect(await readUnder("require-trusted-types-for 'script'; trusted-types 'none'")).toEqual(TEXTS);
     expect(await readUnder('')).toEqual(TEXTS);
+  });
+
+  test('long ones in a worker, also from a script tag', async () => {
+    const site = await serve({ mounts: { '/': folder, '/dist/': dist } });
+    const html = `<script src="/dist/rag.iife.js"></script><script>ready = () => (${READ})(piramidRag)</script>`;
+    const page = await browser.newPage();
+    expect(await run(page, site.url + writePage('script.html', html))).toEqual(TEXTS);
+    expect(page.workers()).toHaveLength(1);
+    await page.close();
+    await site.close();
   });
 
   test('in a worker, from the script', async () => {
@@ -245,6 +263,7 @@ describe('piramid/rag reads documents', () => {
     const site = await serve({ mounts: { '/': join(app, 'dist') } });
     const page = await browser.newPage();
     expect(await run(page, `${site.url}index.html`)).toEqual(TEXTS);
+    expect(page.workers()).toHaveLength(1);
 
     // And the optional entries with theirs.
     for (const name of ['pdfjs-dist', 'mammoth'])

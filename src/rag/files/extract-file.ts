@@ -3,14 +3,13 @@
 import { PiramidError } from 'piramid';
 import { checkFormat } from '../chunk.ts';
 import type { ExtractedText, Extraction, ExtractOptions, FileInput } from '../extract.ts';
-import { readHtml } from '../html/index.ts';
+import { readHtml, readXmlFile } from '../html/index.ts';
 import { outlineOf } from '../markdown.ts';
+import { readAside } from '../reading/index.ts';
 import { shortened } from '../words.ts';
 import { decode, latin1 } from './encoding.ts';
 import { readJson, readJsonLines, readNotebook } from './json.ts';
 import { readStructuredText } from './structured-text.ts';
-import { readTable } from './table.ts';
-import { readXml } from './xml.ts';
 
 type Reader = (source: string, name: string) => Extraction | Promise<Extraction>;
 
@@ -29,10 +28,10 @@ const READERS: { readonly [ending: string]: Reader } = {
   htm: html,
   xhtml,
   xht: xhtml,
-  xml: (source) => readXml(source),
+  xml: (source) => readXmlFile(source),
   rst: (source) => ({ text: readStructuredText(source), format: 'markdown' }),
-  csv: async (source) => ({ text: await readTable(source, ''), format: 'records' }),
-  tsv: async (source) => ({ text: await readTable(source, '\t'), format: 'records' }),
+  csv: async (source) => ({ text: await readAside('csv', source), format: 'records' }),
+  tsv: async (source) => ({ text: await readAside('tsv', source), format: 'records' }),
   json: (source, name) => ({ text: readJson(source, name), format: 'records' }),
   jsonl: (source, name) => ({ text: readJsonLines(source, name), format: 'records' }),
   ndjson: (source, name) => ({ text: readJsonLines(source, name), format: 'records' }),

@@ -1,42 +1,33 @@
 // A document's source as a tree. On the page the browser parses: `DOMParser` is exact and runs no scripts. Where it is
 // missing (workers, Node), refused by the page's policy, or would hold the page's thread for long, a library does.
-import { PiramidError } from 'piramid';
 import { ELEMENT, type TreeNode } from './tree.ts';
 
-/** Longer HTML is parsed in steps, by the library. Characters. */
+/** Longer documents are parsed by the library. Characters. */
 const AT_ONCE_MAX = 1_000_000;
-/** Longer documents are refused. Characters. */
-export const LENGTH_MAX = 50_000_000;
 /** From this depth on browsers nest no further, which can move text out of an element that is not read. */
 const BROWSER_DEPTH = 500;
 
 export type Syntax = 'html' | 'xml';
 
-/** The tree of a document. What is not well-formed XML is parsed as HTML. Throws `INVALID_ARGUMENT` where it is too large or too deep. */
-export async function parseDocument(source: string, syntax: Syntax): Promise<TreeNode> {
-  if (source.length > LENGTH_MAX) {
-    throw new PiramidError(
-      'INVALID_ARGUMENT',
-      `the document has ${source.length} characters; at most ${LENGTH_MAX} can be read`,
-    );
-  }
-  if (syntax === 'xml') {
-    const tree = byBrowser(source, 'application/xhtml+xml') ?? (await import('./xml-parser.ts')).parseXml(source);
-    if (tree) return tree;
-  }
-  return byBrowser(source, 'text/html') ?? (await import('./html-parser.ts')).parseHtml(source);
-}
-
-/** The tree that the browser makes; null where it should not or cannot. */
-function byBrowser(source: string, type: 'text/html' | 'application/xhtml+xml'): TreeNode | null {
+/** The tree that the browser makes of a document; null where it should not or cannot: of XML that is not well-formed, too. */
+export function parseByBrowser(source: string, syntax: Syntax): TreeNode | null {
   if (typeof DOMParser === 'undefined' || source.length > AT_ONCE_MAX) return null;
   const policy = trustedTypesPolicy();
   if (policy === null) return null;
   const markup = policy ? (policy.createHTML(source) as unknown as string) : source;
-  const tree = new DOMParser().parseFromString(markup, type);
+  const tree = new DOMParser().parseFromString(markup, syntax === 'xml' ? 'application/xhtml+xml' : 'text/html');
   // A document that is not well-formed has an element of this name, in one namespace or another.
-  const isRefused = type === 'text/html' ? isDeep(tree) : tree.getElementsByTagNameNS('*', 'parsererror').length > 0;
+  const isRefused = syntax === 'html' ? isDeep(tree) : tree.getElementsByTagNameNS('*', 'parsererror').length > 0;
   return isRefused ? null : (tree as TreeNode);
+}
+
+/**
+ * The tree that the libraries make of it, the same one. What is not well-formed XML is parsed as HTML. Throws `INVALID_ARGUMENT`
+ * where it is too deep.
+ */
+export async function parseByLibrary(source: string, syntax: Syntax): Promise<TreeNode> {
+  const tree = syntax === 'xml' ? (await import('./xml-parser.ts')).parseXml(source) : null;
+  return tree ?? (await import('./html-parser.ts')).parseHtml(source);
 }
 
 interface Policy {

@@ -1,8 +1,7 @@
 // XML that is no page: the text of its elements, a line for each that holds text.
-import { parseDocument } from '../html/parse.ts';
-import { readPage, walk } from '../html/read.ts';
-import { CDATA, ELEMENT, HTML_NAMESPACE, TEXT, type TreeNode } from '../html/tree.ts';
-import { oneLine } from './table.ts';
+import { oneLine } from '../files/table.ts';
+import { readPage, walk } from './read.ts';
+import { CDATA, ELEMENT, HTML_NAMESPACE, TEXT, type TreeNode } from './tree.ts';
 
 export interface ReadXml {
   title: string;
@@ -11,8 +10,7 @@ export interface ReadXml {
 }
 
 /** The text of XML, and of its first `<title>`. XHTML, and what is not well-formed, is read as a page. */
-export async function readXml(source: string): Promise<ReadXml> {
-  const tree = await parseDocument(source, 'xml');
+export function readXml(tree: TreeNode): ReadXml {
   if (rootOf(tree)?.namespaceURI === HTML_NAMESPACE) return { ...readPage(tree), format: 'markdown' };
   const lines: string[] = [];
   let line = '';
