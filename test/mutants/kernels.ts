@@ -52,16 +52,26 @@ export const kernels = [
       'sum += query[i]! * values[offset + i]!;',
       'sum = Math.fround(sum + query[i]! * values[offset + i]!);',
     ],
-    ['a score is never -0', 'Math.fround(-Math.sqrt(sum)) + 0', 'Math.fround(-Math.sqrt(sum))'],
-    ['a cosine is never above 1', 'Math.max(-1, Math.min(1, sum / over))', 'sum / over'],
   ]),
-  ...breaking('src/kernels/js.ts', KERNELS, [
+  ...breaking(
+    'src/kernels/js.ts',
+    [KERNELS, 'a score is never -0'],
     [
-      'rows that came after the search began are not seen',
-      'if (row >= rowCount) return;',
-      'if (row > rowCount) return;',
+      ['a score of 0 is not -0', 'Math.fround(-Math.sqrt(sum)) + 0', 'Math.fround(-Math.sqrt(sum))'],
+      ['a score that rounds to 0 is not -0', 'return Math.fround(sum) + 0;', 'return Math.fround(sum);'],
     ],
-  ]),
+  ),
+  ...breaking(
+    'src/kernels/js.ts',
+    [KERNELS, 'sees no row that came after'],
+    [
+      [
+        'rows that came after the search began are not seen',
+        'if (row >= rowCount) return;',
+        'if (row > rowCount) return;',
+      ],
+    ],
+  ),
   ...breaking('src/kernels/codes/int8.ts', 'test/unit/codes.test.ts', [
     ['codes are what they were: they are on disk', 'inverse + 128.5', 'inverse + 128.4'],
   ]),

@@ -51,6 +51,16 @@ describe.each(kernels)('%s', (_name, create) => {
       expect(answer(create, example), example.name).toEqual(oracle(example));
   });
 
+  test('sees no row that came after the search began, in its mask or not', () => {
+    const rows = create({ dimension: 1, metric: 'dot' });
+    rows.append(Float32Array.of(1, 2, 3, 4, 5, 6));
+    const mask = makeMask(seededRandom(1), 6, 1);
+    for (const request of [{}, { mask }])
+      expect(Array.from(rows.search({ query: Float32Array.of(1), k: 6, rowCount: 3, ...request }).rows)).toEqual([
+        2, 1, 0,
+      ]);
+  });
+
   test('finds all rows from a score on, as many as are wanted', () => {
     for (let seed = 0; seed < 300; seed++) {
       const example = seededCase(seed, 300, ALL_METRICS);
@@ -279,4 +289,11 @@ test('every corpus of the oracle is tried with every metric', () => {
     ),
   );
   expect(tried.size).toBe(CORPUS_NAMES.length * ALL_METRICS.length);
+});
+
+test('a score is never -0', () => {
+  const [tiny, minusTiny, zero] = [Float32Array.of(1e-30), Float32Array.of(-1e-30), Float32Array.of(0)];
+  for (const metric of ALL_METRICS)
+    for (const [query, row] of [[tiny, minusTiny] as const, [tiny, tiny] as const, [zero, zero] as const])
+      expect(Object.is(canonicalScore(metric, query, vectorNorm(query, 0, 1), row, 0), -0), metric).toBe(false);
 });

@@ -32,7 +32,7 @@ test('whoever wants to be alone waits for those inside, and those who come wait 
   const gate = new Gate();
   const order: string[] = [];
   const reading = gate.read(async () => {
-    await nextTask();
+    for (let i = 0; i < 3; i++) await nextTask();
     order.push('read');
   });
   const alone = gate.alone(async () => {

@@ -233,6 +233,22 @@ describe('a value that the storage cannot give', () => {
     expect((await reopened.stats()).damage).toMatchObject([{ what: 'records' }]);
   });
 
+  test('is told once, when it is found', async () => {
+    const disk = new HoledDisk();
+    const first = await openEngine(disk);
+    const id = await open(first);
+    for (const from of [0, 20]) await write(first, id, numbers(from, from + 20), 60_000);
+    await first.close();
+    const told: unknown[] = [];
+    const engine = await openEngine(disk, (event) => event.type === 'notice' && told.push(event.notice));
+    const again = await open(engine);
+    expect(told).toEqual([]);
+    const texts = [...disk.state.get('chunks')!].filter(([, value]) => new DataView(value).getUint8(5) === 6);
+    disk.isGone = (store, key) => store === 'chunks' && key === texts[0]![0];
+    for (let i = 0; i < 2; i++) await contents(engine, again).catch(() => {});
+    expect(told).toMatchObject([{ name: 'damage', detail: { collection: 'c' } }]);
+  });
+
   test('of a manifest leaves its copy, and is told', async () => {
     for (const slot of [0, 1]) {
       const disk = new HoledDisk();

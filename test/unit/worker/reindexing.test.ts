@@ -2,6 +2,7 @@
 import { expect, test, vi } from 'vitest';
 import { openDevices } from '../../../src/kernels/devices.ts';
 import type { EngineQuery } from '../../../src/protocol.ts';
+import { KINDS as KIND_NUMBERS } from '../../../src/store/format.ts';
 import { analysisOf, ENGLISH, provideStemmers } from '../../../src/text/analyzer.ts';
 import type { RecordId } from '../../../src/types.ts';
 import { CollectionState } from '../../../src/worker/collection.ts';
@@ -14,14 +15,14 @@ const KINDS = ['リンゴ', 'an e-mail', 'Größe', 'plain words', 'v1.2.3'];
 const textOf = (id: number) => `${KINDS[id % KINDS.length]} id${id}`;
 
 /** As format 4 left it: segments, a folded log, log entries, deleted rows. The analysis of its collection is that of then. */
-async function oldDatabase(): Promise<Disk> {
+async function oldDatabase(deletedWord = ''): Promise<Disk> {
   const disk = new Disk();
   const options = { key: null, known: null, coderFor: () => null, areOthersGone: async () => true };
   const { store } = await openStore(disk, options);
   const stored = await store.createCollection('c', { dimension: null, metric: 'cosine', embedder: null });
   const state = await CollectionState.load(stored, store, await openDevices('js'));
   const write = (ids: number[], more = '') => {
-    const texts = ids.map((id) => textOf(id) + more);
+    const texts = ids.map((id) => textOf(id) + more + (id === 3 ? ` ${deletedWord}` : ''));
     return state.upsert({ ids, vectors: null, sources: null, texts, metadata: null }, 'upsert');
   };
   const long = Array.from({ length: 4000 }, (_, i) => `filler${i}`).join(' ');
@@ -107,6 +108,20 @@ test('what is written and deleted meanwhile is in it', async () => {
   const emails = [...withKind(1).filter((n) => n !== 1), 100, 101];
   expect(await find(engine, 'email')).toEqual(emails);
   expect(await find(engine, 'mail')).toEqual(emails);
+});
+
+test('no deleted word is in the new postings, and the old ones are gone', async () => {
+  const disk = await oldDatabase('deletedword');
+  const postings = () =>
+    [...disk.state.get('chunks')!.values()].filter(
+      (value) => new DataView(value).getUint8(5) === KIND_NUMBERS.postings,
+    );
+  const hold = (word: string) => postings().filter((value) => Buffer.from(value).includes(word)).length;
+  expect(hold('deletedword')).toBe(1);
+  const engine = await openEngine(disk);
+  await untilReindexed(engine);
+  await engine.close();
+  expect(hold('deletedword')).toBe(0);
 });
 
 test('a database that has been indexed again is left alone', async () => {
