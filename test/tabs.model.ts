@@ -18,12 +18,17 @@ interface Settled {
 
 export class Model {
   readonly problems: string[] = [];
+  /** Calls that a storage without an answer failed: of a write nobody knows whether it happened. */
+  failed = 0;
   acknowledged = 0;
   private reads = 0;
   private unknown = 0;
   private readonly records = new Map<string, Known>();
   private lastValue = 0;
   private owners = 0;
+
+  /** `isSick`: a storage may fail calls. */
+  constructor(private readonly isSick = false) {}
 
   newOwner(): { newIds(count: number): string[]; pick(random: SeededRandom): string | undefined } {
     const owner = this.owners++;
@@ -71,7 +76,7 @@ export class Model {
     }
     return {
       done: (result: Settled | undefined) => {
-        if (!result) return;
+        if (!result || this.hasFailed(result)) return;
         if (result.code !== undefined) return void this.problems.push(`read: ${result.message}`);
         this.reads++;
         const rows = result.value as [string, number][];
@@ -99,6 +104,12 @@ export class Model {
     return `${this.acknowledged} writes acknowledged, ${this.unknown} of tabs that died, ${this.reads} reads`;
   }
 
+  private hasFailed({ code }: Settled): boolean {
+    if (!this.isSick || code !== 'STORAGE_FAILED') return false;
+    this.failed++;
+    return true;
+  }
+
   private writing(what: string, v: number, ids: readonly string[]) {
     return {
       v,
@@ -108,6 +119,7 @@ export class Model {
           this.unknown++;
           return; // stays pending for ever
         }
+        if (this.hasFailed(result)) return; // the same
         if (result.code !== undefined) return void this.problems.push(`${what}: ${result.message}`);
         if (result.value !== expected) this.problems.push(`${what}: returned ${result.value}, expected ${expected}`);
         this.acknowledged++;

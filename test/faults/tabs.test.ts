@@ -10,6 +10,7 @@ import { report, SEED, trials } from './report.ts';
 import { type Tab, World } from './world.ts';
 
 const WORLDS = trials('PIRAMID_TAB_WORLDS', 150);
+const SICK_WORLDS = trials('PIRAMID_SICK_WORLDS', 60);
 const NAME = 'db';
 
 const loader = () => ({
@@ -168,11 +169,13 @@ async function work(page: Page, model: Model, random: SeededRandom, isOver: () =
 
 /** What can befall a tab. */
 const FAULTS = ['crash', 'close', 'freeze', 'stand', 'busy'] as const;
+/** And on a sick disk: its storage says nothing more. */
+const SICK = [...FAULTS, 'silence', 'silence', 'silence'] as const;
 
-async function live(seed: number) {
+async function live(seed: number, kinds: typeof FAULTS | typeof SICK = FAULTS) {
   const world = new World(seed);
   const { random } = world;
-  const model = new Model();
+  const model = new Model(kinds === SICK);
   const pages: Page[] = [];
   let working = 0;
   let opening = 0;
@@ -213,8 +216,9 @@ async function live(seed: number) {
     const victim = leader && random.below(10) < 7 ? leader : awake[random.below(awake.length)];
     if (victim) {
       faults++;
-      const what = FAULTS[random.below(FAULTS.length)]!;
+      const what = kinds[random.below(kinds.length)]!;
       if (what === 'crash') victim.tab.die();
+      else if (what === 'silence') victim.tab.silence();
       else if (what === 'close') {
         victim.isEnding = true;
         void victim.close();
@@ -232,8 +236,8 @@ async function live(seed: number) {
   world.later(200, 'fault', befall);
   await world.run(() => false, 6000);
   isOver = true;
-  // Longer than anything can wait for: a tab that stands still, two that take over in turns.
-  const isSettled = await world.run(() => working === 0 && opening === 0, 60_000);
+  // Longer than anything can wait for: a tab that stands still, two that take over in turns, a storage that is given up.
+  const isSettled = await world.run(() => working === 0 && opening === 0, kinds === SICK ? 300_000 : 60_000);
   // Whoever comes last finds what the model says.
   let last: Page | undefined;
   void Page.open(world).then(async (page) => {
@@ -241,7 +245,7 @@ async function live(seed: number) {
     read.done(await page.read());
     last = page;
   });
-  const isRead = await world.run(() => last !== undefined, 120_000);
+  const isRead = await world.run(() => last !== undefined, kinds === SICK ? 400_000 : 120_000);
   problems.push(...model.problems);
   return { trace: world.trace, model, faults, problems, hung: isSettled && isRead ? 0 : 1 };
 }
@@ -263,6 +267,24 @@ test('tabs of a simulated browser lose nothing, apply nothing twice, and see wha
   console.log(`${WORLDS} worlds: ${acknowledged} writes acknowledged, ${faults} faults`);
   report('simulated-tabs', { count: faults, lost, corrupt: 0, hung });
   expect(acknowledged).toBeGreaterThan(WORLDS * 20);
+}, 900_000);
+
+test('no call hangs where the storage of a tab says nothing more, and nothing is lost', async () => {
+  let lost = 0;
+  let hung = 0;
+  let count = 0;
+  let unknown = 0;
+  for (let seed = SEED; seed < SEED + SICK_WORLDS; seed++) {
+    const found = await live(seed, SICK);
+    hung += found.hung;
+    count += found.faults;
+    unknown += found.model.failed;
+    if (found.problems.length > 0) lost++;
+    if (found.problems.length + found.hung > 0)
+      console.log(`seed ${seed}: hung ${found.hung}, ${found.problems.slice(0, 5).join('; ')}`);
+  }
+  console.log(`${unknown} calls failed`);
+  report('silent-tabs', { count, lost, corrupt: 0, hung });
 }, 900_000);
 
 test('a seed replays what happened, event by event', async () => {

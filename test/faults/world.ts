@@ -1,7 +1,8 @@
 // A browser in which time is simulated: tabs with their locks, channels and timers, and one disk for all of them. Everything that happens
 // is an event, in an order that a seed decides, so that a failure can be replayed. A tab can crash between any two events, be
-// frozen with its page, or stand still without a word; what the browser does for it goes on meanwhile, as in real ones.
+// frozen with its page, or stand still without a word, and its storage can cease to answer; what the browser does for it goes on meanwhile, as in real ones.
 import { type Place, takenOver, type Write } from '../../src/store/backend.ts';
+import { patient } from '../../src/store/patience.ts';
 import { STORES, type StoreName } from '../../src/store/schema.ts';
 import { type SeededRandom, seededRandom } from '../../src/structures/random.ts';
 import type { Channel, Locks, Platform } from '../../src/worker/platform.ts';
@@ -226,6 +227,8 @@ export class Tab {
   readonly platform: Platform;
   private dies: (value: undefined) => void = () => {};
   private waiting: Happening[] | null = null;
+  /** While its connection to the storage says nothing: what happens there only when the connection is dropped. */
+  private unheard: (() => void)[] | null = null;
   private ids = 0;
 
   constructor(
@@ -242,7 +245,7 @@ export class Tab {
       wait: (ms) => new Promise((resolve) => this.later(ms, 'timer', () => resolve())),
       every: (ms, run) => this.every(ms, run),
       newId: () => this.newId(),
-      openBackend: async () => this.openBackend(),
+      openBackend: () => patient(this.openBackend(), undefined, (ms, run) => this.every(ms, run)),
     };
   }
 
@@ -283,6 +286,11 @@ export class Tab {
       });
     };
     drain();
+  }
+
+  /** The storage answers nothing more, until the connection is dropped. */
+  silence(): void {
+    this.unheard ??= [];
   }
 
   die(): void {
@@ -380,13 +388,19 @@ export class Tab {
         const begin = (done: () => void) => {
           const end = (settle: () => void) => {
             done();
-            this.later(world.hop(), 'disk answers', settle, order);
+            if (!isUnheard) this.later(world.hop(), 'disk answers', settle, order);
           };
           run({ resolve: (value) => end(() => resolve(value)), reject: (reason) => end(() => reject(reason)) });
         };
         if (this.isDead) return;
         const transaction: Transaction = { tab: this, isWrite, begin };
-        world.later(world.hop(), isWrite ? 'write' : 'read', () => world.transact(transaction), order);
+        const send = () =>
+          world.later(world.hop(), isWrite ? 'write' : 'read', () => world.transact(transaction), order);
+        const isUnheard = this.unheard !== null;
+        const fate = isUnheard ? world.random.below(3) : 0;
+        if (fate === 0) send();
+        else if (fate === 1) this.unheard!.push(send);
+        // Else it never happens.
       });
     return {
       kind: 'indexeddb' as const,
@@ -406,7 +420,10 @@ export class Tab {
             resolve();
           });
         }),
-      drop() {},
+      drop: () => {
+        for (const send of this.unheard ?? []) send();
+        this.unheard = null;
+      },
       release() {},
       close() {},
     };
