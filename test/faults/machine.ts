@@ -52,14 +52,30 @@ export function settled<T>(call: Promise<T>): Promise<T> {
   return Promise.race([call, hung]).finally(() => clearTimeout(timer));
 }
 
+/** The engine, each of whose calls throws where it never settles: no suite may wait for ever without saying so. */
+function everyCallSettles(engine: LocalEngine): LocalEngine {
+  return new Proxy(engine, {
+    get(target, name) {
+      const method = Reflect.get(target, name);
+      if (typeof method !== 'function') return method;
+      return (...given: unknown[]) => {
+        const answer = method.apply(target, given);
+        return answer instanceof Promise ? settled(answer) : answer;
+      };
+    },
+  });
+}
+
 export async function openEngine(backend: Backend): Promise<LocalEngine> {
-  const engine = createEngine(
-    () => ({
-      embedder: () => Promise.reject(new Error('none')),
-      generator: () => Promise.reject(new Error('none')),
-      close: async () => {},
-    }),
-    { openBackend: () => patient(backend, undefined, everyTurn) },
+  const engine = everyCallSettles(
+    createEngine(
+      () => ({
+        embedder: () => Promise.reject(new Error('none')),
+        generator: () => Promise.reject(new Error('none')),
+        close: async () => {},
+      }),
+      { openBackend: () => patient(backend, undefined, everyTurn) },
+    ),
   );
   const options = { name: 'x', storage: 'memory', device: 'js', durability: 'strict', models: {} } as const;
   await engine.open({ ...options, scanBudget: SCAN_BUDGET }, () => {});
