@@ -3,6 +3,7 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type InlineConfig, type LibraryFormats, type Plugin } from 'vite';
 import { assemblyscript } from './tools/assemblyscript.ts';
+import { core, coreEntries } from './tools/core.ts';
 import { demoFiles } from './tools/demo-files.ts';
 import { release } from './tools/release.ts';
 import { wgsl } from './tools/wgsl.ts';
@@ -92,7 +93,7 @@ function withoutPureMarks(): Plugin {
 
 /**
  * One library build: `entry` below src/ as `file` in dist/, and what it loads on demand as `file-NAME.js` beside it (inside, for
- * a script tag). The worker goes inside as a classic script, see api/connect.ts.
+ * a script tag). The worker goes inside as a classic script, see tools/core.ts.
  */
 export function library(
   entry: string,
@@ -101,11 +102,17 @@ export function library(
   external: (string | RegExp)[] = [],
   name = 'piramid',
 ): InlineConfig {
+  const isCore = entry === 'index.ts';
   return {
     configFile: false,
     logLevel: 'warn',
     resolve: { alias },
-    plugins: [...sources('./stemmers.js'), ascii(), ...(entry === 'index.ts' ? [withoutPureMarks()] : [])],
+    plugins: [
+      ...sources('./stemmers.js'),
+      ...(isCore ? [core(file, format === 'iife' ? name : undefined), withoutPureMarks()] : []),
+      ascii(),
+    ],
+    // The script tag of `rag` reads the worker's module, though none of it stays.
     worker: { format: 'iife', plugins: () => sources(), rolldownOptions: { checks } },
     build: {
       outDir: path('./dist'),
@@ -114,7 +121,9 @@ export function library(
       sourcemap: true,
       minify: true, // and `output.minify`: Vite leaves the white space of ES modules in
       copyPublicDir: false,
-      lib: { entry: path(`./src/${entry}`), name, formats: [format], fileName: () => file },
+      lib: isCore
+        ? { entry: coreEntries, formats: ['es'], fileName: (_, entry) => (entry === 'page' ? file : `${file}-worker`) }
+        : { entry: path(`./src/${entry}`), name, formats: [format], fileName: () => file },
       rolldownOptions: {
         external,
         checks,
