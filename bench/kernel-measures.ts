@@ -1,10 +1,10 @@
 // Measures the float32 WASM kernel against what one core can read and against a plain JavaScript loop, over the same
 // number of bytes in the same run: rounds interleaved, medians. Runs in a page or a worker; judges nothing.
 import type { CpuRows } from '../src/kernels/kernel.ts';
-import { compileWasm, inflate } from '../src/kernels/wasm/modules.ts';
+import { compileWasm, decodeWasm } from '../src/kernels/wasm/modules.ts';
 import { createWasmRows, loadWasm } from '../src/kernels/wasm/rows.ts';
 import { seededRandom } from '../src/structures/random.ts';
-import { base64 as roof } from './roof.as.ts?wasm';
+import roof from './roof.as.ts?wasm';
 
 export interface KernelMeasures {
   n: number;
@@ -116,7 +116,7 @@ export async function createRoof(bytes: number): Promise<() => void> {
   const memory = new WebAssembly.Memory({ initial: Math.ceil(whole / 65_536) + 1 });
   // Written once, so that every page is really there.
   new Uint32Array(memory.buffer).fill(0x3f123456);
-  const module = await compileWasm(await inflate(roof));
+  const module = await compileWasm(decodeWasm(roof));
   if (!module) throw new Error('no WASM SIMD here');
   const instance = await WebAssembly.instantiate(module, { env: { memory } });
   const ways = (['read', 'readStreams'] as const).map((name) => {

@@ -1,10 +1,14 @@
 /// <reference types="vite/client" />
 // Files that the build turns into modules.
 declare module '*?wasm' {
-  /** The compiled modules' bytes, one behind the other, deflated, base64. */
-  export const base64: string;
-  /** Where each of them ends. */
-  export const ends: readonly number[];
+  const wasm: {
+    /** The compiled modules' bytes, one behind the other, as letters of `alphabet`. */
+    readonly text: string;
+    readonly alphabet: string;
+    /** Where each of them ends. */
+    readonly ends: readonly number[];
+  };
+  export default wasm;
 }
 /** Where `stemmers.js` is, seen from `src/api/assets.ts` or the bundle. */
 declare const PIRAMID_STEMMERS: string;

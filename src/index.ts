@@ -1,7 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // The public entry: everything a user can import from 'piramid'. Importing it has no effect on page or worker.
-import './common.ts';
-import './api/connect.ts';
 
 export type { Collection } from './api/collection.ts';
 export type { Database, ModelCallOptions } from './api/database.ts';

@@ -1,10 +1,8 @@
-// Vite plugin: `import { base64, ends } from './scan.as.ts,codes.as.ts?wasm'` compiles AssemblyScript files and gives the bytes of their modules,
-// one behind the other and deflated as one, as a base64 string, and where each ends. They are a few kB, so they travel inside the worker and
-// no URL can get lost in bundling; deflated, because plain base64 would be a third longer in the compressed bundle; as one, because
-// they have much in common. `codes.as.ts+relaxed` is compiled with relaxed SIMD; in there, `ASC_FEATURE_RELAXED_SIMD` is true.
+// Vite plugin: `import wasm from './scan.as.ts,codes.as.ts?wasm'` compiles AssemblyScript files and gives their modules, one behind the
+// other: as text, and where each ends. They are a few kB, so they travel inside the worker and no URL can get lost in bundling.
+// `codes.as.ts+relaxed` is compiled with relaxed SIMD; in there, `ASC_FEATURE_RELAXED_SIMD` is true.
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { deflateRawSync } from 'node:zlib';
 import asc from 'assemblyscript/asc';
 import type { Plugin } from 'vite';
 
@@ -31,10 +29,38 @@ export function assemblyscript(): Plugin {
         end += module.length;
         return end;
       });
-      const base64 = deflateRawSync(Buffer.concat(modules), { level: 9 }).toString('base64');
-      return `export const base64 = ${JSON.stringify(base64)}; export const ends = ${JSON.stringify(ends)};`;
+      return `export default ${JSON.stringify({ ...asText(Buffer.concat(modules)), ends })};`;
     },
   };
+}
+
+/** Letters that need no escape in a script, the commonest of minified JavaScript first. */
+const LETTERS = "etnris()oa, =.luchfd{}:;wgpm&y0][1#>b?+kv2-!|x3AC4MS*6REO5<UPNL_8T/IjDBqz9F7GWVJKHY'ZX^@Q%~";
+/** The last two only say that the next letter stands for a byte so many further on, or twice as many. */
+const PLAIN = LETTERS.length - 2;
+/** Added to every byte, modulo 256: the prefix of SIMD instructions, 253, is common, and what is below `PLAIN` is one letter. */
+const TURN = 7;
+
+/**
+ * Bytes as text that gzip packs as well as it packs bytes: one letter each, two if they are rare, and the commonest letters for
+ * the commonest bytes, so that they do not spoil the codes of the JavaScript around them. Deflated and in base64, they would take
+ * 0.5 kB more of the compressed bundle, because gzip gives each of the 64 letters more than 6 bits. `alphabet`: the letters from
+ * byte -TURN on. decodeWasm in kernels/wasm/modules.ts reads it.
+ */
+function asText(bytes: Uint8Array): { text: string; alphabet: string } {
+  const places = Array.from(bytes, (byte) => {
+    const turned = (byte + TURN) % 256;
+    const step = Math.floor(turned / PLAIN);
+    return step === 0 ? [turned] : [PLAIN + step - 1, turned % PLAIN];
+  }).flat();
+  const counts = new Array<number>(LETTERS.length).fill(0);
+  for (const place of places) counts[place]!++;
+  const alphabet: string[] = [];
+  const byCount = counts.map((_, place) => place).sort((a, b) => counts[b]! - counts[a]!);
+  byCount.forEach((place, i) => {
+    alphabet[place] = LETTERS[i]!;
+  });
+  return { text: places.map((place) => alphabet[place]).join(''), alphabet: alphabet.join('') };
 }
 
 const compiled = new Map<string, Promise<Uint8Array>>();

@@ -1,5 +1,4 @@
 // The worker that is inlined in the page's bundle and published as `piramid/worker`: the engine and the built-in embedder.
-import '../common.ts';
 import { createStaticLoader } from '../models/loader.ts';
 import { exposeEngine } from './expose.ts';
 
