@@ -52,7 +52,7 @@ export function settled<T>(call: Promise<T>): Promise<T> {
   return Promise.race([call, hung]).finally(() => clearTimeout(timer));
 }
 
-export async function openEngine(backend: Backend): Promise<LocalEngine> {
+export async function openEngine(backend: Backend, key?: CryptoKey): Promise<LocalEngine> {
   const engine = createEngine(
     () => ({
       embedder: () => Promise.reject(new Error('none')),
@@ -62,7 +62,7 @@ export async function openEngine(backend: Backend): Promise<LocalEngine> {
     { openBackend: () => patient(backend, undefined, everyTurn) },
   );
   const options = { name: 'x', storage: 'memory', device: 'js', durability: 'strict', models: {} } as const;
-  await engine.open({ ...options, scanBudget: SCAN_BUDGET }, () => {});
+  await engine.open({ ...options, scanBudget: SCAN_BUDGET, ...(key && { key }) }, () => {});
   return engine;
 }
 
