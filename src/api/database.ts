@@ -297,6 +297,9 @@ export class Database implements AsyncDisposable {
   /**
    * Exchanges the key of an encrypted database, in one small transaction: records are not written anew. From then on the database opens
    * with `key` alone; tabs that have it open stay. `WRONG_KEY` where the database is not encrypted.
+   *
+   * The old key still opens an older copy of the database, and what it opens there decrypts later records too. If the old key is in
+   * foreign hands, export the database and import it into a new one.
    */
   async rotateKey(key: CryptoKey | Uint8Array): Promise<void> {
     const imported = await importKey(key);

@@ -4,7 +4,7 @@ import { PiramidError } from '../errors.ts';
 import { Bitset } from '../structures/bitset.ts';
 import type { RecordId } from '../types.ts';
 import { crc32 } from './checksum.ts';
-import { FORMAT_VERSION, VALUE_READER } from './schema.ts';
+import { FORMAT_VERSION, LATER_KEY_READER, VALUE_READER } from './schema.ts';
 
 export const HEADER_BYTES = 40;
 const MAGIC = 0x44_4d_52_50; // 'PRMD', little-endian
@@ -64,7 +64,7 @@ export function sealBlock(buffer: ArrayBuffer, header: Header): void {
   view.setUint32(20, header.rowCount, true);
   view.setUint32(24, payload.length, true);
   view.setUint32(28, crc32(payload), true);
-  view.setUint32(32, 0, true);
+  view.setUint32(32, 0, true); // number of the data key
   view.setUint32(36, crc32(new Uint8Array(buffer, 0, 36)), true);
 }
 
@@ -145,17 +145,33 @@ export function recodedHeader(value: ArrayBuffer, codec: number, payloadBytes: n
   return header;
 }
 
+/** Which data key a value is encrypted with; of the key block, the newest one. */
+export function keyNumberOf(value: ArrayBuffer): number {
+  return new DataView(value).getUint32(32, true);
+}
+
+/** Older releases would take what a later key encrypted for damaged. */
+export function writeKeyNumber(header: Uint8Array<ArrayBuffer>, keyNumber: number): void {
+  new DataView(header.buffer).setUint32(32, keyNumber, true);
+  if (keyNumber > 0) header[4] = LATER_KEY_READER;
+}
+
 /** The value of such a header and its payload, in parts. */
 export function recodedBlock(header: Uint8Array, ...payload: readonly Uint8Array[]): ArrayBuffer {
-  const parts = [header, ...payload];
-  const block = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  const { buffer } = joined(header, ...payload);
+  sealChecksums(buffer, crc32(new Uint8Array(buffer, HEADER_BYTES)));
+  return buffer;
+}
+
+/** All bytes of `parts`, in their order. */
+export function joined(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {
-    block.set(part, at);
+    bytes.set(part, at);
     at += part.length;
   }
-  sealChecksums(block.buffer, crc32(block.subarray(HEADER_BYTES)));
-  return block.buffer;
+  return bytes;
 }
 
 /** A value as one whose payload fails its checksum, while its header can be read. */
@@ -172,7 +188,7 @@ function sealChecksums(block: ArrayBuffer, payloadChecksum: number): void {
   view.setUint32(36, crc32(new Uint8Array(block, 0, 36)), true);
 }
 
-const encoder = new TextEncoder();
+export const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 /** JSON as UTF-8. */

@@ -4,11 +4,13 @@
 export const INDEXEDDB_VERSION = 1;
 
 /** Format that this release writes. A reader refuses a database whose `reader` is above its own version. */
-export const FORMAT_VERSION = 5;
+export const FORMAT_VERSION = 6;
 /** Oldest format version whose release may open what this one writes: those before would look for other words than postings hold. */
 export const FORMAT_READER = 5;
 /** Oldest format version whose reader understands each value, alone or in a file. */
 export const VALUE_READER = 2;
+/** Of values under a later data key than the first, and of the key block once there is one. */
+export const LATER_KEY_READER = 6;
 
 /** Object stores, each with numeric keys and ArrayBuffer values. */
 export const STORES = ['manifest', 'chunks', 'log'] as const;
@@ -25,6 +27,13 @@ export const MANIFEST_KEYS = [0, 1] as const;
 export const OLD_FENCE_KEY = 2;
 /** Key of the encrypted data key. */
 export const KEY_KEY = 3;
+/**
+ * Most values under one data key; the next one goes under the next key. Each has a random IV of 96 bits: the odds that any two are
+ * the same are 2^-41 per key. NIST SP 800-38D allows 2^32 values, which is room for what releases wrote that did not count.
+ */
+export const VALUES_PER_KEY_MAX = 2 ** 28;
+/** Values that are counted in advance, in one write of the key block. What an opener leaves over counts as used. */
+export const VALUES_COUNTED_AHEAD = 4096;
 /** Key of random bytes that were written when the IndexedDB database was made: another one has others. */
 export const BIRTH_KEY = 4;
 /** Keys of fences are from here on, one for each opener. */

@@ -66,7 +66,7 @@ function everyCallSettles(engine: LocalEngine): LocalEngine {
   });
 }
 
-export async function openEngine(backend: Backend): Promise<LocalEngine> {
+export async function openEngine(backend: Backend, key?: CryptoKey): Promise<LocalEngine> {
   const engine = everyCallSettles(
     createEngine(
       () => ({
@@ -78,7 +78,7 @@ export async function openEngine(backend: Backend): Promise<LocalEngine> {
     ),
   );
   const options = { name: 'x', storage: 'memory', device: 'js', durability: 'strict', models: {} } as const;
-  await engine.open({ ...options, scanBudget: SCAN_BUDGET }, () => {});
+  await engine.open({ ...options, scanBudget: SCAN_BUDGET, ...(key && { key }) }, () => {});
   return engine;
 }
 

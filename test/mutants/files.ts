@@ -2,6 +2,7 @@
 import { breaking } from './mutant.ts';
 
 const ENCRYPTION = 'test/unit/store/encryption.test.ts';
+const DATA_KEYS = 'test/unit/store/data-keys.test.ts';
 const HOSTILE = 'test/unit/transfer/hostile.test.ts';
 const CHECKER = 'test/unit/transfer/checker.test.ts';
 const ROUND_TRIP = 'test/unit/transfer/round-trip.test.ts';
@@ -11,7 +12,7 @@ export const files = [
     ['a value is encrypted for its key', '.setUint32(1, key, true)', '.setUint32(1, 0, true)'],
     ['a value is encrypted for its object store', 'place[0] = STORES.indexOf(store);', ''],
     ['a value is encrypted with its header', 'place.set(header.subarray(0, 28), 5);', ''],
-    ['a value is encrypted for its database', 'place.set(new TextEncoder().encode(this.unlocked.salt), 5 + 28);', ''],
+    ['a value is encrypted for its database', 'place.set(encoder.encode(this.unlocked.salt), 5 + 28);', ''],
     [
       'no initialisation vector is used twice',
       'const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES));\n    const ciphertext',
@@ -24,13 +25,38 @@ export const files = [
     ],
     ['without a key an encrypted database is not opened', 'if (!key && known?.salt !== salt)', 'if (false)'],
     ['a key for a database without one is refused', 'if (key)\n      throw', 'if (false)\n      throw'],
-    ['a key block belongs to its database', '  context.set(salt, label.length);', ''],
+    ['a key block belongs to its database', "data key 1'), salt);", "data key 1'));"],
     [
       'a key is exchanged by its holder alone',
-      'await fenced.commit([keyWrite(block)]);',
-      'await this.#inner.commit([keyWrite(block)]);',
+      'await this.#putKeyBlock(fenced, await wrap',
+      'await this.#putKeyBlock(this.#inner, await wrap',
     ],
     ['who was quicker keeps his key', 'if (!this.#fresh) return;\n    const other', 'return;\n    const other'],
+  ]),
+  ...breaking('src/store/encryption.ts', DATA_KEYS, [
+    ['a value is counted before it is encrypted', 'if (this.#used > place) await', 'if (this.#used > place) void'],
+    ['a data key that is full is left', 'Math.floor(place++ / valuesPerKey)', 'Math.floor(0 * place++)'],
+    ['each data key has a number', 'writeKeyNumber(header, keyNumber);', ''],
+    [
+      'what an opener leaves over counts as used',
+      'this.#used = this.#counted = keyNumberOf',
+      'this.#counted = keyNumberOf',
+    ],
+    ['the key block is read once nobody else can change it', 'await this.#readKeyBlock();', ''],
+    ['an exchange that has arrived is not undone', 'await this.#readKeyBlock().catch(ifCorrupt);', ''],
+    ['a damaged key block is mended', 'await this.#readKeyBlock().catch(ifCorrupt);', 'await this.#readKeyBlock();'],
+    ['the key block changes step by step', 'const turn = this.#turn.then(change);', 'const turn = change();'],
+    ['who has lost the database counts nothing', 'this.#countAhead(inner, vacant)', 'this.#countAhead(inner)'],
+    [
+      'an exchange of the key keeps the count',
+      'await wrap(raw, salt, key), this.#counted)',
+      'await wrap(raw, salt, key), 0)',
+    ],
+    ['values are counted many at once', 'this.#used + this.#countedAhead', 'this.#used'],
+    ['each later key is another one', '{keyNumber + 1}', '{2}'],
+  ]),
+  ...breaking('src/store/format.ts', DATA_KEYS, [
+    ['older releases refuse later keys', 'if (keyNumber > 0) header[4] = LATER_KEY_READER;', ''],
   ]),
   ...breaking('src/worker/imported.ts', HOSTILE, [
     ['blocks of another file are refused', 'if (chain !== this.#chain)', 'if (false)'],
