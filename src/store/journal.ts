@@ -1,6 +1,7 @@
 // What is durable, and how it changes: the manifest and its generations, the log, and the commits that move both. Owns the
 // numbers of chunks and log entries, and what is deleted when. Knows nothing of what rows hold.
 import { PiramidError } from '../errors.ts';
+import { atOnce, inSlices, type Sliced } from '../structures/slices.ts';
 import { type Answered, countOf, decodeOrigin, encodeOrigin, type Origin, withAnswer } from './answered.ts';
 import { type Backend, isFull, type Put, type Write } from './backend.ts';
 import { type ChunkValue, encodeLogEntry, puts, type RowBatch } from './batch.ts';
@@ -108,7 +109,7 @@ export class Journal {
   /** Makes one log entry durable. */
   async append(collection: number, batch: RowBatch | null, deleted: readonly number[]): Promise<void> {
     const origin = this.#origin && encodeOrigin(this.#origin, batch?.rowCount ?? deleted.length);
-    const write = this.#logWrite(collection, batch, deleted, origin);
+    const write = await inSlices(this.#logWrite(collection, batch, deleted, origin));
     if (batch) this.#refuseIfFull();
     else if (this.full) await this.#freeBallast();
     await this.#commit([write]);
@@ -158,7 +159,7 @@ export class Journal {
     const isTrimmed = next.logStart === this.#nextLogKey;
     const entries = deletions
       .filter(({ rows }) => rows.length > 0)
-      .map(({ collection, rows }, i) => this.#logWrite(collection, null, rows, null, this.#nextLogKey + i));
+      .map(({ collection, rows }, i) => atOnce(this.#logWrite(collection, null, rows, null, this.#nextLogKey + i)));
     // The first one lays by what there is to free when the storage is full.
     const isFirst = this.#current.generation === 0;
     const reserve = isFirst ? [ballast(BALLAST_BYTES)] : [];
@@ -228,14 +229,14 @@ export class Journal {
     }
   }
 
-  #logWrite(
+  *#logWrite(
     collection: number,
     batch: RowBatch | null,
     deleted: readonly number[],
     origin: Uint8Array | null,
     key = this.#nextLogKey,
-  ) {
-    return { store: 'log', key, value: encodeLogEntry(collection, key, batch, deleted, origin) } as const;
+  ): Sliced<Put> {
+    return { store: 'log', key, value: yield* encodeLogEntry(collection, key, batch, deleted, origin) };
   }
 
   /**
