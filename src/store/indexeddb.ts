@@ -4,7 +4,7 @@ import { deleteDB, type IDBPDatabase, openDB, unwrap, wrap } from 'idb';
 import { DATABASE_PREFIX } from '../checks.ts';
 import { PiramidError } from '../errors.ts';
 import { inSlices, nextTask, type Sliced } from '../structures/slices.ts';
-import { type Backend, isFull, isTakenOver, type Place, type Put, takenOver, type Write } from './backend.ts';
+import { type Backend, bytesOf, isFull, isTakenOver, type Place, type Put, takenOver, type Write } from './backend.ts';
 import { encodeBlock } from './format.ts';
 import { mayBeInline } from './inline.ts';
 import { patient } from './patience.ts';
@@ -286,10 +286,6 @@ class IndexedDbBackend implements Backend {
     clearTimeout(this.#timer);
     this.#leave();
   }
-}
-
-function bytesOf(puts: readonly Put[]): number {
-  return puts.reduce((bytes, { value }) => bytes + value.byteLength, 0);
 }
 
 function* inlineOf(puts: readonly Put[]): Sliced<Put[]> {

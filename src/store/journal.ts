@@ -3,7 +3,7 @@
 import { PiramidError } from '../errors.ts';
 import { atOnce, inSlices, type Sliced } from '../structures/slices.ts';
 import { type Answered, countOf, decodeOrigin, encodeOrigin, type Origin, withAnswer } from './answered.ts';
-import { type Backend, isFull, type Put, type Write } from './backend.ts';
+import { type Backend, bytesOf, isFull, type Put, type Write } from './backend.ts';
 import { type ChunkValue, encodeLogEntry, puts, type RowBatch } from './batch.ts';
 import { type DamageList, ifCorrupt } from './damage.ts';
 import { encodeBlock } from './format.ts';
@@ -170,7 +170,7 @@ export class Journal {
       this.#waste(values.map(({ key }) => key));
       throw error;
     }
-    this.#manifestBytes = byteLength(manifest);
+    this.#manifestBytes = bytesOf(manifest);
     this.#current = next;
     this.#damage.forget('manifest');
     this.#answered = answered;
@@ -277,7 +277,7 @@ export class Journal {
 
   /** Room for two more manifests, by which a collection is deleted: twice the last one. */
   get #reserveNeeded(): number {
-    this.#manifestBytes ||= byteLength(manifestWrites(this.#current));
+    this.#manifestBytes ||= bytesOf(manifestWrites(this.#current));
     let bytes = BALLAST_BYTES;
     while (bytes < 2 * this.#manifestBytes) bytes *= 2;
     return bytes;
@@ -339,10 +339,6 @@ export class Journal {
 
 function isPut(write: Write): boolean {
   return 'value' in write;
-}
-
-function byteLength(puts: readonly Put[]): number {
-  return puts.reduce((sum, { value }) => sum + value.byteLength, 0);
 }
 
 /** Random, because browsers compress values. */

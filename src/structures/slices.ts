@@ -32,11 +32,6 @@ export async function inSlices<T>(work: Sliced<T>): Promise<T> {
   }
 }
 
-/** Between steps that are no generator's. */
-export function restIfDue(): Promise<void> {
-  return inSlices((function* () {})());
-}
-
 /** Rows of numbers in parts of about `size` numbers, at least one row each. */
 export function* partsOf<T extends Float32Array>(vectors: T, dimension: number, size: number): Generator<T> {
   const step = Math.max(1, Math.floor(size / dimension)) * dimension;

@@ -19,7 +19,7 @@ import { codesBy } from '../store/recoding.ts';
 import type { Store } from '../store/store.ts';
 import { Bitset } from '../structures/bitset.ts';
 import type { Renumbering } from '../structures/renumbering.ts';
-import { atOnce, inSlices, partsOf, restIfDue, type Sliced } from '../structures/slices.ts';
+import { atOnce, inSlices, partsOf, type Sliced } from '../structures/slices.ts';
 import { type AnalysisId, analyzerOf } from '../text/analyzer.ts';
 import { buildPostings, Postings } from '../text/postings.ts';
 import type { WordHits } from '../text/search.ts';
@@ -295,7 +295,7 @@ export class CollectionState {
           if (given) vectors.set(given, (start + i) * dimension);
           if (vector === null || (!vector && !this.#withVector.has(row))) sources[start + i] = VECTOR_NONE;
         }
-        await restIfDue();
+        await inSlices(nothing());
       }
     }
     const ids = rows.map((row) => this.#ids[row]!);
@@ -532,6 +532,9 @@ export function coderFor(config: CollectionConfig, rowCount: number, scanBudget 
   if (dimension === null || !isTier(tier)) return null;
   return createCoder({ tier, dimension, metric: productMetric(metric) });
 }
+
+/** So that there is a rest where one is due. */
+function* nothing(): Sliced<void> {}
 
 function presence(sources: Uint8Array | null, rowCount: number): Bitset {
   const present = Bitset.full(rowCount);
