@@ -106,15 +106,23 @@ export class Journal {
     }
   }
 
-  /** Makes one log entry durable. */
-  async append(collection: number, batch: RowBatch | null, deleted: readonly number[]): Promise<void> {
+  /** Makes one log entry durable. `meanwhile`, which never fails, begins as the disk does. */
+  async append(
+    collection: number,
+    batch: RowBatch | null,
+    deleted: readonly number[],
+    meanwhile: () => Promise<void> = async () => {},
+  ): Promise<void> {
     const origin = this.#origin && encodeOrigin(this.#origin, batch?.rowCount ?? deleted.length);
     const write = await inSlices(this.#logWrite(collection, batch, deleted, origin));
     if (batch) this.#refuseIfFull();
     else if (this.full) await this.#freeBallast();
-    await this.#commit([write]);
+    const committing = this.#commit([write]);
+    const beside = meanwhile();
+    await committing;
     this.noteLogEntry(write.key, write.value.byteLength, origin ?? undefined);
     if (batch && this.#reserve === null) await this.#layBallast();
+    await beside;
   }
 
   /**

@@ -170,7 +170,7 @@ export class Store {
     const rows = this.#rows(collection);
     if (batch.firstRow !== rows.rowCount) throw new Error(`rows begin at ${batch.firstRow}, expected ${rows.rowCount}`);
     if (batchBytes(batch) < SEGMENT_BYTES_MIN) {
-      await Promise.all([this.#journal.append(collection, batch, replaced), meanwhile()]);
+      await this.#journal.append(collection, batch, replaced, meanwhile);
       rows.logged.push(batch);
     } else {
       const next = this.#journal.next();
