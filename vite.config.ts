@@ -52,7 +52,9 @@ function withoutByteLetters(): Plugin {
   return {
     name: 'without-byte-letters',
     transform: (code, id) =>
-      id.endsWith('/tokenizers.mjs') ? code.replace(letters, `${letters.slice(0, -1)}/* @__PURE__ */(`) : null,
+      id.endsWith('/tokenizers.mjs')
+        ? { code: code.replace(letters, `${letters.slice(0, -1)}/* @__PURE__ */(`), map: null }
+        : null,
   };
 }
 

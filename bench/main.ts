@@ -9,6 +9,7 @@ import { measureCodeShards, measureShards } from './shard-measures.ts';
 import type { Figure } from './statistics.ts';
 import { measureStore } from './store-measures.ts';
 import { measureRealTiers, measureTier } from './tier-measures.ts';
+import { closeWrites, prepareWrites, runAlone, runWrites } from './write-measures.ts';
 
 export type Group = 'kernels' | 'store' | 'queries' | 'codes' | 'tiers' | 'real' | 'shards' | 'past4gb';
 
@@ -50,4 +51,4 @@ async function measure(group: Group, n: number, d: number, quick: boolean): Prom
   return measureQueries(data, { n, d }, quick ? 60 : 200);
 }
 
-Object.assign(globalThis, { measure });
+Object.assign(globalThis, { measure, prepareWrites, runWrites, runAlone, closeWrites });

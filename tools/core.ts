@@ -3,6 +3,7 @@
 // right behind it, within the 32 kB that gzip looks back. Minified apart, the two have other short names: 0.3 to 0.5 kB, gzipped.
 import { fileURLToPath } from 'node:url';
 import { decode, encode } from '@jridgewell/sourcemap-codec';
+import { minify } from 'terser';
 import type { Plugin, Rolldown } from 'vite';
 
 /** The entries, by the names of their chunks. */
@@ -41,7 +42,7 @@ export function core(file: string, globalName?: string): Plugin {
     // What a chunk imports is declared last, before names are shortened: what comes first gets the letters that locals have
     // elsewhere. The empty line keeps the source map right.
     renderChunk: (code) => ({ code: code.replace(/^(import \{[^}]*\} from "[^"]*";)(.*)$/s, '$2\n$1'), map: null }),
-    generateBundle(_, bundle) {
+    async generateBundle(_, bundle) {
       const chunks = Object.values(bundle).filter((output) => output.type === 'chunk');
       const page = chunks.find(({ isEntry, name }) => isEntry && name === 'page');
       const worker = chunks.find(({ isEntry, name }) => isEntry && name === 'worker');
@@ -49,6 +50,8 @@ export function core(file: string, globalName?: string): Plugin {
       if (!page || !worker || !common || chunks.length > 3)
         throw new Error(`core: expected page, worker and one chunk of both, got ${Object.keys(bundle).join(', ')}`);
 
+      const mapOf = ({ fileName }: Rolldown.OutputChunk) => bundle[`${fileName}.map`] as Rolldown.OutputAsset;
+      for (const chunk of chunks) await shrink(chunk, mapOf(chunk));
       const [ofPage, ofWorker, ofBoth] = [partsOf(page), partsOf(worker), partsOf(common)];
       // A function, because its names are its own. It returns what it exports, in that order.
       const both = `(()=>{${ofBoth.body}return[${ofBoth.exports.map(({ local }) => local)}]})();`;
@@ -64,7 +67,6 @@ export function core(file: string, globalName?: string): Plugin {
       // The page's own code has lines to itself, for its source map.
       page.code = `${start}${both}const PIRAMID_WORKER=${script};\n${ofPage.body}${end}\n//# sourceMappingURL=${file}.map`;
 
-      const mapOf = ({ fileName }: Rolldown.OutputChunk) => bundle[`${fileName}.map`] as Rolldown.OutputAsset;
       mapOf(page).source = joinedMaps(file, [
         { map: String(mapOf(common).source), line: 0, column: start.length + '(()=>{'.length },
         { map: String(mapOf(page).source), line: ofBoth.body.split('\n').length, column: 0 },
@@ -75,6 +77,21 @@ export function core(file: string, globalName?: string): Plugin {
       }
     },
   };
+}
+
+/** What Vite's minifier leaves Terser still finds: 1.2 kB of the core, gzipped. */
+async function shrink(chunk: Rolldown.OutputChunk, map: Rolldown.OutputAsset): Promise<void> {
+  const options = {
+    module: true,
+    ecma: 2020,
+    compress: { passes: 2 },
+    // The worker's script stands in double quotes.
+    format: { quote_style: 1 },
+    sourceMap: { content: String(map.source), includeSources: true },
+  } as const;
+  const { code, map: mapped } = await minify(chunk.code.replace(/\n\/\/# sourceMappingURL=.*/, ''), options);
+  chunk.code = code!;
+  map.source = mapped as string;
 }
 
 interface Parts {
@@ -92,7 +109,9 @@ interface Name {
 /** A minified chunk apart from its exports and imports. */
 function partsOf({ code, fileName }: Rolldown.OutputChunk): Parts {
   const [, body, exports, imports] =
-    /^(.*?)(?:export\{([^}]*)\};)?(?:import\{([^}]*)\}from"[^"]*";)?\s*(?:\/\/# sourceMappingURL=.*)?\s*$/s.exec(code)!;
+    /^(.*?)(?:export\{([^}]*)\};?)?(?:import\{([^}]*)\}from['"][^'"]*['"];?)?\s*(?:\/\/# sourceMappingURL=.*)?\s*$/s.exec(
+      code,
+    )!;
   if (/\b(?:import|export)\{/.test(body!)) throw new Error(`core: exports or imports in the middle of ${fileName}`);
   // `a as b`, or `a` alone.
   const pairs = (list = '') =>

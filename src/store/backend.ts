@@ -50,3 +50,7 @@ export function takenOver(): PiramidError {
 export function isTakenOver(error: unknown): boolean {
   return error instanceof PiramidError && error.code === 'BLOCKED';
 }
+
+export function bytesOf(puts: readonly Put[]): number {
+  return puts.reduce((sum, { value }) => sum + value.byteLength, 0);
+}

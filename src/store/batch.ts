@@ -10,17 +10,17 @@ import {
   decodeJson,
   decodeSections,
   decodeText,
-  encodeBlock,
   encodeCodes,
   encodeJson,
   encodeSections,
   encodeTexts,
   HEADER_BYTES,
+  type Header,
   type Kind,
   presenceBytes,
   readVectors,
   type StoredCodes,
-  sealBlock,
+  sealing,
   vectorsPayloadBytes,
   writeVectors,
 } from './format.ts';
@@ -54,21 +54,27 @@ export function batchBytes(batch: RowBatch): number {
 export const SECTIONS = { ids: 1, vectors: 2, metadata: 3, text: 4, postings: 5, deleted: 6, origin: 7 } as const;
 
 /** One log entry: new rows (or none) and rows that they replace or that are deleted. */
-export function encodeLogEntry(
+export function* encodeLogEntry(
   collection: number,
   key: number,
   batch: RowBatch | null,
   deleted: readonly number[],
   origin: Uint8Array | null = null,
-): ArrayBuffer {
+): Sliced<ArrayBuffer> {
   const sections: { id: number; bytes: Uint8Array }[] = [];
   if (batch) {
     sections.push({ id: SECTIONS.ids, bytes: encodeJson(batch.ids) });
-    if (batch.vectors) sections.push({ id: SECTIONS.vectors, bytes: vectorsPayload(batch.vectors, 0, batch.rowCount) });
+    if (batch.vectors) {
+      const bytes = new Uint8Array(vectorsPayloadBytes(batch.rowCount, batch.vectors.dimension));
+      yield* fillVectors(bytes, batch.vectors, 0, batch.rowCount);
+      sections.push({ id: SECTIONS.vectors, bytes });
+    }
     if (batch.metadata.some((json) => json !== null))
       sections.push({ id: SECTIONS.metadata, bytes: jsonArray(batch.metadata) });
+    yield;
     if (batch.texts.some((text) => text !== null))
       sections.push({ id: SECTIONS.text, bytes: encodeTexts(batch.texts) });
+    yield;
     if (batch.postings) sections.push({ id: SECTIONS.postings, bytes: batch.postings });
   }
   if (deleted.length > 0)
@@ -81,7 +87,15 @@ export function encodeLogEntry(
     firstRow: batch?.firstRow ?? 0,
     rowCount: batch?.rowCount ?? 0,
   } as const;
-  return encodeBlock(header, encodeSections(sections));
+  return yield* blockOf(header, encodeSections(sections));
+}
+
+/** `encodeBlock` in slices. */
+function* blockOf(header: Header, payload: Uint8Array): Sliced<ArrayBuffer> {
+  const block = new ArrayBuffer(HEADER_BYTES + payload.length);
+  new Uint8Array(block, HEADER_BYTES).set(payload);
+  yield* sealing(block, header);
+  return block;
 }
 
 export function decodeLogEntry(
@@ -144,11 +158,11 @@ export function* encodeChunks(
 ): Sliced<{ chunks: ChunkRef[]; values: ChunkValue[] }> {
   const chunks: ChunkRef[] = [];
   const values: ChunkValue[] = [];
-  const add = (kind: Kind, start: number, end: number, value: ArrayBuffer | Uint8Array) => {
+  function* add(kind: Kind, start: number, end: number, value: ArrayBuffer | Uint8Array): Sliced<void> {
     const key = nextKey();
     const header = { kind, collection, key, firstRow: batch.firstRow + start, rowCount: end - start };
-    const block = value instanceof Uint8Array ? encodeBlock(header, value) : value;
-    if (block === value) sealBlock(block, header);
+    const block = value instanceof Uint8Array ? yield* blockOf(header, value) : value;
+    if (block === value) yield* sealing(block, header);
     chunks.push({
       kind,
       key,
@@ -157,12 +171,11 @@ export function* encodeChunks(
       bytes: block.byteLength,
     } satisfies ChunkRef);
     values.push({ key, value: block });
-  };
+  }
 
   for (let start = 0; start < batch.ids.length; start += ID_CHUNK_ROWS_MAX) {
     const end = Math.min(start + ID_CHUNK_ROWS_MAX, batch.ids.length);
-    add('ids', start, end, encodeJson(batch.ids.slice(start, end)));
-    yield;
+    yield* add('ids', start, end, encodeJson(batch.ids.slice(start, end)));
   }
   if (batch.vectors) {
     // Multiples of 32 rows, so that presence words need no shifting.
@@ -170,31 +183,27 @@ export function* encodeChunks(
     for (let start = 0; start < batch.rowCount; start += rowsPerChunk) {
       const end = Math.min(start + rowsPerChunk, batch.rowCount);
       const block = new ArrayBuffer(HEADER_BYTES + vectorsPayloadBytes(end - start, batch.vectors.dimension));
-      fillVectors(new Uint8Array(block, HEADER_BYTES), batch.vectors, start, end);
-      add('vectors', start, end, block);
-      yield;
+      yield* fillVectors(new Uint8Array(block, HEADER_BYTES), batch.vectors, start, end);
+      yield* add('vectors', start, end, block);
     }
     // Cut where the vectors are, so that each chunk's go with them.
     for (let start = 0; batch.codes && start < batch.rowCount; start += rowsPerChunk) {
       const end = Math.min(start + rowsPerChunk, batch.rowCount);
-      add('codes', start, end, encodeCodes(batch.codes, batch.rowCount, start, end));
+      yield* add('codes', start, end, encodeCodes(batch.codes, batch.rowCount, start, end));
       chunks.at(-1)!.scheme = batch.codes.scheme;
-      yield;
     }
   }
   if (batch.metadata.some((json) => json !== null)) {
     for (const [start, end] of cuts(batch.metadata)) {
-      add('metadata', start, end, jsonArray(batch.metadata.slice(start, end)));
-      yield;
+      yield* add('metadata', start, end, jsonArray(batch.metadata.slice(start, end)));
     }
   }
   if (batch.texts.some((text) => text !== null)) {
     for (const [start, end] of cuts(batch.texts)) {
-      add('text', start, end, encodeTexts(batch.texts.slice(start, end)));
-      yield;
+      yield* add('text', start, end, encodeTexts(batch.texts.slice(start, end)));
     }
   }
-  if (batch.postings) add('postings', 0, batch.rowCount, batch.postings);
+  if (batch.postings) yield* add('postings', 0, batch.rowCount, batch.postings);
   return { chunks, values };
 }
 
@@ -219,7 +228,7 @@ export function sliceBatch(batch: RowBatch, start: number, end: number): RowBatc
 }
 
 /** Adjacent batches as one. `postings` covers all their rows. Codes have to be made anew. */
-export function joinBatches(batches: readonly RowBatch[], postings: Uint8Array | null): RowBatch {
+export function* joinBatches(batches: readonly RowBatch[], postings: Uint8Array | null): Sliced<RowBatch> {
   const first = batches[0]!;
   const rowCount = batches.reduce((sum, batch) => sum + batch.rowCount, 0);
   const dimension = first.vectors?.dimension ?? null;
@@ -230,6 +239,7 @@ export function joinBatches(batches: readonly RowBatch[], postings: Uint8Array |
       const start = batch.firstRow - first.firstRow;
       vectors.values.set(batch.vectors!.values, start * dimension);
       for (const row of batch.vectors!.present) vectors.present.add(start + row);
+      yield;
     }
   }
   return {
@@ -247,16 +257,15 @@ function jsonArray(items: readonly (string | null)[]): Uint8Array {
   return new TextEncoder().encode(`[${items.map((json) => json ?? 'null').join(',')}]`);
 }
 
-function vectorsPayload(vectors: NonNullable<RowBatch['vectors']>, start: number, end: number): Uint8Array {
-  const payload = new Uint8Array(vectorsPayloadBytes(end - start, vectors.dimension));
-  fillVectors(payload, vectors, start, end);
-  return payload;
-}
-
-function fillVectors(target: Uint8Array, vectors: NonNullable<RowBatch['vectors']>, start: number, end: number): void {
+function fillVectors(
+  target: Uint8Array,
+  vectors: NonNullable<RowBatch['vectors']>,
+  start: number,
+  end: number,
+): Sliced<void> {
   const { dimension, values, present } = vectors;
   const words = present.words.slice(start >>> 5, (start >>> 5) + presenceBytes(end - start) / 4);
-  writeVectors(target, values.subarray(start * dimension, end * dimension), new Bitset(end - start, words));
+  return writeVectors(target, values.subarray(start * dimension, end * dimension), new Bitset(end - start, words));
 }
 
 // Row ranges of about PAYLOAD_CHUNK_BYTES each; a gigantic row has a range of its own.

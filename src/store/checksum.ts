@@ -3,9 +3,9 @@
 
 const TABLES = makeTables();
 
-/** Checksum of all bytes of the view. */
-export function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
+/** Checksum of all bytes of the view. `before`: that of what comes before them, where it goes on. */
+export function crc32(bytes: Uint8Array, before = 0): number {
+  let crc = ~before;
   let i = 0;
   const aligned = (bytes.byteOffset & 3) === 0 ? bytes.length & ~7 : 0;
   if (aligned > 0) {

@@ -3,6 +3,7 @@
 // log entries, and an end counts them all, so that what is cut off or put in another order is found. Pure functions.
 import { PiramidError } from '../errors.ts';
 import { Bitset } from '../structures/bitset.ts';
+import { atOnce } from '../structures/slices.ts';
 import { encodeLogEntry, type RowBatch, SECTIONS, sliceBatch } from './batch.ts';
 import { crc32 } from './checksum.ts';
 import {
@@ -64,7 +65,7 @@ export function* encodeRows(collection: number, number: number, rows: RowBatch):
   for (let row = 0; row <= rows.rowCount; row++) {
     const size = row < rows.rowCount ? rowBytes(rows, row) : Number.POSITIVE_INFINITY;
     if (row > start && bytes + size > BLOCK_BYTES) {
-      const block = encodeLogEntry(collection, number++, sliceBatch(rows, start, row), []);
+      const block = atOnce(encodeLogEntry(collection, number++, sliceBatch(rows, start, row), []));
       if (block.byteLength > BLOCK_BYTES_MAX) throw tooLong(rows, start);
       yield block;
       start = row;

@@ -2,6 +2,7 @@
 // (the lists) or cannot change (the chunks), and chunks that become garbage meanwhile are held until it is over.
 import type { Bitset } from '../structures/bitset.ts';
 import { Renumbering } from '../structures/renumbering.ts';
+import { atOnce } from '../structures/slices.ts';
 import { batchBytes, joinBatches, type RowBatch, sliceBatch } from './batch.ts';
 import { Columns } from './compaction.ts';
 import { chainOf, EXCHANGE_VERSION, encodeJsonBlock, encodeRows, type Head } from './exchange.ts';
@@ -120,11 +121,11 @@ async function* together(batches: AsyncIterable<RowBatch>): AsyncGenerator<RowBa
     waiting.push(batch);
     bytes += batchBytes(batch);
     if (bytes < SLICE_BYTES) continue;
-    yield joinBatches(waiting, null);
+    yield atOnce(joinBatches(waiting, null));
     waiting = [];
     bytes = 0;
   }
-  if (waiting.length > 0) yield joinBatches(waiting, null);
+  if (waiting.length > 0) yield atOnce(joinBatches(waiting, null));
 }
 
 /** Runs of rows that are not deleted. */

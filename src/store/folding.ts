@@ -31,8 +31,9 @@ export async function foldRows(
   if (compaction) next.garbage.chunks.push(...compaction.garbage());
   for (const run of adjacentRuns(rows.logged)) {
     const blocks = run.flatMap(({ postings }) => (postings ? { bytes: postings, shift: 0 } : []));
-    const batch = joinBatches(run, blocks.length > 0 ? await mergePostings(blocks, renumbering) : null);
-    batch.codes = batch.vectors && coder && codesBy(coder, batch.vectors.values);
+    const batch = await inSlices(joinBatches(run, blocks.length > 0 ? await mergePostings(blocks, renumbering) : null));
+    const { vectors } = batch;
+    batch.codes = vectors && coder && (await inSlices(codesBy(coder, vectors.values, vectors.dimension)));
     if (renumbering) batch.firstRow = renumbering.row(batch.firstRow);
     const encoded = await inSlices(encodeSegment(collection, batch, () => next.nextChunk++));
     segments.push(encoded.segment);

@@ -2,11 +2,14 @@
 // Pure functions; docs/FORMAT.md draws what they write. Nothing here touches storage.
 import { PiramidError } from '../errors.ts';
 import { Bitset } from '../structures/bitset.ts';
+import { atOnce, type Sliced } from '../structures/slices.ts';
 import type { RecordId } from '../types.ts';
 import { crc32 } from './checksum.ts';
 import { FORMAT_VERSION, LATER_KEY_READER, VALUE_READER } from './schema.ts';
 
 export const HEADER_BYTES = 40;
+/** What is copied or summed up without a rest. */
+const PART_BYTES = 1 << 16;
 const MAGIC = 0x44_4d_52_50; // 'PRMD', little-endian
 
 /** What a value holds. The numbers are stored. */
@@ -46,12 +49,12 @@ export function encodeBlock(header: Header, payload: Uint8Array): ArrayBuffer {
   const buffer = new ArrayBuffer(HEADER_BYTES + payload.length);
   const body = new Uint8Array(buffer, HEADER_BYTES);
   body.set(payload);
-  sealBlock(buffer, header);
+  atOnce(sealing(buffer, header));
   return buffer;
 }
 
 /** Writes the header of a value whose payload is already in place behind it. */
-export function sealBlock(buffer: ArrayBuffer, header: Header): void {
+export function* sealing(buffer: ArrayBuffer, header: Header): Sliced<void> {
   const view = new DataView(buffer);
   const payload = new Uint8Array(buffer, HEADER_BYTES);
   view.setUint32(0, MAGIC, true);
@@ -63,7 +66,12 @@ export function sealBlock(buffer: ArrayBuffer, header: Header): void {
   view.setUint32(16, header.firstRow, true);
   view.setUint32(20, header.rowCount, true);
   view.setUint32(24, payload.length, true);
-  view.setUint32(28, crc32(payload), true);
+  let checksum = 0;
+  for (let at = 0; at < payload.length; at += PART_BYTES) {
+    checksum = crc32(payload.subarray(at, at + PART_BYTES), checksum);
+    yield;
+  }
+  view.setUint32(28, checksum, true);
   view.setUint32(32, 0, true); // number of the data key
   view.setUint32(36, crc32(new Uint8Array(buffer, 0, 36)), true);
 }
@@ -217,9 +225,14 @@ export function presenceBytes(rowCount: number): number {
 }
 
 /** Writes a vectors payload into `target` (its exact size). */
-export function writeVectors(target: Uint8Array, vectors: Float32Array, present: Bitset): void {
-  target.set(new Uint8Array(present.words.buffer, present.words.byteOffset, presenceBytes(present.length)));
-  target.set(new Uint8Array(vectors.buffer, vectors.byteOffset, vectors.byteLength), presenceBytes(present.length));
+export function* writeVectors(target: Uint8Array, vectors: Float32Array, present: Bitset): Sliced<void> {
+  const start = presenceBytes(present.length);
+  target.set(new Uint8Array(present.words.buffer, present.words.byteOffset, start));
+  const bytes = new Uint8Array(vectors.buffer, vectors.byteOffset, vectors.byteLength);
+  for (let at = 0; at < bytes.length; at += PART_BYTES) {
+    target.set(bytes.subarray(at, at + PART_BYTES), start + at);
+    yield;
+  }
 }
 
 /** Views on a vectors payload (4-byte aligned). */

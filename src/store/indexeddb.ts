@@ -3,7 +3,8 @@
 import { deleteDB, type IDBPDatabase, openDB, unwrap, wrap } from 'idb';
 import { DATABASE_PREFIX } from '../checks.ts';
 import { PiramidError } from '../errors.ts';
-import { type Backend, isFull, isTakenOver, type Place, takenOver, type Write } from './backend.ts';
+import { inSlices, nextTask, type Sliced } from '../structures/slices.ts';
+import { type Backend, bytesOf, isFull, isTakenOver, type Place, type Put, takenOver, type Write } from './backend.ts';
 import { encodeBlock } from './format.ts';
 import { mayBeInline } from './inline.ts';
 import { patient } from './patience.ts';
@@ -15,6 +16,9 @@ import { readAllOnce, readOnce, writeOnce } from './transaction.ts';
 const IDLE_MS = 500;
 /** How long it rests for what was deleted to be given back: Chromium keeps a database open for two seconds after its last connection. */
 const REST_MS = 3000;
+
+/** To put so much takes half a millisecond. */
+const LARGE_BYTES = 256 << 10;
 
 /** Made and deleted again, see `renewLog`. */
 const RENEWAL = 'piramid-log-renewal';
@@ -169,7 +173,11 @@ class IndexedDbBackend implements Backend {
     const writes = [...new Map(all.map((write) => [`${write.store} ${write.key}`, write])).values()];
     const isSafe = this.#durability === 'relaxed' || !isChromium();
     const puts = writes.filter((write) => 'value' in write);
-    const inline = isSafe ? [] : puts.filter(({ value }) => mayBeInline(value));
+    const drops = this.#givenUp;
+    const inline = isSafe ? [] : await inSlices(inlineOf(puts));
+    // The transaction holds the thread for all its values: with nothing before it.
+    if (bytesOf(puts) >= LARGE_BYTES) await nextTask();
+    if (drops !== this.#givenUp) throw new PiramidError('STORAGE_FAILED', 'writing: given up');
     // Files behind them, so that their entries are in the newer log.
     const files = puts.filter((put) => !inline.includes(put));
     if (this.#isFull && this.#mayBeTorn) {
@@ -278,6 +286,15 @@ class IndexedDbBackend implements Backend {
     clearTimeout(this.#timer);
     this.#leave();
   }
+}
+
+function* inlineOf(puts: readonly Put[]): Sliced<Put[]> {
+  const inline: Put[] = [];
+  for (const put of puts) {
+    if (yield* mayBeInline(put.value)) inline.push(put);
+    yield;
+  }
+  return inline;
 }
 
 function newBirth(): ArrayBuffer {

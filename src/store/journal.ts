@@ -1,8 +1,9 @@
 // What is durable, and how it changes: the manifest and its generations, the log, and the commits that move both. Owns the
 // numbers of chunks and log entries, and what is deleted when. Knows nothing of what rows hold.
 import { PiramidError } from '../errors.ts';
+import { atOnce, inSlices, type Sliced } from '../structures/slices.ts';
 import { type Answered, countOf, decodeOrigin, encodeOrigin, type Origin, withAnswer } from './answered.ts';
-import { type Backend, isFull, type Put, type Write } from './backend.ts';
+import { type Backend, bytesOf, isFull, type Put, type Write } from './backend.ts';
 import { type ChunkValue, encodeLogEntry, puts, type RowBatch } from './batch.ts';
 import { type DamageList, ifCorrupt } from './damage.ts';
 import { encodeBlock } from './format.ts';
@@ -105,15 +106,23 @@ export class Journal {
     }
   }
 
-  /** Makes one log entry durable. */
-  async append(collection: number, batch: RowBatch | null, deleted: readonly number[]): Promise<void> {
+  /** Makes one log entry durable. `meanwhile`, which never fails, begins as the disk does. */
+  async append(
+    collection: number,
+    batch: RowBatch | null,
+    deleted: readonly number[],
+    meanwhile: () => Promise<void> = async () => {},
+  ): Promise<void> {
     const origin = this.#origin && encodeOrigin(this.#origin, batch?.rowCount ?? deleted.length);
-    const write = this.#logWrite(collection, batch, deleted, origin);
+    const write = await inSlices(this.#logWrite(collection, batch, deleted, origin));
     if (batch) this.#refuseIfFull();
     else if (this.full) await this.#freeBallast();
-    await this.#commit([write]);
+    const committing = this.#commit([write]);
+    const beside = meanwhile();
+    await committing;
     this.noteLogEntry(write.key, write.value.byteLength, origin ?? undefined);
     if (batch && this.#reserve === null) await this.#layBallast();
+    await beside;
   }
 
   /**
@@ -158,7 +167,7 @@ export class Journal {
     const isTrimmed = next.logStart === this.#nextLogKey;
     const entries = deletions
       .filter(({ rows }) => rows.length > 0)
-      .map(({ collection, rows }, i) => this.#logWrite(collection, null, rows, null, this.#nextLogKey + i));
+      .map(({ collection, rows }, i) => atOnce(this.#logWrite(collection, null, rows, null, this.#nextLogKey + i)));
     // The first one lays by what there is to free when the storage is full.
     const isFirst = this.#current.generation === 0;
     const reserve = isFirst ? [ballast(BALLAST_BYTES)] : [];
@@ -169,7 +178,7 @@ export class Journal {
       this.#waste(values.map(({ key }) => key));
       throw error;
     }
-    this.#manifestBytes = byteLength(manifest);
+    this.#manifestBytes = bytesOf(manifest);
     this.#current = next;
     this.#damage.forget('manifest');
     this.#answered = answered;
@@ -228,14 +237,14 @@ export class Journal {
     }
   }
 
-  #logWrite(
+  *#logWrite(
     collection: number,
     batch: RowBatch | null,
     deleted: readonly number[],
     origin: Uint8Array | null,
     key = this.#nextLogKey,
-  ) {
-    return { store: 'log', key, value: encodeLogEntry(collection, key, batch, deleted, origin) } as const;
+  ): Sliced<Put> {
+    return { store: 'log', key, value: yield* encodeLogEntry(collection, key, batch, deleted, origin) };
   }
 
   /**
@@ -276,7 +285,7 @@ export class Journal {
 
   /** Room for two more manifests, by which a collection is deleted: twice the last one. */
   get #reserveNeeded(): number {
-    this.#manifestBytes ||= byteLength(manifestWrites(this.#current));
+    this.#manifestBytes ||= bytesOf(manifestWrites(this.#current));
     let bytes = BALLAST_BYTES;
     while (bytes < 2 * this.#manifestBytes) bytes *= 2;
     return bytes;
@@ -338,10 +347,6 @@ export class Journal {
 
 function isPut(write: Write): boolean {
   return 'value' in write;
-}
-
-function byteLength(puts: readonly Put[]): number {
-  return puts.reduce((sum, { value }) => sum + value.byteLength, 0);
 }
 
 /** Random, because browsers compress values. */

@@ -1,5 +1,6 @@
 // Recoding: gives the rows of segments the codes that their collection wants now, where it wanted others, or none, when they were
 // written. Codes alone are written; they are staged chunk by chunk, as compaction does it, and one commit puts all in place.
+import { inSlices, partsOf, type Sliced } from '../structures/slices.ts';
 import { encodeBlock, encodeCodes, type Header, readVectors, type StoredCodes } from './format.ts';
 import type { Journal } from './journal.ts';
 import { byKindAndRow, type ChunkRef, type Segment, type StoredCollection } from './manifest.ts';
@@ -101,18 +102,32 @@ export class Recoding {
     const { firstRow, rowCount } = vectors;
     const payload = await this.#reader.readWhole(this.collection, vectors);
     if (!payload) return null;
-    const { values } = readVectors(payload, rowCount, this.#stored.config.dimension!);
+    const dimension = this.#stored.config.dimension!;
+    const { values } = readVectors(payload, rowCount, dimension);
     const next = this.#journal.next();
     const header: Header = { kind: 'codes', collection: this.collection, key: next.nextChunk++, firstRow, rowCount };
-    const value = encodeBlock(header, encodeCodes(codesBy(coder, values), rowCount, 0, rowCount));
+    const codes = await inSlices(codesBy(coder, values, dimension));
+    const value = encodeBlock(header, encodeCodes(codes, rowCount, 0, rowCount));
     await this.#journal.stage(next, [{ key: header.key, value }]);
     return { kind: 'codes', key: header.key, firstRow, rowCount, bytes: value.byteLength, scheme: coder.scheme };
   }
 }
 
+/** Numbers that are coded without a rest. */
+const CODED_NUMBERS = 1 << 11;
+
 /** What it makes of vectors, as it is stored. */
-export function codesBy(coder: StoredCoder, vectors: Float32Array): StoredCodes {
-  return { scheme: coder.scheme, records: coder.encode(vectors) };
+export function* codesBy(coder: StoredCoder, vectors: Float32Array, dimension: number): Sliced<StoredCodes> {
+  let records = new Uint8Array(0);
+  let end = 0;
+  for (const part of partsOf(vectors, dimension, CODED_NUMBERS)) {
+    const coded = coder.encode(part);
+    if (end === 0) records = new Uint8Array((coded.length / (part.length / dimension)) * (vectors.length / dimension));
+    records.set(coded, end);
+    end += coded.length;
+    yield;
+  }
+  return { scheme: coder.scheme, records };
 }
 
 /** Whether some rows of its segments have other codes than the wanted ones, or none, or some where none are wanted. */

@@ -157,18 +157,20 @@ export class Store {
 
   /**
    * Makes new rows, and the deletion of the rows that they replace, durable: all or nothing. `onDurable` is called in one
-   * go with the deletion: nobody sees the old rows gone and the new ones not yet there.
+   * go with the deletion: nobody sees the old rows gone and the new ones not yet there. `meanwhile` begins as the disk does, and ends
+   * before that.
    */
   async append(
     collection: number,
     batch: RowBatch,
     replaced: readonly number[],
     onDurable: () => void = () => {},
+    meanwhile: () => Promise<void> = async () => {},
   ): Promise<void> {
     const rows = this.#rows(collection);
     if (batch.firstRow !== rows.rowCount) throw new Error(`rows begin at ${batch.firstRow}, expected ${rows.rowCount}`);
     if (batchBytes(batch) < SEGMENT_BYTES_MIN) {
-      await this.#journal.append(collection, batch, replaced);
+      await this.#journal.append(collection, batch, replaced, meanwhile);
       rows.logged.push(batch);
     } else {
       const next = this.#journal.next();
@@ -189,7 +191,7 @@ export class Store {
       }
       const stored = { ...rows.stored, segments: [...rows.stored.segments, segment], tombstones };
       replaceCollection(next, stored);
-      await this.#journal.flip(next, values, [], batch.rowCount);
+      await Promise.all([this.#journal.flip(next, values, [], batch.rowCount), meanwhile()]);
       rows.stored = stored;
     }
     rows.grow(batch.firstRow + batch.rowCount);

@@ -14,16 +14,28 @@ export function atOnce<T>(work: Sliced<T>): T {
   }
 }
 
-/** Runs it, and lets the messages that wait be handled whenever it has held the thread for `SLICE_MS`. */
+/** When the slice under way ends. One for all work: what follows in the same task has what is left of it. */
+let end = 0;
+
+/** Runs it, and lets the messages that wait be handled whenever the thread has been held for `SLICE_MS`. */
 export async function inSlices<T>(work: Sliced<T>): Promise<T> {
+  const begun = performance.now();
+  // A slice that ended long ago was another task's. One that ended just now may have been this one's.
+  if (begun >= end + SLICE_MS) end = begun + SLICE_MS;
   for (;;) {
-    const end = performance.now() + SLICE_MS;
-    do {
+    while (performance.now() < end) {
       const { done, value } = work.next();
       if (done) return value;
-    } while (performance.now() < end);
+    }
     await nextTask();
+    end = performance.now() + SLICE_MS;
   }
+}
+
+/** Rows of numbers in parts of about `size` numbers, at least one row each. */
+export function* partsOf<T extends Float32Array>(vectors: T, dimension: number, size: number): Generator<T> {
+  const step = Math.max(1, Math.floor(size / dimension)) * dimension;
+  for (let at = 0; at < vectors.length; at += step) yield vectors.subarray(at, at + step) as T;
 }
 
 /** Lets the messages that wait be handled. A timer would sleep at least 4 ms once nested; a message does not. */

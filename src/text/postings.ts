@@ -53,7 +53,7 @@ export function* buildPostings(
   }
 
   const order = yield* sortedIndices(terms.length, (a, b) => compareCodePoints(terms[a]!, terms[b]!));
-  const sorted = entries.byTerm(rowCounts);
+  const sorted = yield* entries.byTerm(rowCounts);
   const writer = new PostingsWriter(firstRow, lengths, analyzer.id);
   const encoder = new TextEncoder();
   for (const id of order) {
@@ -299,7 +299,7 @@ class Entries {
   }
 
   /** `ends[term]`: index behind its last entry in `rows` and `counts`. */
-  byTerm(rowCounts: readonly number[]): { rows: Uint32Array; counts: Uint32Array; ends: Uint32Array } {
+  *byTerm(rowCounts: readonly number[]): Sliced<{ rows: Uint32Array; counts: Uint32Array; ends: Uint32Array }> {
     const ends = new Uint32Array(rowCounts.length);
     for (let term = 1; term < ends.length; term++) ends[term] = ends[term - 1]! + rowCounts[term - 1]!;
     const rows = new Uint32Array(this.#length);
@@ -308,6 +308,7 @@ class Entries {
       const to = ends[this.#terms[i]!]!++;
       rows[to] = this.#rows[i]!;
       counts[to] = this.#counts[i]!;
+      if ((i & 1023) === 1023) yield;
     }
     return { rows, counts, ends };
   }

@@ -12,12 +12,14 @@ import type { Devices } from '../kernels/devices.ts';
 import { productMetric } from '../kernels/kernel.ts';
 import { type EngineChanges, type EngineRows, type PackedRecords, type Select, VECTOR_NONE } from '../protocol.ts';
 import type { RowBatch } from '../store/batch.ts';
+import type { StoredCodes } from '../store/format.ts';
 import type { CollectionConfig, StoredCollection } from '../store/manifest.ts';
-import type { StoredPostings } from '../store/reader.ts';
+import type { StoredMetadata, StoredPostings } from '../store/reader.ts';
+import { codesBy } from '../store/recoding.ts';
 import type { Store } from '../store/store.ts';
 import { Bitset } from '../structures/bitset.ts';
 import type { Renumbering } from '../structures/renumbering.ts';
-import { atOnce, inSlices } from '../structures/slices.ts';
+import { atOnce, inSlices, partsOf, type Sliced } from '../structures/slices.ts';
 import { type AnalysisId, analyzerOf } from '../text/analyzer.ts';
 import { buildPostings, Postings } from '../text/postings.ts';
 import type { WordHits } from '../text/search.ts';
@@ -28,6 +30,10 @@ import { Gate } from './gate.ts';
 import { Payload } from './payload.ts';
 import { defaultScanBudget, explainPrecision, oversampleOf, precisionFor } from './tiers.ts';
 
+/** Numbers that are put into an index without a rest. */
+const PLACED_NUMBERS = 1 << 14;
+/** Rows whose vectors are copied without a rest. */
+const COPIED_ROWS = 128;
 /** Renumberings that a cursor survives. */
 const RENUMBERINGS_MAX = 8;
 
@@ -177,8 +183,52 @@ export class CollectionState {
   async upsert(records: PackedRecords, mode: NonNullable<UpsertOptions['mode']>): Promise<void> {
     const n = records.ids.length;
     if (n === 0) return;
+    const replaced = await inSlices(this.#replacedBy(records.ids, mode));
+    const firstRow = this.rowCount;
+    await this.index?.reserve(firstRow + n);
+    const { dimension } = this.stored.config;
+    const none = () => new Array<null>(n).fill(null);
+    const batch: RowBatch = {
+      firstRow,
+      rowCount: n,
+      ids: records.ids,
+      vectors:
+        dimension === null ? null : { dimension, values: records.vectors!, present: presence(records.sources, n) },
+      codes: this.index && (await inSlices(this.#encode(this.index, records.vectors!))),
+      metadata: records.metadata ?? none(),
+      texts: records.texts ?? none(),
+      postings: records.texts && (await inSlices(buildPostings(records.texts, firstRow, analyzerOf(this.analysis)))),
+    };
+    const { ids, vectors, postings } = batch;
+    const publish = () => {
+      if (vectors) this.#markPresent(firstRow, n, vectors.present);
+      this.words.remove(replaced);
+      this.#addRows(firstRow, n, ids, postings && Postings.open(postings));
+      this.#payload.append(batch);
+    };
+    // While the disk works, vectors and metadata are put in place, behind the rows that queries look at.
+    let placing: Promise<void> | undefined;
+    const place = () => {
+      placing = inSlices(this.#place(batch));
+      return placing;
+    };
+    try {
+      await this.#store.append(this.stored.id, batch, replaced, publish, place);
+    } catch (error) {
+      await placing?.catch(() => {});
+      if (this.rowCount === firstRow) {
+        this.index?.truncate(firstRow);
+        this.#payload.takeBack();
+      }
+      throw error;
+    }
+    await inSlices(this.words.merge());
+  }
+
+  /** The rows of those ids that are there. */
+  *#replacedBy(ids: readonly RecordId[], mode: NonNullable<UpsertOptions['mode']>): Sliced<number[]> {
     const replaced: number[] = [];
-    for (const id of records.ids) {
+    for (const id of ids) {
       const row = this.#rowOf.get(id);
       if (row !== undefined && mode === 'insert') {
         throw new PiramidError(
@@ -193,40 +243,31 @@ export class CollectionState {
         );
       }
       if (row !== undefined) replaced.push(row);
+      yield;
     }
-    const firstRow = this.rowCount;
-    await this.index?.reserve(firstRow + n);
-    const { dimension } = this.stored.config;
-    const none = () => new Array<null>(n).fill(null);
-    const batch: RowBatch = {
-      firstRow,
-      rowCount: n,
-      ids: records.ids,
-      vectors:
-        dimension === null ? null : { dimension, values: records.vectors!, present: presence(records.sources, n) },
-      codes: this.index?.encode(records.vectors!) ?? null,
-      metadata: records.metadata ?? none(),
-      texts: records.texts ?? none(),
-      postings: records.texts && (await inSlices(buildPostings(records.texts, firstRow, analyzerOf(this.analysis)))),
-    };
-    const { ids, vectors, codes, postings } = batch;
-    let isDurable = false;
-    const writing = this.#store.append(this.stored.id, batch, replaced, () => {
-      isDurable = true;
-      if (vectors) this.#markPresent(firstRow, n, vectors.present);
-      this.words.remove(replaced);
-      this.#addRows(firstRow, n, ids, postings && Postings.open(postings));
-      this.#payload.append(batch);
-    });
-    // While the disk works, the vectors are put in place, behind the rows that queries look at.
-    this.index?.append(vectors!.values, codes);
-    try {
-      await writing;
-    } catch (error) {
-      if (!isDurable) this.index?.truncate(firstRow);
-      throw error;
+    return replaced;
+  }
+
+  *#encode(index: VectorIndex, vectors: Float32Array): Sliced<StoredCodes | null> {
+    const coded = index.encode(vectors.subarray(0, 0));
+    const encode = (part: Float32Array) => index.encode(part)!.records;
+    return coded && (yield* codesBy({ scheme: coded.scheme, encode }, vectors, index.dimension));
+  }
+
+  *#place(batch: RowBatch): Sliced<void> {
+    const { vectors, codes } = batch;
+    let at = 0;
+    for (const part of vectors ? partsOf(vectors.values, vectors.dimension, PLACED_NUMBERS) : []) {
+      const rowBytes = (codes?.records.length ?? 0) / batch.rowCount;
+      const rows = part.length / vectors!.dimension;
+      this.index!.append(
+        part,
+        codes && { ...codes, records: codes.records.subarray(at * rowBytes, (at + rows) * rowBytes) },
+      );
+      at += rows;
+      yield;
     }
-    await inSlices(this.words.merge());
+    yield* this.#payload.prepare(batch);
   }
 
   /** Changes records by writing them again. Runs in the write queue. */
@@ -238,29 +279,46 @@ export class CollectionState {
       this.#store.readTexts(this.stored.id, rows),
     ]);
     const texts = changes.text === undefined ? stored : rows.map(() => changes.text!);
-    for (const row of rows) this.#refuseDamaged(row);
+    const changed = await inSlices(this.#changed(rows, metadata, changes));
     const { dimension } = this.stored.config;
     let vectors: Float32Array<ArrayBuffer> | null = null;
     let sources: Uint8Array<ArrayBuffer> | null = null;
     if (dimension !== null) {
       vectors = new Float32Array(rows.length * dimension);
       sources = new Uint8Array(rows.length);
-      const originals = await this.index!.vectors(rows);
-      for (const [i, row] of rows.entries()) {
-        const { vector } = changes;
-        const given = vector === undefined ? originals[i]! : vector;
-        if (given) vectors.set(given, i * dimension);
-        if (vector === null || (!vector && !this.#withVector.has(row))) sources[i] = VECTOR_NONE;
+      const { vector } = changes;
+      for (let start = 0; start < rows.length; start += COPIED_ROWS) {
+        const some = rows.slice(start, start + COPIED_ROWS);
+        const originals = vector === undefined ? await this.index!.vectors(some) : null;
+        for (const [i, row] of some.entries()) {
+          const given = originals?.[i] ?? vector;
+          if (given) vectors.set(given, (start + i) * dimension);
+          if (vector === null || (!vector && !this.#withVector.has(row))) sources[start + i] = VECTOR_NONE;
+        }
+        await inSlices(nothing());
       }
     }
-    const changed = metadata.map((value) => {
-      const json = encodeMetadataRow(applyChanges(structuredClone(value ?? {}), changes));
-      return value === null && json === '{}' ? null : json;
-    });
     const ids = rows.map((row) => this.#ids[row]!);
     const someText = texts.some((text) => text !== null);
     await this.upsert({ ids, vectors, sources, texts: someText ? texts : null, metadata: changed }, 'update');
     return rows.length;
+  }
+
+  /** The rows' metadata afterwards. */
+  *#changed(
+    rows: readonly number[],
+    metadata: readonly StoredMetadata[],
+    changes: EngineChanges,
+  ): Sliced<(string | null)[]> {
+    const changed: (string | null)[] = [];
+    for (const [i, row] of rows.entries()) {
+      this.#refuseDamaged(row);
+      const value = metadata[i] ?? null;
+      const json = encodeMetadataRow(applyChanges(structuredClone(value ?? {}), changes));
+      changed.push(value === null && json === '{}' ? null : json);
+      yield;
+    }
+    return changed;
   }
 
   /** What is written again without the part that cannot be read now would be without it for good. */
@@ -474,6 +532,9 @@ export function coderFor(config: CollectionConfig, rowCount: number, scanBudget 
   if (dimension === null || !isTier(tier)) return null;
   return createCoder({ tier, dimension, metric: productMetric(metric) });
 }
+
+/** So that there is a rest where one is due. */
+function* nothing(): Sliced<void> {}
 
 function presence(sources: Uint8Array | null, rowCount: number): Bitset {
   const present = Bitset.full(rowCount);

@@ -3,6 +3,7 @@ import { decodeMetadataValue } from '../filter/metadata.ts';
 import { PayloadIndex } from '../filter/payload-index.ts';
 import type { RowBatch } from '../store/batch.ts';
 import type { StoredMetadata } from '../store/reader.ts';
+import { atOnce, inSlices, type Sliced } from '../structures/slices.ts';
 import type { Metadata } from '../types.ts';
 
 type LoadMetadata = () => AsyncIterable<{ firstRow: number; values: readonly StoredMetadata[] }>;
@@ -13,6 +14,10 @@ export class Payload {
   #building: Promise<void> | null = null;
   /** Written while the build reads. */
   #late: RowBatch[] = [];
+  /** Whose rows are in the columns before they are durable. */
+  #prepared: RowBatch | null = null;
+  /** The columns hold rows that were taken back. */
+  #isSpoiled = false;
   /** Goes up as rows are renumbered. */
   #numbering = 0;
 
@@ -22,7 +27,7 @@ export class Payload {
 
   /** Settles when `columns` are there; null for "they are". */
   ready(): Promise<void> | null {
-    if (this.#built) return null;
+    if (this.#built && !this.#isSpoiled) return null;
     this.#building ??= this.#build().finally(() => {
       this.#building = null;
     });
@@ -38,12 +43,30 @@ export class Payload {
     return this.#built?.byteLength ?? 0;
   }
 
+  /** Adds rows behind those that filters look at: they are written, but not yet durable. */
+  *prepare(batch: RowBatch): Sliced<void> {
+    if (!this.#built || this.#isSpoiled) return;
+    this.#prepared = batch;
+    try {
+      yield* appendRows(this.#built, batch.firstRow, parsed(batch.metadata));
+    } catch {
+      this.#isSpoiled = true; // no memory: the write goes on without
+    }
+  }
+
   /** New rows, which the store has already. */
   append(batch: RowBatch): void {
-    if (this.#built) {
-      const metadata = batch.metadata.map((json) => toMetadata(json === null ? null : JSON.parse(json)));
-      this.#built.append(batch.firstRow, metadata);
+    const isPrepared = this.#prepared === batch;
+    this.#prepared = null;
+    if (this.#built && !this.#isSpoiled) {
+      if (!isPrepared) atOnce(appendRows(this.#built, batch.firstRow, parsed(batch.metadata)));
     } else if (this.#building) this.#late.push(batch);
+  }
+
+  /** The rows prepared last could not be written: all is read again at the next filter. Those under way do not see them. */
+  takeBack(): void {
+    if (this.#prepared) this.#isSpoiled = true;
+    this.#prepared = null;
   }
 
   /** Rows have other numbers now: all is read again at the next filter. */
@@ -60,17 +83,31 @@ export class Payload {
     try {
       for await (const { firstRow, values } of this.#load()) {
         if (this.#numbering !== numbering) break;
-        columns.append(firstRow, values.map(toMetadata));
+        await inSlices(appendRows(columns, firstRow, values));
       }
     } catch (error) {
       if (this.#numbering === numbering) throw error;
     }
     // A query that was cancelled leaves its build alone, and chunks may be compacted away under it.
     if (this.#numbering !== numbering) return this.#build();
+    for (let batch = this.#late.shift(); batch; batch = this.#late.shift())
+      await inSlices(appendRows(columns, batch.firstRow, parsed(batch.metadata)));
+    if (this.#numbering !== numbering) return this.#build();
     this.#built = columns;
-    for (const batch of this.#late) this.append(batch);
-    this.#late = [];
+    this.#isSpoiled = false;
   }
+}
+
+function* appendRows(columns: PayloadIndex, firstRow: number, values: Iterable<StoredMetadata>): Sliced<void> {
+  let row = firstRow;
+  for (const value of values) {
+    columns.append(row++, [toMetadata(value)]);
+    yield;
+  }
+}
+
+function* parsed(metadata: RowBatch['metadata']): Generator<StoredMetadata> {
+  for (const json of metadata) yield json === null ? null : JSON.parse(json);
 }
 
 function toMetadata(stored: unknown): Metadata | undefined {

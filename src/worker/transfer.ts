@@ -10,6 +10,7 @@ import type { Import } from '../store/import.ts';
 import { codesBy } from '../store/recoding.ts';
 import { COMPACTION_SLICE_BYTES } from '../store/schema.ts';
 import type { CoderFor, Store } from '../store/store.ts';
+import { inSlices } from '../structures/slices.ts';
 import type { ImportOptions, Progress } from '../types.ts';
 import { FileChecker, type ImportedRows } from './imported.ts';
 import { Languages, noAssets } from './languages.ts';
@@ -271,9 +272,10 @@ class ImportSession extends Session {
     const { config, count } = this.#file.head!.collections[index]!;
     const texts = batches.flatMap((batch) => batch.texts);
     await this.#languages.ready(config.analysis ?? 0);
-    const rows = joinBatches(batches, postingsOf(texts, batches[0]!.firstRow, config));
+    const rows = await inSlices(joinBatches(batches, postingsOf(texts, batches[0]!.firstRow, config)));
     const coder = this.#coderFor(config, count);
-    rows.codes = rows.vectors && coder && codesBy(coder, rows.vectors.values);
+    const { vectors } = rows;
+    rows.codes = vectors && coder && (await inSlices(codesBy(coder, vectors.values, vectors.dimension)));
     await this.#target.stage(index, rows);
   }
 

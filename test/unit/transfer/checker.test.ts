@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { encodeLogEntry, SECTIONS } from '../../../src/store/batch.ts';
 import { chainOf, decodeRows, encodeJsonBlock } from '../../../src/store/exchange.ts';
 import { encodeJson, encodeSections, encodeTexts } from '../../../src/store/format.ts';
+import { atOnce } from '../../../src/structures/slices.ts';
 import { FileChecker } from '../../../src/worker/imported.ts';
 
 const CONFIG = { dimension: null, metric: 'cosine', embedder: null } as const;
@@ -12,11 +13,13 @@ const head = (count: number, ...names: string[]) =>
     uuid: 'x',
     collections: names.map((name) => ({ name, config: CONFIG, count })),
   });
-const rows = encodeLogEntry(
-  1,
-  1,
-  { firstRow: 0, rowCount: 1, ids: [1], vectors: null, metadata: [null], texts: ['a'], postings: null },
-  [],
+const rows = atOnce(
+  encodeLogEntry(
+    1,
+    1,
+    { firstRow: 0, rowCount: 1, ids: [1], vectors: null, metadata: [null], texts: ['a'], postings: null },
+    [],
+  ),
 );
 const end = (chained: ArrayBuffer[], says: { blocks: number; rows: number[] }) =>
   encodeJsonBlock('end', chained.length, { ...says, chain: chained.reduce(chainOf, 0) });
