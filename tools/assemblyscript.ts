@@ -60,7 +60,11 @@ function asText(bytes: Uint8Array): { text: string; alphabet: string } {
   byCount.forEach((place, i) => {
     alphabet[place] = LETTERS[i]!;
   });
-  return { text: places.map((place) => alphabet[place]).join(''), alphabet: alphabet.join('') };
+  const text = places.map((place) => alphabet[place]).join('');
+  // A page may hold the script in itself.
+  if (/<\/script|<script|<!--/i.test(text))
+    throw new Error('assemblyscript: the text would end a script; change LETTERS');
+  return { text, alphabet: alphabet.join('') };
 }
 
 const compiled = new Map<string, Promise<Uint8Array>>();

@@ -50,7 +50,9 @@ export class Payload {
     try {
       yield* appendRows(this.#built, batch.firstRow, parsed(batch.metadata));
     } catch {
-      this.#isSpoiled = true; // no memory: the write goes on without
+      // No memory: the write goes on without.
+      this.#isSpoiled = true;
+      this.#prepared = null;
     }
   }
 
@@ -59,7 +61,12 @@ export class Payload {
     const isPrepared = this.#prepared === batch;
     this.#prepared = null;
     if (this.#built && !this.#isSpoiled) {
-      if (!isPrepared) atOnce(appendRows(this.#built, batch.firstRow, parsed(batch.metadata)));
+      if (isPrepared) return;
+      try {
+        atOnce(appendRows(this.#built, batch.firstRow, parsed(batch.metadata)));
+      } catch {
+        this.#isSpoiled = true;
+      }
     } else if (this.#building) this.#late.push(batch);
   }
 

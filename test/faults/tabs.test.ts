@@ -1,6 +1,6 @@
 // Tabs in a simulated browser that crash, close, are frozen and stand still while all of them read and write: thousands of
 // orders of events that no real browser would show in a day, each of which its seed replays.
-import { expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { EngineQuery } from '../../src/protocol.ts';
 import { awakeLockName, type Engine } from '../../src/protocol.ts';
 import type { SeededRandom } from '../../src/structures/random.ts';
@@ -18,6 +18,12 @@ const loader = () => ({
   generator: () => Promise.reject(new Error('none')),
   close: async () => {},
 });
+
+// Work that rests by the real clock would let the machine decide the order of events.
+beforeAll(() => {
+  vi.spyOn(performance, 'now').mockReturnValue(0);
+});
+afterAll(() => vi.restoreAllMocks());
 
 /** A page with its worker: calls on the engine's table as `api` makes them. */
 class Page {

@@ -106,7 +106,8 @@ export function testPower(engine: IndexedDbEngine): void {
       for (let i = 0; i < Math.min(IMAGES_OF_RUN, IMAGES - images); i++) {
         const model = MODELS[i % MODELS.length]!;
         const time = momentOf(recording, i, random);
-        const count = acknowledged.findIndex((moment) => moment > time);
+        const later = acknowledged.findIndex((moment) => moment > time);
+        const count = later < 0 ? acknowledged.length : later;
         const verdict = await look(profile, imageAt(events, time, model, random), count);
         if (verdict.lost + verdict.corrupt > 0)
           console.log(`${engine}, seed ${SEED}, image ${images + i} (${model}), ${count} acknowledged`, verdict);

@@ -33,7 +33,9 @@ export class Reader {
   /** Undefined where no worker can be had. Throws what the library throws, `TIMEOUT`, and `WORKER_FAILED` where the worker breaks down. */
   read<K extends Kind>(kind: K, source: string): Promise<Read<K> | undefined> {
     const answer = this.#turn.then(() => this.#read({ kind, source }));
-    this.#turn = answer.catch(() => {});
+    // Nothing of it is kept.
+    const ended = () => {};
+    this.#turn = answer.then(ended, ended);
     return answer as Promise<Read<K> | undefined>;
   }
 
@@ -43,8 +45,15 @@ export class Reader {
     if (!this.#worker) return undefined;
     const { length } = question.source;
     const patience = DEADLINE_MS + (length / 1e6) * DEADLINE_PER_MILLION_MS;
-    const answer = this.#answer(this.#worker, patience);
-    this.#worker.postMessage(question);
+    const worker = this.#worker;
+    const answer = this.#answer(worker, patience);
+    try {
+      worker.postMessage(question);
+    } catch (error) {
+      // No memory for the copy. Nobody waits for this worker any more.
+      this.#end();
+      throw error;
+    }
     const found = await answer;
     if (typeof found === 'string') this.#end();
     else this.#idle = setTimeout(() => this.#end(), IDLE_MS);
