@@ -45,7 +45,7 @@ export function hasZone(text: string): boolean {
 function timeOf(year: number, month: number, day: number, mayRoll = false): number {
   const date = new Date(0);
   const time = date.setUTCFullYear(year, month, day);
-  return mayRoll || (date.getUTCMonth() === month && date.getUTCDate() === day) ? time : Number.NaN;
+  return mayRoll || date.getUTCMonth() === month ? time : Number.NaN;
 }
 
 /** Spans in ascending order, those that overlap joined. */

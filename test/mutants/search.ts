@@ -93,7 +93,7 @@ export const search = [
   ...breaking('src/filter/dates.ts', DATES, [
     ['a month ends before the next one', 'end: next - 1', 'end: next'],
     ['a zone behind UTC is behind it', "sign === '-' ? -60_000 : 60_000", "sign === '-' ? 60_000 : 60_000"],
-    ['30 February is no date', 'date.getUTCDate() === day', 'true'],
+    ['30 February is no date', 'date.getUTCMonth() === month', 'true'],
     ['24:00 is midnight', "hour === '24'", "hour === '25'"],
     ['fractions of a second count', "fraction.padEnd(3, '0')", "fraction.padStart(3, '0')"],
   ]),
