@@ -35,6 +35,7 @@ describe('HTML', () => {
     expect(await title('<svg><title>S</title></svg><title> A &amp;\n B </title><h1>C</h1>')).toBe('A & B');
     expect(await title('<h1></h1><h1>First <i>one</i></h1><h1>Second</h1>')).toBe('First one');
     expect(await title('text')).toBe('');
+    expect(await title('<body><object><title>no</title></object><title>T</title>')).toBe('T');
   });
 
   test('hostile markup takes linear time', async () => {
