@@ -125,8 +125,12 @@ export const search = [
       'for (const [id, row] of this.#rowOf) this.#rowOf.set(id, renumbering.row(row));',
       '',
     ],
-    ['rows without a vector are in no vector search', 'if (this.#vectorless === 0) return rows;', 'return rows;'],
   ]),
+  ...breaking(
+    'src/worker/collection.ts',
+    ['test/unit/worker/collection.test.ts', 'records without a vector'],
+    [['rows without a vector are in no vector search', 'if (this.#vectorless === 0) return rows;', 'return rows;']],
+  ),
   ...breaking('src/worker/gate.ts', 'test/unit/worker/gate.test.ts', [
     ['who wants to be alone waits for those inside', 'if (this.#readers > 0) {', 'if (false) {'],
   ]),

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import { openDevices } from '../../../src/kernels/devices.ts';
-import type { EngineQuery } from '../../../src/protocol.ts';
+import { type EngineQuery, VECTOR_NONE } from '../../../src/protocol.ts';
 import { MemoryBackend } from '../../../src/store/memory.ts';
 import { Store } from '../../../src/store/store.ts';
 import { nextTask } from '../../../src/structures/slices.ts';
@@ -125,6 +125,18 @@ test('how many are asked together is told to the index, but for a text, which is
   await answerQuery(state, { ...query, embed: 'text' }, embed, signal, 7);
   expect(search.mock.calls.map(([wish]) => wish.batch)).toEqual([7, 1]);
   expect(byVector.plan!.route).toBe("device 'js'");
+});
+
+test('records without a vector are in no vector search', async () => {
+  const store = await Store.open(new MemoryBackend(), (blocks) => blocks[0]!.bytes);
+  const stored = await store.createCollection('c', { dimension: 1, metric: 'dot', embedder: null });
+  const state = await CollectionState.load(stored, store, await openDevices('js'));
+  const sources = Uint8Array.of(0, VECTOR_NONE, 0);
+  const records = { ids: ['a', 'b', 'c'], vectors: Float32Array.of(1, 0, -1), sources, texts: null, metadata: null };
+  await state.upsert(records, 'upsert');
+  const { signal } = new AbortController();
+  const query: EngineQuery = { ...wordsQuery(''), words: null, vector: Float32Array.of(1) };
+  expect((await answerQuery(state, query, async () => null, signal)).ids).toEqual(['a', 'c']);
 });
 
 function nextTurn(): Promise<void> {
