@@ -130,7 +130,6 @@ async function traced(run) {
 /** Says of each task in which functions its samples are. */
 function attribute(events, tasks) {
   for (const task of tasks) {
-    const nodes = new Map();
     const counts = new Map();
     const profiles = new Map();
     for (const event of events) {
@@ -163,7 +162,6 @@ function attribute(events, tasks) {
         counts.set(name, (counts.get(name) ?? 0) + 1);
       }
     }
-    void nodes;
     task.samples = [...counts]
       .sort((a, b) => b[1] - a[1])
       .slice(0, 7)
