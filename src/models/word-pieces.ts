@@ -6,6 +6,7 @@
 // and U+FEFF are space to JavaScript, but the normalizer removes them, which joins what they stand between.
 import { BertNormalizer, BertPreTokenizer, WordPiece } from '@huggingface/tokenizers';
 import { withShortMarks } from '../structures/marks.ts';
+import { stretches } from '../structures/stretches.ts';
 
 /** The parts of a `tokenizer.json` that are used. */
 export interface WordPieceFile {
@@ -35,12 +36,14 @@ export function createWordPieces(file: WordPieceFile): Encode {
   function encodeWord(word: string): number[] {
     const found: number[] = [];
     for (const part of word.split(SPECIAL_TOKENS)) {
-      const tokens = SPECIAL_TOKENS.test(part)
-        ? [part]
-        : wordPiece.encode(preTokenizer.pre_tokenize_text(normalizer.normalize(withShortMarks(part))));
+      const tokens = SPECIAL_TOKENS.test(part) ? [part] : tokensOf(normalizer.normalize(withShortMarks(part)));
       for (const token of tokens) found.push(wordPiece.tokens_to_ids.get(token)!);
     }
     return found;
+  }
+
+  function* tokensOf(normalized: string): Generator<string> {
+    for (const { text } of stretches(normalized)) yield* wordPiece.encode(preTokenizer.pre_tokenize_text(text));
   }
 
   function remember(word: string, found: readonly number[]): void {

@@ -31,7 +31,8 @@ export interface Repeat {
 
 /** Longer words count as several, so that a passage's characters are bounded too: base64, addresses, tables of dots. */
 const WORD_LENGTH = 24;
-const COUNTED = new RegExp(`[${UNSPACED}]|(?:(?![${UNSPACED}])\\S)+`, 'gu');
+/** Several matches where a word is very long, or the expression would run out of stack. */
+const COUNTED = new RegExp(`[${UNSPACED}]|(?:(?![${UNSPACED}])\\S){1,${100 * WORD_LENGTH}}`, 'gu');
 
 export function countWords(text: string): number {
   let words = 0;

@@ -14,10 +14,10 @@ export interface Word {
 /** Scripts that write without spaces: there a character counts as a word. */
 export const UNSPACED =
   '\\p{scx=Han}\\p{scx=Hiragana}\\p{scx=Katakana}\\p{scx=Thai}\\p{scx=Lao}\\p{scx=Khmer}\\p{scx=Myanmar}';
-/** As many as any writing has. Longer runs, of letters too, would run a regular expression out of stack. */
+/** As many as any writing has. Longer runs, of letters and digits too, would run a regular expression out of stack. */
 const MARKS = '\\p{M}{0,30}';
 const WORD = new RegExp(
-  `\\p{Nd}+(?:[.,]\\p{Nd}+)*|(?:(?=\\p{L})[${UNSPACED}]${MARKS}){1,1000}|(?:(?![${UNSPACED}])[\\p{L}\\p{N}]${MARKS}){1,1000}(?:['’](?!s\\b)\\p{L}+)?`,
+  `\\p{Nd}{1,1000}(?:[.,]\\p{Nd}{1,1000}){0,1000}|(?:(?=\\p{L})[${UNSPACED}]${MARKS}){1,1000}|(?:(?![${UNSPACED}])[\\p{L}\\p{N}]${MARKS}){1,1000}(?:['’](?!s\\b)\\p{L}{1,1000})?`,
   'gu',
 );
 const UNSPACED_CHARACTER = new RegExp(`(?=\\p{L})[${UNSPACED}]${MARKS}`, 'gu');

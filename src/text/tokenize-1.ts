@@ -2,6 +2,7 @@
 // under more than 30 marks, which took the square of their number.
 import { stem } from 'porter2';
 import { withShortMarks } from '../structures/marks.ts';
+import { stretches } from '../structures/stretches.ts';
 import { foldAccents } from './normalize.ts';
 import { GRAMS_OR_OTHERS, hasGrams, INSIDE, ONE_GRAM, shortened } from './tokenize.ts';
 
@@ -10,7 +11,11 @@ const CONTRACTION = /^(.+)'(?:s|d|m|re|ve|ll)$/;
 const THOUSANDS = /^\p{Nd}{1,3}(?:,\p{Nd}{3})+(?:\.\p{Nd}+)?$/u;
 
 export function tokenize(text: string): string[] {
-  return (withShortMarks(text).match(WORD) ?? []).flatMap((word) => (hasGrams(word) ? gramsIn(word) : wordsIn(word)));
+  const terms: string[] = [];
+  for (const stretch of stretches(withShortMarks(text)))
+    for (const word of stretch.text.match(WORD) ?? [])
+      for (const term of hasGrams(word) ? gramsIn(word) : wordsIn(word)) terms.push(term);
+  return terms;
 }
 
 function gramsIn(word: string): string[] {

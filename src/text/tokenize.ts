@@ -5,6 +5,8 @@
 // people write in two ways is given as it stands and in its parts: "e-mail" is also "email", "getUserName" also "user" and "name",
 // "Größe" also "groesse". Scripts that write without spaces are cut into characters and pairs of characters, because dictionaries
 // for them (Intl.Segmenter) differ from browser to browser.
+
+import { stretches } from '../structures/stretches.ts';
 import { fold, isAscii, normalize, normalizeWithOrigin } from './normalize.ts';
 
 /** Takes the ending off a word, which is lowercase and has its diacritics. They are folded afterwards. */
@@ -84,7 +86,8 @@ export class Tokenizer {
   /** The terms of `text`, in order, repeated as often as they occur. */
   tokenize(text: string): string[] {
     const terms: string[] = [];
-    for (const word of normalize(text).match(WORD) ?? []) for (const { term } of this.#parts(word)) terms.push(term);
+    for (const stretch of stretches(normalize(text)))
+      for (const word of stretch.text.match(WORD) ?? []) for (const { term } of this.#parts(word)) terms.push(term);
     return terms;
   }
 
@@ -94,7 +97,7 @@ export class Tokenizer {
     const hasSmallLetters = /\p{Ll}/u.test(text);
     const all: Part[] = [];
     const telling: Part[] = [];
-    for (const { 0: word } of text.matchAll(WORD)) {
+    for (const { word } of wordsIn(text)) {
       const isShouted = hasSmallLetters && /^\p{Lu}{2,}$/u.test(word);
       for (const part of this.#parts(word)) {
         all.push(part);
@@ -107,7 +110,7 @@ export class Tokenizer {
   /** Where in `text` its terms come from, in UTF-16 offsets. Fragments are left out. */
   *locate(text: string): Generator<Part> {
     const { normalized, origin } = normalizeWithOrigin(text);
-    for (const { 0: word, index } of normalized.matchAll(WORD))
+    for (const { word, index } of wordsIn(normalized))
       for (const { start, end, term, isFragment } of this.#parts(word))
         if (!isFragment) yield { start: origin(index + start), end: origin(index + end), term };
   }
@@ -190,6 +193,11 @@ export class Tokenizer {
     }
     return parts;
   }
+}
+
+function* wordsIn(text: string): Generator<{ word: string; index: number }> {
+  for (const { text: stretch, start } of stretches(text))
+    for (const { 0: word, index } of stretch.matchAll(WORD)) yield { word, index: start + index };
 }
 
 export function shortened(term: string): string {
