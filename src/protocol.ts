@@ -92,13 +92,13 @@ export interface PackedRecords {
   vectors: Float32Array<ArrayBuffer> | null;
   /** VECTOR_GIVEN, VECTOR_FROM_TEXT or VECTOR_NONE of each; null: all given. */
   sources: Uint8Array<ArrayBuffer> | null;
-  /** Null: no record has text. */
+  /** With their contexts (`structures/context`). Null: no record has text. */
   texts: (string | null)[] | null;
   /** Each as JSON with tagged dates (`filter/metadata.ts`). Null: no record has metadata. */
   metadata: (string | null)[] | null;
 }
 
-/** What `update` changes, checked. `embed`: the worker is to make the vector of the text; null: the text has none. */
+/** What `update` changes, checked. `text`: with its context. `embed`: the worker is to make the vector of the text; null: the text has none. */
 export interface EngineChanges {
   set?: { readonly [path: string]: MetadataValue };
   unset?: readonly string[];
@@ -107,7 +107,7 @@ export interface EngineChanges {
   embed?: boolean;
 }
 
-export type Select = readonly ('text' | 'metadata' | 'vector')[];
+export type Select = readonly ('text' | 'context' | 'metadata' | 'vector')[];
 
 export interface EngineQuery {
   vector: Float32Array | null;
@@ -143,6 +143,7 @@ export interface EngineAnswer {
 /** What was selected of some rows; null where not selected. */
 export interface EngineRows {
   texts: (string | null)[] | null;
+  contexts: (string | null)[] | null;
   metadata: unknown[] | null;
   vectors: (Float32Array | null)[] | null;
 }

@@ -75,6 +75,11 @@ export interface VectorRecord<M extends object = Metadata> {
   vector?: Vector;
   /** Found by `keywords` and `text` queries; returned by queries and `get`. */
   text?: string;
+  /**
+   * What the text stands under: a title, headings. Embedded and indexed in front of it; returned where `select` names it. Not shown, and
+   * offsets in the text are not moved by it.
+   */
+  context?: string;
   /** Found by `where`; returned by queries and `get`. */
   metadata?: M;
 }
@@ -85,6 +90,8 @@ export interface StoredRecord<M extends object = Metadata> {
   /** As it was written. Absent where the text has no direction (see `CollectionOptions.embedder`). Shape: (dimension). */
   vector?: Float32Array;
   text?: string;
+  /** Where `select` names it, and the record has one. */
+  context?: string;
   metadata?: M;
 }
 
@@ -113,7 +120,7 @@ export interface Query<M extends object = Metadata> {
   /** How the legs of a query with several are combined. @default { rrf: { rrfConstant: 60 } } */
   fusion?: Fusion;
   /** Which fields to return beside `id` and `score`; `[]` for none (fastest). @default ['text', 'metadata'] */
-  select?: readonly ('text' | 'metadata' | 'vector')[];
+  select?: readonly ('text' | 'context' | 'metadata' | 'vector')[];
   /** Look at the float32 numbers of every record, whatever the collection's quantization. @default false */
   exact?: boolean;
   /**
@@ -153,6 +160,8 @@ export interface Match<M extends object = Metadata> {
    */
   score: number;
   text?: string;
+  /** Where `select` names it, and the record has one. */
+  context?: string;
   metadata?: M;
   /** Shape: (dimension). */
   vector?: Float32Array;
@@ -443,6 +452,8 @@ export interface Changes<M extends object = Metadata> {
   unset?: readonly SettablePath<M>[];
   /** The records' text from now on. Where the collection has an embedder, and no `vector` is given, it is embedded. */
   text?: string;
+  /** Of that text, see `VectorRecord.context`. A new text without one has none. */
+  context?: string;
   /** The records' vector from now on. */
   vector?: Vector;
 }
@@ -450,7 +461,7 @@ export interface Changes<M extends object = Metadata> {
 /** What `get` returns of each record. */
 export interface GetOptions extends CallOptions {
   /** @default ['text', 'metadata', 'vector'] */
-  select?: readonly ('text' | 'metadata' | 'vector')[];
+  select?: readonly ('text' | 'context' | 'metadata' | 'vector')[];
 }
 
 /** Which page of records `scroll` returns. */

@@ -12,6 +12,7 @@ import type {
   EngineRows,
   OpenedCollection,
 } from '../protocol.ts';
+import { readAs } from '../structures/context.ts';
 import type {
   CallOptions,
   Changes,
@@ -122,7 +123,7 @@ export class Collection<M extends object = Metadata> {
     checkChoice(mode, ['upsert', 'insert', 'update'], 'mode');
     const { packed, toEmbed } = packRecords(records, this.#rules);
     const embed = async () => {
-      const texts = toEmbed.map((i) => packed.texts![i]!);
+      const texts = toEmbed.map((i) => readAs(packed.texts![i]!));
       placeEmbedded(packed, toEmbed, await this.#runEmbedder(texts, 'document', signal), this.#rules);
     };
     const buffers = [packed.vectors?.buffer, packed.sources?.buffer].filter((buffer) => buffer !== undefined);
@@ -147,7 +148,10 @@ export class Collection<M extends object = Metadata> {
     const checkedTarget = checkTarget(target as Target);
     const checked = packChanges(changes as Changes, this.#rules);
     const embed = async () => {
-      checked.vector = this.#checkEmbedded((await this.#runEmbedder([checked.text!], 'document', signal))[0]!, 'text');
+      checked.vector = this.#checkEmbedded(
+        (await this.#runEmbedder([readAs(checked.text!)], 'document', signal))[0]!,
+        'text',
+      );
       checked.embed = false;
     };
     return this.#write(
@@ -369,12 +373,14 @@ function toMatches<M extends object>(answer: EngineAnswer): Matches<M> {
 function selected<M extends object>(
   rows: EngineRows,
   i: number,
-): { text?: string; metadata?: M; vector?: Float32Array } {
+): { text?: string; context?: string; metadata?: M; vector?: Float32Array } {
   const text = rows.texts?.[i] ?? null;
+  const context = rows.contexts?.[i] ?? null;
   const metadata = rows.metadata?.[i] ?? null;
   const vector = rows.vectors?.[i] ?? null;
   return {
     ...(text !== null && { text }),
+    ...(context !== null && { context }),
     ...(metadata !== null && { metadata: decodeMetadataValue(metadata) as M }),
     ...(vector !== null && { vector }),
   };

@@ -31,7 +31,7 @@ export function checkSelect(select: unknown, fallback: Select): Select {
   if (select === undefined) return fallback;
   return door(() => {
     if (!Array.isArray(select)) throw invalid(`select: expected an array, got ${describe(select)}`);
-    return Array.from(select, (field) => requireChoice(field, ['text', 'metadata', 'vector'], 'select'));
+    return Array.from(select, (field) => requireChoice(field, ['text', 'context', 'metadata', 'vector'], 'select'));
   });
 }
 

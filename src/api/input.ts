@@ -12,6 +12,7 @@ import {
   VECTOR_GIVEN,
   VECTOR_NONE,
 } from '../protocol.ts';
+import { withContext } from '../structures/context.ts';
 import type {
   Changes,
   ChatMessage,
@@ -97,12 +98,12 @@ function packList<M extends object>(
   const toEmbed: number[] = [];
   const seen = new Map<RecordId, number>();
   for (let i = 0; i < n; i++) {
-    const { id: given, vector, text, metadata, unknown } = fieldsOf(records[i], i);
+    const { id: given, vector, text, context, metadata, unknown } = fieldsOf(records[i], i);
     const id = checkId(given, `record ${i}: id`);
     const what = () => `record ${JSON.stringify(id)}`;
     if (unknown !== null)
       throw invalid(
-        `${what()}: unknown field "${unknown}"; known are id, vector, text, metadata. Your own fields belong into metadata.`,
+        `${what()}: unknown field "${unknown}"; known are id, vector, text, context, metadata. Your own fields belong into metadata.`,
       );
     const before = seen.get(id);
     if (before !== undefined) throw invalid(`${what()}: stands twice in one call, at ${before} and ${i}`);
@@ -110,8 +111,11 @@ function packList<M extends object>(
     packed.ids[i] = id;
     if (text !== undefined) {
       packed.texts ??= new Array<null>(n).fill(null);
-      packed.texts[i] = checkText(text, () => `${what()}: text`);
-    }
+      packed.texts[i] = withContext(
+        checkText(text, () => `${what()}: text`),
+        context === undefined ? '' : checkText(context, () => `${what()}: context`),
+      );
+    } else if (context !== undefined) throw invalid(`${what()}: has a context, but no text whose context it could be`);
     if (metadata !== undefined) {
       packed.metadata ??= new Array<null>(n).fill(null);
       packed.metadata[i] = encodeMetadataRow(checkMetadata(metadata, what));
@@ -140,16 +144,16 @@ function packList<M extends object>(
 function fieldsOf(record: unknown, i: number) {
   if (typeof record !== 'object' || record === null || Array.isArray(record))
     throw invalid(`record ${i}: expected an object, got ${describe(record)}`);
-  const fields: Record<'id' | 'vector' | 'text' | 'metadata', unknown> & { unknown: string | null } = {
+  const fields: Record<'id' | 'vector' | 'text' | 'context' | 'metadata', unknown> & { unknown: string | null } = {
     id: undefined,
     vector: undefined,
     text: undefined,
+    context: undefined,
     metadata: undefined,
     unknown: null,
   };
   for (const key of Object.keys(record)) {
-    if (key === 'id' || key === 'vector' || key === 'text' || key === 'metadata')
-      fields[key] = (record as Record<string, unknown>)[key];
+    if (key !== 'unknown' && Object.hasOwn(fields, key)) fields[key as 'id'] = (record as Record<string, unknown>)[key];
     else fields.unknown ??= key;
   }
   return fields;

@@ -3,6 +3,7 @@ import { checkId, checkText, describe, door, invalid, readOptions } from '../che
 import { checkMetadata, checkPath } from '../filter/check.ts';
 import { isPlainObject } from '../filter/values.ts';
 import type { EngineChanges } from '../protocol.ts';
+import { withContext } from '../structures/context.ts';
 import type { Changes, MetadataValue, RecordId, Target, Where } from '../types.ts';
 import { checkFilter, checkIds, copyOf } from './door.ts';
 
@@ -57,9 +58,15 @@ function least(shares: number[]): number {
 /** What is to change, as a copy. `vector` is checked by who knows its length. */
 export function checkChanges(changes: Changes): EngineChanges {
   return door(() => {
-    const { set, unset, text, vector } = readOptions(changes, ['set', 'unset', 'text', 'vector'], 'changes');
-    if ([set, unset, text, vector].every((change) => change === undefined))
+    const { set, unset, text, context, vector } = readOptions(
+      changes,
+      ['set', 'unset', 'text', 'context', 'vector'],
+      'changes',
+    );
+    if ([set, unset, text, context, vector].every((change) => change === undefined))
       throw invalid('changes: expected one or more of { set, unset, text, vector }');
+    if (context !== undefined && text === undefined)
+      throw invalid('changes: a context belongs to its text; give both, or upsert the whole record');
     const fields = readFields(set ?? {});
     if (unset !== undefined && !Array.isArray(unset))
       throw invalid(`changes.unset: expected an array of field paths, got ${describe(unset)}`);
@@ -69,7 +76,12 @@ export function checkChanges(changes: Changes): EngineChanges {
       __proto__: null,
       set: copyOf(fields) as { [path: string]: MetadataValue },
       unset: [...(unset ?? [])],
-      ...(text !== undefined && { text: checkText(text, () => 'changes.text') }),
+      ...(text !== undefined && {
+        text: withContext(
+          checkText(text, () => 'changes.text'),
+          context === undefined ? '' : checkText(context, () => 'changes.context'),
+        ),
+      }),
       ...(vector !== undefined && { vector: vector as Float32Array }),
     } as EngineChanges;
   });

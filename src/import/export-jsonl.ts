@@ -4,11 +4,13 @@ import type { Collection, ScrollOptions } from 'piramid';
 /** Records per page that is read. */
 const PAGE = 1000;
 
+const EVERYTHING = ['text', 'context', 'metadata', 'vector'] as const;
+
 /** Which records, and which of their fields: all of them by default. */
 export type ExportJsonlOptions<M extends object> = Pick<ScrollOptions<M>, 'where' | 'select' | 'signal'>;
 
 /**
- * The records of a collection as a file: one `{ id, vector?, text?, metadata? }` a line, UTF-8, in order of writing. Read at your own
+ * The records of a collection as a file: one `{ id, vector?, text?, context?, metadata? }` a line, UTF-8, in order of writing. Read at your own
  * pace (nothing is made ahead); records that are written meanwhile may be in it. A date of metadata is `{ "$date": "…" }`. For a
  * copy to the bit, of all collections and their options, use `db.export`.
  */
@@ -21,7 +23,12 @@ export function exportJsonl<M extends object>(
   return new ReadableStream(
     {
       async pull(controller) {
-        const page = await collection.scroll({ ...options, limit: PAGE, ...(cursor !== undefined && { cursor }) });
+        const page = await collection.scroll({
+          select: EVERYTHING,
+          ...options,
+          limit: PAGE,
+          ...(cursor !== undefined && { cursor }),
+        });
         cursor = page.next;
         const lines = page.records.map(({ vector, metadata, ...record }) =>
           JSON.stringify({

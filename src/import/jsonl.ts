@@ -11,7 +11,7 @@ export interface JsonlOptions<M extends object = Metadata> extends SourceOptions
 }
 
 /**
- * Writes one record per line: `{ id, vector?, text?, metadata? }`, or what `map` makes of it. A `null` vector, text or metadata is none; of
+ * Writes one record per line: `{ id, vector?, text?, context?, metadata? }`, or what `map` makes of it. A `null` vector, text or metadata is none; of
  * several lines with one id the last one stays. `{ "$date": "…" }` in metadata is a date. Empty lines are left out; a file that is
  * gzipped is unpacked. Returns how many lines were written.
  *

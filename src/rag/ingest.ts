@@ -12,6 +12,7 @@ import {
   throwIfAborted,
 } from './documents.ts';
 import { type ExtractOptions, extract } from './extract.ts';
+import { shortened } from './words.ts';
 
 /** A document to put in. */
 export interface DocumentInput {
@@ -61,9 +62,9 @@ export interface IngestResult {
 
 /**
  * Of the way documents are read, cut and stored. Raise it with each change of that: then every document is a changed one,
- * and the next `ingest` improves it. Passages whose text stays the same keep their vectors.
+ * and the next `ingest` improves it. Passages whose text and context stay the same keep their vectors.
  */
-const HASH_VERSION = 2;
+const HASH_VERSION = 3;
 /** Passages of an earlier version that are read in one call. */
 const READ_BATCH = 500;
 export const BATCH_SIZE = 128;
@@ -83,6 +84,8 @@ interface Prepared {
  * Puts documents (or files, see `extract`, whose id is their path) into a collection. Each passage is a record:
  *
  * - `id`: `${document id}#${number of the passage}`, and `text`, which the collection's embedder embeds
+ * - `context`: the document's title (unless it is the id) and the headings that the passage is under, a line each, without those that it
+ *   begins with itself. Embedded and indexed in front of the text, and not shown (see `VectorRecord.context`)
  * - `metadata`: the document's own, and `document` (see `DocumentInfo`), `passage` (its number from 0), `start` and
  *   `end` (UTF-16 offsets in the document's text), `headings` (those it is under, where there are any), and `repeats`
  *   (characters at the beginning of `text` that are no part of that stretch: the header row of a table that was cut)
@@ -228,10 +231,12 @@ async function prepare(
   const vectors = await vectorsOf(collection, known, signal);
   const records = chunks.map(({ start, end, text: stretch, headings, before = '', after = '' }, passage) => {
     const shown = before + stretch + after;
-    const vector = vectors.get(shown);
+    const context = contextOf(title === id ? [] : [title], headings ?? [], shown);
+    const vector = vectors.get(keyOf(shown, context));
     return {
       id: `${id}#${passage}`,
       text: shown,
+      ...(context && { context }),
       ...(vector && { vector }),
       metadata: {
         ...metadata,
@@ -247,7 +252,22 @@ async function prepare(
   return { id, info, records, isUpdate: known !== undefined };
 }
 
-/** The vectors of an earlier version's passages, by their text. */
+/** Characters of a title that are repeated with each passage. */
+const TITLE_MAX = 200;
+/** Where a passage's own headings stand. */
+const BEGINNING = 500;
+
+function contextOf(title: readonly string[], headings: readonly string[], text: string): string {
+  const beginning = text.slice(0, BEGINNING);
+  const lines = [...title.map((words) => shortened(words, TITLE_MAX)), ...headings];
+  return [...new Set(lines)].filter((line) => !beginning.includes(line)).join('\n');
+}
+
+function keyOf(text: string, context: string): string {
+  return JSON.stringify([text, context]);
+}
+
+/** The vectors of an earlier version's passages, by their text and context. */
 async function vectorsOf(
   collection: DocumentCollection,
   known: DocumentInfo | undefined,
@@ -257,8 +277,9 @@ async function vectorsOf(
   for (let from = 0; known && from < known.passages; from += READ_BATCH) {
     const count = Math.min(READ_BATCH, known.passages - from);
     const ids = Array.from({ length: count }, (_, i) => `${known.id}#${from + i}`);
-    const found = await collection.get(ids, { select: ['text', 'vector'], ...(signal && { signal }) });
-    for (const { text, vector } of found) if (text !== undefined && vector) vectors.set(text, vector);
+    const found = await collection.get(ids, { select: ['text', 'context', 'vector'], ...(signal && { signal }) });
+    for (const { text, context = '', vector } of found)
+      if (text !== undefined && vector) vectors.set(keyOf(text, context), vector);
   }
   return vectors;
 }

@@ -3,6 +3,7 @@
 import { type LegScore, type Match, type Metadata, PiramidError, type Where } from 'piramid';
 import { checkOptions, type DocumentCollection, documentOf } from './documents.ts';
 import { namedTitles } from './titles.ts';
+import { contentTerms } from './words.ts';
 
 export interface RetrieveOptions {
   /** How many passages. @default 8 */
@@ -47,7 +48,7 @@ export async function retrieve(
   return (await retrieveTitled(collection, question, options)) ?? retrievePlain(collection, question, options);
 }
 
-/** Passages found with those under named titles; null where the question names no title. */
+/** Passages found, those under named titles first if these speak of what is asked; null where the question names no title. */
 export async function retrieveTitled(
   collection: DocumentCollection,
   question: string,
@@ -57,16 +58,27 @@ export async function retrieveTitled(
   const named = await namedTitles(collection, question, where, signal);
   if (!named) return null;
   const among: Where = { 'document.title': { $in: named.titles } };
+  const under = { where: where ? { $and: [where, among] } : among };
+  const anywhere = where ? { where } : {};
   const query = { text: question, k, select: ['text', 'metadata'] as const, explain: true };
-  const [all = [], titled = []] = await collection.queryBatch(
+  const asksMore = contentTerms(named.rest).size > 0;
+  const best = { keywords: named.rest, k: 1, select: [] };
+  const [all = [], titled = [], [said] = [], [saidUnder] = []] = await collection.queryBatch(
     [
-      { ...query, ...(where && { where }) },
-      { ...query, where: where ? { $and: [where, among] } : among },
+      { ...query, ...anywhere },
+      { ...query, ...under },
+      ...(asksMore
+        ? [
+            { ...best, ...anywhere },
+            { ...best, ...under },
+          ]
+        : []),
     ],
     signal ? { signal } : {},
   );
-  const first = named.isName && bestWords(titled) >= SPEAKS_MIN * bestWords(all);
-  return fuse(titled, all, first).slice(0, k).map(toSource);
+  const speaks = (saidUnder?.score ?? 0) >= SPEAKS_MIN * (said?.score ?? 0);
+  // Titles are in what is searched (the contexts of passages), so a name that does not speak needs nothing more.
+  return (named.isName && speaks ? fuse(titled, all) : all).slice(0, k).map(toSource);
 }
 
 /** Passages found by their own words and meaning alone. */
@@ -124,13 +136,8 @@ const RRF_CONSTANT = 60;
  */
 const SPEAKS_MIN = 0.4;
 
-/** The best BM25 score among the matches. */
-function bestWords(matches: readonly Match[]): number {
-  return Math.max(0, ...matches.map(({ legs }) => legs?.words?.score ?? 0));
-}
-
-/** Reciprocal rank fusion (Cormack et al. 2009). With `titledFirst` that list weighs twice: all of it comes first. */
-function fuse(titled: readonly Match[], all: readonly Match[], titledFirst: boolean): Match[] {
+/** Reciprocal rank fusion (Cormack et al. 2009). What is titled weighs twice: all of it comes first. */
+function fuse(titled: readonly Match[], all: readonly Match[]): Match[] {
   const fused = new Map<string | number, Match>();
   const add = (matches: readonly Match[], weight: number) => {
     for (const [i, match] of matches.entries()) {
@@ -138,8 +145,7 @@ function fuse(titled: readonly Match[], all: readonly Match[], titledFirst: bool
       fused.set(match.id, { ...match, score });
     }
   };
-  if (titledFirst) add(titled, 2);
+  add(titled, 2);
   add(all, 1);
-  if (!titledFirst) add(titled, 1);
   return [...fused.values()].sort((a, b) => b.score - a.score);
 }

@@ -15,6 +15,8 @@ export interface NamedTitles {
   titles: string[];
   /** Named by a capitalised word or a number, not by any word that happens to be in a title. */
   isName: boolean;
+  /** The question without the words that name titles. */
+  rest: string;
 }
 
 /** Titles that the question names; null where it names none. */
@@ -51,10 +53,13 @@ export async function namedTitles(
   }
   if (weightOf.size === 0) return null;
   const heaviest = Math.max(...weightOf.values());
+  const asks = words(question);
+  const rest = asks.filter(({ term }) => !telling.has(term));
   return {
     titles: [...weightOf].filter(([, weight]) => weight >= heaviest * WEIGHT_MIN).map(([title]) => title),
-    isName: words(question).some(
+    isName: asks.some(
       ({ term, start }) => telling.has(term) && (isNumber(term) || /\p{Lu}/u.test(question.charAt(start))),
     ),
+    rest: rest.map(({ start, end }) => question.slice(start, end)).join(' '),
   };
 }

@@ -18,6 +18,7 @@ import {
   type Header,
   type Kind,
   presenceBytes,
+  readerOf,
   readVectors,
   type StoredCodes,
   sealing,
@@ -86,6 +87,7 @@ export function* encodeLogEntry(
     key,
     firstRow: batch?.firstRow ?? 0,
     rowCount: batch?.rowCount ?? 0,
+    reader: readerOf(batch?.texts ?? []),
   } as const;
   return yield* blockOf(header, encodeSections(sections));
 }
@@ -158,9 +160,16 @@ export function* encodeChunks(
 ): Sliced<{ chunks: ChunkRef[]; values: ChunkValue[] }> {
   const chunks: ChunkRef[] = [];
   const values: ChunkValue[] = [];
-  function* add(kind: Kind, start: number, end: number, value: ArrayBuffer | Uint8Array): Sliced<void> {
+  function* add(
+    kind: Kind,
+    start: number,
+    end: number,
+    value: ArrayBuffer | Uint8Array,
+    reader?: number,
+  ): Sliced<void> {
     const key = nextKey();
-    const header = { kind, collection, key, firstRow: batch.firstRow + start, rowCount: end - start };
+    const rows = { firstRow: batch.firstRow + start, rowCount: end - start };
+    const header = { kind, collection, key, ...rows, ...(reader && { reader }) };
     const block = value instanceof Uint8Array ? yield* blockOf(header, value) : value;
     if (block === value) yield* sealing(block, header);
     chunks.push({
@@ -200,7 +209,8 @@ export function* encodeChunks(
   }
   if (batch.texts.some((text) => text !== null)) {
     for (const [start, end] of cuts(batch.texts)) {
-      yield* add('text', start, end, encodeTexts(batch.texts.slice(start, end)));
+      const texts = batch.texts.slice(start, end);
+      yield* add('text', start, end, encodeTexts(texts), readerOf(texts));
     }
   }
   if (batch.postings) yield* add('postings', 0, batch.rowCount, batch.postings);

@@ -2,10 +2,11 @@
 // Pure functions; docs/FORMAT.md draws what they write. Nothing here touches storage.
 import { PiramidError } from '../errors.ts';
 import { Bitset } from '../structures/bitset.ts';
+import { contextOf, hasContext, textOf, withContext } from '../structures/context.ts';
 import { atOnce, type Sliced } from '../structures/slices.ts';
 import type { RecordId } from '../types.ts';
 import { crc32 } from './checksum.ts';
-import { FORMAT_VERSION, LATER_KEY_READER, VALUE_READER } from './schema.ts';
+import { CONTEXT_READER, FORMAT_VERSION, LATER_KEY_READER, VALUE_READER } from './schema.ts';
 
 export const HEADER_BYTES = 40;
 /** What is copied or summed up without a rest. */
@@ -42,6 +43,8 @@ export interface Header {
   /** First row held, and how many. 0 where rows have no meaning. */
   firstRow: number;
   rowCount: number;
+  /** Oldest format version whose reader understands the value. @default VALUE_READER */
+  reader?: number;
 }
 
 /** One stored value: header and payload in one buffer of exactly that size. */
@@ -58,7 +61,7 @@ export function* sealing(buffer: ArrayBuffer, header: Header): Sliced<void> {
   const view = new DataView(buffer);
   const payload = new Uint8Array(buffer, HEADER_BYTES);
   view.setUint32(0, MAGIC, true);
-  view.setUint8(4, VALUE_READER);
+  view.setUint8(4, header.reader ?? VALUE_READER);
   view.setUint8(5, KINDS[header.kind]);
   view.setUint16(6, 0, true); // codec: 0 = plain bytes
   view.setUint32(8, header.collection, true);
@@ -161,7 +164,7 @@ export function keyNumberOf(value: ArrayBuffer): number {
 /** Older releases would take what a later key encrypted for damaged. */
 export function writeKeyNumber(header: Uint8Array<ArrayBuffer>, keyNumber: number): void {
   new DataView(header.buffer).setUint32(32, keyNumber, true);
-  if (keyNumber > 0) header[4] = LATER_KEY_READER;
+  if (keyNumber > 0) header[4] = Math.max(header[4]!, LATER_KEY_READER);
 }
 
 /** The value of such a header and its payload, in parts. */
@@ -287,9 +290,28 @@ export function decodeCodes(payload: Uint8Array<ArrayBuffer>, rowCount: number):
 
 const ABSENT = 0x80000000;
 
-/** Text payload: rowCount + 1 offsets (uint32; the top bit says the row has no text), then UTF-8. */
+/** Oldest format version whose reader understands these texts. */
+export function readerOf(texts: readonly (string | null)[]): number {
+  return texts.some((text) => text !== null && hasContext(text)) ? CONTEXT_READER : VALUE_READER;
+}
+
+/** A byte that no UTF-8 has stands before a context, and before its text. */
+const CONTEXT_BYTE = 0xff;
+
+function encodeText(stored: string): Uint8Array {
+  const text = encoder.encode(textOf(stored));
+  const context = contextOf(stored);
+  if (context === undefined) return text;
+  const before = encoder.encode(context);
+  const bytes = new Uint8Array(2 + before.length + text.length).fill(CONTEXT_BYTE);
+  bytes.set(before, 1);
+  bytes.set(text, 2 + before.length);
+  return bytes;
+}
+
+/** Text payload: rowCount + 1 offsets (uint32; the top bit says the row has no text), then UTF-8, with contexts between bytes of 255. */
 export function encodeTexts(texts: readonly (string | null)[]): Uint8Array {
-  const encoded = texts.map((text) => (text === null ? null : encoder.encode(text)));
+  const encoded = texts.map((text) => (text === null ? null : encodeText(text)));
   const offsets = new Uint32Array(texts.length + 1);
   let end = 0;
   for (const [i, bytes] of encoded.entries()) {
@@ -304,13 +326,17 @@ export function encodeTexts(texts: readonly (string | null)[]): Uint8Array {
   return payload;
 }
 
-/** One row's text; `row` counts from the payload's first row. */
+/** One row's text, with its context (`structures/context`); `row` counts from the payload's first row. */
 export function decodeText(payload: Uint8Array<ArrayBuffer>, rowCount: number, row: number): string | null {
   const offsets = new Uint32Array(payload.buffer, payload.byteOffset, rowCount + 1);
   const start = offsets[row]!;
   if (start & ABSENT) return null;
   const base = offsets.byteLength;
-  return decoder.decode(payload.subarray(base + start, base + (offsets[row + 1]! & ~ABSENT)));
+  const bytes = payload.subarray(base + start, base + (offsets[row + 1]! & ~ABSENT));
+  if (bytes[0] !== CONTEXT_BYTE) return decoder.decode(bytes);
+  const end = bytes.indexOf(CONTEXT_BYTE, 1);
+  if (end < 0) throw new PiramidError('CORRUPT', 'the context of a text has no end');
+  return withContext(decoder.decode(bytes.subarray(end + 1)), decoder.decode(bytes.subarray(1, end)));
 }
 
 /** A log entry's payload: several sections in one. Layout: count, then (id, length) pairs, then sections padded to 4. */

@@ -1,6 +1,7 @@
 // Which rows hold which words, and how often: immutable blocks, the same bytes in memory and on disk, so that opening
 // a database rebuilds nothing. Building, reading and merging them; `postings-writer.ts` draws the bytes.
 import { PiramidError } from '../errors.ts';
+import { readAs } from '../structures/context.ts';
 import type { Renumbering } from '../structures/renumbering.ts';
 import { type Sliced, sortedIndices } from '../structures/slices.ts';
 import type { AnalysisId, Analyzer } from './analyzer.ts';
@@ -15,7 +16,7 @@ export interface TermPostings {
   end: number;
 }
 
-/** The postings of rows `firstRow`, `firstRow + 1`, ...; rows without a text, and texts without a word, have none. */
+/** The postings of rows `firstRow`, `firstRow + 1`, ...; rows without a text, and texts without a word, have none. The words of a text's context are its own. */
 export function* buildPostings(
   texts: readonly (string | null)[],
   firstRow: number,
@@ -30,7 +31,7 @@ export function* buildPostings(
   // One entry per text and different term, in order of rows.
   const entries = new Entries();
   for (let row = 0; row < texts.length; row++) {
-    const words = analyzer.tokenize(texts[row] ?? '');
+    const words = analyzer.tokenize(readAs(texts[row] ?? ''));
     lengths[row] = words.length;
     const present: number[] = [];
     for (const word of words) {

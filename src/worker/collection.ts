@@ -18,6 +18,7 @@ import type { StoredMetadata, StoredPostings } from '../store/reader.ts';
 import { codesBy } from '../store/recoding.ts';
 import type { Store } from '../store/store.ts';
 import { Bitset } from '../structures/bitset.ts';
+import { contextOf, textOf } from '../structures/context.ts';
 import type { Renumbering } from '../structures/renumbering.ts';
 import { atOnce, inSlices, partsOf, type Sliced } from '../structures/slices.ts';
 import { type AnalysisId, analyzerOf } from '../text/analyzer.ts';
@@ -452,13 +453,14 @@ export class CollectionState {
 
   /** What was asked for of some rows. */
   async select(rows: ArrayLike<number>, select: Select): Promise<EngineRows> {
-    const [texts, metadata, vectors] = await Promise.all([
-      select.includes('text') ? this.#store.readTexts(this.stored.id, rows) : null,
+    const [stored, metadata, vectors] = await Promise.all([
+      select.includes('text') || select.includes('context') ? this.#store.readTexts(this.stored.id, rows) : null,
       select.includes('metadata') ? this.#store.readMetadata(this.stored.id, rows) : null,
       select.includes('vector') && this.index ? this.index.vectors(rows) : null,
     ]);
     return {
-      texts,
+      texts: select.includes('text') ? stored!.map((text) => text && textOf(text)) : null,
+      contexts: select.includes('context') ? stored!.map((text) => (text && contextOf(text)) ?? null) : null,
       metadata,
       vectors: vectors?.map((vector, i) => (this.#withVector.has(rows[i]!) ? vector : null)) ?? null,
     };

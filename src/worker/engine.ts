@@ -27,6 +27,7 @@ import type { Encryption, Unlocked } from '../store/encryption.ts';
 import type { FencedBackend } from '../store/fence.ts';
 import type { CollectionConfig, StoredCollection } from '../store/manifest.ts';
 import type { CoderFor, Store } from '../store/store.ts';
+import { readAs } from '../structures/context.ts';
 import { nextTask } from '../structures/slices.ts';
 import { analysisOf, ENGLISH } from '../text/analyzer.ts';
 import type { CollectionInfo, CollectionStats, DatabaseStats, Progress } from '../types.ts';
@@ -423,7 +424,7 @@ export function createEngine(
           .map(([i]) => i);
         if (positions.length > 0) {
           const embedder = await embedderOf(collection.stored, loadOptions(call, signal));
-          const texts = positions.map((i) => records.texts![i]!);
+          const texts = positions.map((i) => readAs(records.texts![i]!));
           const vectors = await embedder.embed(texts, { kind: 'document', signal });
           for (const [j, i] of positions.entries()) {
             const vector = vectors[j]!;
@@ -447,7 +448,7 @@ export function createEngine(
             (await opened().collections.getInTurn(id)).stored,
             loadOptions(call, signal),
           );
-          const [vector = null] = await embedder.embed([changes.text!], { kind: 'document', signal });
+          const [vector = null] = await embedder.embed([readAs(changes.text!)], { kind: 'document', signal });
           changes = { ...changes, vector };
         }
         return opened().collections.withRowsInTurn(id, async (collection) => {

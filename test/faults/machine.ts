@@ -4,6 +4,7 @@ import { PiramidError } from '../../src/errors.ts';
 import type { EngineQuery } from '../../src/protocol.ts';
 import type { Backend } from '../../src/store/backend.ts';
 import { patient } from '../../src/store/patience.ts';
+import { withContext } from '../../src/structures/context.ts';
 import type { SeededRandom } from '../../src/structures/random.ts';
 import type { Quantization, RecordId } from '../../src/types.ts';
 import { createEngine, type LocalEngine } from '../../src/worker/engine.ts';
@@ -19,6 +20,8 @@ export interface ModelRecord {
   /** Null where it is damaged. */
   vector: number[] | null;
   text: string | null;
+  /** Of the text; absent where it has none. */
+  context?: string;
   metadata: { [key: string]: unknown } | null;
 }
 
@@ -162,9 +165,11 @@ function upsert(random: SeededRandom, name: string, known: ReadonlyMap<RecordId,
   const records = ids.map((id): ModelRecord => {
     const n = random.below(10);
     const long = isLarge ? '.'.repeat(Math.ceil(1_300_000 / ids.length)) : ''; // no words, which would take most of the time
+    const text = isLarge || random.below(4) > 0 ? `word${n} id${id}${long}` : null;
     return {
       vector: Array.from({ length: DIMENSION }, () => random.below(9) - 4),
-      text: isLarge || random.below(4) > 0 ? `word${n} id${id}${long}` : null,
+      text,
+      ...(text !== null && random.below(3) === 0 && { context: `word${random.below(10)}` }),
       metadata: random.below(4) > 0 ? { n, tags: ['x', `y${n}`] } : null,
     };
   });
@@ -179,7 +184,7 @@ function upsert(random: SeededRandom, name: string, known: ReadonlyMap<RecordId,
           ids,
           vectors: Float32Array.from(records.flatMap(({ vector }) => vector!)),
           sources: null,
-          texts: records.map(({ text }) => text),
+          texts: records.map(({ text, context = '' }) => text && withContext(text, context)),
           metadata: records.map(({ metadata }) => metadata && JSON.stringify(metadata)),
         },
         isInsert ? 'insert' : 'upsert',
@@ -227,7 +232,7 @@ export async function contents(engine: LocalEngine): Promise<Model> {
       where: null,
       limit: 10_000,
       cursor: null,
-      select: ['text', 'metadata', 'vector'],
+      select: ['text', 'context', 'metadata', 'vector'],
     });
     const records = new Map<RecordId, ModelRecord>();
     for (const [i, rid] of ids.entries()) {
@@ -235,6 +240,7 @@ export async function contents(engine: LocalEngine): Promise<Model> {
       records.set(rid, {
         vector: rows.vectors?.[i] ? [...rows.vectors[i]!].map((x) => x + 0) : null,
         text: rows.texts![i] ?? null,
+        ...(rows.contexts![i] !== null && { context: rows.contexts![i]! }),
         metadata: (rows.metadata![i] as ModelRecord['metadata']) ?? null,
       });
     }
@@ -248,10 +254,10 @@ export function fingerprint(model: Model): string {
   return JSON.stringify(
     [...model].map(([name, records]) => [
       name,
-      [...records].map(([id, { vector, text, metadata }]) => [
+      [...records].map(([id, { vector, text, context, metadata }]) => [
         id,
         vector,
-        text && [text.length, text.slice(0, 40)],
+        text && [text.length, text.slice(0, 40), context],
         metadata,
       ]),
     ]),
@@ -292,7 +298,9 @@ export async function checkQueries(engine: LocalEngine, model: Model, random: Se
     );
     expect(all!.ids).toEqual(nearest(() => true));
     expect(filtered!.ids).toEqual(nearest(({ metadata }) => metadata?.n === n));
-    const holding = [...records].filter(([, { text }]) => text?.startsWith(`word${n} `)).map(([rid]) => rid);
+    const holding = [...records]
+      .filter(([, { text, context }]) => text?.startsWith(`word${n} `) || context === `word${n}`)
+      .map(([rid]) => rid);
     expect([...words!.ids].sort()).toEqual(holding.sort());
     expect(await engine.count(id, null)).toBe(records.size);
   }

@@ -8,7 +8,16 @@ import { seededRandom } from '../../src/structures/random.ts';
 import type { LocalEngine } from '../../src/worker/engine.ts';
 import { exported, joined, newCall } from '../unit/transfer/files.ts';
 import { Disk, type DiskState, type Fault } from './disk.ts';
-import { contents, drawOperation, EMPTY, fingerprint, type Model, openEngine, openExisting } from './machine.ts';
+import {
+  contents,
+  drawOperation,
+  EMPTY,
+  fingerprint,
+  type Model,
+  type ModelRecord,
+  openEngine,
+  openExisting,
+} from './machine.ts';
 import { report, SEED, trials } from './report.ts';
 
 const DATABASES = trials('PIRAMID_READ_DATABASES', 3);
@@ -39,7 +48,11 @@ const QUERY: EngineQuery = {
   oversample: 1,
   explain: false,
 };
-const RECORD = { vector: [1, 2, 3, 4], text: 'new', metadata: { n: 1 } };
+const RECORD: ModelRecord & { vector: number[]; text: string } = {
+  vector: [1, 2, 3, 4],
+  text: 'new',
+  metadata: { n: 1 },
+};
 
 async function upsert(engine: LocalEngine, id: string): Promise<void> {
   const { vector, text, metadata } = RECORD;

@@ -14,7 +14,10 @@ export function openFresh(options: OpenOptions = {}): Promise<Database> {
 }
 
 /** Records 'r0' .. with a vector that points a little further each, a text and metadata. */
-export function records(count: number, first = 0): Required<VectorRecord<{ n: number; even: boolean }>>[] {
+export function records(
+  count: number,
+  first = 0,
+): Required<Omit<VectorRecord<{ n: number; even: boolean }>, 'context'>>[] {
   return Array.from({ length: count }, (_, i) => {
     const n = first + i;
     return { id: `r${n}`, vector: [1, n / 10, 0], text: `record number ${n}`, metadata: { n, even: n % 2 === 0 } };

@@ -8,7 +8,7 @@ const random = seededRandom(5);
 const centres = Array.from({ length: 40 }, () => Array.from({ length: DIMENSION }, () => random.normal()));
 
 /** Records around 40 centres, as embeddings lie. */
-function clustered(count: number, first = 0): Required<Omit<VectorRecord<{ even: boolean }>, 'text'>>[] {
+function clustered(count: number, first = 0): Required<Omit<VectorRecord<{ even: boolean }>, 'text' | 'context'>>[] {
   return Array.from({ length: count }, (_, i) => {
     const centre = centres[random.below(centres.length)]!;
     return {

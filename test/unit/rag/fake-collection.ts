@@ -15,10 +15,11 @@ import type {
   Where,
 } from '../../../src/index.ts';
 import type { DocumentCollection } from '../../../src/rag/documents.ts';
+import { withContext } from '../../../src/structures/context.ts';
 import { Postings } from '../../../src/text/postings.ts';
 import { postingsOf, searchBlocks } from '../text/oracle.ts';
 
-type Stored = { id: RecordId; text?: string; metadata?: Metadata };
+type Stored = { id: RecordId; text?: string; context?: string; metadata?: Metadata };
 
 export class FakeCollection {
   records = new Map<RecordId, Stored>();
@@ -99,7 +100,7 @@ export class FakeCollection {
     const all = [...this.records.values()];
     const postings = Postings.open(
       postingsOf(
-        all.map((record) => record.text),
+        all.map(({ text, context = '' }) => text && withContext(text, context)),
         0,
       ),
     );

@@ -247,6 +247,7 @@ describe('documents', () => {
     const first = async (question: string) => (await retrieve(collection.typed, question, { k: 3 }))[0]!.documentId;
     expect(await first('What did Lincoln say about slavery?')).toBe('Abraham Lincoln on slaves');
     expect(await first('What did the president say of slavery in 1791?')).toBe('Ulysses S. Grant on slaves');
+    expect(await first('What did Benjamin Harrison say?')).toMatch(/^Benjamin Harrison/);
     // A name that is part of what is asked about does not speak: nothing under it says so.
     await ingest(collection.typed, [
       {
