@@ -107,7 +107,8 @@ function heading(metadata: Metadata): HTMLElement {
 function bar(label: string, share: number | undefined, rank: number | undefined): HTMLElement {
   const filled = el('i');
   filled.style.width = `${Math.round(Math.min(1, share ?? 0) * 100)}%`;
-  const said = share === undefined ? 'not among the best' : `${Math.round(share * 100)} %, place ${rank}`;
+  const place = rank === undefined ? 'not among the best' : `place ${rank}`;
+  const said = share === undefined ? place : `${Math.round(share * 100)} %, ${place}`;
   return el(
     'span',
     { title: `${label}: ${said}` },

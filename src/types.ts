@@ -117,7 +117,7 @@ export interface Query<M extends object = Metadata> {
   offset?: number;
   /** Only records that match. The answer has min(k, matching records) entries. */
   where?: Where<M>;
-  /** How the legs of a query with several are combined. @default { rrf: { rrfConstant: 60 } } */
+  /** How what is said by meaning (vectors) and by words becomes one score. @default { weighted: {} } */
   fusion?: Fusion;
   /** Which fields to return beside `id` and `score`; `[]` for none (fastest). @default ['text', 'metadata'] */
   select?: readonly ('text' | 'context' | 'metadata' | 'vector')[];
@@ -139,12 +139,16 @@ export interface Query<M extends object = Metadata> {
 export type Fusion =
   /** Reciprocal rank fusion (Cormack et al. 2009): a record scores the sum of 1 / (rrfConstant + rank), rank from 1. */
   | { rrf: { /** @default 60 */ rrfConstant?: number } }
-  /** Scores of each leg scaled to 0..1 by its own minimum and maximum, then weighted. */
+  /**
+   * The sum of two weighted shares, each 0 to 1: the cosine (0 where it is below; of other metrics, the score between the least and the greatest
+   * that were found), and the BM25 score over the greatest that the query's words could reach. Both legs score all that either of them
+   * has found (the best 100, or as many as are asked for), so a record that is in one list alone is not worth nothing in the other.
+   */
   | {
       weighted: {
-        /** @default 0.5 */
+        /** @default 0.3 with the built-in embedder, else 0.5 */
         vector?: number;
-        /** @default 0.5 */
+        /** @default 0.7 with the built-in embedder, else 0.5 */
         words?: number;
       };
     };
@@ -156,7 +160,7 @@ export interface Match<M extends object = Metadata> {
    * Higher is closer, always. Cosine: the cosine, -1 to 1. Dot: the dot product. L2: the negated Euclidean distance.
    * L1: the negated sum of absolute differences. Hamming: the negated number of places where one vector is above 0 and
    * the other is not. Jaccard: the places where both are above 0, over those where one is; 1 where none is.
-   * Keywords: BM25. Several legs: the fused score.
+   * Keywords: BM25. Vectors and words: the fused score, 0 to 1 by default.
    */
   score: number;
   text?: string;
@@ -165,14 +169,14 @@ export interface Match<M extends object = Metadata> {
   metadata?: M;
   /** Shape: (dimension). */
   vector?: Float32Array;
-  /** With `explain`: what each leg said of this record. A leg that did not find it is absent. */
+  /** With `explain`: what each leg said of this record. A leg that has nothing to say of it is absent. */
   legs?: { vector?: LegScore; words?: LegScore };
 }
 
 /** A record's place in one leg of a query. */
 export interface LegScore {
-  /** From 1. */
-  rank: number;
+  /** From 1. Absent where it was not among the best of this leg, and is scored because the other one found it. */
+  rank?: number;
   /** The leg's own score, see `Match.score`. */
   score: number;
 }

@@ -316,7 +316,7 @@ function checkOversample(oversample: unknown, query: Query, rules: PackingRules,
 }
 
 function checkFusion(fusion: Fusion | undefined): Fusion {
-  if (fusion === undefined) return { rrf: {} };
+  if (fusion === undefined) return { weighted: {} };
   const { rrf, weighted } = readOptions(
     fusion as { rrf?: { rrfConstant?: number }; weighted?: { vector?: number; words?: number } },
     ['rrf', 'weighted'],

@@ -1,5 +1,5 @@
-// Several ranked lists of rows as one. Sees ranks and scores only, and not where they come from; an empty list takes
-// nothing away from the others.
+// Several ranked lists of rows as one. Every row of every list is scored by all of them where scores are weighted: a row that one
+// list has not ranked is not worth nothing there.
 import type { Fusion, LegScore } from '../types.ts';
 
 /** Cormack, Clarke and Büttcher's (SIGIR 2009): it keeps the first few ranks from deciding alone. */
@@ -9,37 +9,45 @@ export const RRF_CONSTANT = 60;
 export interface Leg {
   rows: ArrayLike<number>;
   scores: ArrayLike<number>;
+  /** What it says of rows that only other lists rank. Those it says nothing of are worth 0 to it. */
+  others?: ReadonlyMap<number, number>;
   /** Used by `weighted`. @default 1 / number of legs */
   weight?: number;
+  /** A score as a share of the best that there could be, 0 to 1. @default scaled by the least and the greatest of the leg */
+  share?: (score: number) => number;
 }
 
 export interface FusedHits {
   /** Best first; equal scores in order of rows. */
   rows: Uint32Array<ArrayBuffer>;
   scores: Float32Array<ArrayBuffer>;
-  /** By hit, then by leg: what the leg said of the row; undefined where it did not find it. */
+  /** By hit, then by leg: what the leg said of the row; undefined where it said nothing. */
   legs: (LegScore | undefined)[][];
 }
 
-/** The `k` best rows of all legs together. */
+/**
+ * The `k` best rows of all legs together. Weighted, it is a convex combination of what each leg says of the union of their rows (Bruch, Gai
+ * and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval", TOIS 2023).
+ */
 export function fuse(legs: readonly Leg[], fusion: Fusion, k: number): FusedHits {
-  const sums = new Map<number, { sum: number; legs: (LegScore | undefined)[] }>();
-  for (const [i, leg] of legs.entries()) {
-    const worth =
-      'rrf' in fusion ? byRank(fusion.rrf.rrfConstant ?? RRF_CONSTANT) : byScore(leg, leg.weight ?? 1 / legs.length);
-    for (let place = 0; place < leg.rows.length; place++) {
-      const row = leg.rows[place]!;
-      let hit = sums.get(row);
-      if (!hit) {
-        hit = { sum: 0, legs: legs.map(() => undefined) };
-        sums.set(row, hit);
-      }
-      const found: LegScore = { rank: place + 1, score: leg.scores[place]! };
-      hit.sum += worth(found);
-      hit.legs[i] = found;
-    }
-  }
-  const hits = Array.from(sums, ([row, { sum, legs }]) => ({ row, score: Math.fround(sum), legs }))
+  const said = legs.map((leg) => {
+    const scores = new Map<number, LegScore>();
+    for (let i = 0; i < leg.rows.length; i++) scores.set(leg.rows[i]!, { rank: i + 1, score: leg.scores[i]! });
+    for (const [row, score] of leg.others ?? []) if (!scores.has(row)) scores.set(row, { score });
+    return scores;
+  });
+  const worths = legs.map((leg, i) =>
+    'rrf' in fusion
+      ? byRank(fusion.rrf.rrfConstant ?? RRF_CONSTANT)
+      : byScore(leg.share ?? shareOf([...said[i]!.values()]), leg.weight ?? 1 / legs.length),
+  );
+  const rows = new Set(legs.flatMap((leg) => Array.from(leg.rows)));
+  const hits = Array.from(rows, (row) => {
+    let sum = 0;
+    const found = said.map((scores) => scores.get(row));
+    for (const [i, leg] of found.entries()) if (leg) sum += worths[i]!(leg);
+    return { row, score: Math.fround(sum), legs: found };
+  })
     .sort((a, b) => b.score - a.score || a.row - b.row)
     .slice(0, k);
   return {
@@ -50,16 +58,20 @@ export function fuse(legs: readonly Leg[], fusion: Fusion, k: number): FusedHits
 }
 
 function byRank(constant: number): (found: LegScore) => number {
-  return ({ rank }) => 1 / (constant + rank);
+  return ({ rank }) => (rank === undefined ? 0 : 1 / (constant + rank));
 }
 
-/** The leg's scores scaled to 0 .. weight. Where all are equal, each is as good as the best: the weight. */
-function byScore({ scores }: Leg, weight: number): (found: LegScore) => number {
+function byScore(share: (score: number) => number, weight: number): (found: LegScore) => number {
+  return ({ score }) => weight * share(score);
+}
+
+/** Scaled by the least and the greatest. Where all are equal, each is as good as the best. */
+function shareOf(found: readonly LegScore[]): (score: number) => number {
   let min = Number.POSITIVE_INFINITY;
   let max = Number.NEGATIVE_INFINITY;
-  for (let i = 0; i < scores.length; i++) {
-    min = Math.min(min, scores[i]!);
-    max = Math.max(max, scores[i]!);
+  for (const { score } of found) {
+    min = Math.min(min, score);
+    max = Math.max(max, score);
   }
-  return ({ score }) => weight * (max > min ? (score - min) / (max - min) : 1);
+  return (score) => (max > min ? (score - min) / (max - min) : 1);
 }

@@ -17,6 +17,14 @@ export interface WordHits {
   scores: Float32Array<ArrayBuffer>;
 }
 
+/** Hits, and what else is known of the words. */
+export interface ScoredWords extends WordHits {
+  /** What a text would score at most: one that has every word, and nothing but them, for ever. */
+  reach: number;
+  /** The score of any row, found or not; 0 where it holds none of the words. Holds 8 bytes a row of the blocks that have one. */
+  scoreOf(row: number): number;
+}
+
 /** What counts for a score. */
 interface Scope {
   k: number;
@@ -41,11 +49,12 @@ interface SoughtTerm {
  * The `k` best rows that hold one of a query's `terms`. Scores are those of a collection that holds the live records alone, to the bit,
  * however rows are cut into blocks: counts and lengths are integers, and each score is a float64 sum in the order of the query's words.
  */
-export function searchWords(blocks: readonly CountedBlock[], terms: readonly string[], scope: Scope): WordHits {
+export function searchWords(blocks: readonly CountedBlock[], terms: readonly string[], scope: Scope): ScoredWords {
   const { k, mask, texts, length } = scope;
   const sought = look(blocks, terms, scope);
   const best = new TopK(k);
   const averageLength = length / texts;
+  const scored: { firstRow: number; scores: Float64Array }[] = [];
   for (const [i, { postings: block }] of blocks.entries()) {
     const found = sought.filter(({ postings }) => postings[i]);
     if (found.length === 0) continue;
@@ -54,12 +63,20 @@ export function searchWords(blocks: readonly CountedBlock[], terms: readonly str
       const { start, end } = postings[i]!;
       addScores(block.bytes, start, end, weight, block.lengths, averageLength, scores);
     }
+    scored.push({ firstRow: block.firstRow, scores });
     for (let row = 0; row < scores.length; row++) {
       const score = scores[row]!;
       if (score > 0 && (!mask || mask.has(block.firstRow + row))) best.push(block.firstRow + row, Math.fround(score));
     }
   }
-  return best.take();
+  return {
+    ...best.take(),
+    reach: sought.reduce((sum, { weight }) => sum + weight * (K1 + 1), 0),
+    scoreOf(row) {
+      const block = scored.find(({ firstRow, scores }) => row >= firstRow && row < firstRow + scores.length);
+      return Math.fround(block?.scores[row - block.firstRow] ?? 0);
+    },
+  };
 }
 
 function look(blocks: readonly CountedBlock[], terms: readonly string[], { deleted, texts }: Scope): SoughtTerm[] {

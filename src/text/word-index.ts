@@ -4,7 +4,7 @@ import type { Bitset } from '../structures/bitset.ts';
 import type { Renumbering } from '../structures/renumbering.ts';
 import { atOnce, type Sliced } from '../structures/slices.ts';
 import { mergePostings, Postings } from './postings.ts';
-import { searchWords, type WordHits } from './search.ts';
+import { type ScoredWords, searchWords } from './search.ts';
 
 /** A block of this many bytes is left as it is on disk, so that opening merges nothing large. */
 const SMALL_BLOCK_BYTES = 256 << 10;
@@ -58,7 +58,7 @@ export class WordIndex {
   search(
     terms: readonly string[],
     { k, mask, deleted }: { k: number; mask: Bitset | null; deleted: Bitset },
-  ): WordHits {
+  ): ScoredWords {
     return searchWords(this.#blocks, terms, { k, mask, deleted, texts: this.#texts, length: this.#length });
   }
 

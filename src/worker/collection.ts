@@ -23,7 +23,7 @@ import type { Renumbering } from '../structures/renumbering.ts';
 import { atOnce, inSlices, partsOf, type Sliced } from '../structures/slices.ts';
 import { type AnalysisId, analyzerOf } from '../text/analyzer.ts';
 import { buildPostings, Postings } from '../text/postings.ts';
-import type { WordHits } from '../text/search.ts';
+import type { ScoredWords } from '../text/search.ts';
 import { WordIndex } from '../text/word-index.ts';
 import type { CollectionStats, Facet, Precision, RecordId, Target, UpsertOptions, Where } from '../types.ts';
 import { applyChanges } from './changes.ts';
@@ -148,7 +148,7 @@ export class CollectionState {
   }
 
   /** The `k` best rows that hold a word of `query`, among `mask`; null for all live rows. */
-  searchWords(query: string, k: number, mask: Bitset | null): WordHits {
+  searchWords(query: string, k: number, mask: Bitset | null): ScoredWords {
     return this.words.search(analyzerOf(this.analysis).queryTerms(query), {
       k,
       mask,

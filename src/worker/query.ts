@@ -4,9 +4,10 @@ import { throwIfAborted } from '../errors.ts';
 import type { VectorHits } from '../indexes/vector-index.ts';
 import { isTier } from '../kernels/codes/coder.ts';
 import type { EngineAnswer, EngineQuery } from '../protocol.ts';
-import { type FusedHits, fuse } from '../text/fusion.ts';
+import type { ScoredWords } from '../text/search.ts';
 import type { LegScore, QueryPlan } from '../types.ts';
 import type { CollectionState } from './collection.ts';
+import { fuseLegs } from './legs.ts';
 
 /** Each leg of a fused query ranks at least this many: a record low in one leg may be high in the other. */
 const FUSION_DEPTH_MIN = 100;
@@ -66,7 +67,7 @@ async function answer(
   const depth = Math.min(fused ? Math.max(wanted, FUSION_DEPTH_MIN) : wanted, Math.max(state.rowCount, 1));
   let complete = true;
 
-  let wordHits: WordHits | null = null;
+  let wordHits: ScoredWords | null = null;
   if (query.words !== null) {
     // One more says whether there are more.
     const found = state.searchWords(query.words, depth + 1, live);
@@ -106,7 +107,10 @@ async function answer(
     throwIfAborted(signal);
   }
 
-  const hits = combine(query, vectorHits, wordHits);
+  const hits =
+    vectorHits && wordHits
+      ? await fusedHits(state, query, vector!, vectorHits, wordHits)
+      : hitsOf(query, vectorHits, wordHits);
   if (fused) phase('fuse');
   if (hits.rows.length > wanted) complete = false;
   const end = Math.min(hits.rows.length, wanted);
@@ -140,41 +144,35 @@ function reaching(hits: VectorHits, minScore: number): VectorHits {
   return below < 0 ? hits : firstOf(hits, below);
 }
 
-function firstOf<H extends WordHits>(hits: H, count: number): H {
+function firstOf<H extends RowScores>(hits: H, count: number): H {
   if (hits.rows.length <= count) return hits;
   return { ...hits, rows: hits.rows.subarray(0, count), scores: hits.scores.subarray(0, count) };
 }
 
-interface WordHits {
+interface RowScores {
   rows: Uint32Array;
   scores: Float32Array;
 }
 
-interface Hits {
-  rows: Uint32Array;
-  scores: Float32Array;
+interface Hits extends RowScores {
   legs: { vector?: LegScore; words?: LegScore }[];
 }
 
-function combine(query: EngineQuery, vectorHits: VectorHits | null, wordHits: WordHits | null): Hits {
-  if (!vectorHits || !wordHits) {
-    const name = vectorHits ? 'vector' : 'words';
-    const { rows, scores } = vectorHits ?? wordHits ?? { rows: new Uint32Array(), scores: new Float32Array() };
-    return {
-      rows,
-      scores,
-      legs: query.explain ? Array.from(scores, (score, i) => ({ [name]: { rank: i + 1, score } })) : [],
-    };
-  }
-  const weights = 'weighted' in query.fusion ? query.fusion.weighted : {};
-  const fused: FusedHits = fuse(
-    [
-      { rows: vectorHits.rows, scores: vectorHits.scores, weight: weights.vector ?? 0.5 },
-      { rows: wordHits.rows, scores: wordHits.scores, weight: weights.words ?? 0.5 },
-    ],
-    query.fusion,
-    query.k + query.offset + 1,
-  );
+/** Of one leg, or of none. */
+function hitsOf({ explain }: EngineQuery, near: VectorHits | null, said: ScoredWords | null): Hits {
+  const name = near ? 'vector' : 'words';
+  const { rows, scores } = near ?? said ?? { rows: new Uint32Array(), scores: new Float32Array() };
+  return { rows, scores, legs: explain ? Array.from(scores, (score, i) => ({ [name]: { rank: i + 1, score } })) : [] };
+}
+
+async function fusedHits(
+  state: CollectionState,
+  query: EngineQuery,
+  vector: Float32Array,
+  near: VectorHits,
+  said: ScoredWords,
+): Promise<Hits> {
+  const fused = await fuseLegs(state, query, vector, near, said, query.k + query.offset + 1);
   const legs = fused.legs.map(([vector, words]) => ({ ...(vector && { vector }), ...(words && { words }) }));
   return { rows: fused.rows, scores: fused.scores, legs };
 }

