@@ -3,6 +3,7 @@ import { breaking } from './mutant.ts';
 
 const ENCRYPTION = 'test/unit/store/encryption.test.ts';
 const DATA_KEYS = 'test/unit/store/data-keys.test.ts';
+const CONTEXTS = 'test/unit/store/contexts.test.ts';
 const HOSTILE = 'test/unit/transfer/hostile.test.ts';
 const CHECKER = 'test/unit/transfer/checker.test.ts';
 const ROUND_TRIP = 'test/unit/transfer/round-trip.test.ts';
@@ -54,6 +55,22 @@ export const files = [
     ],
     ['values are counted many at once', 'this.#used + this.#countedAhead', 'this.#used'],
     ['each later key is another one', '{keyNumber + 1}', '{2}'],
+  ]),
+  ...breaking('src/store/format.ts', CONTEXTS, [
+    [
+      'a context is stored apart from its text',
+      'const context = contextOf(stored);',
+      'const context = undefined as string | undefined;',
+    ],
+    [
+      'older releases refuse contexts',
+      'hasContext(text)) ? CONTEXT_READER : VALUE_READER',
+      'hasContext(text)) ? VALUE_READER : VALUE_READER',
+    ],
+  ]),
+  ...breaking('src/store/batch.ts', CONTEXTS, [
+    ['older releases refuse log entries with contexts', 'reader: readerOf(batch?.texts ?? []),', ''],
+    ['older releases refuse chunks with contexts', 'encodeTexts(texts), readerOf(texts))', 'encodeTexts(texts))'],
   ]),
   ...breaking('src/store/format.ts', DATA_KEYS, [
     ['older releases refuse later keys', 'if (keyNumber > 0) header[4] = LATER_KEY_READER;', ''],

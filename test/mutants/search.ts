@@ -6,6 +6,7 @@ const STATISTICS = 'test/field/01-statistics.test.ts';
 const WORDS = 'test/field/02-words.test.ts';
 const LANGUAGES = 'test/field/03-languages.test.ts';
 const FUSION = 'test/unit/text/fusion.test.ts';
+const LEGS = 'test/unit/worker/fusion.test.ts';
 const REINDEXING = 'test/unit/worker/reindexing.test.ts';
 const FILTERS = 'test/unit/filter/payload-index.test.ts';
 const DATES = 'test/field/11-dates.test.ts';
@@ -34,13 +35,24 @@ export const search = [
     ['no word is too common to weigh', 'Math.log(1 + (texts', 'Math.log((texts'],
   ]),
   ...breaking('src/text/fusion.ts', FUSION, [
-    ['a leg is worth 1 / (60 + rank)', 'rank: place + 1', 'rank: place'],
+    ['a leg is worth 1 / (60 + rank)', 'rank: i + 1', 'rank: i'],
     ['equal sums come in order of rows', 'b.score - a.score || a.row - b.row', 'b.score - a.score || b.row - a.row'],
     [
       'equal scores of a leg are all its best',
       '(max > min ? (score - min) / (max - min) : 1)',
       '(max > min ? (score - min) / (max - min) : 0)',
     ],
+    ['ranks are those of the leg alone', 'rank === undefined ? 0 :', 'rank === undefined ? 1 :'],
+  ]),
+  ...breaking('src/worker/legs.ts', LEGS, [
+    [
+      'words say something of what vectors found',
+      'scoresOf(rowsBeyond(near.rows, said.rows), said.scoreOf)',
+      'new Map<number, number>()',
+    ],
+    ['what points away is as far as what is unrelated', 'Math.max(0, score)', 'score'],
+    ['minScore bounds the vectors of what words found', 'score >= minScore', 'true'],
+    ['words are a share of what they could reach', 'score / said.reach', 'score'],
   ]),
   ...breaking('src/text/normalize.ts', WORDS, [
     ['digits of all scripts are found', 'return unit.length === 1 ? digitOf(unit) : unit;', 'return unit;'],

@@ -1,0 +1,58 @@
+// Texts with their contexts as bytes: what is written comes back, and says which releases can read it.
+import { expect, test } from 'vitest';
+import { decodeText, encodeTexts, readerOf } from '../../../src/store/format.ts';
+import { CONTEXT_READER, FORMAT_READER, VALUE_READER } from '../../../src/store/schema.ts';
+import { contextOf, readAs, textOf, withContext } from '../../../src/structures/context.ts';
+import { Disk } from '../../faults/disk.ts';
+import { openEngine } from '../../faults/machine.ts';
+
+const TEXTS = [
+  withContext('text', 'context'),
+  'text alone',
+  null,
+  '',
+  withContext('', 'context alone'),
+  withContext('🎉\n\n', 'Überschrift\n\u00ff\u0000'),
+  '\u00ff',
+];
+
+test('context and text are told apart, and read together', () => {
+  expect([textOf(TEXTS[0]!), contextOf(TEXTS[0]!)]).toEqual(['text', 'context']);
+  expect([textOf('text'), contextOf('text')]).toEqual(['text', undefined]);
+  expect(withContext('text', '')).toBe('text');
+  expect([readAs('text'), readAs(TEXTS[0]!)]).toEqual(['text', 'context\n\ntext']);
+});
+
+test('texts come back as they were written, each with its context', () => {
+  const payload = encodeTexts(TEXTS) as Uint8Array<ArrayBuffer>;
+  expect(TEXTS.map((_, row) => decodeText(payload, TEXTS.length, row))).toEqual(TEXTS);
+  expect([readerOf(TEXTS), readerOf(['text', null])]).toEqual([CONTEXT_READER, VALUE_READER]);
+});
+
+test('a context without an end is damage', () => {
+  const payload = encodeTexts(['\u0001text']) as Uint8Array<ArrayBuffer>;
+  payload[8] = 0xff;
+  expect(() => decodeText(payload, 1, 0)).toThrow('has no end');
+});
+
+test('chunks and log entries with a context say so to older releases, and no others do', async () => {
+  for (const context of ['', 'above']) {
+    const disk = new Disk();
+    const engine = await openEngine(disk);
+    const request = { dimension: null, metric: null, quantization: null, embedder: null, mustExist: false };
+    const { id } = await engine.openCollection('c', request, 1);
+    const records = (text: string) => ({
+      ...{ ids: [1], vectors: null, sources: null, metadata: null },
+      texts: [withContext(text, context)],
+    });
+    await engine.upsert(id, records('short'), 'upsert', 2);
+    await engine.upsert(id, records('x'.repeat(1_300_000)), 'upsert', 3); // a segment of its own
+    const versions = (store: 'chunks' | 'log') =>
+      [...disk.state.get(store)!.values()].map((value) => new Uint8Array(value)[4]);
+    const newest = context === '' ? VALUE_READER : CONTEXT_READER;
+    expect(Math.max(...(versions('chunks') as number[]))).toBe(newest);
+    expect(Math.max(...(versions('log') as number[]))).toBe(newest);
+    expect(FORMAT_READER).toBe(CONTEXT_READER); // so the manifest refuses them too
+    await engine.close();
+  }
+});
