@@ -73,7 +73,7 @@ export const files = [
     ['older releases refuse chunks with contexts', 'encodeTexts(texts), readerOf(texts))', 'encodeTexts(texts))'],
   ]),
   ...breaking('src/store/format.ts', DATA_KEYS, [
-    ['older releases refuse later keys', 'if (keyNumber > 0) header[4] = LATER_KEY_READER;', ''],
+    ['older releases refuse later keys', 'if (keyNumber > 0) header[4] = Math.max(header[4]!, LATER_KEY_READER);', ''],
   ]),
   ...breaking('src/worker/imported.ts', HOSTILE, [
     ['blocks of another file are refused', 'if (chain !== this.#chain)', 'if (false)'],
