@@ -28,9 +28,9 @@ const FOLDER = './corpus/';
 const CACHE = 'piramid-demo-corpus';
 /** The version that is in completely: then nothing is fetched, and what was deleted stays away. */
 const DONE_KEY = 'piramid-demo-corpus';
-/** Characters of documents that go in together, the first time and at most (about 128 passages). Each group may be twice the one before. */
+/** Characters of documents that go in together, the first time and at most (about 512 passages). Each group may be twice the one before. */
 const GROUP_FIRST = 20_000;
-const GROUP_MOST = 140_000;
+const GROUP_MOST = 560_000;
 
 /** The addresses on their way from the server. */
 let ahead: Promise<Addresses> | undefined;

@@ -29,7 +29,7 @@ export interface DocumentInput {
 
 export interface IngestOptions extends ExtractOptions {
   chunk?: ChunkOptions;
-  /** Passages per write; a document with more is one write. @default 128 */
+  /** Passages per write; a document with more is one write. @default 512 */
   batchSize?: number;
   /** Called after each document that was skipped or failed, and after each write. */
   onProgress?: (progress: IngestProgress) => void;
@@ -67,7 +67,7 @@ export interface IngestResult {
 const HASH_VERSION = 3;
 /** Passages of an earlier version that are read in one call. */
 const READ_BATCH = 500;
-export const BATCH_SIZE = 128;
+export const BATCH_SIZE = 512;
 const DOCUMENT_FIELDS: readonly string[] = ['id', 'title', 'text', 'metadata', 'format'];
 /** What is wrong with one document and not with the database. */
 const DOCUMENT_ERRORS = new Set(['INVALID_ARGUMENT', 'DIMENSION_MISMATCH', 'UNSUPPORTED', 'MODEL_FAILED']);
