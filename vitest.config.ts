@@ -63,12 +63,12 @@ export default defineConfig({
           name: 'unit',
           environment: 'node',
           include: ['test/unit/**/*.test.ts'],
-          testTimeout: 60_000,
+          testTimeout: 180_000,
           // Vitest would leave one core idle.
           maxWorkers: availableParallelism(),
         },
       },
-      inChromium('browser', 'test/browser/**/*.test.ts', 60_000),
+      inChromium('browser', 'test/browser/**/*.test.ts', 180_000),
       inChromium('field-browser', 'test/field/**/*.browser.test.ts', 300_000),
       {
         cacheDir: '.cache/vite',

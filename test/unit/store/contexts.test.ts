@@ -1,10 +1,14 @@
 // Texts with their contexts as bytes: what is written comes back, and says which releases can read it.
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { decodeText, encodeTexts, readerOf } from '../../../src/store/format.ts';
 import { CONTEXT_READER, FORMAT_READER, VALUE_READER } from '../../../src/store/schema.ts';
 import { contextOf, readAs, textOf, withContext } from '../../../src/structures/context.ts';
 import { Disk } from '../../faults/disk.ts';
 import { openEngine } from '../../faults/machine.ts';
+
+/** With characters whose halves are any. */
+const anyText = fc.string({ unit: 'binary' });
 
 const TEXTS = [
   withContext('text', 'context'),
@@ -21,6 +25,25 @@ test('context and text are told apart, and read together', () => {
   expect([textOf('text'), contextOf('text')]).toEqual(['text', undefined]);
   expect(withContext('text', '')).toBe('text');
   expect([readAs('text'), readAs(TEXTS[0]!)]).toEqual(['text', 'context\n\ntext']);
+});
+
+test('whatever text and context are, they come back, in memory and as bytes', () => {
+  // Of these, the halves are the first and the last ones that there are.
+  for (const odd of ['\u{10000}\u{10000}', '\u{1f400}', '\u{103ff}:', '1:a', '\u{10ffff}'])
+    for (const other of ['', 'a', odd, `${odd}${odd}`]) check(odd, other);
+  fc.assert(fc.property(anyText, anyText, (text, context) => check(text, context)));
+
+  function check(text: string, context: string): void {
+    for (const [a, b] of [
+      [text, context],
+      [context, text],
+    ] as const) {
+      const stored = withContext(a, b);
+      expect([textOf(stored), contextOf(stored) ?? '']).toEqual([a, b]);
+      const payload = encodeTexts([stored]) as Uint8Array<ArrayBuffer>;
+      expect(decodeText(payload, 1, 0)).toBe(stored);
+    }
+  }
 });
 
 test('texts come back as they were written, each with its context', () => {

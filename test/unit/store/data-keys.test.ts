@@ -193,7 +193,7 @@ test('a crash at any commit loses nothing and goes on counting, whichever key wa
     for (let i = found.length; i < found.length + 8; i++) await write(opened, i);
     expect(await texts(await open(survivor, key))).toEqual(upTo(found.length + 8));
   }
-}, 60_000);
+});
 
 test.each([
   { what: 'failed' },

@@ -328,7 +328,7 @@ describe('a failed commit', () => {
         expect(await contents(reopened, id)).toEqual(found);
       }
     }
-  }, 20_000);
+  });
 });
 
 describe('the manifest', () => {
@@ -530,7 +530,7 @@ describe('a damaged chunk', () => {
       await repaired.sweep();
       expect(await backend.keys('chunks')).toEqual([BALLAST_KEY, ...repaired.chunkKeys()]);
     }
-  }, 20_000);
+  });
 
   test('of deletions, with entries in the log, keeps no other collection from being folded and compacted', async () => {
     const backend = new MemoryBackend();

@@ -150,7 +150,7 @@ describe.each(['none', 'int8', 'binary', 'auto'] as const)('quantization %s', (q
     const stats = await engine.collectionStats(id);
     expect(stats.rows).toBe(stats.count);
     await ask();
-  }, 60_000);
+  });
 });
 
 test('pages go on where they were, through compactions', async () => {

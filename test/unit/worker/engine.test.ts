@@ -146,4 +146,4 @@ test('words are found alike before and after a full log is folded', async () => 
   await engine.renameCollection('c', 'd', 99); // behind the fold in the queue
   expect(await bytesOnDisk()).toBeLessThan(bytes);
   expect(await find()).toEqual(found);
-}, 20_000);
+});
