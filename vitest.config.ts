@@ -19,6 +19,9 @@ const sharedModels = existsSync(shared) ? shared.replace(/\/$/, '') : '';
 const gpuCases = Number(process.env.PIRAMID_GPU_CASES ?? 60);
 const gpuLosses = Number(process.env.PIRAMID_GPU_LOSSES ?? 8);
 
+/** Vitest gives a state that is waited for one second; a busy machine takes longer. */
+const PATIENT = { expect: { poll: { timeout: 60_000 } } };
+
 /** Tests that run in headless Chromium. */
 function inChromium(name: string, include: string, testTimeout: number): TestProjectInlineConfiguration {
   return {
@@ -36,6 +39,7 @@ function inChromium(name: string, include: string, testTimeout: number): TestPro
       name,
       provide: { sharedModels, gpuCases, gpuLosses },
       include: [include],
+      ...PATIENT,
       testTimeout,
       browser: {
         enabled: true,
@@ -63,6 +67,7 @@ export default defineConfig({
           name: 'unit',
           environment: 'node',
           include: ['test/unit/**/*.test.ts'],
+          ...PATIENT,
           testTimeout: 180_000,
           // Vitest would leave one core idle.
           maxWorkers: availableParallelism(),
@@ -79,6 +84,7 @@ export default defineConfig({
           environment: 'node',
           include: ['test/field/**/*.test.ts'],
           exclude: ['test/field/**/*.browser.test.ts'],
+          ...PATIENT,
           testTimeout: 300_000,
           maxWorkers: availableParallelism(),
         },
@@ -95,6 +101,7 @@ export default defineConfig({
           // Threads that collect garbage would count as much again, what one run left behind falls to the next, and a collection
           // in the midst of a run costs what happens to be alive: slopes of linear functions were 1.2 to 1.4.
           execArgv: ['--single-threaded-gc', '--expose-gc', '--min-semi-space-size=512', '--max-semi-space-size=512'],
+          ...PATIENT,
           testTimeout: 600_000,
           fileParallelism: false,
         },
@@ -107,6 +114,7 @@ export default defineConfig({
           name: 'faults',
           environment: 'node',
           include: ['test/faults/**/*.test.ts'],
+          ...PATIENT,
           testTimeout: 900_000,
           hookTimeout: 120_000,
           // Half of them wait for browsers.
@@ -122,6 +130,7 @@ export default defineConfig({
           environment: 'node',
           include: ['test/power/**/*.test.ts'],
           // 200 images by hand.
+          ...PATIENT,
           testTimeout: 3_600_000,
           hookTimeout: 120_000,
         },
@@ -132,6 +141,7 @@ export default defineConfig({
           environment: 'node',
           include: ['test/e2e/**/*.test.ts'],
           fileParallelism: false,
+          ...PATIENT,
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

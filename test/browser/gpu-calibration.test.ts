@@ -119,7 +119,7 @@ test('an adapter is measured once, and again by another release or after a month
   // Nobody waits for what is kept, nor for what is cleared away.
   await vi.waitFor(async () => {
     expect(await caches.match(older)).toBeUndefined();
-  });
+  }, 60_000);
   expect(await visit()).toEqual({ a: 7 });
   expect(measure).toHaveBeenCalledOnce();
   // Another adapter, and another thing.

@@ -48,7 +48,7 @@ test('right after opening, queries are answered on the CPU while pipelines compi
     expect(found(await flat.search({ query, k: 10 }))).toEqual(truth);
     expect(flat.deviceFor(1)).toBe('wasm');
     // The first query may come before it is known what was measured at an earlier visit.
-    await vi.waitFor(() => expect(pipelines).toHaveBeenCalled());
+    await vi.waitFor(() => expect(pipelines).toHaveBeenCalled(), 50_000);
   }
   compile();
   await vi.waitFor(async () => {

@@ -86,7 +86,7 @@ describe('the plain worker’s loader', () => {
     const loader = createStaticLoader(SOURCE);
     const stop = new AbortController();
     const leaves = loader.embedder(STATIC, loading({ signal: stop.signal }));
-    await vi.waitFor(() => expect(signals).toHaveLength(3));
+    await expect.poll(() => signals).toHaveLength(3);
     stop.abort();
     await expect(leaves).rejects.toMatchObject({ code: 'ABORTED' });
     expect(signals.every((signal) => signal.aborted)).toBe(true);
@@ -210,7 +210,7 @@ describe('a shared load', () => {
     stop.abort();
     await expect(call).rejects.toMatchObject({ code: 'ABORTED' });
     arrive('late');
-    await vi.waitFor(() => expect(disposed).toEqual(['late']));
+    await expect.poll(() => disposed).toEqual(['late']);
     expect(await loads.get('a', loading(), async () => 'anew')).toBe('anew');
     await loads.close();
     expect(disposed).toEqual(['late', 'anew']);

@@ -199,7 +199,9 @@ test('a file that never comes delays no opening, and what localStorage says is t
   await using db = await open(name, DEVICE);
   const { losses } = eventsOf(db);
   await (await db.collection('c', { dimension: 3 })).upsert(records(2));
-  await expect.poll(() => losses, { timeout: 3000 }).toEqual([{ what: 'everything', recordsBefore: 5, recordsNow: 0 }]);
+  await expect
+    .poll(() => losses, { timeout: 60_000 })
+    .toEqual([{ what: 'everything', recordsBefore: 5, recordsNow: 0 }]);
   await db.close();
   getDirectory.mockRestore();
 });

@@ -314,7 +314,7 @@ describe('with a model', () => {
     const { citations } = await ask(collection.typed, 'Who shot Lincoln?', { model: 'tiny', signal: stop.signal });
     setTimeout(() => stop.abort(), 5);
     await expect(citations).rejects.toMatchObject({ code: 'ABORTED' });
-    await vi.waitFor(() => expect(collection.log).toContain('generate ended'));
+    await expect.poll(() => collection.log).toContain('generate ended');
     await expect(ask(collection.typed, 'Who?', { signal: stop.signal })).rejects.toMatchObject({ code: 'ABORTED' });
   });
 });
