@@ -19,7 +19,7 @@ export interface TermPostings {
 export function* buildPostings(
   texts: readonly (string | null)[],
   firstRow: number,
-  analyzer: Analyzer,
+  analyzer: Pick<Analyzer, 'id' | 'tokenize'>,
 ): Sliced<Uint8Array<ArrayBuffer>> {
   const lengths = new Uint32Array(texts.length);
   const idOf = new Map<string, number>();
@@ -241,7 +241,7 @@ class TermCursor {
   }
 }
 
-class Reader {
+export class Reader {
   readonly bytes: Uint8Array;
   at: number;
 
@@ -342,7 +342,7 @@ function surrogatesLast(unit: number): number {
   return unit >= 0xe000 ? unit - 0x800 : unit + 0x2000;
 }
 
-function compareBytes(a: Uint8Array, b: Uint8Array): number {
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) if (a[i] !== b[i]) return a[i]! - b[i]!;
   return a.length - b.length;
