@@ -115,7 +115,7 @@ export interface Query<M extends object = Metadata> extends WordOptions {
   keywords?: string;
   /**
    * The last word of `text` or `keywords` is the beginning of a word (see `WordOptions`). The first query with `prefix` or `fuzzy` reads the
-   * texts of all records, which takes some seconds for 100 000 passages; from then on their words are kept in memory. @default false
+   * texts of all records, 0.1 ms a passage, while other queries are answered; from then on their words are kept in memory. @default false
    */
   prefix?: boolean;
   /** The words of `text` or `keywords` may have typing errors (see `WordOptions`). @default false */
