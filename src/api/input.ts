@@ -232,6 +232,7 @@ function packOwn(query: Query, rules: PackingRules): EngineQuery {
       'query: nothing here embeds the text: the collection was opened without an embedder (a function of your own is given each time it is opened). Give a vector beside it, or use keywords',
     );
   }
+  const words = text ?? keywords ?? null;
   for (const name of ['explain', 'exact', 'prefix', 'fuzzy'] as const) {
     if (query[name] !== undefined && typeof query[name] !== 'boolean')
       throw invalid(`${name}: expected a boolean, got ${describe(query[name])}`);
@@ -239,12 +240,9 @@ function packOwn(query: Query, rules: PackingRules): EngineQuery {
   const searchesVectors = vector !== undefined || embed;
   if (query.oversample !== undefined) checkOversample(query.oversample, query, rules, searchesVectors);
   const minScore = checkRange(query, rules, searchesVectors);
-  const words = text ?? keywords ?? null;
-  const { prefix = false, fuzzy = false } = query;
-  for (const name of ['prefix', 'fuzzy'] as const) {
-    if (query[name] !== undefined && words === null)
-      throw invalid(`${name}: only for queries that search words (text or keywords)`);
-  }
+  const { prefix, fuzzy } = query;
+  if (words === null && (prefix ?? fuzzy) !== undefined)
+    throw invalid('prefix, fuzzy: only for queries that search words');
   if (query.fusion !== undefined && !(searchesVectors && words !== null))
     throw invalid('fusion: only for queries that search vectors and words');
   // Of a range, any part may be asked for: it has an end.
@@ -253,7 +251,7 @@ function packOwn(query: Query, rules: PackingRules): EngineQuery {
     vector: vector === undefined ? null : checkVector(vector, rules.dimension!, rules.metric, 'query vector'),
     embed: embed ? text : null,
     words,
-    ...((prefix || fuzzy) && { wordOptions: { prefix, fuzzy } }),
+    ...((prefix || fuzzy) && { wordOptions: { prefix: prefix === true, fuzzy: fuzzy === true } }),
     k: query.k === undefined ? (minScore === null ? 10 : K_MAX) : checkInteger(query.k, 1, K_MAX, 'k'),
     offset: query.offset === undefined ? 0 : checkInteger(query.offset, 0, offsetMax, 'offset'),
     minScore,

@@ -44,10 +44,9 @@ export function addForms(
       const other = stemOf(written);
       word.terms.set(other, Math.max(worth, word.terms.get(other) ?? 0));
     }
-    const others = found.filter(({ written }) => written !== typed.written).map(({ written }) => written);
-    if (others.length === 0) return `"${typed.written}" was looked for as no other word: none is near`;
+    const others = found.map(({ written }) => written).filter((written) => written !== typed.written);
     const most = found.length === FORMS_MAX ? `, the best ${FORMS_MAX}` : '';
-    return `"${typed.written}" was also looked for as ${others.join(', ')}${most}`;
+    return `"${typed.written}" was also looked for as ${others.join(', ') || 'nothing'}${most}`;
   });
 }
 

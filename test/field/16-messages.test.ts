@@ -60,8 +60,8 @@ const REFUSALS: readonly (readonly [call: () => unknown, message: string])[] = [
   [query(null), 'query: expected an object, got null'],
   [query([]), 'query: expected an object, got an array of 0'],
   [query(undefined), 'query: expected an object, got undefined'],
-  [query({ vector: [1, 2], prefix: true }), 'prefix: only for queries that search words (text or keywords)'],
-  [query({ vector: [1, 2], fuzzy: false }), 'fuzzy: only for queries that search words (text or keywords)'],
+  [query({ vector: [1, 2], prefix: true }), 'prefix, fuzzy: only for queries that search words'],
+  [query({ vector: [1, 2], fuzzy: false }), 'prefix, fuzzy: only for queries that search words'],
   [query({ keywords: 'a', prefix: 'yes' }), "prefix: expected a boolean, got 'yes'"],
   [query({ vector: [1, 2], fusion: { rrf: {} } }), 'fusion: only for queries that search vectors and words'],
   [

@@ -153,7 +153,7 @@ describe('beginnings', () => {
     expect(note).toMatch(/^"ba" was also looked for as baag, baah, .*, the best 64$/);
     expect(note!.split(', ')).toHaveLength(65);
     expect(note).not.toMatch(/baaa|baaf/);
-    expect(found.notes('xylophone', prefix)).toEqual(['"xylophone" was looked for as no other word: none is near']);
+    expect(found.notes('xylophone', prefix)).toEqual(['"xylophone" was also looked for as nothing']);
   });
 });
 
