@@ -30,7 +30,7 @@ export async function measureWords(n: number, rounds: number): Promise<Figure[]>
     return [...sentences.slice(first, first + 3), ...Array.from({ length: RARE_WORDS }, rare)].join(' ');
   };
   await using db = await open(`bench-words-${Math.random()}`, { storage: 'memory' });
-  const passages = await db.collection('passages');
+  const passages = await db.collection('passages', {});
   for (let start = 0; start < n; start += 5000)
     await passages.upsert(
       Array.from({ length: Math.min(5000, n - start) }, (_, i) => ({ id: start + i, text: passage() })),

@@ -181,11 +181,26 @@ export class Postings {
       if (this.#compareRestart(middle, term) <= 0) low = middle;
       else high = middle;
     }
-    const cursor = new TermCursor(this, low);
-    for (let i = 0; i < RESTART_INTERVAL && cursor.next(); i++) {
-      const order = compareBytes(cursor.term, term);
-      if (order === 0) return { rowCount: cursor.rowCount, start: cursor.start, end: cursor.end };
-      if (order > 0) return undefined;
+    if (high === 0) return undefined;
+    const { bytes } = this;
+    const { entry, postings } = this.restart(low);
+    const reader = new Reader(bytes, entry);
+    let end = postings;
+    /** Bytes that the last entry, which is below the term, has in common with it. */
+    let matched = 0;
+    for (let i = 0; i < RESTART_INTERVAL && reader.at < this.postingsStart; i++) {
+      const shared = reader.varint();
+      const restEnd = reader.varint() + reader.at;
+      let at = reader.at;
+      reader.at = restEnd;
+      const rowCount = reader.varint();
+      const start = end;
+      end += reader.varint();
+      if (shared > matched) continue;
+      if (shared < matched) return undefined;
+      for (; at < restEnd && bytes[at] === term[matched]; at++) matched++;
+      if (matched === term.length) return at === restEnd ? { rowCount, start, end } : undefined;
+      if (at < restEnd && bytes[at]! > term[matched]!) return undefined;
     }
     return undefined;
   }
@@ -203,7 +218,11 @@ export class Postings {
     const reader = new Reader(this.bytes, this.restart(restart).entry);
     reader.varint(); // shared: 0
     const length = reader.varint();
-    return compareBytes(this.bytes.subarray(reader.at, reader.at + length), term);
+    for (let i = 0; i < length && i < term.length; i++) {
+      const byte = this.bytes[reader.at + i]!;
+      if (byte !== term[i]) return byte - term[i]!;
+    }
+    return length - term.length;
   }
 }
 
@@ -216,9 +235,9 @@ class TermCursor {
   end = 0;
   readonly #reader: Reader;
 
-  constructor(block: Postings, restart = 0) {
+  constructor(block: Postings) {
     this.block = block;
-    const first = block.termCount === 0 ? undefined : block.restart(restart);
+    const first = block.termCount === 0 ? undefined : block.restart(0);
     this.#reader = new Reader(block.bytes, first?.entry ?? block.postingsStart);
     this.end = first?.postings ?? block.postingsStart;
   }
