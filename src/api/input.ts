@@ -251,7 +251,7 @@ function packOwn(query: Query, rules: PackingRules): EngineQuery {
     vector: vector === undefined ? null : checkVector(vector, rules.dimension!, rules.metric, 'query vector'),
     embed: embed ? text : null,
     words,
-    ...((prefix || fuzzy) && { wordOptions: { prefix: prefix === true, fuzzy: fuzzy === true } }),
+    ...((prefix || fuzzy) && { wordOptions: { prefix: !!prefix, fuzzy: !!fuzzy } }),
     k: query.k === undefined ? (minScore === null ? 10 : K_MAX) : checkInteger(query.k, 1, K_MAX, 'k'),
     offset: query.offset === undefined ? 0 : checkInteger(query.offset, 0, offsetMax, 'offset'),
     minScore,

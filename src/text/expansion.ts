@@ -4,7 +4,7 @@ import type { Bitset } from '../structures/bitset.ts';
 import type { WordOptions } from '../types.ts';
 import type { Analyzer } from './analyzer.ts';
 import { formOf, typedWords } from './forms.ts';
-import { compareBytes, type Postings, Reader, type TermPostings } from './postings.ts';
+import { compareBytes, type Postings, type TermPostings } from './postings.ts';
 import { RESTART_INTERVAL } from './postings-writer.ts';
 import { liveRows, type QueryWord } from './search.ts';
 import { type Typed, TypedWord } from './typed-word.ts';
@@ -45,8 +45,7 @@ export function addForms(
       word.terms.set(other, Math.max(worth, word.terms.get(other) ?? 0));
     }
     const others = found.map(({ written }) => written).filter((written) => written !== typed.written);
-    const most = found.length === FORMS_MAX ? `, the best ${FORMS_MAX}` : '';
-    return `"${typed.written}" was also looked for as ${others.join(', ') || 'nothing'}${most}`;
+    return `"${typed.written}" was looked for as ${others.join(', ') || 'nothing'}`;
   });
 }
 
@@ -77,17 +76,15 @@ export function formsFor(
   });
   while (open.length > 0) {
     const first = open.reduce((a, b) => (compareBytes(termOf(b.entry), termOf(a.entry)) < 0 ? b : a)).entry;
-    const same = open.filter(({ entry }) => entry === first || compareBytes(termOf(entry), termOf(first)) === 0);
+    const same = open.filter(({ entry }) => compareBytes(termOf(entry), termOf(first)) === 0);
     const form: FoundForm = { written: '', worth: first.worth, rowCount: 0 };
-    // What comes later in order of letters has to be better.
-    const isOneOfTheBest = () => found.length < FORMS_MAX || byWorth(form, found.at(-1)!) < 0;
-    for (const { entry } of same) form.rowCount += entry.rowCount;
-    // Deleted rows can only make it less.
-    if (isOneOfTheBest()) {
+    for (const { entry } of same) form.rowCount += entry.postings.rowCount;
+    // What comes later in order of letters has to be better, and deleted rows can only make it worse.
+    if (found.length < FORMS_MAX || byWorth(form, found.at(-1)!) < 0) {
       form.rowCount = 0;
-      for (const { block, entry } of same) form.rowCount += liveRows(block, entry, deleted);
+      for (const { block, entry } of same) form.rowCount += liveRows(block, entry.postings, deleted);
       form.written = formOf(decoder.decode(termOf(first))).written;
-      if (form.rowCount > 0 && isOneOfTheBest() && !isStop(form.written)) {
+      if (form.rowCount > 0 && !isStop(form.written)) {
         found.push(form);
         found.sort(byWorth).splice(FORMS_MAX);
       }
@@ -103,7 +100,8 @@ function byWorth(a: FoundForm, b: FoundForm): number {
 }
 
 /** A form that the typed word may stand for, in one block. The same object each time. */
-interface Entry extends TermPostings {
+interface Entry {
+  postings: TermPostings;
   /** UTF-8: the first `length` bytes. */
   bytes: Uint8Array;
   length: number;
@@ -119,12 +117,10 @@ function termOf({ bytes, length }: Entry): Uint8Array {
  * again, and 16 forms are passed over at once where all begin with letters that the word cannot.
  */
 function* walk(block: Postings, typed: TypedWord): Generator<Entry, undefined> {
-  const reader = new Reader(block.bytes, 0);
-  const ahead = new Reader(block.bytes, 0);
   const dictionary = block.bytes;
   const restarts = Math.ceil(block.termCount / RESTART_INTERVAL);
   const bytes = new Uint8Array(FORM_BYTES_MAX);
-  const entry: Entry = { bytes, length: 0, worth: 0, rowCount: 0, start: 0, end: 0 };
+  const entry = { bytes, length: 0, worth: 0 } as Entry;
   /** Letters in the first bytes, by where a letter begins. */
   const letters = new Uint8Array(FORM_BYTES_MAX + 1);
   /** Bytes of the folded form; the rest is how it is written. */
@@ -134,26 +130,25 @@ function* walk(block: Postings, typed: TypedWord): Generator<Entry, undefined> {
 
   const isDeadAt = (restart: number): boolean => {
     if (restart >= restarts) return false;
-    ahead.at = block.restart(restart).entry + 1; // behind `shared`, which is 0
-    ahead.varint();
-    for (let i = 0; i < dead; i++) if (dictionary[ahead.at + i] !== bytes[i]) return false;
+    const ahead = block.readerAt(restart);
+    ahead.entry();
+    for (let i = 0; i < dead; i++) if (dictionary[ahead.from + i] !== bytes[i]) return false;
     return true;
   };
 
   for (let restart = 0; restart < restarts; restart++) {
-    const first = block.restart(restart);
-    reader.at = first.entry;
-    entry.end = first.postings;
+    const reader = block.readerAt(restart);
+    entry.postings = reader;
     for (let n = 0; n < RESTART_INTERVAL && reader.at < block.postingsStart; n++) {
-      let shared = reader.varint();
-      const rest = reader.varint();
-      const length = shared + rest;
+      reader.entry();
+      const { from, to } = reader;
+      let { shared } = reader;
+      const length = shared + to - from;
       // Of the first of 16, what it has in common with the one before is written out again.
       if (n === 0)
-        while (shared < Math.min(rest, entry.length) && dictionary[reader.at + shared] === bytes[shared]) shared++;
-      reader.at += rest;
+        while (shared < Math.min(to - from, entry.length) && dictionary[from + shared] === bytes[shared]) shared++;
       if (shared < dead) {
-        for (let i = shared, from = reader.at - length; i < length; i++) bytes[i] = dictionary[from + i]!;
+        for (let i = shared; i < length; i++) bytes[i] = dictionary[to - length + i]!;
         entry.length = length;
         dead = Number.POSITIVE_INFINITY;
         // What is behind `folded` is another way of writing the same.
@@ -172,9 +167,6 @@ function* walk(block: Postings, typed: TypedWord): Generator<Entry, undefined> {
           folded = at;
         }
       }
-      entry.rowCount = reader.varint();
-      entry.start = entry.end;
-      entry.end += reader.varint();
       if (dead <= length) {
         let last = restart;
         if (n === 0) while (isDeadAt(last + 1)) last++;

@@ -49,7 +49,6 @@ export function typedWords(
     const isBeginning = prefix === true && isLast;
     const errorsMax = fuzzy ? errorsIn(form.folded) : 0;
     if (isFragment || !(isBeginning || (errorsMax > 0 && !isStop(form.written)))) continue;
-    typed.delete(term); // the last one counts, which may be a beginning
     typed.set(term, { ...form, errorsMax, isBeginning });
   }
   return [...typed.values()].slice(-TYPED_WORDS_MAX);

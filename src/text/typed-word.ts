@@ -8,7 +8,7 @@ const ERROR_WORTH = 0.5;
 /** Letters from which on a word is taken to have one error at most, and two. */
 const ONE_ERROR_LETTERS = 4;
 const TWO_ERRORS_LETTERS = 8;
-/** Letters that are compared. */
+/** Letters of the longest term. */
 const LETTERS_MAX = 64;
 
 /** Errors that a word is taken to have at most, by its letters. Numbers and words with digits have none: another number is another thing. */
@@ -57,7 +57,6 @@ export class TypedWord {
    * `errorsMax` are not looked at (Ukkonen 1985).
    */
   push(depth: number, letter: number): boolean {
-    if (depth === LETTERS_MAX) return true;
     const errorsMax = this.#errorsMax;
     const letters = this.#letters;
     const rows = this.#rows;
@@ -92,10 +91,9 @@ export class TypedWord {
 
   /** What a word of so many letters is worth as what was meant: 1 for the same word, 0 for another one. */
   worth(depth: number): number {
-    const d = Math.min(depth, LETTERS_MAX);
     const n = this.#letters.length;
-    const whole = this.#rows[d * (n + 1) + n]!;
-    const begins = this.#begins[d]!;
+    const whole = this.#rows[depth * (n + 1) + n]!;
+    const begins = this.#begins[depth]!;
     if (Math.min(whole, begins) > this.#errorsMax) return 0;
     return whole <= begins ? ERROR_WORTH ** whole : BEGINNING_WORTH * ERROR_WORTH ** begins;
   }

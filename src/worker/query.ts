@@ -74,7 +74,7 @@ async function answer(
   if (query.words !== null) {
     // One more says whether there are more.
     const found = state.searchWords(query.words, depth + 1, live, query.wordOptions);
-    if (query.explain && found.notes.length > 0) plan.notes = [...(plan.notes ?? []), ...found.notes];
+    if (query.explain) plan.notes = [...(plan.notes ?? []), ...found.notes];
     complete = found.rows.length <= depth;
     wordHits = firstOf(found, depth);
     phase('words');

@@ -150,10 +150,10 @@ describe('beginnings', () => {
     );
     const found = new Texts([...texts, ...texts.slice(6)]);
     const [note] = found.notes('ba', prefix);
-    expect(note).toMatch(/^"ba" was also looked for as baag, baah, .*, the best 64$/);
-    expect(note!.split(', ')).toHaveLength(65);
+    expect(note).toMatch(/^"ba" was looked for as baag, baah, /);
+    expect(note!.split(', ')).toHaveLength(64);
     expect(note).not.toMatch(/baaa|baaf/);
-    expect(found.notes('xylophone', prefix)).toEqual(['"xylophone" was also looked for as nothing']);
+    expect(found.notes('xylophone', prefix)).toEqual(['"xylophone" was looked for as nothing']);
   });
 });
 
