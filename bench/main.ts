@@ -9,9 +9,10 @@ import { measureCodeShards, measureShards } from './shard-measures.ts';
 import type { Figure } from './statistics.ts';
 import { measureStore } from './store-measures.ts';
 import { measureRealTiers, measureTier } from './tier-measures.ts';
+import { measureWords } from './word-measures.ts';
 import { closeWrites, prepareWrites, runAlone, runWrites } from './write-measures.ts';
 
-export type Group = 'kernels' | 'store' | 'queries' | 'codes' | 'tiers' | 'real' | 'shards' | 'past4gb';
+export type Group = 'kernels' | 'store' | 'queries' | 'codes' | 'tiers' | 'real' | 'shards' | 'past4gb' | 'words';
 
 async function measure(group: Group, n: number, d: number, quick: boolean): Promise<Figure[]> {
   if (group === 'kernels') {
@@ -36,6 +37,7 @@ async function measure(group: Group, n: number, d: number, quick: boolean): Prom
       ...(await measureCodeShards('binary', { n, d }, rounds)),
     ];
   }
+  if (group === 'words') return measureWords(n, quick ? 4 : 15);
   if (group === 'past4gb') return measurePast4Gb({ n, d });
   if (group === 'real') return measureRealTiers(quick ? 100 : 300);
   const data = clusteredData({ n, d, queries: 100, seed: 1 });

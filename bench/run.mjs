@@ -31,7 +31,10 @@ const MEASURES = (
         ['real', { n: 0, d: 0 }],
         ...['kernels', 'codes', 'shards', 'tiers'].map((group) => [group, MILLION]),
       ]
-    : SHAPES.flatMap((shape) => ['kernels', 'store', 'queries'].map((group) => [group, shape]))
+    : [
+        ...SHAPES.flatMap((shape) => ['kernels', 'store', 'queries'].map((group) => [group, shape])),
+        ['words', { n: 100_000, d: 0 }],
+      ]
 )
   .concat([PAST_4GB])
   .filter(([group]) => (only === undefined ? group !== 'past4gb' : group === only));

@@ -1,6 +1,6 @@
 // What to mark in a text for the words of a query, and which stretch of a passage to show. The library says where words
 // are found, by the rules that found them; here neighbours are joined and words that say nothing are left alone.
-import { matchRanges } from 'piramid';
+import { matchRanges, type WordOptions } from 'piramid';
 
 /** A stretch of a text, UTF-16 offsets. */
 export type Range = readonly [start: number, end: number];
@@ -20,11 +20,17 @@ export function tellingWords(query: string): string {
   return (telling.length > 0 ? telling : words).join(' ');
 }
 
+/** How the telling words of a query are looked for while it is typed: a last one with nothing behind it may be the beginning of a word. */
+export function typing(query: string): WordOptions {
+  const last = tellingWords(query).split(' ').at(-1)!;
+  return last !== '' && query.endsWith(last) ? { prefix: true } : {};
+}
+
 /** Where the telling words of a query are in `text`, in order. Neighbours are joined: "gold standard" is one mark. */
-export function marks(text: string, telling: string): Range[] {
+export function marks(text: string, telling: string, options?: WordOptions): Range[] {
   const joined: [number, number][] = [];
   if (telling === '') return joined;
-  for (const [start, end] of matchRanges(text, telling)) {
+  for (const [start, end] of matchRanges(text, telling, options)) {
     const last = joined.at(-1);
     if (last && /^[ -]?$/.test(text.slice(last[1], start))) last[1] = end;
     else joined.push([start, end]);

@@ -5,7 +5,7 @@ import { listDocuments } from 'piramid/rag';
 import { byId, el, replace } from './dom.ts';
 import { type Filters, inWords, whereOf } from './fields.ts';
 import { bytes, count, milliseconds, plural } from './format.ts';
-import { tellingWords } from './highlight.ts';
+import { tellingWords, typing } from './highlight.ts';
 import { languageModels } from './language-models.ts';
 import { phaseName } from './plan-card.ts';
 import { isAbort, sentence } from './problems.ts';
@@ -105,6 +105,7 @@ export class InspectView {
         text: tellingWords(words) || words,
         k: K,
         fusion: FUSION,
+        ...typing(words),
         explain: true,
         signal,
         ...(vector && { vector }),

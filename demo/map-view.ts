@@ -5,7 +5,7 @@ import type { Collection, Metadata, RecordId, StoredRecord } from 'piramid';
 import { byId, el, replace } from './dom.ts';
 import { FIELDS, type Filters, whereOf } from './fields.ts';
 import { plural } from './format.ts';
-import { tellingWords } from './highlight.ts';
+import { tellingWords, typing } from './highlight.ts';
 import { coloursBy, token } from './map/colours.ts';
 import { Labels } from './map/labels.ts';
 import type { Progress } from './map/layout.ts';
@@ -220,6 +220,7 @@ export class MapView {
     const matches = await this.passages.query({
       text: tellingWords(words) || words,
       fusion: FUSION,
+      ...typing(words),
       k: FOUND,
       select: ['text', 'metadata'],
       signal,

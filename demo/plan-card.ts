@@ -5,6 +5,7 @@ import { count, DEVICES, milliseconds } from './format.ts';
 
 const PHASES: { readonly [name: string]: string } = {
   embed: 'embed, there and back',
+  forms: 'learn the words',
   filter: 'filter',
   scan: 'scan',
   rescore: 'rescore',

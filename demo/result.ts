@@ -1,6 +1,6 @@
 // One passage in a list: where it is from, the telling stretch with the words marked, and why it is there: its meaning
 // and its words as two bars, and the score that the two make.
-import type { Match, Metadata, StoredRecord } from 'piramid';
+import type { Match, Metadata, StoredRecord, WordOptions } from 'piramid';
 import { el } from './dom.ts';
 import { marks, type Range, snippet } from './highlight.ts';
 import { href, type Reading, state } from './state.ts';
@@ -9,13 +9,15 @@ export interface Shown {
   match: Match;
   /** The words to mark. */
   telling: string;
+  /** How they were looked for. */
+  options: WordOptions;
   /** The best words score of the list: the bars are shares of it. */
   wordsBest: number;
 }
 
-export function result({ match, telling, wordsBest }: Shown): HTMLLIElement {
+export function result({ match, telling, options, wordsBest }: Shown): HTMLLIElement {
   const { text = '', metadata = {}, legs = {}, score } = match;
-  const ranges = marks(text, telling);
+  const ranges = marks(text, telling, options);
   const [start, end] = snippet(text, ranges);
   return el(
     'li',

@@ -1,6 +1,6 @@
 // Search: answers while one types, the newest words first. Shows how many, from where and how fast, the passages with the
 // reasons why they are there, and for filters that leave nothing, which one to loosen. Without words it shows what is in.
-import type { Collection, Match, Matches, Metadata, Query, Where } from 'piramid';
+import type { Collection, Match, Matches, Metadata, Query, Where, WordOptions } from 'piramid';
 import { AnswerCard } from './answer-card.ts';
 import { COMING } from './boot.ts';
 import { isFilled } from './corpus.ts';
@@ -8,7 +8,7 @@ import { byId, el, replace } from './dom.ts';
 import { examples } from './examples.ts';
 import { FIELDS, type Filters, inWords, isRange, whereOf, withFilter } from './fields.ts';
 import { count, milliseconds, plural } from './format.ts';
-import { tellingWords } from './highlight.ts';
+import { tellingWords, typing } from './highlight.ts';
 import { planCard } from './plan-card.ts';
 import { isAbort, sentence } from './problems.ts';
 import { opening, result } from './result.ts';
@@ -115,10 +115,17 @@ export class SearchView {
         ...more,
       });
     const where = whereOf(filters);
-    const [matches, own] = await Promise.all([
-      query(where, { k: this.k, explain: true }),
-      speakers.length > 0 ? query(whereOf(onlyBy(filters, speakers)), { k: OWN_MAX, explain: true }) : undefined,
-    ]);
+    let options = typing(words);
+    let matches = await query(where, { k: this.k, explain: true, ...options });
+    // Where no passage has one of the words, they may be misspelt. Not before: "gold" is one letter from "good".
+    if (!matches.some(({ legs }) => legs?.words)) {
+      options = { ...options, fuzzy: true };
+      matches = await query(where, { k: this.k, explain: true, ...options });
+    }
+    const own =
+      speakers.length > 0
+        ? await query(whereOf(onlyBy(filters, speakers)), { k: OWN_MAX, explain: true, ...options })
+        : undefined;
     if (signal.aborted) return;
     if (matches.length === 0) return this.showNothing(filters, signal);
     const among = matches.plan?.filtered?.matched ?? (await this.passages.count(undefined, { signal }));
@@ -127,7 +134,7 @@ export class SearchView {
     const best = `Best ${count(matches.length)} of ${plural(among, 'passage')}${scope(filters)}`;
     replace(this.status, isClose ? el('span', { class: 'num' }, best) : 'Nothing close.');
     replace(this.measure, `${milliseconds(took)} · ${matches.exact ? 'exact' : 'approximate'}`);
-    if (isClose) this.showMatches(matches, own ?? [], speakers, words);
+    if (isClose) this.showMatches(matches, own ?? [], speakers, words, options);
     else this.showFar(matches);
     this.element.dataset.words = words; // what is shown answers this
     this.more.hidden = !isClose || matches.length < this.k || this.k >= K_MAX;
@@ -135,7 +142,7 @@ export class SearchView {
     this.showBeside();
     if (!isClose) return this.answer.hide();
     void this.answer.update(words, where, signal);
-    this.spread((k) => query(where, { k, select: ['metadata'] }), signal).catch((error) => {
+    this.spread((k) => query(where, { k, select: ['metadata'], ...options }), signal).catch((error) => {
       if (!isAbort(error)) throw error;
     });
   }
@@ -152,10 +159,11 @@ export class SearchView {
     own: readonly Match[],
     speakers: readonly string[],
     words: string,
+    options: WordOptions,
   ): void {
     const telling = tellingWords(words);
     const wordsBest = Math.max(0, ...[...matches, ...own].map(({ legs }) => legs?.words?.score ?? 0));
-    const items = (list: readonly Match[]) => list.map((match) => result({ match, telling, wordsBest }));
+    const items = (list: readonly Match[]) => list.map((match) => result({ match, telling, options, wordsBest }));
     const first = new Set(own.map(({ id }) => id));
     replace(this.note);
     if (own.length === 0) {
@@ -213,6 +221,8 @@ export class SearchView {
     replace(this.note, ...examples());
     replace(this.list, ...page.records.map(opening));
     this.more.hidden = page.next === undefined || this.k >= K_MAX;
+    // The first letter then waits for nothing. While documents come in, it would take the time from them.
+    if (isFilled()) void this.passages.query({ keywords: '', prefix: true, select: [] }).catch(() => {});
   }
 
   /** Says which filter to loosen, and how many passages that would give. */

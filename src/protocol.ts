@@ -31,6 +31,7 @@ import type {
   Target,
   UpsertOptions,
   Where,
+  WordOptions,
 } from './types.ts';
 
 /** Numbers a call, so that it can be cancelled and its events told apart. */
@@ -115,6 +116,8 @@ export interface EngineQuery {
   embed: string | null;
   /** Text for the word leg. */
   words: string | null;
+  /** Absent: whole words, as they are typed. */
+  wordOptions?: WordOptions;
   k: number;
   offset: number;
   /** A float32; null: any. */

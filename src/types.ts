@@ -95,14 +95,38 @@ export interface StoredRecord<M extends object = Metadata> {
   metadata?: M;
 }
 
+/**
+ * How the words of a query are looked for that is still being typed. A word counts once, whatever it is found as; words that are farther from what was
+ * typed weigh less.
+ */
+export interface WordOptions {
+  /**
+   * The last word is the beginning of a word: "bak" finds "bakery" and "bakeries", the most frequent 64 such words. Stop words ("what") are no
+   * such words. @default false
+   */
+  prefix?: boolean;
+  /**
+   * Words may have typing errors: one from 4 letters on, two from 8 letters on. A letter too many, missing, wrong, or two in the wrong order are one
+   * error each. Words with digits and stop words have none. @default false
+   */
+  fuzzy?: boolean;
+}
+
 /** What `query` looks for, how many, and among which. At least one of `vector`, `text` and `keywords` is given. */
-export interface Query<M extends object = Metadata> {
+export interface Query<M extends object = Metadata> extends WordOptions {
   /** Find records near this vector. */
   vector?: Vector;
   /** Find records that mean this and say this: the text's embedding and its words, fused. */
   text?: string;
-  /** Find records that say these words: BM25 alone. Whole words, English ones in any of their forms; not beginnings of words. */
+  /** Find records that say these words: BM25 alone. Whole words, English ones in any of their forms; with `prefix`, beginnings too. */
   keywords?: string;
+  /**
+   * The last word of `text` or `keywords` is the beginning of a word (see `WordOptions`). The first query with `prefix` or `fuzzy` reads the
+   * texts of all records, 0.1 ms a passage, while other queries are answered; from then on their words are kept in memory. @default false
+   */
+  prefix?: boolean;
+  /** The words of `text` or `keywords` may have typing errors (see `WordOptions`). @default false */
+  fuzzy?: boolean;
   /** How many matches to return: 1 to 10 000. @default 10; with `minScore` or `maxDistance` 10 000 */
   k?: number;
   /**
@@ -214,9 +238,12 @@ export interface QueryPlan {
   candidates?: number;
   /** Rows that the filter let through, of all live rows. */
   filtered?: { matched: number; of: number };
-  /** What of the query can hardly be meant (a field that no record has, a string where only numbers stand), one sentence each. Absent: nothing. */
+  /**
+   * What of the query can hardly be meant (a field that no record has, a string where only numbers stand), and with `prefix` and `fuzzy` the words that
+   * were looked for, one sentence each. Absent: nothing.
+   */
   notes?: string[];
-  /** In order of running: 'embed', 'filter', 'scan', 'rescore', 'words', 'fuse', 'payload'. */
+  /** In order of running: 'embed', 'forms' (what `prefix` and `fuzzy` need is made), 'filter', 'scan', 'rescore', 'words', 'fuse', 'payload'. */
   phases: { name: string; ms: number }[];
 }
 

@@ -191,6 +191,8 @@ const QUERY_OPTIONS = [
   'vector',
   'text',
   'keywords',
+  'prefix',
+  'fuzzy',
   'k',
   'minScore',
   'maxDistance',
@@ -234,14 +236,17 @@ function packOwn(query: Query, rules: PackingRules): EngineQuery {
       'query: nothing here embeds the text: the collection was opened without an embedder (a function of your own is given each time it is opened). Give a vector beside it, or use keywords',
     );
   }
-  for (const name of ['explain', 'exact'] as const) {
+  const words = text ?? keywords ?? null;
+  for (const name of ['explain', 'exact', 'prefix', 'fuzzy'] as const) {
     if (query[name] !== undefined && typeof query[name] !== 'boolean')
       throw invalid(`${name}: expected a boolean, got ${describe(query[name])}`);
   }
   const searchesVectors = vector !== undefined || embed;
   if (query.oversample !== undefined) checkOversample(query.oversample, query, rules, searchesVectors);
   const minScore = checkRange(query, rules, searchesVectors);
-  const words = text ?? keywords ?? null;
+  const { prefix, fuzzy } = query;
+  if (words === null && (prefix ?? fuzzy) !== undefined)
+    throw invalid('prefix, fuzzy: only for queries that search words');
   if (query.fusion !== undefined && !(searchesVectors && words !== null))
     throw invalid('fusion: only for queries that search vectors and words');
   // Of a range, any part may be asked for: it has an end.
@@ -250,6 +255,7 @@ function packOwn(query: Query, rules: PackingRules): EngineQuery {
     vector: vector === undefined ? null : checkVector(vector, rules.dimension!, rules.metric, 'query vector'),
     embed: embed ? text : null,
     words,
+    ...((prefix || fuzzy) && { wordOptions: { prefix: !!prefix, fuzzy: !!fuzzy } }),
     k: query.k === undefined ? (minScore === null ? 10 : K_MAX) : checkInteger(query.k, 1, K_MAX, 'k'),
     offset: query.offset === undefined ? 0 : checkInteger(query.offset, 0, offsetMax, 'offset'),
     minScore,

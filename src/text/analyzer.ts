@@ -20,6 +20,8 @@ export interface Analyzer {
   tokenize(text: string): string[];
   /** The terms that a query asks for. */
   queryTerms(query: string): string[];
+  /** Whether a lowercase word says nothing of what a question is about. */
+  isStop(word: string): boolean;
 }
 
 /** What `stemmers.js` exports, by language. */
@@ -83,7 +85,7 @@ export function analyzerOf(id: AnalysisId): Analyzer {
 }
 
 function createAnalyzer(id: AnalysisId): Analyzer {
-  if (id === 0) return { id, tokenize: tokenizeOfVersion1, queryTerms: tokenizeOfVersion1 };
+  if (id === 0) return { id, tokenize: tokenizeOfVersion1, queryTerms: tokenizeOfVersion1, isStop: () => false };
   const language = id === ENGLISH ? 'en' : String.fromCharCode((id >>> 8) & 0xff, (id >>> 16) & 0xff);
   if ((id & 0xff) !== VERSION || needsStemmers(id)) {
     const why =
@@ -100,6 +102,7 @@ function createAnalyzer(id: AnalysisId): Analyzer {
     id,
     tokenize: (text) => tokenizer.tokenize(text),
     queryTerms: (query) => tokenizer.queryParts(query).map(({ term }) => term),
+    isStop: (word) => tokenizer.isStop(word),
   };
 }
 
@@ -108,10 +111,10 @@ function stemEnglish(word: string): string {
   return /^[a-z]+$/.test(folded) ? stem(folded) : folded;
 }
 
-const english = new Tokenizer(stemEnglish, STOP_WORDS);
+const english = new Tokenizer((word) => fold(stemEnglish(word)), STOP_WORDS);
 
 function tokenizerOf(language: string): Tokenizer {
-  if (language === '--') return new Tokenizer((word) => word, new Set());
+  if (language === '--') return new Tokenizer(fold, new Set());
   const known = stemmers!;
   if (language !== '**' && !Object.hasOwn(known.stemmers, language))
     throw new PiramidError('UNSUPPORTED', `stemmers.js has no language '${language}'; it is of another release`);
@@ -126,10 +129,11 @@ function tokenizerOf(language: string): Tokenizer {
     for (const word of known.stopWords[spoken] ?? []) stopWords.add(word);
   return new Tokenizer((word) => {
     const ofScript = OF_SOME_SCRIPT.test(word) ? stems.find(([letters]) => letters.test(word)) : undefined;
-    return (ofScript?.[1] ?? latin)(word);
+    return fold((ofScript?.[1] ?? latin)(word));
   }, stopWords);
 }
 
 /** Where the words of an English text are, and which of them a query asks for. */
 export const locate = (text: string): Iterable<Part> => english.locate(text);
 export const soughtIn = (query: string): readonly Part[] => english.queryParts(query);
+export const isStop = (word: string): boolean => english.isStop(word);

@@ -20,7 +20,7 @@ export interface TermPostings {
 export function* buildPostings(
   texts: readonly (string | null)[],
   firstRow: number,
-  analyzer: Analyzer,
+  analyzer: Pick<Analyzer, 'id' | 'tokenize'>,
 ): Sliced<Uint8Array<ArrayBuffer>> {
   const lengths = new Uint32Array(texts.length);
   const idOf = new Map<string, number>();
@@ -89,8 +89,8 @@ export function* mergePostings(list: readonly Postings[], renumbering?: Renumber
     for (let i = 0; i < cursors.length; i++) {
       const cursor = cursors[i]!;
       if (cursor.term !== term && compareBytes(cursor.term, term) !== 0) continue;
-      const { block } = cursor;
-      forEachPosting(block.bytes, cursor.start, cursor.end, (offset, count) => {
+      const { block, postings } = cursor;
+      forEachPosting(block.bytes, postings.start, postings.end, (offset, count) => {
         const row = block.firstRow + offset;
         if (!dropped?.has(row)) writer.add(renumbered(row) - firstRow, count);
       });
@@ -182,29 +182,41 @@ export class Postings {
       if (this.#compareRestart(middle, term) <= 0) low = middle;
       else high = middle;
     }
-    const cursor = new TermCursor(this, low);
-    for (let i = 0; i < RESTART_INTERVAL && cursor.next(); i++) {
-      const order = compareBytes(cursor.term, term);
-      if (order === 0) return { rowCount: cursor.rowCount, start: cursor.start, end: cursor.end };
-      if (order > 0) return undefined;
+    if (high === 0) return undefined;
+    const reader = this.readerAt(low);
+    const { bytes } = reader;
+    /** Bytes that the last entry, which is below the term, has in common with it. */
+    let matched = 0;
+    for (let i = 0; i < RESTART_INTERVAL && reader.at < this.postingsStart; i++) {
+      reader.entry();
+      const { shared, to } = reader;
+      if (shared > matched) continue;
+      if (shared < matched) return undefined;
+      let at = reader.from;
+      for (; at < to && bytes[at] === term[matched]; at++) matched++;
+      if (matched === term.length) return at === to ? reader : undefined;
+      if (at < to && bytes[at]! > term[matched]!) return undefined;
     }
     return undefined;
   }
 
-  /** Offsets in `bytes` of the dictionary entry and the postings of term 16 * `restart`. */
-  restart(restart: number): { entry: number; postings: number } {
+  /** Reads the dictionary from term 16 * `restart` on. */
+  readerAt(restart: number): Reader {
     const at = this.#restartsStart + restart * 8;
-    return {
-      entry: this.dictionaryStart + this.#view.getUint32(at, true),
-      postings: this.postingsStart + this.#view.getUint32(at + 4, true),
-    };
+    const reader = new Reader(this.bytes, this.dictionaryStart + this.#view.getUint32(at, true));
+    reader.end = this.postingsStart + this.#view.getUint32(at + 4, true);
+    return reader;
   }
 
   #compareRestart(restart: number, term: Uint8Array): number {
-    const reader = new Reader(this.bytes, this.restart(restart).entry);
+    const reader = this.readerAt(restart);
     reader.varint(); // shared: 0
     const length = reader.varint();
-    return compareBytes(this.bytes.subarray(reader.at, reader.at + length), term);
+    for (let i = 0; i < length && i < term.length; i++) {
+      const byte = this.bytes[reader.at + i]!;
+      if (byte !== term[i]) return byte - term[i]!;
+    }
+    return length - term.length;
   }
 }
 
@@ -212,43 +224,53 @@ export class Postings {
 class TermCursor {
   readonly block: Postings;
   term: Uint8Array = new Uint8Array(0);
-  rowCount = 0;
-  start = 0;
-  end = 0;
-  readonly #reader: Reader;
+  readonly postings: Reader;
 
-  constructor(block: Postings, restart = 0) {
+  constructor(block: Postings) {
     this.block = block;
-    const first = block.termCount === 0 ? undefined : block.restart(restart);
-    this.#reader = new Reader(block.bytes, first?.entry ?? block.postingsStart);
-    this.end = first?.postings ?? block.postingsStart;
+    this.postings = block.termCount === 0 ? new Reader(block.bytes, block.postingsStart) : block.readerAt(0);
   }
 
   /** To the first or next term; false where there is none. */
   next(): boolean {
-    const reader = this.#reader;
-    if (reader.at >= this.block.postingsStart) return false;
-    const shared = reader.varint();
-    const rest = reader.varint();
-    const term = new Uint8Array(shared + rest);
+    const { postings } = this;
+    if (postings.at >= this.block.postingsStart) return false;
+    postings.entry();
+    const { shared, from, to, bytes } = postings;
+    const term = new Uint8Array(shared + to - from);
     term.set(this.term.subarray(0, shared));
-    term.set(reader.bytes.subarray(reader.at, reader.at + rest), shared);
-    reader.at += rest;
+    term.set(bytes.subarray(from, to), shared);
     this.term = term;
-    this.rowCount = reader.varint();
-    this.start = this.end;
-    this.end += reader.varint();
     return true;
   }
 }
 
+/** Reads numbers, and the entries of a dictionary. */
 class Reader {
   readonly bytes: Uint8Array;
   at: number;
+  /** Of the dictionary entry read last: bytes in common with the one before, where the others are, and its postings. */
+  shared = 0;
+  from = 0;
+  to = 0;
+  rowCount = 0;
+  start = 0;
+  /** Before the first entry: where its postings begin. */
+  end = 0;
 
   constructor(bytes: Uint8Array, at: number) {
     this.bytes = bytes;
     this.at = at;
+  }
+
+  entry(): void {
+    this.shared = this.varint();
+    const rest = this.varint();
+    this.from = this.at;
+    this.to = this.at += rest;
+    this.rowCount = this.varint();
+    this.start = this.end;
+    this.end += this.varint();
   }
 
   varint(): number {
@@ -343,7 +365,7 @@ function surrogatesLast(unit: number): number {
   return unit >= 0xe000 ? unit - 0x800 : unit + 0x2000;
 }
 
-function compareBytes(a: Uint8Array, b: Uint8Array): number {
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) if (a[i] !== b[i]) return a[i]! - b[i]!;
   return a.length - b.length;

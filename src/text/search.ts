@@ -1,7 +1,7 @@
 // Which rows say these words: BM25 (Robertson and Zaragoza 2009) over postings blocks, with the statistics of the live records.
 import type { Bitset } from '../structures/bitset.ts';
 import { TopK } from '../structures/top-k.ts';
-import { forEachPosting, type TermPostings } from './postings.ts';
+import { forEachPosting, type Postings, type TermPostings } from './postings.ts';
 import type { CountedBlock } from './word-index.ts';
 
 /** How soon more of the same word stops to matter. */
@@ -37,31 +37,58 @@ interface Scope {
   length: number;
 }
 
+/** A word of a query. */
+export interface QueryWord {
+  /** How often the query has it. */
+  repeat: number;
+  /** The terms that stand for it, and what each is worth: 1 for the word itself, less for what it may have been meant as. */
+  terms: Map<string, number>;
+}
+
 /** A word of the query, in every block. */
-interface SoughtTerm {
+interface SoughtWord {
   /** idf times how often the query has it. */
   weight: number;
-  /** By block; undefined where no row has it. */
-  postings: (TermPostings | undefined)[];
+  terms: {
+    worth: number;
+    /** By block; undefined where no row has it. */
+    postings: (TermPostings | undefined)[];
+  }[];
+}
+
+/** The words of a query that has these terms, by term. */
+export function wordsOf(terms: readonly string[]): Map<string, QueryWord> {
+  const words = new Map<string, QueryWord>();
+  for (const term of terms) {
+    const word = words.get(term);
+    if (word) word.repeat++;
+    else if (words.size < QUERY_TERMS_MAX) words.set(term, { repeat: 1, terms: new Map([[term, 1]]) });
+  }
+  return words;
 }
 
 /**
- * The `k` best rows that hold one of a query's `terms`. Scores are those of a collection that holds the live records alone, to the bit,
+ * The `k` best rows that hold one of a query's words. Scores are those of a collection that holds the live records alone, to the bit,
  * however rows are cut into blocks: counts and lengths are integers, and each score is a float64 sum in the order of the query's words.
+ * Of the terms that stand for one word a row scores by the best that it has, as if all were as frequent as the most frequent of them: a rare
+ * misspelling weighs no more than the word (as Lucene's BlendedTermQuery).
  */
-export function searchWords(blocks: readonly CountedBlock[], terms: readonly string[], scope: Scope): ScoredWords {
+export function searchWords(blocks: readonly CountedBlock[], words: Iterable<QueryWord>, scope: Scope): ScoredWords {
   const { k, mask, texts, length } = scope;
-  const sought = look(blocks, terms, scope);
+  const sought = Array.from(words, (word) => look(blocks, word, scope));
   const best = new TopK(k);
   const averageLength = length / texts;
   const scored: { firstRow: number; scores: Float64Array }[] = [];
   for (const [i, { postings: block }] of blocks.entries()) {
-    const found = sought.filter(({ postings }) => postings[i]);
-    if (found.length === 0) continue;
+    if (!sought.some(({ terms }) => terms.some(({ postings }) => postings[i]))) continue;
     const scores = new Float64Array(block.rowCount);
-    for (const { weight, postings } of found) {
-      const { start, end } = postings[i]!;
-      addScores(block.bytes, start, end, weight, block.lengths, averageLength, scores);
+    for (const { weight, terms } of sought) {
+      const best = terms.length > 1 ? new Float64Array(block.rowCount) : null;
+      for (const { worth, postings } of terms) {
+        const found = postings[i];
+        if (found) addScores(block, found, weight * worth, averageLength, best ?? scores, best !== null);
+      }
+      if (best) for (let row = 0; row < best.length; row++) scores[row]! += best[row]!;
     }
     scored.push({ firstRow: block.firstRow, scores });
     for (let row = 0; row < scores.length; row++) {
@@ -79,24 +106,23 @@ export function searchWords(blocks: readonly CountedBlock[], terms: readonly str
   };
 }
 
-function look(blocks: readonly CountedBlock[], terms: readonly string[], { deleted, texts }: Scope): SoughtTerm[] {
-  const repeats = new Map<string, number>();
-  for (const term of terms) {
-    if (repeats.has(term) || repeats.size < QUERY_TERMS_MAX) repeats.set(term, (repeats.get(term) ?? 0) + 1);
-  }
+function look(blocks: readonly CountedBlock[], word: QueryWord, { deleted, texts }: Scope): SoughtWord {
   const encoder = new TextEncoder();
-  return Array.from(repeats, ([term, repeat]) => {
+  let rowCount = 0;
+  const terms = Array.from(word.terms, ([term, worth]) => {
     const bytes = encoder.encode(term);
     const postings = blocks.map((block) => block.postings.find(bytes));
-    let rowCount = 0;
-    for (const [i, found] of postings.entries()) if (found) rowCount += liveRows(blocks[i]!, found, deleted);
-    // Lucene's: never negative, however common the word.
-    return { weight: repeat * Math.log(1 + (texts - rowCount + 0.5) / (rowCount + 0.5)), postings };
+    let rows = 0;
+    for (const [i, found] of postings.entries()) if (found) rows += liveRows(blocks[i]!, found, deleted);
+    rowCount = Math.max(rowCount, rows);
+    return { worth, postings };
   });
+  // Lucene's: never negative, however common the word.
+  return { weight: word.repeat * Math.log(1 + (texts - rowCount + 0.5) / (rowCount + 0.5)), terms };
 }
 
 /** Live rows that hold a term. Where rows of the block are deleted its postings are read for that: at most once more than for the scores. */
-function liveRows(
+export function liveRows(
   { postings, deadTexts }: CountedBlock,
   { rowCount, start, end }: TermPostings,
   deleted: Bitset,
@@ -109,15 +135,14 @@ function liveRows(
   return live;
 }
 
-/** Adds one word's part to the scores of the rows that hold it. `lengths` and `scores`: (rowCount of the block). */
+/** Adds one term's part to the scores of the rows that hold it; with `isBest`, takes it where it is more. `scores`: (rowCount of the block). */
 function addScores(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
+  { bytes, lengths }: Postings,
+  { start, end }: TermPostings,
   weight: number,
-  lengths: Uint32Array,
   averageLength: number,
   scores: Float64Array,
+  isBest: boolean,
 ): void {
   let at = start;
   let row = 0;
@@ -140,7 +165,8 @@ function addScores(
       }
     }
     const norm = K1 * (1 - B + (B * lengths[row]!) / averageLength);
-    scores[row]! += (weight * count * (K1 + 1)) / (count + norm);
+    const score = (weight * count * (K1 + 1)) / (count + norm);
+    scores[row] = isBest ? Math.max(scores[row]!, score) : scores[row]! + score;
     row++;
   }
 }

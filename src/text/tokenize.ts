@@ -9,8 +9,8 @@
 import { stretches } from '../structures/stretches.ts';
 import { fold, isAscii, normalize, normalizeWithOrigin } from './normalize.ts';
 
-/** Takes the ending off a word, which is lowercase and has its diacritics. They are folded afterwards. */
-export type Stem = (word: string) => string;
+/** The term of a word, which is lowercase and has its diacritics: without its ending, folded. Several with spaces between them where a ligature is several words. */
+export type TermOf = (word: string) => string;
 
 /** A term, and the stretch of the word that it stands for. */
 export interface Part {
@@ -73,13 +73,13 @@ const THOUSANDS = /^\d{1,3}(?:,\d{3})+(?:\.\d+)?$/;
 const SPELT_OUT: { [letter: string]: string } = { ä: 'ae', ö: 'oe', ü: 'ue', ø: 'oe', å: 'aa' };
 
 export class Tokenizer {
-  readonly #stem: Stem;
+  readonly #termOf: TermOf;
   readonly #stopWords: ReadonlySet<string>;
   /** Words seen lately and their parts. Natural text repeats itself: about 98 % of words are found here. */
   readonly #cache = new Map<string, readonly Part[]>();
 
-  constructor(stem: Stem, stopWords: ReadonlySet<string>) {
-    this.#stem = stem;
+  constructor(termOf: TermOf, stopWords: ReadonlySet<string>) {
+    this.#termOf = termOf;
     this.#stopWords = stopWords;
   }
 
@@ -105,6 +105,18 @@ export class Tokenizer {
       }
     }
     return telling.length > 0 ? telling : all;
+  }
+
+  /** Everything that a query says. `isLast`: it ends where the query's last word does. */
+  *typedParts(query: string): Generator<Part & { isLast: boolean }> {
+    const words = [...wordsIn(normalize(query))];
+    for (const { word, index } of words)
+      for (const part of this.#parts(word))
+        yield { ...part, isLast: index === words.at(-1)!.index && part.end === word.length };
+  }
+
+  isStop(word: string): boolean {
+    return this.#stopWords.has(word);
   }
 
   /** Where in `text` its terms come from, in UTF-16 offsets. Fragments are left out. */
@@ -165,7 +177,7 @@ export class Tokenizer {
       const speltOut = lower.replace(/[äöüøå]/g, (letter) => SPELT_OUT[letter]!);
       // A few ligatures are several words.
       for (const way of new Set([lower, speltOut]))
-        for (const term of fold(this.#stem(way)).split(' ')) if (term !== '') terms.add(shortened(term));
+        for (const term of this.#termOf(way).split(' ')) if (term !== '') terms.add(shortened(term));
     }
     return Array.from(terms, (term) => ({ start, end, term, isStop }));
   }

@@ -4,7 +4,7 @@ import type { Bitset } from '../structures/bitset.ts';
 import type { Renumbering } from '../structures/renumbering.ts';
 import { atOnce, type Sliced } from '../structures/slices.ts';
 import { mergePostings, Postings } from './postings.ts';
-import { type ScoredWords, searchWords } from './search.ts';
+import { type QueryWord, type ScoredWords, searchWords } from './search.ts';
 
 /** A block of this many bytes is left as it is on disk, so that opening merges nothing large. */
 const SMALL_BLOCK_BYTES = 256 << 10;
@@ -54,27 +54,29 @@ export class WordIndex {
     });
   }
 
-  /** The `k` best rows that hold one of a query's `terms`, among `mask`. `deleted`: rows that count in no statistics. */
+  /** The `k` best rows that hold one of a query's `words`, among `mask`. `deleted`: rows that count in no statistics. */
   search(
-    terms: readonly string[],
+    words: Iterable<QueryWord>,
     { k, mask, deleted }: { k: number; mask: Bitset | null; deleted: Bitset },
   ): ScoredWords {
-    return searchWords(this.#blocks, terms, { k, mask, deleted, texts: this.#texts, length: this.#length });
+    return searchWords(this.#blocks, words, { k, mask, deleted, texts: this.#texts, length: this.#length });
   }
 
   /**
    * Merges small blocks at the end, in one go with the change. Blocks are in order of rows, and only neighbours can be merged. One is
    * merged with those behind it unless it is twice as large as they are together, as in a log-structured merge tree (O'Neil et al. 1996):
-   * few are left, and a posting is copied once per doubling. Rows may be removed meanwhile, but none appended or renumbered.
+   * few are left, and a posting is copied once each time that its block grows by half. Rows may be removed meanwhile, but none appended or
+   * renumbered. Blocks of `bytesMax` are left as they are, with those before them.
    */
-  *merge(): Sliced<void> {
+  *merge(bytesMax = SMALL_BLOCK_BYTES): Sliced<void> {
     const blocks = this.#blocks;
     let start = blocks.length - 1;
-    let bytes = blocks[start]?.postings.byteLength ?? SMALL_BLOCK_BYTES;
-    if (bytes >= SMALL_BLOCK_BYTES) return;
-    while (start > 0 && blocks[start - 1]!.postings.byteLength < Math.min(2 * bytes, SMALL_BLOCK_BYTES))
-      bytes += blocks[--start]!.postings.byteLength;
-    if (start === blocks.length - 1) return;
+    let bytes = 0;
+    for (let i = start; i >= 0 && blocks[i]!.postings.byteLength < bytesMax; i--) {
+      if (blocks[i]!.postings.byteLength < 2 * bytes) start = i;
+      bytes += blocks[i]!.postings.byteLength;
+    }
+    if (start >= blocks.length - 1) return;
     const tail = blocks.slice(start);
     const postings = Postings.open(yield* mergePostings(tail.map((block) => block.postings)));
     const deadTexts = tail.reduce((sum, block) => sum + block.deadTexts, 0);

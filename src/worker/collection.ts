@@ -22,11 +22,22 @@ import { contextOf, textOf } from '../structures/context.ts';
 import type { Renumbering } from '../structures/renumbering.ts';
 import { atOnce, inSlices, partsOf, type Sliced } from '../structures/slices.ts';
 import { type AnalysisId, analyzerOf } from '../text/analyzer.ts';
+import { addForms } from '../text/expansion.ts';
 import { buildPostings, Postings } from '../text/postings.ts';
-import type { ScoredWords } from '../text/search.ts';
+import { type ScoredWords, wordsOf } from '../text/search.ts';
 import { WordIndex } from '../text/word-index.ts';
-import type { CollectionStats, Facet, Precision, RecordId, Target, UpsertOptions, Where } from '../types.ts';
+import type {
+  CollectionStats,
+  Facet,
+  Precision,
+  RecordId,
+  Target,
+  UpsertOptions,
+  Where,
+  WordOptions,
+} from '../types.ts';
 import { applyChanges } from './changes.ts';
+import { Forms } from './forms.ts';
 import { Gate } from './gate.ts';
 import { Payload } from './payload.ts';
 import { defaultScanBudget, explainPrecision, oversampleOf, precisionFor } from './tiers.ts';
@@ -55,6 +66,7 @@ export class CollectionState {
   /** How its texts and the words of queries are read. */
   analysis: AnalysisId;
   words = new WordIndex();
+  readonly forms: Forms;
   readonly #payload: Payload;
   /** How often rows have been renumbered since the collection was created, and the latest of these. */
   #numbering: number;
@@ -67,6 +79,7 @@ export class CollectionState {
     this.#devices = devices;
     this.#scanBudget = scanBudget;
     this.#payload = new Payload(() => store.loadMetadata(stored.id));
+    this.forms = new Forms(store, stored.id);
     this.analysis = stored.config.analysis ?? 0;
     this.#numbering = store.numbering(stored.id);
     this.index = this.createIndex(store.rowCount(stored.id));
@@ -147,13 +160,16 @@ export class CollectionState {
     return this.#ids[row]!;
   }
 
-  /** The `k` best rows that hold a word of `query`, among `mask`; null for all live rows. */
-  searchWords(query: string, k: number, mask: Bitset | null): ScoredWords {
-    return this.words.search(analyzerOf(this.analysis).queryTerms(query), {
-      k,
-      mask,
-      deleted: this.#store.deleted(this.stored.id),
-    });
+  /**
+   * The `k` best rows that hold a word of `query`, among `mask`; null for all live rows. With `options` after `forms.ready`; `notes` then say
+   * what it was looked for as.
+   */
+  searchWords(query: string, k: number, mask: Bitset | null, options?: WordOptions): ScoredWords & { notes: string[] } {
+    const analyzer = analyzerOf(this.analysis);
+    const deleted = this.#store.deleted(this.stored.id);
+    const words = wordsOf(analyzer.queryTerms(query));
+    const notes = options ? addForms(words, query, options, { analyzer, blocks: this.forms.blocks, deleted }) : [];
+    return { ...this.words.search(words.values(), { k, mask, deleted }), notes };
   }
 
   /** Live rows that match; null for "all rows, none is deleted". With a `where`, after `ready`, and in one go with its use. */
@@ -169,9 +185,12 @@ export class CollectionState {
     return this.#payload.columns.notes(where, this.liveRows(null) ?? Bitset.full(this.rowCount));
   }
 
-  /** Settles when filters can be evaluated; null for "at once". Callers that hold rows must not let go of the thread. */
-  ready(where: Where | null): Promise<void> | null {
-    return where && this.#payload.ready();
+  /**
+   * Settles when filters, and words by `options`, may be ready: ask again; null for "they are". Callers that hold rows must not let go of the
+   * thread.
+   */
+  ready(where: Where | null, options?: WordOptions): Promise<void> | null {
+    return (where && this.#payload.ready()) ?? (options ? this.forms.ready(this.rowCount) : null);
   }
 
   /** `rows` without those that have no vector; null for "all". */
@@ -204,6 +223,7 @@ export class CollectionState {
     const publish = () => {
       if (vectors) this.#markPresent(firstRow, n, vectors.present);
       this.words.remove(replaced);
+      this.forms.remove(replaced);
       this.#addRows(firstRow, n, ids, postings && Postings.open(postings));
       this.#payload.append(batch);
     };
@@ -339,6 +359,7 @@ export class CollectionState {
     if (rows.length === 0) return 0;
     await this.#store.delete(this.stored.id, rows, () => {
       this.words.remove(rows);
+      this.forms.remove(rows);
       for (const row of rows) this.#rowOf.delete(this.#ids[row]!);
     });
     return rows.length;
@@ -425,6 +446,7 @@ export class CollectionState {
     this.#vectorless = this.index ? this.rowCount - this.#withVector.count() : 0;
     for (const [id, row] of this.#rowOf) this.#rowOf.set(id, renumbering.row(row));
     this.words.renumber(renumbering, renumbered);
+    this.forms.drop();
     this.index?.close();
     this.index = index;
     this.#payload.drop();
@@ -483,7 +505,8 @@ export class CollectionState {
       rows: this.rowCount,
       bytes: {
         gpu: this.index?.bytes.gpu ?? 0,
-        memory: (this.index?.bytes.memory ?? 0) + this.words.byteLength + this.#payload.byteLength,
+        memory:
+          (this.index?.bytes.memory ?? 0) + this.words.byteLength + this.forms.byteLength + this.#payload.byteLength,
         disk: this.#store.bytesOnDisk(id),
       },
     };

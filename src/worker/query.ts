@@ -51,8 +51,12 @@ async function answer(
 
   if (query.embed !== null) phase('embed');
   else phaseStart = performance.now();
-  const pending = state.ready(query.where);
-  if (pending) await pending;
+  const pending = () => state.ready(query.where, query.wordOptions);
+  for (let reading = pending(); reading; reading = pending()) {
+    await reading;
+    throwIfAborted(signal);
+    if (query.wordOptions) phase('forms');
+  }
   // From here to the start of the scan nothing is awaited: mask, postings and rows belong together.
   const live = state.liveRows(query.where);
   if (query.where) {
@@ -70,7 +74,8 @@ async function answer(
   let wordHits: ScoredWords | null = null;
   if (query.words !== null) {
     // One more says whether there are more.
-    const found = state.searchWords(query.words, depth + 1, live);
+    const found = state.searchWords(query.words, depth + 1, live, query.wordOptions);
+    if (query.explain) plan.notes = [...(plan.notes ?? []), ...found.notes];
     complete = found.rows.length <= depth;
     wordHits = firstOf(found, depth);
     phase('words');

@@ -159,6 +159,16 @@ describe('search', () => {
     expect(await page.locator('.search [role=status]').innerText()).toMatch(/^Best 20/);
   });
 
+  test('a word is found by its beginning, and by what it was meant to be', async () => {
+    await page.goto(server.url);
+    await type('slav');
+    const marked = async () => (await page.locator('.results mark').allInnerTexts()).map((text) => text.toLowerCase());
+    expect((await marked()).filter((text) => !text.startsWith('slav'))).toEqual([]);
+    expect(await marked()).toContain('slavery');
+    await type('slvaery');
+    expect(await marked()).toContain('slavery');
+  });
+
   test('where filters leave nothing, one click loosens one of them', async () => {
     await page.goto(`${server.url}?q=war&year=1861-1865&party=Democratic`);
     await page.getByText('Nothing matches these filters.').waitFor();

@@ -60,6 +60,9 @@ const REFUSALS: readonly (readonly [call: () => unknown, message: string])[] = [
   [query(null), 'query: expected an object, got null'],
   [query([]), 'query: expected an object, got an array of 0'],
   [query(undefined), 'query: expected an object, got undefined'],
+  [query({ vector: [1, 2], prefix: true }), 'prefix, fuzzy: only for queries that search words'],
+  [query({ vector: [1, 2], fuzzy: false }), 'prefix, fuzzy: only for queries that search words'],
+  [query({ keywords: 'a', prefix: 'yes' }), "prefix: expected a boolean, got 'yes'"],
   [query({ vector: [1, 2], fusion: { rrf: {} } }), 'fusion: only for queries that search vectors and words'],
   [
     query({ keywords: 'a', fusion: { weighted: { words: 1 } } }),

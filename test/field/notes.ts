@@ -3,7 +3,7 @@ import { type Devices, openDevices } from '../../src/kernels/devices.ts';
 import { MemoryBackend } from '../../src/store/memory.ts';
 import type { Store } from '../../src/store/store.ts';
 import { type AnalysisId, ENGLISH } from '../../src/text/analyzer.ts';
-import type { RecordId } from '../../src/types.ts';
+import type { RecordId, WordOptions } from '../../src/types.ts';
 import { CollectionState } from '../../src/worker/collection.ts';
 import { compactCollection } from '../../src/worker/compaction.ts';
 import { openStore } from '../../src/worker/open-store.ts';
@@ -62,6 +62,14 @@ export class Notes {
   async records(): Promise<[RecordId, string | null][]> {
     const { ids, rows } = await this.state.scroll({ where: null, limit: 10_000, cursor: null, select: ['text'] });
     return ids.map((id, i) => [id, rows.texts![i]!]);
+  }
+
+  /** The same, of a query that is still being typed. */
+  async searchTyped(query: string, options: WordOptions, k = 100): Promise<[RecordId, number][]> {
+    for (let reading = this.state.ready(null, options); reading; reading = this.state.ready(null, options))
+      await reading;
+    const { rows, scores } = this.state.searchWords(query, k, this.state.liveRows(null), options);
+    return Array.from(rows, (row, i) => [this.state.id(row), scores[i]!]);
   }
 
   search(query: string, k = 100): [RecordId, number][] {

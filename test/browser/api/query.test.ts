@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { seededRandom } from '../../../src/structures/random.ts';
+import { matchRanges } from '../../../src/text/highlight.ts';
+import type { Query } from '../../../src/types.ts';
 import { codeOf, openFresh, records } from './databases.ts';
 
 describe('a vector query', () => {
@@ -115,6 +117,36 @@ describe('a word query', () => {
     expect((await c.query({ keywords: 'redeeming government' })).map((match) => match.id)).toEqual(['a']);
     expect((await c.query({ text: 'sleeping kittens' })).map((match) => match.id)).toEqual(['c']);
     expect([...(await c.query({ keywords: 'zebra' }))]).toEqual([]);
+  });
+
+  test('finds words that are still being typed, also with errors, and says as what', async () => {
+    await using db = await openFresh();
+    const c = await db.collection('words', {});
+    await c.upsert([
+      { id: 'a', text: 'A bakery in the harbour.' },
+      { id: 'b', text: 'Two bakeries.' },
+      { id: 'c', text: 'Banks.' },
+    ]);
+    const ids = async (query: Query) => (await c.query({ select: [], ...query })).map(({ id }) => id);
+    expect(await ids({ keywords: 'bak' })).toEqual([]);
+    expect(await ids({ keywords: 'bak', prefix: true })).toEqual(['b', 'a']);
+    expect(await ids({ text: 'bakry', fuzzy: true })).toEqual(['b', 'a']);
+    expect(await ids({ keywords: 'bakry', prefix: true, fuzzy: false })).toEqual([]);
+    const { plan } = await c.query({ keywords: 'harbor ba', prefix: true, fuzzy: true, explain: true });
+    expect(plan!.notes).toEqual([
+      '"harbor" was looked for as harbour',
+      '"ba" was looked for as bakeries, bakery, banks',
+    ]);
+    await c.upsert([{ id: 'd', text: 'Bakers' }]);
+    await c.delete({ ids: ['a', 'b'] });
+    expect(await ids({ keywords: 'bak', prefix: true })).toEqual(['d']);
+    expect(matchRanges('A bakery', 'bak', { prefix: true })).toEqual([[2, 8]]);
+    for (const name of ['prefix', 'fuzzy'] as const) {
+      await expect(c.query({ vector: [1], [name]: true })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+      await expect(c.query({ keywords: 'a', [name]: 1 as never })).rejects.toThrow(
+        `${name}: expected a boolean, got 1`,
+      );
+    }
   });
 
   test('is fused with a vector query, and each leg is told', async () => {

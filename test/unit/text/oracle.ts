@@ -4,7 +4,7 @@ import { atOnce } from '../../../src/structures/slices.ts';
 import { analyzerOf, ENGLISH } from '../../../src/text/analyzer.ts';
 import type { Postings } from '../../../src/text/postings.ts';
 import { buildPostings, mergePostings } from '../../../src/text/postings.ts';
-import { searchWords, type WordHits } from '../../../src/text/search.ts';
+import { searchWords, type WordHits, wordsOf } from '../../../src/text/search.ts';
 
 const english = analyzerOf(ENGLISH);
 
@@ -31,7 +31,13 @@ export function searchBlocks(
   const texts = blocks.reduce((sum, { textCount }) => sum + textCount, 0);
   const length = blocks.reduce((sum, block) => sum + block.length, 0);
   const counted = blocks.map((postings) => ({ postings, deadTexts: 0 }));
-  return searchWords(counted, english.queryTerms(query), { k, mask, deleted: new Bitset(0), texts, length });
+  return searchWords(counted, wordsOf(english.queryTerms(query)).values(), {
+    k,
+    mask,
+    deleted: new Bitset(0),
+    texts,
+    length,
+  });
 }
 
 export function naiveSearch(
