@@ -1,0 +1,116 @@
+// Questions to the State of the Union addresses, as a reader would put them; each answer stands in the address of that year.
+import type { Question } from './sets.ts';
+
+export const ADDRESS_QUESTIONS: Question[] = [
+  { q: 'How was McKinley murdered?', answers: ['shot by an anarchist'], document: /, 1901$/ },
+  { q: 'Who shot President McKinley?', answers: ['anarchist'], document: /, 1901$/ },
+  { q: 'What did Kennedy say about landing a man on the moon?', answers: ['moon'], document: /, 1962$/ },
+  {
+    q: 'What are the four freedoms that Roosevelt named?',
+    answers: ['freedom of speech', 'four essential human freedoms'],
+    document: /, 1941$/,
+  },
+  {
+    q: 'What did Monroe say about European colonization of the American continents?',
+    answers: ['future colonization'],
+    document: /, 1823$/,
+  },
+  { q: 'What did Johnson say about the war on poverty?', answers: ['war on poverty'], document: /, 1964$/ },
+  {
+    q: 'Which states did Bush call an axis of evil?',
+    answers: ['axis of evil', 'North Korea', 'Iraq'],
+    document: /, 2002$/,
+  },
+  { q: 'When did gold get discovered in California?', answers: ['1848', 'mines'], document: /, 1848$/ },
+  { q: 'What did Lincoln say about emancipation with compensation?', answers: ['compensat'], document: /, 1862$/ },
+  { q: 'What is the Great Society?', answers: ['Great Society'], document: /, 1965$/ },
+  { q: 'Why did Polk go to war with Mexico?', answers: ['Mexic'], document: /, 1846$/ },
+  {
+    q: 'What did Clinton say about the era of big government?',
+    answers: ['era of big government is over'],
+    document: /, 1996$/,
+  },
+  {
+    q: 'What did Washington say about a uniform currency, weights and measures?',
+    answers: ['weights, and measures', 'weights and measures'],
+    document: /, 1790$/,
+  },
+  {
+    q: 'What did Eisenhower say about Sputnik and satellites?',
+    answers: ['satellite', 'missile'],
+    document: /, 1958$/,
+  },
+  { q: 'What did Carter say about the Soviet invasion of Afghanistan?', answers: ['Afghanistan'], document: /, 1980$/ },
+  {
+    q: 'What did Jackson say about removing the Indians beyond the Mississippi?',
+    answers: ['removal', 'Mississippi'],
+    document: /, 1830$/,
+  },
+  { q: 'What did Cleveland say about the free coinage of silver?', answers: ['silver'], document: /, 1885$/ },
+  { q: 'What did Theodore Roosevelt say about the Panama Canal?', answers: ['canal', 'Panama'], document: /, 1903$/ },
+  { q: 'What did Wilson say about votes for women?', answers: ['women', 'suffrage'], document: /, 1918$/ },
+  { q: 'What did Truman say about atomic energy?', answers: ['atomic'], document: /, 1946$/ },
+  {
+    q: 'What did Nixon say about clean air and water?',
+    answers: ['clean air', 'clean water', 'air'],
+    document: /, 1970$/,
+  },
+  { q: 'What did Coolidge say about reducing taxes?', answers: ['tax'], document: /, 1924$/ },
+  {
+    q: 'What is Madison’s account of the burning of Washington by the British?',
+    answers: ['capital', 'enemy'],
+    document: /, 1814$/,
+  },
+  { q: 'What did Grant propose about annexing Santo Domingo?', answers: ['Domingo'], document: /, 1870$/ },
+  { q: 'What did Buchanan say about the secession of states?', answers: ['seced', 'secession'], document: /, 1860$/ },
+  {
+    q: 'What did Ford say about the state of the union being not good?',
+    answers: ['state of the Union is not good'],
+    document: /, 1975$/,
+  },
+  { q: 'What did Obama say about health insurance reform?', answers: ['insurance'], document: /, 2010$/ },
+  { q: 'Which law did Harrison ask for against lynching?', answers: ['lynching'], document: /, 1892$/ },
+  {
+    q: 'What did Reagan say about the tragic flight in the Potomac and the hero Lenny Skutnik?',
+    answers: ['Skutnik'],
+    document: /, 1982$/,
+  },
+  {
+    q: 'What was Jefferson’s report on the expedition of Lewis and Clark?',
+    answers: ['Missouri', 'Captain Lewis', 'Messrs. Lewis'],
+    document: /, 1806$/,
+  },
+  { q: 'What did Hoover say about unemployment?', answers: ['unemploy'], document: /, 1930$/ },
+  { q: 'What did John Quincy Adams say about a national observatory?', answers: ['observator'], document: /, 1825$/ },
+  { q: 'What did Pierce say about Nicaragua?', answers: ['Nicaragua'], document: /, 1856$/ },
+  { q: 'Where was President McKinley shot?', answers: ['Buffalo', 'Pan-American Exposition'], document: /, 1901$/ },
+  { q: 'On which day did McKinley die?', answers: ['fourteenth'], document: /, 1901$/ },
+  { q: 'Why was the battleship Maine destroyed in the harbor of Havana?', answers: ['Maine'], document: /, 1898$/ },
+  { q: 'How much gold was paid for the assault in Haiti?', answers: ['$10,000'], document: /, 1898$/ },
+  {
+    q: 'What were the receipts of the Government in the fiscal year ending June 30, 1867?',
+    answers: ['490,634,010'],
+    document: /, 1867$/,
+  },
+  { q: 'What did Van Buren say about the Bank of the United States?', answers: ['bank'], document: /, 1838$/ },
+];
+
+/** Questions that the addresses do not answer, though they speak of such things. */
+export const ADDRESSES_ABSENT: string[] = [
+  'What did Jefferson say about the telephone?',
+  'What did Lincoln say about the internet?',
+  'What did Washington say about atomic bombs?',
+  'What did Polk say about television?',
+  'What did Monroe say about income tax?',
+  'What did Madison say about railways?',
+  'What did Adams say about climate change?',
+  'Who is the king of Norway?',
+  'What is the capital of Mongolia?',
+  'How do I tune a violin?',
+  'Who invented the theory of relativity?',
+  'What did Grant say about radio?',
+  'How many people live in Nairobi?',
+  'What did Jackson say about nuclear weapons?',
+  'How do bees make honey?',
+  'Which composer wrote the Brandenburg concertos?',
+];

@@ -1,0 +1,89 @@
+// Asks every question of every set and prints what share was answered, was answered rightly, and should not have been.
+import { type AskOptions, ask, ingest, retrieve } from 'piramid/rag';
+import { openDatabase } from './engine.ts';
+import { type EvalSet, type Half, type Question, setsOf } from './sets.ts';
+import { estimate, type Outcomes } from './statistics.ts';
+
+/** By figure, the outcomes of one set. */
+type Figures = Record<string, Outcomes>;
+
+export async function main(args: readonly string[]): Promise<void> {
+  const half: Half = args.includes('--tune') ? 'tune' : 'report';
+  const all: Figures[] = [];
+  const only = args[args.indexOf('--only') + 1 || args.length];
+  for (const set of setsOf(half).filter(({ name }) => only === undefined || name === only)) {
+    const figures = await measure(set, args.includes('--list'));
+    print(set.name, [figures]);
+    all.push(figures);
+  }
+  if (all.length > 1) print('all', all);
+}
+
+async function measure(set: EvalSet, list: boolean): Promise<Figures> {
+  const database = await openDatabase(set.name);
+  const collection = await database.collection('documents', { embedder: 'static-en' });
+  const { failed } = await ingest(collection, set.documents);
+  if (failed[0]) throw failed[0].error;
+  const look = async (question: string, options: AskOptions = {}) => {
+    const answer = await ask(collection, question, options);
+    const quotes = (await answer.citations).flatMap((citation) => (citation.supported ? [citation.quote] : []));
+    return { support: answer.supported ? 'yes' : 'no', quotes, sources: answer.sources };
+  };
+  const answerable = [];
+  for (const question of set.answerable) {
+    const texts = set.documents.filter((document) => holds(document.text, question));
+    if (texts.length === 0) throw new Error(`${set.name}: nothing holds an answer to "${question.q}"`);
+    const found = await retrieve(collection, question.q, { k: 1 });
+    const isRight = ({ title, documentId }: { title: string; documentId: string }) =>
+      question.document ? question.document.test(title) : texts.some(({ id }) => id === documentId);
+    const answer = await look(question.q);
+    answerable.push({ question, answer, hit: found[0] !== undefined && isRight(found[0]) });
+    if (list)
+      console.log(answer.support, holds(answer.quotes.join('\n'), question), '|', question.q, '|', answer.quotes[0]);
+  }
+  const supports = async (questions: readonly string[]) => {
+    const degrees: string[] = [];
+    for (const question of questions) {
+      const { support, quotes } = await look(question);
+      degrees.push(support);
+      if (list) console.log(support, '|', question, '|', quotes[0]);
+    }
+    return degrees;
+  };
+  if (list) console.log('--- near');
+  const near = await supports(set.near);
+  if (list) console.log('--- absent');
+  const absent = await supports(set.absent);
+  await database.close();
+
+  const yes = answerable.filter(({ answer }) => answer.support === 'yes');
+  const each = <T>(items: readonly T[], test: (item: T) => boolean): Outcomes =>
+    items.map((item) => Number(test(item)));
+  return {
+    'retrieve.hit1': each(answerable, ({ hit }) => hit),
+    'ask.answered': each(answerable, ({ answer }) => answer.support === 'yes'),
+    'ask.answered+perhaps': each(answerable, ({ answer }) => answer.support !== 'no'),
+    'ask.right': each(yes, ({ answer, question }) => holds(answer.quotes.join('\n'), question)),
+    'ask.right.first': each(yes, ({ answer, question }) => holds(answer.quotes[0] ?? '', question)),
+    'ask.false.near': each(near, (support) => support === 'yes'),
+    'ask.false.near+perhaps': each(near, (support) => support !== 'no'),
+    'ask.false.absent': each(absent, (support) => support === 'yes'),
+    'ask.false.absent+perhaps': each(absent, (support) => support !== 'no'),
+  };
+}
+
+function holds(text: string, { answers }: Question): boolean {
+  const plain = (words: string) => words.toLowerCase().replace(/\s+/g, ' ');
+  return answers.some((answer) => plain(text).includes(plain(answer)));
+}
+
+function print(name: string, sets: readonly Figures[]): void {
+  for (const figure of Object.keys(sets[0]!)) {
+    const found = estimate(sets.map((figures) => figures[figure]!));
+    if (!found) continue;
+    const { mean, low, high, count } = found;
+    console.log(
+      `${name.padEnd(10)} ${figure.padEnd(26)} ${mean.toFixed(3)}  [${low.toFixed(3)}, ${high.toFixed(3)}]  of ${count}`,
+    );
+  }
+}
