@@ -1,4 +1,6 @@
 // Asks every question of every set and prints what share was answered, was answered rightly, and should not have been.
+
+import type { CollectionOptions } from 'piramid';
 import { type AskOptions, ask, ingest, retrieve } from 'piramid/rag';
 import { openDatabase } from './engine.ts';
 import { type EvalSet, type Half, type Question, setsOf } from './sets.ts';
@@ -12,22 +14,26 @@ export async function main(args: readonly string[]): Promise<void> {
   const all: Figures[] = [];
   const only = args[args.indexOf('--only') + 1 || args.length];
   for (const set of setsOf(half).filter(({ name }) => only === undefined || name === only)) {
-    const figures = await measure(set, args.includes('--list'));
+    const figures = await measure(
+      set,
+      args.includes('--words') ? {} : { embedder: 'static-en' },
+      args.includes('--list'),
+    );
     print(set.name, [figures]);
     all.push(figures);
   }
   if (all.length > 1) print('all', all);
 }
 
-async function measure(set: EvalSet, list: boolean): Promise<Figures> {
+async function measure(set: EvalSet, options: CollectionOptions, list: boolean): Promise<Figures> {
   const database = await openDatabase(set.name);
-  const collection = await database.collection('documents', { embedder: 'static-en' });
+  const collection = await database.collection('documents', options);
   const { failed } = await ingest(collection, set.documents);
   if (failed[0]) throw failed[0].error;
   const look = async (question: string, options: AskOptions = {}) => {
     const answer = await ask(collection, question, options);
     const quotes = (await answer.citations).flatMap((citation) => (citation.supported ? [citation.quote] : []));
-    return { support: answer.supported ? 'yes' : 'no', quotes, sources: answer.sources };
+    return { support: answer.support, quotes, sources: answer.sources };
   };
   const answerable = [];
   for (const question of set.answerable) {

@@ -60,7 +60,7 @@ function addresses(half: Half): EvalSet {
     string
   >[];
   const documents = read().map(({ name, year, text }, i) => ({ id: `${year}-${i}`, title: `${name}, ${year}`, text }));
-  return set('addresses', documents, ADDRESS_QUESTIONS, [...ADDRESSES_ABSENT, ...asked(HELP_QUESTIONS)], half);
+  return set('addresses', documents, ADDRESS_QUESTIONS, ADDRESSES_ABSENT, half);
 }
 
 /** Every other question. */
