@@ -2,6 +2,8 @@
 
 import type { CollectionOptions } from 'piramid';
 import { type AskOptions, ask, ingest, retrieve } from 'piramid/rag';
+import { find } from '../src/rag/ask.ts';
+import { hasNames } from '../src/rag/support.ts';
 import { openDatabase } from './engine.ts';
 import { type EvalSet, type Half, type Question, setsOf } from './sets.ts';
 import { estimate, type Outcomes } from './statistics.ts';
@@ -14,22 +16,56 @@ export async function main(args: readonly string[]): Promise<void> {
   const all: Figures[] = [];
   const only = args[args.indexOf('--only') + 1 || args.length];
   for (const set of setsOf(half).filter(({ name }) => only === undefined || name === only)) {
-    const figures = await measure(
-      set,
-      args.includes('--words') ? {} : { embedder: 'static-en' },
-      args.includes('--list'),
-    );
+    const options = args.includes('--words') ? {} : { embedder: 'static-en' };
+    if (args.includes('--curve')) {
+      await curve(set, options);
+      continue;
+    }
+    const figures = await measure(set, options, args.includes('--list'));
     print(set.name, [figures]);
     all.push(figures);
   }
   if (all.length > 1) print('all', all);
 }
 
-async function measure(set: EvalSet, options: CollectionOptions, list: boolean): Promise<Figures> {
+/** Least scores of a `yes` that the curve is drawn for. */
+const CURVE = [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1];
+
+/** What shares would be `yes` if that began at other scores. */
+async function curve(set: EvalSet, options: CollectionOptions): Promise<void> {
+  const collection = await filled(set, options);
+  const scoresOf = (questions: readonly string[]) =>
+    Promise.all(
+      questions.map(async (asked) => {
+        const { score, question, sources } = await find(collection, asked, {});
+        return hasNames(question, sources) ? score : 0;
+      }),
+    );
+  const kinds = {
+    answerable: await scoresOf(set.answerable.map(({ q }) => q)),
+    near: await scoresOf(set.near),
+    absent: await scoresOf(set.absent),
+  };
+  await collection.database.close();
+  for (const least of CURVE) {
+    const shares = Object.entries(kinds).map(([kind, scores]) => {
+      const share = scores.filter((score) => score >= least).length / scores.length;
+      return `${kind} ${share.toFixed(3)}`;
+    });
+    console.log(`${set.name.padEnd(10)} yes from ${least.toFixed(1)}:  ${shares.join('  ')}`);
+  }
+}
+
+async function filled(set: EvalSet, options: CollectionOptions) {
   const database = await openDatabase(set.name);
   const collection = await database.collection('documents', options);
   const { failed } = await ingest(collection, set.documents);
   if (failed[0]) throw failed[0].error;
+  return collection;
+}
+
+async function measure(set: EvalSet, options: CollectionOptions, list: boolean): Promise<Figures> {
+  const collection = await filled(set, options);
   const look = async (question: string, options: AskOptions = {}) => {
     const answer = await ask(collection, question, options);
     const quotes = (await answer.citations).flatMap((citation) => (citation.supported ? [citation.quote] : []));
@@ -60,7 +96,7 @@ async function measure(set: EvalSet, options: CollectionOptions, list: boolean):
   const near = await supports(set.near);
   if (list) console.log('--- absent');
   const absent = await supports(set.absent);
-  await database.close();
+  await collection.database.close();
 
   const yes = answerable.filter(({ answer }) => answer.support === 'yes');
   const each = <T>(items: readonly T[], test: (item: T) => boolean): Outcomes =>

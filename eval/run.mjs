@@ -1,5 +1,6 @@
 // `npm run eval`: how good answers from documents are. Prints a line a figure, with a 95 % interval; see eval/main.ts.
 // `--tune`: of the halves that constants are fitted on. `--only SET`: one set. `--list`: each question with what came. `--words`: without an embedder.
+// `--curve`: the shares of `yes` if it began at other scores.
 import { build, runnerImport } from 'vite';
 import { ensureDependencies, root } from '../tools/setup.mjs';
 

@@ -52,6 +52,7 @@ import {
   checkInteger,
   checkSelect,
   checkTarget,
+  checkTexts,
   checkVector,
   describe,
   door,
@@ -237,7 +238,7 @@ export class Collection<M extends object = Metadata> {
     options?: CallOptions & { kind?: 'query' | 'document' },
   ): Promise<(Float32Array | null)[]> {
     const { kind = 'document', signal } = readOptions(options, ['kind', 'signal'], 'embed');
-    if (this.#embedder) return this.#runEmbedder([...texts], kind, signal);
+    if (this.#embedder) return this.#runEmbedder(checkTexts(texts, kind), kind, signal);
     if (!this.#model) throw invalid('embed: the collection has no embedder here');
     return this.database.embed(texts, { model: this.#model, kind, ...(signal && { signal }) });
   }

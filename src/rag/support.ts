@@ -121,7 +121,7 @@ export function scoreOf(
   return Math.max(0, ...scores);
 }
 
-/** The degree of a score. A name or number of the question that no source has rules `yes` out. */
+/** The degree of a score. */
 export function supportOf(
   score: number,
   question: QuestionWeights,
@@ -130,8 +130,13 @@ export function supportOf(
 ): Support {
   const scale = nearness ? 'near' : question.isUnspaced ? 'unspaced' : 'words';
   if (score < PERHAPS_MIN[scale]) return 'no';
+  return score >= YES_MIN[scale] && hasNames(question, sources) ? 'yes' : 'perhaps';
+}
+
+/** Whether the sources have every name and number of the question. Without, `yes` is ruled out. */
+export function hasNames({ exact }: QuestionWeights, sources: readonly Source[]): boolean {
   const held = new Set(sources.flatMap((source) => [...headOf(source), ...contentTerms(source.text)]));
-  return score >= YES_MIN[scale] && [...question.exact].every((term) => held.has(term)) ? 'yes' : 'perhaps';
+  return [...exact].every((term) => held.has(term));
 }
 
 /** The terms that a passage is under. */

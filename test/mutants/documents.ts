@@ -74,7 +74,7 @@ export const documents = [
     ['the kind of thing asked for is quoted', 'kind: 0.2,', 'kind: 0,'],
   ]),
   ...breaking('src/rag/support.ts', ASK, [
-    ['a missing name is never yes', '[...question.exact].every((term) => held.has(term))', 'true'],
+    ['a missing name is never yes', '[...exact].every((term) => held.has(term))', 'true'],
     ['nearness counts', '(nearness?.passages[i] ?? 0) / 2', '0'],
   ]),
   ...breaking('src/rag/nearness.ts', ASK, [

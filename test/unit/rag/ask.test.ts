@@ -112,11 +112,11 @@ describe('without a model', () => {
     await ingest(collection.typed, [
       {
         id: 'fastnet',
-        text: 'The Fastnet lighthouse is the first light that ships from America see. Its first tower was built in 1854. The lamp was lit with oil.',
+        text: 'The first Fastnet lighthouse was built of cast iron on a bare rock. Its tower stood there from 1854 on. The lamp was lit with oil.',
       },
     ]);
     const { citations } = await quotedFrom(collection, 'When was the first Fastnet lighthouse built?');
-    expect(citations[0]).toMatchObject({ quote: expect.stringContaining('Its first tower was built in 1854.') });
+    expect(citations[0]).toMatchObject({ quote: expect.stringContaining('1854') });
   });
 
   test('near-duplicates take no support away', async () => {
