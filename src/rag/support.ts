@@ -34,8 +34,11 @@ const TERMS_MAX = 32;
  * From which score on passages answer, and from which on they may. See `scoreOf`; fitted on the tuning halves of `npm run eval`
  * so that 97 of 100 questions about other things stay below the first. Where no embedder tells meaning, only words count.
  */
-export const YES_MIN = { near: 0.68, words: 0.6, unspaced: 0.4 };
-export const PERHAPS_MIN = { near: 0.34, words: 0.33, unspaced: 0.25 };
+export const YES_MIN = { near: 0.65, words: 0.6, unspaced: 0.4 };
+export const PERHAPS_MIN = { near: 0.3, words: 0.33, unspaced: 0.25 };
+
+/** What a name or number of the question that two sentences do not have takes from their worth. */
+const LACK = 0.6;
 
 /** Whether the sources answer: `yes`, `perhaps` (they are about it, at least), or `no`. */
 export type Support = 'yes' | 'perhaps' | 'no';
@@ -98,7 +101,8 @@ export function without(question: QuestionWeights, terms: ReadonlySet<string>): 
 /**
  * How well the sources can support an answer, 0 to 1.5: of the best passage, the mean of what the whole of it and what the best
  * two sentences of it are worth: the share of the question's weight in their words, title and headings, and half of the
- * nearness. Words over one passage alone take a mention here and one there for an answer; sentences alone miss what is said in three.
+ * nearness. Of two sentences all names and numbers are asked, too. Words over one passage alone take a mention here and one
+ * there for an answer; sentences alone miss what is said in three.
  */
 export function scoreOf(
   question: QuestionWeights,
@@ -111,7 +115,8 @@ export function scoreOf(
   for (const [i, { source, terms }] of sentences.entries()) {
     const next = sentences[i + 1];
     const both = new Set([...heads[source]!, ...terms, ...(next?.source === source ? next.terms : [])]);
-    const worth = coverage(question, both) + (nearness?.sentences[i] ?? 0) / 2;
+    const lack = [...question.exact].every((term) => both.has(term)) ? 0 : LACK;
+    const worth = coverage(question, both) + (nearness?.sentences[i] ?? 0) / 2 - lack;
     windows[source] = Math.max(windows[source]!, worth);
   }
   const scores = sources.map(({ text }, i) => {
