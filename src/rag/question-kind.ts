@@ -26,6 +26,8 @@ const KINDS: readonly [QuestionKind, RegExp][] = [
 ];
 const TIME =
   /\b1\d{3}s?\b|\b20\d{2}s?\b|\b(?:January|February|March|April|June|July|August|September|October|November|December|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)days?)\b|\bcentur(?:y|ies)\b|\b(?:AD|BC|BCE|am|pm)\b|\b(?:year|month|week|day|hour)s? (?:ago|later|before|after|earlier)\b/;
+/** Four digits like these are more often a year than an amount. */
+const YEAR = /^(?:1[5-9]|20)\d\d$/;
 const REASON =
   /\b(?:because|since|due to|as a result|in order to|so that|caused?|reasons?|therefore|owing to|led to)\b/i;
 const PLACE =
@@ -47,7 +49,9 @@ export function offers(kind: QuestionKind, sentence: string, asked: ReadonlySet<
     case 'time':
       return TIME.test(sentence);
     case 'amount':
-      return numbersIn(sentence).some(({ value }) => !asked.has(value));
+      return numbersIn(sentence).some(
+        ({ value, start, end }) => !asked.has(value) && !YEAR.test(sentence.slice(start, end)),
+      );
     case 'person':
       return words(sentence).some(
         ({ term, start }, i) =>

@@ -35,8 +35,12 @@ const TERMS_MAX = 32;
  * so that 97 of 100 questions about other things stay below the first. Where no embedder tells meaning, only words count.
  */
 export const YES_MIN = { near: 0.65, words: 0.6, unspaced: 0.4 };
-export const PERHAPS_MIN = { near: 0.3, words: 0.33, unspaced: 0.25 };
+export const PERHAPS_MIN = { near: 0.38, words: 0.33, unspaced: 0.25 };
 
+/**
+ * A passage so near may answer, whatever its words: "How hot should the oven be" shares none with "Bake sourdough at 230 degrees".
+ */
+const NEAR_MIN = 0.18;
 /** What a name or number of the question that two sentences do not have takes from their worth. */
 const LACK = 0.6;
 
@@ -134,7 +138,7 @@ export function supportOf(
   nearness: Nearness | null,
 ): Support {
   const scale = nearness ? 'near' : question.isUnspaced ? 'unspaced' : 'words';
-  if (score < PERHAPS_MIN[scale]) return 'no';
+  if (score < PERHAPS_MIN[scale] && !nearness?.passages.some((near) => near >= NEAR_MIN)) return 'no';
   return score >= YES_MIN[scale] && hasNames(question, sources) ? 'yes' : 'perhaps';
 }
 

@@ -75,6 +75,7 @@ export const documents = [
   ]),
   ...breaking('src/rag/support.ts', ASK, [
     ['a missing name is never yes', '[...exact].every((term) => held.has(term))', 'true'],
+    ['a near passage may answer', 'near >= NEAR_MIN', 'near > 1'],
     ['nearness counts', '(nearness?.passages[i] ?? 0) / 2', '0'],
   ]),
   ...breaking('src/rag/nearness.ts', ASK, [

@@ -276,6 +276,20 @@ describe('without a model', () => {
     expect(await degree(0.9, 0.9)).toBe('yes');
   });
 
+  test('a passage that is near may answer, though it says little of the question', async () => {
+    const question = 'How hot should the oven be for crusty golden bread?';
+    const degree = async (passage: number) => {
+      const collection = await library();
+      collection.embedder = (text) => {
+        if (text.endsWith('?')) return direction(text === question ? 1 : -1);
+        return direction(text.includes('Bake') ? passage : 0);
+      };
+      return (await ask(collection.typed, question)).support;
+    };
+    expect(await degree(0.2)).toBe('perhaps');
+    expect(await degree(0.1)).toBe('no');
+  });
+
   test('nearness counts from what unrelated questions reach in the collection', async () => {
     const question = 'When does bread grow mouldy?';
     const degree = async (unrelated: number) => {

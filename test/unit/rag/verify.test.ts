@@ -94,6 +94,7 @@ test.each([
   ['time', 'It was built of stone.', false],
   ['amount', 'Nine ships came.', true],
   ['amount', 'The 14 ships came.', false], // asked of
+  ['amount', 'The ships came in 1854.', false],
   ['person', 'It was written by Melville.', true],
   ['person', 'It was written by Ahab.', false], // asked of
   ['place', 'They live in Patagonia.', true],
