@@ -89,6 +89,9 @@ describe('without a model', () => {
     expect((await quoted('Who was shot by Booth on 14 April 1865?')).support).toBe('yes');
     expect((await quoted('Who was shot by Booth on 14 April 1875?')).support).toBe('perhaps');
     expect((await quoted('Who was shot by Booth at the Theatre in Chicago?')).support).toBe('perhaps');
+    const near = await library();
+    near.embedder = (text) => direction(text.endsWith('?') && !text.includes('Booth') ? 0 : 1);
+    expect((await ask(near.typed, 'Who was shot by Booth on 14 April 1875?')).support).toBe('perhaps');
   });
 
   test('how much support is asked for can be chosen', async () => {
