@@ -31,7 +31,7 @@ export class AnswerCard {
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     if (signal.aborted) return;
     try {
-      const answer = await ask(this.passages, words, { signal, ...(where && { where }) });
+      const answer = await ask(this.passages, words, { when: 'strict', signal, ...(where && { where }) });
       const citations = await answer.citations;
       if (signal.aborted) return;
       const quotes = citations.flatMap((citation) => (citation.supported ? [citation] : [])).slice(0, QUOTES_MAX);

@@ -1,7 +1,16 @@
 // One question and its answer. Streams what is written, turns its marks into links to the sentences they stand for, and
 // says of sentences without support that they have none. Owns the sources beside the page while it is the last turn.
 import type { Collection, ModelProgress, Where } from 'piramid';
-import { type Answer, ask, type Citation, QUOTATIONS, type Source } from 'piramid/rag';
+import {
+  type Answer,
+  ask,
+  type Citation,
+  NEAREST,
+  NOT_FOUND,
+  QUOTATIONS,
+  type Source,
+  type Support,
+} from 'piramid/rag';
 import { byId, el, replace } from './dom.ts';
 import { bytes, duration } from './format.ts';
 import { href, state } from './state.ts';
@@ -27,7 +36,7 @@ export class Turn {
   private readonly phase = el('p', { class: 'hidden', role: 'status' });
   private sources: readonly Source[] = [];
   private citations: readonly Citation[] = [];
-  private supported = true;
+  private support: Support = 'yes';
 
   constructor(question: string) {
     this.element = el(
@@ -57,9 +66,9 @@ export class Turn {
       ...(model !== undefined && { model }),
     });
     this.sources = found.sources;
-    this.supported = found.supported;
+    this.support = found.support;
     this.showSources();
-    if (!found.supported) this.showNotFound(found.sources, start);
+    if (found.support === 'no') this.showNotFound(found.sources, start);
     else if (found.author !== QUOTATIONS) await this.stream(found, start, signal);
     else {
       this.citations = await found.citations;
@@ -92,7 +101,7 @@ export class Turn {
       el(
         'section',
         { class: 'card sources', 'aria-label': 'Sources' },
-        el('h2', {}, this.supported ? 'Sources' : 'Closest passages'),
+        el('h2', {}, this.support === 'yes' ? 'Sources' : 'Closest passages'),
         el('ol', {}, ...order.map((i) => this.source(i, cited.has(i)))),
       ),
     );
@@ -169,7 +178,8 @@ export class Turn {
       at = citation.answerEnd;
     }
     paragraph.append(...this.linked(text.slice(at)));
-    replace(this.answer, paragraph);
+    const note = this.support === 'perhaps' && el('p', { class: 'closest' }, 'The documents may not answer this.');
+    replace(this.answer, note, paragraph);
   }
 
   private linked(text: string, citation?: Citation): (Node | string)[] {
@@ -186,6 +196,7 @@ export class Turn {
   private showQuotations(citations: readonly Citation[]): void {
     replace(
       this.answer,
+      this.support === 'perhaps' && el('p', { class: 'closest' }, NEAREST),
       ...citations.flatMap((citation) => {
         if (!citation.supported) return [];
         const source = this.sources[citation.source]!;
@@ -210,12 +221,12 @@ export class Turn {
   private showNotFound(sources: readonly Source[], start: number): void {
     replace(
       this.answer,
-      el('p', {}, 'Not found in your documents.'),
+      el('p', {}, NOT_FOUND),
       sources.length > 0 &&
         el(
           'p',
           { class: 'closest' },
-          'The closest passages, none of which answers it: ',
+          'The closest passages: ',
           ...sources
             .slice(0, 4)
             .flatMap((source, i) => [
@@ -225,7 +236,7 @@ export class Turn {
           '.',
         ),
     );
-    this.say('Decided from the words of the passages, before any model was asked', seconds(start));
+    this.say('Decided from the words and the meaning of the passages; no language model was asked', seconds(start));
   }
 
   private loading({ model, file, loadedBytes, totalBytes }: ModelProgress): void {

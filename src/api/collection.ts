@@ -20,6 +20,7 @@ import type {
   Compacted,
   CompactOptions,
   Embedder,
+  EmbedderOptions,
   Facet,
   FacetOptions,
   FieldPath,
@@ -52,6 +53,7 @@ import {
   checkInteger,
   checkSelect,
   checkTarget,
+  checkTexts,
   checkVector,
   describe,
   door,
@@ -81,6 +83,7 @@ export class Collection<M extends object = Metadata> {
   readonly #id: number;
   readonly #rules: PackingRules;
   readonly #embedder: Embedder | null;
+  readonly #model: EmbedderOptions | null | undefined;
   /** Settles when the writes so far have been sent. */
   #sent: Promise<unknown> = Promise.resolve();
 
@@ -98,6 +101,7 @@ export class Collection<M extends object = Metadata> {
     this.metric = opened.metric;
     this.quantization = opened.quantization;
     this.#embedder = embedder;
+    this.#model = opened.model;
     this.#rules = {
       dimension: opened.dimension,
       metric: opened.metric,
@@ -227,6 +231,20 @@ export class Collection<M extends object = Metadata> {
     const { signal } = given;
     const facets = await this.#connection.call((engine) => engine.facets(this.#id, request), { signal });
     return facets as Facet<FieldValue<M, Path>>[];
+  }
+
+  /**
+   * One vector per text by this collection's own embedder, in order; null for a text without direction. `INVALID_ARGUMENT` where
+   * nothing here embeds. @default { kind: 'document' }
+   */
+  async embed(
+    texts: readonly string[],
+    options?: CallOptions & { kind?: 'query' | 'document' },
+  ): Promise<(Float32Array | null)[]> {
+    const { kind = 'document', signal } = readOptions(options, ['kind', 'signal'], 'embed');
+    if (this.#embedder) return this.#runEmbedder(checkTexts(texts, kind), kind, signal);
+    if (!this.#model) throw invalid('embed: the collection has no embedder here');
+    return this.database.embed(texts, { model: this.#model, kind, ...(signal && { signal }) });
   }
 
   /** The best matches, best first. Always min(k, matching records) of them for a vector; words match what holds them. */

@@ -26,7 +26,7 @@ import {
   checkInteger,
   checkMessages,
   checkName,
-  checkText,
+  checkTexts,
   DIMENSION_MAX,
   describe,
   door,
@@ -228,12 +228,8 @@ export class Database implements AsyncDisposable {
       signal,
       onProgress,
     } = readOptions(options, ['model', 'kind', 'signal', 'onProgress'], 'embed');
-    requireChoice(kind, ['query', 'document'], 'kind');
     const embedder = embedderOptions(model);
-    const list = door(() => {
-      if (!Array.isArray(texts)) throw invalid(`texts: expected an array, got ${describe(texts)}`);
-      return Array.from(texts, (text, i) => checkText(text, () => `texts[${i}]`));
-    });
+    const list = checkTexts(texts, kind);
     return this.#connection.call(
       (engine, id) => engine.embed(embedder, list, kind, id),
       eventOptions({ signal, onProgress }),

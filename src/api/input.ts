@@ -31,7 +31,6 @@ export {
   checkChoice,
   checkInteger,
   checkName,
-  checkText,
   DIMENSION_MAX,
   describe,
   door,
@@ -351,6 +350,15 @@ export function packChanges(changes: Changes, { dimension, metric, embeds }: Pac
     checked.vector = checkVector(checked.vector!, dimension, metric, 'changes.vector');
   } else if (checked.text !== undefined && dimension !== null && embeds) checked.embed = true;
   return checked;
+}
+
+/** The texts of an `embed` call. */
+export function checkTexts(texts: unknown, kind: string): string[] {
+  requireChoice(kind, ['query', 'document'], 'kind');
+  return door(() => {
+    if (!Array.isArray(texts)) throw invalid(`texts: expected an array, got ${describe(texts)}`);
+    return Array.from(texts, (text, i) => checkText(text, () => `texts[${i}]`));
+  });
 }
 
 /** A conversation for a generator. */

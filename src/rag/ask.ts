@@ -1,16 +1,32 @@
-// A question answered from documents: find passages, decide whether they support an answer, quote them or have a language
+// A question answered from documents: find passages, decide how far they support an answer, quote them or have a language
 // model write, and say for each sentence where it stands. Without support no model is asked.
 import { type ChatMessage, type Generator, type ModelProgress, PiramidError } from 'piramid';
-import { type Citation, sentencesOf } from './citation.ts';
+import { type Citation, type Sentence, sentencesOf } from './citation.ts';
 import { checkCollection, checkOptions, type DocumentCollection, throwIfAborted } from './documents.ts';
-import { NOT_FOUND, promptFor } from './prompt.ts';
-import { quote, type Similarities } from './quote.ts';
-import { checkQuestion, K, type RetrieveOptions, retrievePlain, retrieveTitled, type Source } from './retrieve.ts';
-import { keep } from './stream.ts';
-import { isSupported, type QuestionWeights, weighQuestion } from './support.ts';
+import { measureNearness, type Nearness } from './nearness.ts';
+import { NEAREST, NOT_FOUND, promptFor } from './prompt.ts';
+import { quote } from './quote.ts';
+import {
+  checkQuestion,
+  K,
+  type RetrieveOptions,
+  retrievePlain,
+  retrieveTitled,
+  type Source,
+  underTitles,
+} from './retrieve.ts';
+import { keep, once } from './stream.ts';
+import { type QuestionWeights, type Support, scoreOf, supportOf, weighQuestion, without } from './support.ts';
+import { namedTitles } from './titles.ts';
 import { verify } from './verify.ts';
 
 export interface AskOptions extends RetrieveOptions {
+  /**
+   * When it answers. `'strict'`: only from passages that support it; what would be `perhaps` is `no`. `'balanced'`: where they
+   * may, too, the nearest passages are quoted as such, or the language model is asked. `'off'`: always, from the best
+   * passages there are; `support` still says what they are worth. @default 'balanced'
+   */
+  when?: 'strict' | 'balanced' | 'off';
   /** A language model by name, for `db.generate`. @default none: the answer is quoted */
   model?: string;
   /** Your own language model. Excludes `model`. */
@@ -26,8 +42,11 @@ export interface AskOptions extends RetrieveOptions {
 export interface Answer {
   /** Passages found, best first; without support the closest ones. */
   sources: Source[];
-  /** Whether the sources can support an answer. If not, the answer says so. */
-  supported: boolean;
+  /**
+   * How far the sources support an answer. `'yes'`: they do. `'perhaps'`: they are about it, and may or may not answer; without a
+   * language model `answer` begins with `NEAREST`. `'no'`: nothing found is about it, and `answer` is `NOT_FOUND`.
+   */
+  support: Support;
   /** Who wrote it: the model's name, or `'quotations'`. */
   author: string;
   /** Piece by piece; can be read more than once. Leaving the loop early stops a model. Throws `MODEL_FAILED`, `ABORTED`. */
@@ -38,80 +57,103 @@ export interface Answer {
 
 /** Shown as `author` where no language model wrote. */
 export const QUOTATIONS = 'quotations';
+const WHEN = ['strict', 'balanced', 'off'];
 
 /** Answers from the documents in a collection. Resolves when the sources are known, before the answer is complete. */
 export async function ask(collection: DocumentCollection, question: string, options: AskOptions = {}): Promise<Answer> {
   checkOptions(
     options,
-    ['k', 'where', 'signal', 'model', 'generator', 'maxTokens', 'sourceTokens', 'onProgress'],
+    ['k', 'where', 'signal', 'when', 'model', 'generator', 'maxTokens', 'sourceTokens', 'onProgress'],
     'ask',
   );
   checkCollection(collection, 'ask');
   checkQuestion(question);
-  const { k = K, where, model, generator, signal } = options;
+  const { when = 'balanced', model, generator } = options;
+  if (!WHEN.includes(when)) {
+    const known = WHEN.map((name) => `'${name}'`).join(', ');
+    throw new PiramidError('INVALID_ARGUMENT', `when: expected one of ${known}, got ${JSON.stringify(when)}`);
+  }
   if (generator !== undefined && typeof generator?.generate !== 'function')
     throw new PiramidError('INVALID_ARGUMENT', 'ask: generator has no method `generate`');
   if (model !== undefined && generator !== undefined) {
     throw new PiramidError('INVALID_ARGUMENT', 'ask: model and generator exclude each other');
   }
-  const scope = { ...(where && { where }), ...(signal && { signal }) };
-  const weights = await weighQuestion(collection, question, where, signal);
-  const look = (found: Source[]) => examine(collection, question, weights, found, signal);
-  const titled = await retrieveTitled(collection, question, { k, ...scope });
-  let view = await look(titled ?? (await retrievePlain(collection, question, { k, ...scope })));
-  if (titled && !view.supported) {
-    // Not the named ones: what was asked may be about them, or only sound like them.
-    const plain = await look(await retrievePlain(collection, question, { k, ...scope }));
-    if (plain.supported) view = plain;
-  }
-  const { sources, candidates, similarities, supported } = view;
-  if (!supported) return complete(sources, false, QUOTATIONS, NOT_FOUND, []);
+  const view = await find(collection, question, options);
+  const { sources, candidates } = view;
+  const support = when === 'strict' && view.support === 'perhaps' ? 'no' : view.support;
+  const answers = sources.length > 0 && (support !== 'no' || when === 'off');
+  if (!answers) return complete(sources, 'no', NOT_FOUND, []);
   if (model === undefined && generator === undefined) {
-    const { answer, citations } = quote(sources, candidates, weights, similarities);
+    const intro = support === 'yes' || when === 'off' ? '' : NEAREST;
+    const { answer, citations } = quote(sources, candidates, view.question, view.nearness, intro);
     return citations.length > 0
-      ? complete(sources, true, QUOTATIONS, answer, citations)
-      : complete(sources, false, QUOTATIONS, NOT_FOUND, []);
+      ? complete(sources, support, answer, citations)
+      : complete(sources, 'no', NOT_FOUND, []);
   }
 
   const stop = new AbortController();
   const messages = promptFor(question, sources, options.sourceTokens ?? 700);
-  const written = keep(write(collection, messages, options, stop.signal), () => stop.abort());
+  const written = keep(once(write(collection, messages, options, stop.signal)), () => stop.abort());
   const citations = written.whole.then((answer) => verify(answer, sources, candidates));
   citations.catch(() => {}); // whoever reads the answer gets the error
-  return { sources, supported, author: generator?.name ?? model!, answer: written, citations };
+  return { sources, support, author: generator?.name ?? model!, answer: written, citations };
 }
 
-/** Passages with their sentences, how near each sentence is to the question, and whether they can support an answer. */
-async function examine(
+/** Passages, and what they are worth as an answer. */
+interface View {
+  sources: Source[];
+  candidates: Sentence[];
+  /** What of the question the passages have to hold. */
+  question: QuestionWeights;
+  nearness: Nearness | null;
+  score: number;
+  support: Support;
+}
+
+/** The passages that support an answer best: of those whose words the question asks for, or of all. */
+export async function find(
   collection: DocumentCollection,
   question: string,
-  weights: QuestionWeights,
-  sources: Source[],
-  signal: AbortSignal | undefined,
-) {
-  const candidates = sentencesOf(sources);
-  const texts = sources.map(({ text }) => text);
-  const all = await compare(collection, question, [...texts, ...candidates.map(({ text }) => text)], signal);
-  throwIfAborted(signal);
-  const similarities = all?.slice(texts.length) ?? null;
-  const nearness = all && {
-    passage: Math.max(0, ...all.slice(0, texts.length)),
-    sentence: Math.max(0, ...all.slice(texts.length)),
-  };
-  return { sources, candidates, similarities, supported: isSupported(weights, sources, nearness) };
+  { k = K, where, signal }: RetrieveOptions,
+): Promise<View> {
+  const scope = { ...(where && { where }), ...(signal && { signal }) };
+  const [weights, named] = await Promise.all([
+    weighQuestion(collection, question, where, signal),
+    namedTitles(collection, question, where, signal),
+  ]);
+  const look = async (sources: Source[], asked = weights) => examine(collection, question, asked, sources, signal);
+  if (named?.speaker) {
+    const theirs = where ? { $and: [where, underTitles(named)] } : underTitles(named);
+    const found = await retrievePlain(collection, question, { ...scope, k, where: theirs });
+    return look(found, without(weights, named.speaker));
+  }
+  const titled = named && (await look(await retrieveTitled(collection, question, named, { ...scope, k })));
+  if (titled?.support === 'yes') return titled;
+  // Not the named ones: what was asked may be about them, or only sound like them.
+  const plain = await look(await retrievePlain(collection, question, { ...scope, k }));
+  return titled && titled.score >= plain.score ? titled : plain;
 }
 
-function complete(
+async function examine(
+  collection: DocumentCollection,
+  text: string,
+  question: QuestionWeights,
   sources: Source[],
-  supported: boolean,
-  author: string,
-  answer: string,
-  citations: Citation[],
-): Answer {
+  signal: AbortSignal | undefined,
+): Promise<View> {
+  const candidates = sentencesOf(sources);
+  const nearness = await measureNearness(collection, text, sources, candidates, signal);
+  throwIfAborted(signal);
+  const score = scoreOf(question, sources, candidates, nearness);
+  const support = supportOf(score, question, sources, nearness);
+  return { sources, candidates, question, nearness, score, support };
+}
+
+function complete(sources: Source[], support: Support, answer: string, citations: Citation[]): Answer {
   return {
     sources,
-    supported,
-    author,
+    support,
+    author: QUOTATIONS,
     answer: {
       async *[Symbol.asyncIterator]() {
         yield answer;
@@ -149,38 +191,4 @@ async function* write(
     throw new PiramidError('MODEL_FAILED', `the generator failed: ${error}`, { cause: error });
   }
   throwIfAborted(signal);
-}
-
-/** Similarity of the question with each text by the built-in embedder: good enough to compare, and at hand. */
-async function compare(
-  collection: DocumentCollection,
-  question: string,
-  texts: readonly string[],
-  signal: AbortSignal | undefined,
-): Promise<Similarities> {
-  // It has pieces of words of every language in Latin script, and of no other; there its vectors say nothing.
-  if (texts.length === 0 || /(?!\p{Script=Latin})\p{L}/u.test(question)) return null;
-  const call = signal ? { signal } : {};
-  try {
-    const [[asked], found] = await Promise.all([
-      collection.database.embed([question], { kind: 'query', ...call }),
-      collection.database.embed(texts, { kind: 'document', ...call }),
-    ]);
-    return asked ? found.map((vector) => (vector ? cosine(asked, vector) : 0)) : null;
-  } catch (error) {
-    // Words alone do. Only what ends everything else too is passed on.
-    if (error instanceof PiramidError && !['UNSUPPORTED', 'MODEL_FAILED', 'INVALID_ARGUMENT'].includes(error.code))
-      throw error;
-    return null;
-  }
-}
-
-function cosine(a: Float32Array, b: Float32Array): number {
-  let [dot, aa, bb] = [0, 0, 0];
-  for (let i = 0; i < a.length; i++) {
-    dot += a[i]! * b[i]!;
-    aa += a[i]! * a[i]!;
-    bb += b[i]! * b[i]!;
-  }
-  return aa > 0 && bb > 0 ? dot / Math.sqrt(aa * bb) : 0;
 }

@@ -44,6 +44,12 @@ export function sentencesOf(sources: readonly Source[]): Sentence[] {
   });
 }
 
+/** Two sentences that follow each other, as one. */
+export function joined(sources: readonly Source[], first: Sentence, next: Sentence): Sentence {
+  const text = stretch(sources[first.source]!).slice(first.start, next.end);
+  return { ...first, end: next.end, text, terms: new Set([...first.terms, ...next.terms]) };
+}
+
 /** The text of a source that stands in its document at `start`, without what it repeats of others. */
 export function stretch({ text, start, end, repeats = 0 }: Source): string {
   return text.slice(repeats, repeats + end - start);

@@ -4,9 +4,12 @@ import { type Collection, type Database, type Metadata, PiramidError, type Where
 
 /** What question answering needs of a collection. Every `Collection` has it. */
 export interface DocumentCollection
-  // biome-ignore lint/suspicious/noExplicitAny: whatever shape its metadata is declared to have
-  extends Pick<Collection<any>, 'upsert' | 'delete' | 'get' | 'count' | 'scroll' | 'facets' | 'query' | 'queryBatch'> {
-  readonly database: Pick<Database, 'embed' | 'generate'>;
+  extends Pick<
+    // biome-ignore lint/suspicious/noExplicitAny: whatever shape its metadata is declared to have
+    Collection<any>,
+    'upsert' | 'delete' | 'get' | 'count' | 'scroll' | 'facets' | 'query' | 'queryBatch' | 'embed' | 'stats'
+  > {
+  readonly database: Pick<Database, 'generate'>;
 }
 
 /** A document as each of its passages carries it, in the metadata field `document`. */

@@ -19,5 +19,6 @@ export {
   type FileInput,
 } from './extract.ts';
 export { type DocumentInput, type IngestOptions, type IngestProgress, type IngestResult, ingest } from './ingest.ts';
-export { NOT_FOUND } from './prompt.ts';
+export { NEAREST, NOT_FOUND } from './prompt.ts';
 export { type RetrieveOptions, retrieve, type Source } from './retrieve.ts';
+export type { Support } from './support.ts';

@@ -7,6 +7,9 @@ import { sentences } from './sentences.ts';
 /** The answer to a question that the sources do not answer. */
 export const NOT_FOUND = 'Not found in your documents.';
 
+/** Before quotations that may not answer the question. */
+export const NEAREST = 'The documents may not answer this. The nearest passages:';
+
 /** Characters per token, roughly, in English; other scripts have fewer, and get fewer sources. */
 const CHARACTERS_PER_TOKEN = 4;
 const CHARACTERS_PER_TOKEN_ELSEWHERE = 1;

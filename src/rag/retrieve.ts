@@ -2,7 +2,7 @@
 // title the question names, if it names any; each passage with its place in its document.
 import { type LegScore, type Match, type Metadata, PiramidError, type Where } from 'piramid';
 import { checkOptions, type DocumentCollection, documentOf } from './documents.ts';
-import { namedTitles } from './titles.ts';
+import { type NamedTitles, namedTitles } from './titles.ts';
 import { contentTerms } from './words.ts';
 
 export interface RetrieveOptions {
@@ -45,19 +45,19 @@ export async function retrieve(
   options: RetrieveOptions = {},
 ): Promise<Source[]> {
   checkOptions(options, ['k', 'where', 'signal'], 'retrieve');
-  return (await retrieveTitled(collection, question, options)) ?? retrievePlain(collection, question, options);
+  checkQuestion(question);
+  const named = await namedTitles(collection, question, options.where, options.signal);
+  return named ? retrieveTitled(collection, question, named, options) : retrievePlain(collection, question, options);
 }
 
-/** Passages found, those under named titles first if these speak of what is asked; null where the question names no title. */
+/** Passages found, those under named titles first if these speak of what is asked. */
 export async function retrieveTitled(
   collection: DocumentCollection,
   question: string,
+  named: NamedTitles,
   { k = K, where, signal }: RetrieveOptions,
-): Promise<Source[] | null> {
-  checkQuestion(question);
-  const named = await namedTitles(collection, question, where, signal);
-  if (!named) return null;
-  const among: Where = { 'document.title': { $in: named.titles } };
+): Promise<Source[]> {
+  const among = underTitles(named);
   const under = { where: where ? { $and: [where, among] } : among };
   const anywhere = where ? { where } : {};
   const query = { text: question, k, select: ['text', 'metadata'] as const, explain: true };
@@ -87,7 +87,6 @@ export async function retrievePlain(
   question: string,
   { k = K, where, signal }: RetrieveOptions,
 ): Promise<Source[]> {
-  checkQuestion(question);
   const matches = await collection.query({
     text: question,
     k,
@@ -97,6 +96,11 @@ export async function retrievePlain(
     ...(signal && { signal }),
   });
   return matches.map(toSource);
+}
+
+/** A filter: passages of documents whose title is named. */
+export function underTitles({ titles }: NamedTitles): Where {
+  return { 'document.title': { $in: titles } };
 }
 
 export function checkQuestion(question: unknown): void {

@@ -1,6 +1,8 @@
 // Text that arrives in pieces, kept so that it can be read by anyone at any time: reading and finishing are apart, and
 // whoever waits for the end need not read.
 
+import { sentences } from './sentences.ts';
+
 export interface TextStream extends AsyncIterable<string> {
   /** All of it; rejects as reading does. */
   readonly whole: Promise<string>;
@@ -54,4 +56,35 @@ export function keep(pieces: AsyncIterable<string>, stop: () => void): TextStrea
       }
     },
   };
+}
+
+/**
+ * The pieces without sentences that were written before, which small models like to repeat. What may still become such a
+ * sentence is held back; everything else passes as it comes.
+ */
+export async function* once(pieces: AsyncIterable<string>): AsyncGenerator<string> {
+  const written = new Set<string>();
+  let rest = ''; // since the last end of a sentence
+  let shown = 0; // characters of `rest`
+  for await (const piece of pieces) {
+    rest += piece;
+    for (const { start, end } of sentences(rest).slice(0, -1)) {
+      const key = plain(rest.slice(start, end));
+      if (!written.has(key)) yield rest.slice(start + shown, end);
+      written.add(key);
+      shown = 0;
+    }
+    rest = rest.slice(sentences(rest).at(-1)?.start ?? 0);
+    const begun = plain(rest);
+    if ([...written].some((sentence) => sentence.startsWith(begun))) continue;
+    if (shown < rest.length) yield rest.slice(shown);
+    shown = rest.length;
+  }
+  if (!written.has(plain(rest)) && shown < rest.length) yield rest.slice(shown);
+}
+
+/** Without marks of sources, case and punctuation. */
+function plain(sentence: string): string {
+  const words = sentence.replace(/\[\d*\]?/g, ' ').match(/[\p{L}\p{N}]+/gu) ?? [];
+  return words.join(' ').toLowerCase();
 }

@@ -1,7 +1,9 @@
 // Holds what a language model wrote against the sources, sentence by sentence. A model's own [1] proves nothing: a
-// sentence counts as supported if a sentence of a source, or two that follow each other, says most of its words and
-// every number and name in it. That is wording, not meaning: it misses free paraphrases, and it cannot see a "not".
-import { type Citation, cite, type Sentence, stretch } from './citation.ts';
+// sentence counts as supported if a sentence of a source, or two that follow each other, say most of its words, every
+// number in it (in digits or words), every name (there, or elsewhere in the passage or in its title), and deny what it
+// denies. That is wording, not meaning: it misses free paraphrases.
+import { type Citation, cite, joined, type Sentence } from './citation.ts';
+import { numbersIn } from './numbers.ts';
 import { NOT_FOUND } from './prompt.ts';
 import type { Source } from './retrieve.ts';
 import { sentences, trimmed } from './sentences.ts';
@@ -17,24 +19,31 @@ const LONG = 30;
 /** A citation for each sentence of `answer` that claims something. */
 export function verify(answer: string, sources: readonly Source[], candidates: readonly Sentence[]): Citation[] {
   const weights = weigh(candidates);
+  const passages = sources.map(({ title, headings = [], text }) => {
+    const head = [title, ...headings].join('\n');
+    return { names: new Set([...capitalised(text), ...contentTerms(head)]), numbers: numbers(head) };
+  });
   return sentences(answer).flatMap((span): Citation[] => {
     const { start: answerStart, end: answerEnd } = trimmed(answer, span);
     const raw = answer.slice(answerStart, answerEnd);
     const text = raw.replace(/\[\d+\]/g, ' ');
-    const terms = contentTerms(text);
-    if (terms.size === 0 || raw.startsWith(NOT_FOUND.slice(0, -1))) return [];
-    const { names, numbers } = exactTerms(text);
+    const claim = claimOf(text);
+    if (claim.terms.size === 0 || raw.startsWith(NOT_FOUND.slice(0, -1))) return [];
     let best: { sentence: Sentence; share: number } | undefined;
     for (const [i, sentence] of candidates.entries()) {
+      const { names, numbers: ofHead } = passages[sentence.source]!;
       const next = candidates[i + 1];
       const pair = next?.source === sentence.source ? joined(sources, sentence, next) : undefined;
       // Two sentences together say less precisely where; one alone is taken where it is nearly as good.
       for (const candidate of pair ? [sentence, pair] : [sentence]) {
-        const share = shareOf(terms, candidate.terms, weights) - (candidate === pair ? 0.05 : 0);
+        const stated = numbers(candidate.text);
+        const held = claim.names.filter((name) => names.has(name));
+        const found = new Set([...candidate.terms, ...stated, ...held]);
+        const share = shareOf(claim.terms, found, weights) - (candidate === pair ? 0.05 : 0);
         if (share < (candidate.terms.size < LONG ? SUPPORT_MIN : SUPPORT_MIN_LONG)) continue;
-        if (share <= (best?.share ?? 0) || !numbers.every((term) => candidate.terms.has(term))) continue;
-        const found = capitalised(candidate.text);
-        if (names.every((term) => found.has(term))) best = { sentence: candidate, share };
+        if (share <= (best?.share ?? 0) || held.length < claim.names.length) continue;
+        if (!claim.numbers.every((number) => stated.has(number) || ofHead.has(number))) continue;
+        if (!contradicts(text, claim.terms, candidate)) best = { sentence: candidate, share };
       }
     }
     return best
@@ -43,15 +52,23 @@ export function verify(answer: string, sources: readonly Source[], candidates: r
   });
 }
 
-/** What cannot be said in other words: numbers, and names, which are what has a capital inside the sentence. */
-function exactTerms(text: string): { names: string[]; numbers: string[] } {
-  const list = words(text);
-  const isName = (i: number): boolean =>
-    i > 0 && !isStopTerm(list[i]!.term) && /^\p{Lu}/u.test(text.slice(list[i]!.start));
+/** What is said (its content without numbers), and what of it cannot be said in other words: numbers, and names, which have a capital inside the sentence. */
+function claimOf(text: string): { terms: Set<string>; names: string[]; numbers: string[] } {
+  const found = numbersIn(text);
+  const list = words(text).filter(
+    ({ term, start }) => !isNumber(term) && !found.some((number) => number.start <= start && start < number.end),
+  );
+  const content = list.filter(({ term }) => !isStopTerm(term));
+  const names = content.filter((word) => word !== list[0] && /^\p{Lu}/u.test(text.slice(word.start)));
   return {
-    numbers: list.filter(({ term }) => isNumber(term)).map(({ term }) => term),
-    names: list.filter((_, i) => isName(i)).map(({ term }) => term),
+    terms: new Set([...content.map(({ term }) => term), ...found.map(({ value }) => value)]),
+    names: names.map(({ term }) => term),
+    numbers: found.map(({ value }) => value),
   };
+}
+
+function numbers(text: string): Set<string> {
+  return new Set(numbersIn(text).map(({ value }) => value));
 }
 
 /** The terms of the words with a capital: the ship Maine is not the main thing. */
@@ -61,9 +78,24 @@ function capitalised(text: string): Set<string> {
   return terms;
 }
 
-function joined(sources: readonly Source[], first: Sentence, next: Sentence): Sentence {
-  const text = stretch(sources[first.source]!).slice(first.start, next.end);
-  return { ...first, end: next.end, text, terms: new Set([...first.terms, ...next.terms]) };
+const NEGATION = /\b(?:not|no|never|none|neither|nor|without|cannot|(?:\p{L}+n)['’]t)\b(?! only\b)/giu;
+/** Content words that a negation is about; it reaches to the next punctuation at most. */
+const REACH = 2;
+
+/** Whether one denies something that both speak of, and the other denies nothing of that. */
+function contradicts(text: string, terms: ReadonlySet<string>, candidate: Sentence): boolean {
+  const shared = (of: string) => [...negated(of)].filter((term) => terms.has(term) && candidate.terms.has(term));
+  const [here, there] = [shared(text), shared(candidate.text)];
+  return here.length + there.length > 0 && !here.some((term) => there.includes(term));
+}
+
+function negated(text: string): Set<string> {
+  const terms = new Set<string>();
+  for (const { 0: word, index } of text.matchAll(NEGATION)) {
+    const clause = text.slice(index + word.length).split(/[.,;:!?()]/, 1)[0]!;
+    for (const term of [...contentTerms(clause)].slice(0, REACH)) terms.add(term);
+  }
+  return terms;
 }
 
 /** Terms of few sentences weigh more. */

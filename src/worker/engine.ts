@@ -369,6 +369,7 @@ export function createEngine(
           quantization: config.quantization ?? 'none',
           fingerprint: config.embedder?.fingerprint ?? null,
           embeds: config.embedder ? (config.embedder.options ? 'worker' : 'page') : 'nobody',
+          model: config.embedder?.options ?? null,
         };
       };
       // A new collection's model may take minutes to arrive.

@@ -67,7 +67,30 @@ export const documents = [
     ['what a passage repeats is not cited', 'text.slice(repeats, repeats + end - start)', 'text.slice(0, end - start)'],
   ]),
   ...breaking('src/rag/quote.ts', VERIFY, [
-    ['an answer names each sentence once', 'overlap(sentence.terms, other.terms) > OVERLAP_MAX', 'false'],
+    ['an answer names each sentence once', 'overlap(window.terms, other.terms) > OVERLAP_MAX', 'false'],
+  ]),
+  ...breaking('src/rag/quote.ts', ASK, [
+    ['what may not answer is quoted as such', 'let answer = intro;', "let answer = '';"],
+    ['the kind of thing asked for is quoted', 'kind: 0.2,', 'kind: 0,'],
+  ]),
+  ...breaking('src/rag/support.ts', ASK, [
+    ['a missing name is never yes', '[...exact].every((term) => held.has(term))', 'true'],
+    ['a near passage may answer', 'near >= NEAR_MIN', 'near > 1'],
+    ['nearness counts', '(nearness?.passages[i] ?? 0) / 2', '0'],
+  ]),
+  ...breaking('src/rag/nearness.ts', ASK, [
+    [
+      'nearness counts from what is near by chance',
+      '(cosine(asked, vector) - level.cosine) / (1 - level.cosine)',
+      'cosine(asked, vector)',
+    ],
+    ['the built-in embedder reads Latin script only', 'level.isLatinOnly && ', 'false && '],
+  ]),
+  ...breaking('src/rag/titles.ts', ASK, [
+    ['a speaker is answered for by nobody else', 'if (asks !== undefined ||', 'if (false ||'],
+  ]),
+  ...breaking('src/rag/stream.ts', ASK, [
+    ['a repeated sentence is written once', 'if (!written.has(key)) yield', 'yield'],
   ]),
   ...breaking('src/rag/prompt.ts', ASK, [
     ['a source cannot close its fence', '<(?=\\s*\\/?\\s*source|', '<(?='],
@@ -92,18 +115,21 @@ export const documents = [
   ...breaking('src/rag/verify.ts', VERIFY, [
     ['a long sentence supports little', '? SUPPORT_MIN : SUPPORT_MIN_LONG', '? SUPPORT_MIN : SUPPORT_MIN'],
     ['most of a sentence stands in its source', 'SUPPORT_MIN = 0.6', 'SUPPORT_MIN = 0.1'],
+    ['a denial is seen', 'if (!contradicts(text, claim.terms, candidate)) best', 'best'],
+    ['a name of the passage is one of its sentences', '...stated, ...held', '...stated'],
   ]),
+  ...breaking('src/rag/numbers.ts', VERIFY, [['words are numbers', 'return VALUES.get(word) ??', 'return']]),
   ...breaking('src/rag/verify.ts', ASK, [
-    ['a wrong number is unsupported', '!numbers.every((term) => candidate.terms.has(term))', 'false'],
-    ['a wrong name is unsupported', 'if (names.every((term) => found.has(term))) best', 'best'],
+    [
+      'a wrong number is unsupported',
+      '!claim.numbers.every((number) => stated.has(number) || ofHead.has(number))',
+      'false',
+    ],
+    ['a wrong name is unsupported', ' || held.length < claim.names.length', ''],
     ['an answer that finds nothing claims nothing', ' || raw.startsWith(NOT_FOUND.slice(0, -1))', ''],
   ]),
   ...breaking('src/rag/ask.ts', ASK, [
-    [
-      'without support the model is not asked',
-      'if (!supported) return complete(sources, false, QUOTATIONS, NOT_FOUND, []);',
-      '',
-    ],
+    ['without support the model is not asked', "if (!answers) return complete(sources, 'no', NOT_FOUND, []);", ''],
   ]),
   ...breaking('src/rag/ingest.ts', INGEST, [
     ['an unchanged document is skipped', 'known?.hash === hash &&', 'false &&'],

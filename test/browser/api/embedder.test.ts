@@ -55,6 +55,8 @@ describe('a collection with the built-in embedder', () => {
     await c.upsert(TEXTS);
     const [vector] = await db.embed(['soldiers fighting'], { kind: 'query' });
     expect((await c.query({ vector: vector!, k: 1 }))[0]!.id).toBe('war');
+    // By the collection's own embedder too, which whoever opens it need not name.
+    expect(await (await db.collection('c')).embed(['soldiers fighting'], { kind: 'query' })).toEqual([vector]);
     expect(await db.loadModel('embed', 'static-en')).toMatchObject({ name: 'static-en', task: 'embed' });
   });
 
@@ -96,6 +98,11 @@ test('an embedder of the page makes the vectors of texts, and is held to its sha
   await c.upsert(TEXTS);
   expect((await c.query({ text: 'kitten sun sleeps', k: 1 }))[0]!.id).toBe('cat');
   expect((await c.get('japanese'))!.vector).toBeUndefined();
+  expect(await c.embed(['abba', '…'])).toEqual([Float32Array.from({ length: 26 }, (_, i) => (i < 2 ? 2 : 0)), null]);
+  expect(await codeOf(c.embed('abba' as unknown as string[]))).toBe('INVALID_ARGUMENT');
+  expect(await codeOf(c.embed(['a'], { kind: 'text' as 'query' }))).toBe('INVALID_ARGUMENT');
+  expect(await codeOf((await db.collection('c')).embed(['a']))).toBe('INVALID_ARGUMENT');
+  expect(await codeOf((await db.collection('words', {})).embed(['a']))).toBe('INVALID_ARGUMENT');
   const broken = await db.collection('broken', { embedder: { ...letters, embed: async () => [] } });
   expect(await codeOf(broken.upsert(TEXTS))).toBe('MODEL_FAILED');
   expect(await broken.count()).toBe(0);

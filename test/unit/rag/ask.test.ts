@@ -3,7 +3,7 @@ import { PiramidError } from '../../../src/errors.ts';
 import type { ChatMessage } from '../../../src/index.ts';
 import { type Answer, type AskOptions, ask } from '../../../src/rag/ask.ts';
 import { ingest } from '../../../src/rag/ingest.ts';
-import { NOT_FOUND, promptFor } from '../../../src/rag/prompt.ts';
+import { NEAREST, NOT_FOUND, promptFor } from '../../../src/rag/prompt.ts';
 import { retrieve, type Source } from '../../../src/rag/retrieve.ts';
 import { keep } from '../../../src/rag/stream.ts';
 import { FakeCollection } from './fake-collection.ts';
@@ -49,8 +49,8 @@ describe('without a model', () => {
     ['When was the railway completed?', 'railways', 'The first railway across the continent was completed in 1869'],
     ['How do sperm whales find squid?', 'whales', 'Sperm whales dive for an hour to hunt giant squid.'],
   ])('%s is answered by the sentence that says it', async (question, document, sentence) => {
-    const { text, citations, supported, author, sources } = await quoted(question);
-    expect(supported).toBe(true);
+    const { text, citations, support, author, sources } = await quoted(question);
+    expect(support).toBe('yes');
     expect(author).toBe('quotations');
     expect(text).toContain(sentence);
     expect(citations.length).toBeGreaterThan(0);
@@ -67,13 +67,75 @@ describe('without a model', () => {
 
   test.each([
     'What is the capital of Mongolia?',
-    'Who shot Kennedy?',
     'How do I tune a violin?',
     'What did Lincoln say about Mongolia in 1999?',
     'xyzzy',
   ])('%s is not found, and the closest passages are shown', async (question) => {
-    const { text, citations, supported } = await quoted(question);
-    expect({ text, citations, supported }).toEqual({ text: NOT_FOUND, citations: [], supported: false });
+    const { text, citations, support } = await quoted(question);
+    expect({ text, citations, support }).toEqual({ text: NOT_FOUND, citations: [], support: 'no' });
+  });
+
+  test('passages that may answer are quoted as such, each citation in its place', async () => {
+    const { text, citations, support } = await quoted('Who shot Kennedy?');
+    expect(support).toBe('perhaps');
+    expect(text).toMatch(new RegExp(`^${NEAREST} Lincoln was shot by John Wilkes Booth`));
+    for (const citation of citations)
+      expect(text.slice(citation.answerStart, citation.answerEnd)).toBe(
+        citation.supported && `${citation.quote} [${citation.source + 1}]`,
+      );
+  });
+
+  test('a name or number of the question that no passage has is never yes, in whatever words the rest is', async () => {
+    expect((await quoted('Who was shot by Booth on 14 April 1865?')).support).toBe('yes');
+    expect((await quoted('Who was shot by Booth on 14 April 1875?')).support).toBe('perhaps');
+    expect((await quoted('Who was shot by Booth at the Theatre in Chicago?')).support).toBe('perhaps');
+    const near = await library();
+    near.embedder = (text) => direction(text.endsWith('?') && !text.includes('Booth') ? 0 : 1);
+    expect((await ask(near.typed, 'Who was shot by Booth on 14 April 1875?')).support).toBe('perhaps');
+  });
+
+  test('how much support is asked for can be chosen', async () => {
+    const strict = await quoted('Who shot Kennedy?', { when: 'strict' });
+    expect([strict.support, strict.text, strict.citations]).toEqual(['no', NOT_FOUND, []]);
+    expect((await quoted('Who shot Lincoln?', { when: 'strict' })).support).toBe('yes');
+    const off = await quoted('Who shot Kennedy?', { when: 'off' });
+    expect([off.support, off.text]).toEqual(['perhaps', expect.stringMatching(/^Lincoln was shot/)]);
+    const far = await quoted('Is there a warm kitchen near the pole of the moon?', { when: 'off' });
+    expect([far.support, far.text]).toEqual(['no', expect.stringContaining('a warm place')]);
+    const nothing = await read(await ask(new FakeCollection().typed, 'Anything?', { when: 'off' }));
+    expect([nothing.support, nothing.text]).toEqual(['no', NOT_FOUND]);
+    for (const when of ['always', null, true] as unknown as 'off'[])
+      await expect(quoted('Who shot Lincoln?', { when })).rejects.toThrow(
+        `when: expected one of 'strict', 'balanced', 'off', got ${JSON.stringify(when)}`,
+      );
+  });
+
+  test('the sentence that has the kind of thing asked for is quoted, though another one names it', async () => {
+    const collection = new FakeCollection();
+    await ingest(collection.typed, [
+      {
+        id: 'fastnet',
+        text: 'The first Fastnet lighthouse was built of cast iron on a bare rock. Its tower stood there from 1854 on. The lamp was lit with oil.',
+      },
+    ]);
+    const { citations } = await quotedFrom(collection, 'When was the first Fastnet lighthouse built?');
+    expect(citations[0]).toMatchObject({ quote: expect.stringContaining('1854') });
+  });
+
+  test('near-duplicates take no support away', async () => {
+    const collection = new FakeCollection();
+    const ship = { id: 'ship', text: 'The ship is called the Pequod. Her captain is Ahab.' };
+    await ingest(collection.typed, [ship]);
+    expect((await ask(collection.typed, 'What is the ship called?')).support).toBe('yes');
+    await ingest(
+      collection.typed,
+      Array.from({ length: 40 }, (_, i) => ({
+        id: `s${i}`,
+        text: `The ship sails at hour ${i}. Her captain is Ahab.`,
+      })),
+    );
+    const { text, support } = await quotedFrom(collection, 'What is the ship called?');
+    expect([support, text]).toEqual(['yes', expect.stringContaining('Pequod')]);
   });
 
   test('the closest passages are there although they do not answer', async () => {
@@ -81,7 +143,7 @@ describe('without a model', () => {
   });
 
   test('a filter limits what is found and what words weigh', async () => {
-    expect((await quoted('Who shot Lincoln?', { where: { 'document.id': 'whales' } })).supported).toBe(false);
+    expect((await quoted('Who shot Lincoln?', { where: { 'document.id': 'whales' } })).support).toBe('no');
   });
 
   test('a single small document can answer although it lacks a word of the question', async () => {
@@ -90,7 +152,7 @@ describe('without a model', () => {
     expect((await read(await ask(collection.typed, 'How long do you knead the dough?'))).text).toContain(
       'Knead the dough for ten minutes.',
     );
-    expect((await ask(collection.typed, 'How do you tune a violin?')).supported).toBe(false);
+    expect((await ask(collection.typed, 'How do you tune a violin?')).support).toBe('no');
   });
 
   test('an empty collection answers not found', async () => {
@@ -102,20 +164,25 @@ describe('without a model', () => {
     collection.embedder = () => {
       throw new PiramidError('MODEL_FAILED', 'no');
     };
-    expect((await ask(collection.typed, 'Who shot Lincoln?')).supported).toBe(true);
+    expect((await ask(collection.typed, 'Who shot Lincoln?')).support).toBe('yes');
     collection.embedder = () => {
       throw new PiramidError('CLOSED', 'closed');
     };
     await expect(ask(collection.typed, 'Who shot Lincoln?')).rejects.toMatchObject({ code: 'CLOSED' });
   });
 
-  test('words without their meaning are no support, where meaning can be told', async () => {
+  test('words without their meaning support less, where meaning can be told', async () => {
     const collection = await library();
-    const question = 'Is the air warm in Kentucky?';
-    collection.embedder = (text) => Float32Array.of(1, text === question ? 1 : -0.5);
-    expect((await ask(collection.typed, 'Who shot Lincoln?')).supported).toBe(true);
-    await collection.upsert([{ id: 'words', text: 'The air of Kentucky is what the warm people have.' }]);
-    expect((await ask(collection.typed, question)).supported).toBe(false);
+    const question = 'Is the air of Kentucky good for people with asthma and a cough?';
+    await collection.upsert([{ id: 'words', text: 'The air of Kentucky is what the good people have.' }]);
+    const degree = async (cosine: number) => {
+      const again = await library();
+      again.records = collection.records;
+      again.embedder = (text) => direction(text === question ? cosine : Number(!text.endsWith('?')));
+      return (await ask(again.typed, question)).support;
+    };
+    expect(await degree(0.9)).toBe('yes');
+    expect(await degree(0)).toBe('perhaps');
   });
 
   test('a title says what its passages are about', async () => {
@@ -128,9 +195,61 @@ describe('without a model', () => {
         text: 'Slavery is a matter of the States alone, as it has been from the first. The harvest was good.',
       },
     ]);
-    const { supported, citations } = await quotedFrom(collection, 'What did Fillmore say about slavery?');
-    expect(supported).toBe(true);
+    const { support, citations } = await quotedFrom(collection, 'What did Fillmore say about slavery?');
+    expect(support).toBe('yes');
     expect(citations[0]).toMatchObject({ documentId: '1850' });
+  });
+
+  describe('a name', () => {
+    const addresses = async () => {
+      const collection = await library();
+      await ingest(collection.typed, [
+        {
+          id: '1900',
+          title: 'William McKinley, 1900',
+          text: 'The gold standard is kept. The crops were good this year.',
+        },
+        {
+          id: '1901',
+          title: 'Theodore Roosevelt, 1901',
+          text: 'President McKinley was murdered in Buffalo by an anarchist.',
+        },
+        {
+          id: '1862',
+          title: 'Abraham Lincoln, 1862',
+          text: 'The railroad to the Pacific makes progress. The harvest was good.',
+        },
+      ]);
+      return collection;
+    };
+    const documentsOf = async (question: string) => {
+      const { support, citations } = await quotedFrom(await addresses(), question);
+      return [support, citations.flatMap((citation) => (citation.supported ? [citation.documentId] : []))];
+    };
+
+    test.each([
+      'What did McKinley say about the gold standard?',
+      'What did President William McKinley report of the gold standard?',
+      'What is McKinley’s view of the gold standard?',
+      'According to McKinley, is the gold standard kept?',
+    ])('whose words are asked for is answered from its own documents: %s', async (question) => {
+      expect(await documentsOf(question)).toEqual(['yes', ['1900']]);
+    });
+
+    test.each([
+      'What did Lincoln say about the gold standard?',
+      'What did McKinley say about anarchists in Buffalo?',
+      'What did Roosevelt say about the harvest?',
+    ])('that said nothing of it is not answered for by others: %s', async (question) => {
+      expect(await documentsOf(question)).toEqual(['no', []]);
+    });
+
+    test.each(['How was McKinley murdered?', 'Where was McKinley murdered by an anarchist?'])(
+      'that is what the question is about is looked for in all documents: %s',
+      async (question) => {
+        expect(await documentsOf(question)).toEqual(['yes', ['1901']]);
+      },
+    );
   });
 
   test('words side by side are worth more than words apart', async () => {
@@ -145,41 +264,72 @@ describe('without a model', () => {
     expect(citations[0]).toMatchObject({ quote: 'The Great Society is what we build for all.' });
   });
 
-  test('one near sentence is enough in a passage about something else', async () => {
-    const collection = await library();
-    const question = 'When does bread rise?';
-    expect((await ask(collection.typed, question)).supported).toBe(true);
-    const near = (text: string, passage: number, sentence: number) =>
-      text === question
-        ? Float32Array.of(1, 0)
-        : direction(text.length > 100 ? passage : text.includes('rise') ? sentence : 0);
-    for (const [passage, sentence, supported] of [
-      [0.45, 0, true],
-      [0.3, 0.6, true],
-      [0.3, 0.35, false],
-    ] as const) {
-      collection.embedder = (text) => near(text, passage, sentence);
-      expect((await ask(collection.typed, question)).supported, `${passage} ${sentence}`).toBe(supported);
-    }
+  test('one near sentence says more than its passage does', async () => {
+    const question = 'When does bread grow mouldy?';
+    const degree = async (passage: number, sentence: number) => {
+      const collection = await library();
+      collection.embedder = (text) => {
+        if (text.endsWith('?')) return direction(text === question ? 1 : -1);
+        return direction(text.length > 100 ? passage : text.includes('rise') ? sentence : 0);
+      };
+      return (await ask(collection.typed, question)).support;
+    };
+    expect(await degree(0, 0)).toBe('no');
+    expect(await degree(0, 0.9)).toBe('perhaps');
+    expect(await degree(0.9, 0.9)).toBe('yes');
+  });
+
+  test('a passage that is near may answer, though it says little of the question', async () => {
+    const question = 'How hot should the oven be for crusty golden bread?';
+    const degree = async (passage: number) => {
+      const collection = await library();
+      collection.embedder = (text) => {
+        if (text.endsWith('?')) return direction(text === question ? 1 : -1);
+        return direction(text.includes('Bake') ? passage : 0);
+      };
+      return (await ask(collection.typed, question)).support;
+    };
+    expect(await degree(0.2)).toBe('perhaps');
+    expect(await degree(0.1)).toBe('no');
+  });
+
+  test('nearness counts from what unrelated questions reach in the collection', async () => {
+    const question = 'When does bread grow mouldy?';
+    const degree = async (unrelated: number) => {
+      const collection = await library();
+      collection.embedder = (text) =>
+        text === question ? direction(1) : text.endsWith('?') ? direction(unrelated) : direction(0.9);
+      return (await ask(collection.typed, question)).support;
+    };
+    // The probes are at an angle to the question, and so is each passage: the nearer they come, the less nearness says.
+    expect(await degree(0)).toBe('yes');
+    expect(await degree(0.9)).toBe('no');
   });
 
   test('a question in a script that the embedder cannot read goes by its words', async () => {
     const collection = await library();
     collection.embedder = () => Float32Array.of(1, 0);
-    const embed = vi.spyOn(collection.database, 'embed');
+    collection.fingerprint = 'static-en@1;d=256';
+    const question = '中国的首都是哪里？';
     await collection.upsert([{ id: 'zh', text: '北京是中国的首都。' }]);
-    const answer = await read(await ask(collection.typed, '中国的首都是哪里？'));
-    expect(answer.text).toBe('北京是中国的首都。 [1]');
-    expect(embed).not.toHaveBeenCalled();
+    const answer = await read(await ask(collection.typed, question));
+    expect([answer.support, answer.text]).toEqual(['yes', '北京是中国的首都。 [1]']);
+    expect(collection.embedded).not.toContain(question);
+    collection.fingerprint = 'another';
+    const again = await library();
+    again.records = collection.records;
+    again.embedder = collection.embedder;
+    await ask(again.typed, question);
+    expect(again.embedded).toContain(question);
   });
 
   test('a passage close in meaning needs less of the wording', async () => {
     const collection = await library();
     const question = 'Who murdered Lincoln then?';
-    expect((await ask(collection.typed, question)).supported).toBe(false);
+    expect((await ask(collection.typed, question)).support).toBe('perhaps');
     collection.embedder = (text) => Float32Array.of(1, /murdered|shot/.test(text) ? 1 : -1);
     const answer = await read(await ask(collection.typed, question));
-    expect(answer.supported).toBe(true);
+    expect(answer.support).toBe('yes');
     expect(answer.text).toContain('John Wilkes Booth');
   });
 });
@@ -249,6 +399,30 @@ describe('with a model', () => {
     expect(text).toBe(NOT_FOUND);
     expect(author).toBe('quotations');
     expect(collection.log).not.toContain('generate');
+  });
+
+  test('where passages may answer it is asked, and held against them', async () => {
+    const { support, author, text, citations } = await write(
+      ['Lincoln was shot by Booth. Kennedy was shot by Oswald.'],
+      'Who shot Kennedy?',
+    );
+    expect([support, author]).toEqual(['perhaps', 'tiny']);
+    expect(text).toMatch(/^Lincoln/);
+    expect(citations.map(({ supported }) => supported)).toEqual([true, false]);
+    expect((await write(['Oswald.'], 'Who shot Kennedy?', { when: 'strict' })).author).toBe('quotations');
+  });
+
+  test('a sentence that it repeats is written once', async () => {
+    const { text, citations } = await write([
+      'Lincoln was shot by ',
+      'Booth [1]. Lincoln',
+      ' was shot by Booth [2]. Lincoln was shot',
+      ' at a theatre. ',
+      'Lincoln was shot by Booth. ',
+      'Lincoln was shot by Booth',
+    ]);
+    expect(text).toBe('Lincoln was shot by Booth [1]. Lincoln was shot at a theatre. ');
+    expect(citations).toHaveLength(2);
   });
 
   test('its own "not found" claims nothing', async () => {

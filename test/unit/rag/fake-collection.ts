@@ -1,4 +1,5 @@
 // A collection in memory, with the real filters and the real word search, for what needs no browser.
+import { PiramidError } from '../../../src/errors.ts';
 import { PayloadIndex } from '../../../src/filter/payload-index.ts';
 import type {
   ChatMessage,
@@ -6,7 +7,6 @@ import type {
   FacetOptions,
   Matches,
   Metadata,
-  PiramidError,
   Query,
   RecordId,
   ScrollOptions,
@@ -29,14 +29,11 @@ export class FakeCollection {
   failure: (records: readonly Stored[] | 'delete') => PiramidError | undefined = () => undefined;
   /** What the language model says. */
   pieces: (messages: readonly ChatMessage[]) => Iterable<string> | AsyncIterable<string> = () => [];
+  /** Embeds texts when they are asked for, so that it can be another one than before. */
   embedder: ((text: string) => Float32Array | null) | undefined;
+  fingerprint = 'test';
 
   readonly database = {
-    embed: async (texts: readonly string[]) => {
-      if (!this.embedder)
-        throw Object.assign(new (await import('../../../src/errors.ts')).PiramidError('UNSUPPORTED', 'no embedder'));
-      return texts.map(this.embedder);
-    },
     generate: (messages: readonly ChatMessage[], { signal }: { signal?: AbortSignal }) => {
       this.log.push('generate');
       const { pieces, log } = this;
@@ -52,6 +49,19 @@ export class FakeCollection {
       })();
     },
   };
+
+  /** What each text that was embedded was. */
+  readonly embedded: string[] = [];
+
+  async embed(texts: readonly string[]): Promise<(Float32Array | null)[]> {
+    if (!this.embedder) throw new PiramidError('INVALID_ARGUMENT', 'embed: the collection has no embedder here');
+    this.embedded.push(...texts);
+    return texts.map(this.embedder);
+  }
+
+  async stats() {
+    return { count: this.records.size, embedder: this.fingerprint };
+  }
 
   /** As the real type. */
   get typed(): DocumentCollection {
@@ -80,8 +90,11 @@ export class FakeCollection {
     return found.length;
   }
 
-  async get(ids: readonly RecordId[]): Promise<Stored[]> {
-    return ids.flatMap((id) => this.records.get(id) ?? []);
+  async get(ids: readonly RecordId[]): Promise<(Stored & { vector?: Float32Array })[]> {
+    return ids.flatMap((id) => {
+      const record = this.records.get(id);
+      return record ? { ...record, ...this.#vectorOf(record) } : [];
+    });
   }
 
   async count(where: Where = {}): Promise<number> {
@@ -96,8 +109,15 @@ export class FakeCollection {
     return { records, ...(next < all.length && { next: String(next) }) };
   }
 
-  async query({ text, keywords, k = 10, where = {} }: Query): Promise<Matches> {
+  async query({ vector, text, keywords, k = 10, where = {} }: Query): Promise<Matches> {
     const all = [...this.records.values()];
+    if (vector) {
+      const near = all.map((record) => ({ ...record, ...this.#vectorOf(record), score: 0 }));
+      for (const match of near)
+        match.score = match.vector?.reduce((sum, x, i) => sum + x * vector[i]!, 0) ?? Number.NEGATIVE_INFINITY;
+      const matches = near.sort((a, b) => b.score - a.score).slice(0, k);
+      return Object.assign(matches, { exact: true, complete: false, took: 0 }) as unknown as Matches;
+    }
     const postings = Postings.open(
       postingsOf(
         all.map(({ text, context = '' }) => text && withContext(text, context)),
@@ -119,6 +139,11 @@ export class FakeCollection {
 
   async facets({ field, where = {}, limit = 100 }: FacetOptions): Promise<Facet[]> {
     return this.#payload().facets(field, this.#rows(where), limit);
+  }
+
+  #vectorOf({ text }: Stored): { vector?: Float32Array } {
+    const vector = text === undefined ? null : this.embedder?.(text);
+    return vector ? { vector } : {};
   }
 
   #payload(): PayloadIndex {

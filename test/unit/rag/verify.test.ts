@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { sentencesOf } from '../../../src/rag/citation.ts';
+import { numbersIn } from '../../../src/rag/numbers.ts';
+import { kindOf, offers } from '../../../src/rag/question-kind.ts';
 import { quote } from '../../../src/rag/quote.ts';
 import type { Source } from '../../../src/rag/retrieve.ts';
 import { verify } from '../../../src/rag/verify.ts';
@@ -38,13 +40,79 @@ describe('a sentence is supported', () => {
   });
 });
 
+describe('names, numbers and denials', () => {
+  const sources = [
+    source(
+      'The bakery was opened in Uppsala by Elin Berg. It has nine ovens and two hundred and six seats. Points are not given for gift cards. She sold it after twenty-five years.',
+      'Elin’s shop, 1998',
+    ),
+    source('Jonas Ek teaches the courses. Opened food can be returned within 14 days.', 'Courses'),
+  ];
+  const supported = (answer: string) => verify(answer, sources, sentencesOf(sources))[0]!.supported;
+
+  test.each([
+    ['Elin Berg sold the bakery after 25 years.', 'a name elsewhere in the passage'],
+    ['The bakery has 9 ovens and 206 seats.', 'words as numbers'],
+    ['In 1998 the bakery was opened in Uppsala by Elin Berg.', 'a number of the title'],
+    ['Opened food can be returned within fourteen days.', 'numbers as words'],
+    ['No points are given for gift cards.', 'the same denial in another place'],
+  ])('%s is supported: %s', (answer) => expect(supported(answer)).toBe(true));
+
+  test.each([
+    ['Jonas Ek sold the bakery after 25 years.', 'a name of another passage'],
+    ['The bakery has eight ovens and 206 seats.', 'another number'],
+    ['The bakery has nine ovens and 207 seats.', 'another number'],
+    ['Points are given for gift cards.', 'its denial'],
+    ['Opened food cannot be returned within 14 days.', 'a denial'],
+    ['Opened food can’t be returned within 14 days.', 'a denial'],
+  ])('%s is not: %s', (answer) => expect(supported(answer)).toBe(false));
+});
+
+test.each([
+  ['nine and eight', ['9', '8']],
+  ['two hundred and sixty-six men, twenty years', ['266', '20']],
+  ['5 million, three thousand two hundred and one', ['5000000', '3201']],
+  ['the fourteenth of May, 1,234.5', ['14', '1234.5']],
+  ['one of the hundred', ['100']],
+  ['1862 and 1863, 3, 4', ['1862', '1863', '3', '4']],
+])('the numbers of "%s"', (text, values) => {
+  expect(numbersIn(text).map(({ value }) => value)).toEqual(values);
+});
+
+test.each([
+  ['When did he die?', 'time'],
+  ['In what year was it built?', 'time'],
+  ['How many ships were there?', 'amount'],
+  ['Who wrote it?', 'person'],
+  ['Where do penguins live?', 'place'],
+  ['Why is the sky blue?', 'reason'],
+  ['What is it?', null],
+])('%s asks for %s', (question, kind) => expect(kindOf(question)).toBe(kind));
+
+test.each([
+  ['time', 'It was built in 1854.', true],
+  ['time', 'It was built of stone.', false],
+  ['amount', 'Nine ships came.', true],
+  ['amount', 'The 14 ships came.', false], // asked of
+  ['amount', 'The ships came in 1854.', false],
+  ['person', 'It was written by Melville.', true],
+  ['person', 'It was written by Ahab.', false], // asked of
+  ['place', 'They live in Patagonia.', true],
+  ['place', 'They live on ice.', false],
+  ['reason', 'Blue light is scattered, because it is short.', true],
+  ['reason', 'Blue light is scattered.', false],
+] as const)('a %s is in "%s": %s', (kind, sentence, has) => {
+  expect(offers(kind, sentence, new Set(['14', 'ahab']))).toBe(has);
+});
+
 test('quotations say each thing once', () => {
   const sources = [
     source('The old lighthouse was built in granite blocks by Douglass.', 'A'),
     source('The old lighthouse was built in granite blocks by James Douglass.', 'B'),
   ];
   const weights = new Map([...contentTerms('lighthouse built granite')].map((term) => [term, 1]));
-  const question = { weights, pairs: new Set<string>(), isUnspaced: false };
+  const none = new Set<string>();
+  const question = { text: 'lighthouse', weights, pairs: none, exact: none, isUnspaced: false };
   const { citations } = quote(sources, sentencesOf(sources), question, null);
   expect(citations).toHaveLength(1);
 });
