@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { PiramidError } from '../../../src/errors.ts';
 import type { ChatMessage } from '../../../src/index.ts';
 import { type Answer, type AskOptions, ask } from '../../../src/rag/ask.ts';
