@@ -5,6 +5,7 @@ import { type AskOptions, ask, ingest, retrieve } from 'piramid/rag';
 import { find } from '../src/rag/ask.ts';
 import { hasNames } from '../src/rag/support.ts';
 import { openDatabase } from './engine.ts';
+import { headingRecall, reciprocalRanks } from './retrieval.ts';
 import { type EvalSet, type Half, type Question, setsOf } from './sets.ts';
 import { estimate, type Outcomes } from './statistics.ts';
 
@@ -96,6 +97,8 @@ async function measure(set: EvalSet, options: CollectionOptions, list: boolean):
   const near = await supports(set.near);
   if (list) console.log('--- absent');
   const absent = await supports(set.absent);
+  const ranks = await reciprocalRanks(collection, set.answerable, holds);
+  const headings = await headingRecall(collection);
   await collection.database.close();
 
   const yes = answerable.filter(({ answer }) => answer.support === 'yes');
@@ -103,6 +106,8 @@ async function measure(set: EvalSet, options: CollectionOptions, list: boolean):
     items.map((item) => Number(test(item)));
   return {
     'retrieve.hit1': each(answerable, ({ hit }) => hit),
+    ...ranks,
+    'heading.recall10': headings,
     'ask.answered': each(answerable, ({ answer }) => answer.support === 'yes'),
     'ask.answered+perhaps': each(answerable, ({ answer }) => answer.support !== 'no'),
     'ask.right': each(yes, ({ answer, question }) => holds(answer.quotes.join('\n'), question)),
@@ -121,11 +126,16 @@ function holds(text: string, { answers }: Question): boolean {
 
 function print(name: string, sets: readonly Figures[]): void {
   for (const figure of Object.keys(sets[0]!)) {
-    const found = estimate(sets.map((figures) => figures[figure]!));
+    const found = estimate(sets.map((figures) => figures[figure] ?? []));
     if (!found) continue;
     const { mean, low, high, count } = found;
     console.log(
       `${name.padEnd(10)} ${figure.padEnd(26)} ${mean.toFixed(3)}  [${low.toFixed(3)}, ${high.toFixed(3)}]  of ${count}`,
     );
   }
+  const meanOf = (figure: string) => estimate(sets.map((figures) => figures[figure] ?? []))?.mean;
+  const both = meanOf('retrieve.mrr');
+  if (both === undefined) return;
+  const best = Math.max(meanOf('retrieve.mrr.words')!, meanOf('retrieve.mrr.vectors')!);
+  console.log(`${name.padEnd(10)} ${'hybrid.vs_best_leg'.padEnd(26)} ${(both / best).toFixed(3)}`);
 }

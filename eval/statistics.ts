@@ -1,7 +1,7 @@
 // A share, or the mean of the sets' shares, with its interval.
 import { seededRandom } from '../src/structures/random.ts';
 
-/** Outcomes of one set: 1 or 0 each. */
+/** Outcomes of one set, 0 to 1 each. */
 export type Outcomes = readonly number[];
 
 export interface Estimate {
