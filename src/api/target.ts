@@ -64,7 +64,7 @@ export function checkChanges(changes: Changes): EngineChanges {
       'changes',
     );
     if ([set, unset, text, context, vector].every((change) => change === undefined))
-      throw invalid('changes: expected one or more of { set, unset, text, vector }');
+      throw invalid('changes: expected one or more of { set, unset, text, context, vector }');
     if (context !== undefined && text === undefined)
       throw invalid('changes: a context belongs to its text; give both, or upsert the whole record');
     const fields = readFields(set ?? {});

@@ -24,8 +24,8 @@ export function exportJsonl<M extends object>(
     {
       async pull(controller) {
         const page = await collection.scroll({
-          select: EVERYTHING,
           ...options,
+          select: options.select ?? EVERYTHING,
           limit: PAGE,
           ...(cursor !== undefined && { cursor }),
         });

@@ -110,6 +110,9 @@ interface View {
   support: Support;
 }
 
+/** From the least on. */
+const DEGREES: readonly Support[] = ['no', 'perhaps', 'yes'];
+
 /** The passages that support an answer best: of those whose words the question asks for, or of all. */
 export async function find(
   collection: DocumentCollection,
@@ -131,7 +134,8 @@ export async function find(
   if (titled?.support === 'yes') return titled;
   // Not the named ones: what was asked may be about them, or only sound like them.
   const plain = await look(await retrievePlain(collection, question, { ...scope, k }));
-  return titled && titled.score >= plain.score ? titled : plain;
+  const worth = ({ support, score }: View) => DEGREES.indexOf(support) * 10 + score;
+  return titled && worth(titled) >= worth(plain) ? titled : plain;
 }
 
 async function examine(

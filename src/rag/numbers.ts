@@ -21,6 +21,8 @@ const SCALES = new Map([
   ['million', 1e6],
   ['billion', 1e9],
 ]);
+/** Characters between the words of one number. */
+const GAP_MAX = 10;
 const TOKEN = /\p{Nd}{1,30}(?:[.,]\p{Nd}{1,30}){0,20}|\p{L}{1,40}/gu;
 
 /** A number with its place. */
@@ -43,7 +45,8 @@ export function numbersIn(text: string): NumberIn[] {
     const end = start + token.length;
     const word = token.toLowerCase();
     // "Two hundred and six", "twenty-five": one number; "two, three": two.
-    const goesOn = run !== undefined && /^(?:[\s-]|\s+and\s+)$/.test(text.slice(run.end, start));
+    const goesOn =
+      run !== undefined && start - run.end <= GAP_MAX && /^(?:[\s-]|\s+and\s+)$/.test(text.slice(run.end, start));
     if (word === 'and') continue;
     const scale = SCALES.get(word);
     if (scale !== undefined) {
@@ -53,6 +56,11 @@ export function numbersIn(text: string): NumberIn[] {
       else [run.total, run.part] = [run.total + run.part * scale, 0];
     } else {
       const value = numberOf(word);
+      if (typeof value === 'string') {
+        close();
+        found.push({ value, start, end });
+        continue;
+      }
       if (value === undefined) {
         close();
         continue;
@@ -71,12 +79,19 @@ export function numbersIn(text: string): NumberIn[] {
   return found;
 }
 
-function numberOf(word: string): number | undefined {
+/** As its text where it is no quantity, or `Number` would not give it back: "1.2.3", "31.12.2025", "007", "1.10". */
+function numberOf(word: string): number | string | undefined {
   if (/^\p{Nd}/u.test(word)) {
-    const plain = word.replace(/,(?=\d{3})/g, '').normalize('NFKC');
-    const value = Number(plain);
-    return Number.isFinite(value) ? value : undefined;
+    const plain = word.replace(/\p{Nd}/gu, asciiDigit).replace(/,(?=\d{3}(?!\d))/g, '');
+    return String(Number(plain)) === plain ? Number(plain) : plain;
   }
   const stem = word.replace(/ieth$/, 'y').replace(/th$/, '');
   return VALUES.get(word) ?? IRREGULAR.get(word) ?? (stem === word ? undefined : VALUES.get(stem));
+}
+
+/** Decimal digits stand in runs of ten, 0 first (The Unicode Standard, 4.6). */
+function asciiDigit(digit: string): string {
+  let zero = digit.codePointAt(0)!;
+  while (/^\p{Nd}$/u.test(String.fromCodePoint(zero - 1))) zero--;
+  return String((digit.codePointAt(0)! - zero) % 10);
 }

@@ -58,6 +58,12 @@ export function keep(pieces: AsyncIterable<string>, stop: () => void): TextStrea
   };
 }
 
+/** Characters of a sentence that is looked for. */
+const SENTENCE_MAX = 4000;
+const MARKS = /^(?:\s*\[\d{1,9}\])*\s*/;
+/** Characters without a word that are held back, until it is known what they belong to. */
+const HELD_MAX = 40;
+
 /**
  * The pieces without sentences that were written before, which small models like to repeat. What may still become such a
  * sentence is held back; everything else passes as it comes.
@@ -66,21 +72,34 @@ export async function* once(pieces: AsyncIterable<string>): AsyncGenerator<strin
   const written = new Set<string>();
   let rest = ''; // since the last end of a sentence
   let shown = 0; // characters of `rest`
+  let wasRepeated = false; // the last sentence with words
   for await (const piece of pieces) {
     rest += piece;
     for (const { start, end } of sentences(rest).slice(0, -1)) {
-      const key = plain(rest.slice(start, end));
-      if (!written.has(key)) yield rest.slice(start + shown, end);
-      written.add(key);
+      // Marks of sources in front belong to what is before them, and so does what has no words at all.
+      const words = start + MARKS.exec(rest.slice(start, end))![0].length;
+      for (const [from, to] of [
+        [start, words],
+        [words, end],
+      ] as const) {
+        const key = plain(rest.slice(from, to));
+        if (key !== '') wasRepeated = written.has(key);
+        const hidden = Math.max(from, start + shown);
+        if (!wasRepeated && hidden < to) yield rest.slice(hidden, to);
+        if (key !== '') written.add(key);
+      }
       shown = 0;
     }
     rest = rest.slice(sentences(rest).at(-1)?.start ?? 0);
     const begun = plain(rest);
-    if ([...written].some((sentence) => sentence.startsWith(begun))) continue;
+    if (begun === '' ? rest.length < HELD_MAX : [...written].some((sentence) => sentence.startsWith(begun))) continue;
     if (shown < rest.length) yield rest.slice(shown);
     shown = rest.length;
+    // What never ends is no sentence.
+    if (shown > SENTENCE_MAX) [rest, shown] = ['', 0];
   }
-  if (!written.has(plain(rest)) && shown < rest.length) yield rest.slice(shown);
+  const key = plain(rest);
+  if (!(key === '' ? wasRepeated : written.has(key)) && shown < rest.length) yield rest.slice(shown);
 }
 
 /** Without marks of sources, case and punctuation. */

@@ -5,6 +5,7 @@ import type { Sentence } from './citation.ts';
 import type { DocumentCollection } from './documents.ts';
 import type { Nearness } from './nearness.ts';
 import type { Source } from './retrieve.ts';
+import { sentences } from './sentences.ts';
 import { contentTerms, isNumber, isStopTerm, isUnspaced, type Word, words } from './words.ts';
 
 /** The content terms of a question with their weights. */
@@ -153,12 +154,17 @@ export function headOf({ title, headings = [] }: Source): Set<string> {
   return contentTerms([title, ...headings].join('\n'));
 }
 
-/** What has a capital inside the question, and numbers. A question in capitals alone names nothing. */
+/** Of a question's words in English: fewer stop words are those of another language, where nouns may have capitals, or of no sentence. */
+const STOPS_MIN = 0.2;
+
+/** What has a capital inside a sentence of the question, and numbers. A question in capitals alone names nothing. */
 function exactOf(question: string, list: readonly Word[]): Set<string> {
   const isCapital = ({ start }: Word) => /^\p{Lu}/u.test(question.slice(start, start + 2));
-  const mayName = list.filter((word) => !isCapital(word)).length > list.length / 3;
+  const isEnglish = list.filter(({ term }) => isStopTerm(term)).length >= STOPS_MIN * list.length;
+  const mayName = isEnglish && list.filter((word) => !isCapital(word)).length > list.length / 3;
+  const beginnings = new Set(sentences(question).map(({ start }) => list.find((word) => word.start >= start)));
   const exact = list.filter(
-    (word, i) => isNumber(word.term) || (mayName && i > 0 && isCapital(word) && !isStopTerm(word.term)),
+    (word) => isNumber(word.term) || (mayName && !beginnings.has(word) && isCapital(word) && !isStopTerm(word.term)),
   );
   return new Set(exact.map(({ term }) => term));
 }

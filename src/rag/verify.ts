@@ -78,7 +78,8 @@ function capitalised(text: string): Set<string> {
   return terms;
 }
 
-const NEGATION = /\b(?:not|no|never|none|neither|nor|without|cannot|(?:\p{L}+n)['’]t)\b(?! only\b)/giu;
+const NEGATION =
+  /(?<!\p{L})(?:not|no|never|none|neither|nor|without|cannot|\p{L}{1,10}n['’]t)(?!\p{L})(?! only(?!\p{L}))/giu;
 /** Content words that a negation is about; it reaches to the next punctuation at most. */
 const REACH = 2;
 

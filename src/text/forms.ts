@@ -49,6 +49,7 @@ export function typedWords(
     const isBeginning = prefix === true && isLast;
     const errorsMax = fuzzy ? errorsIn(form.folded) : 0;
     if (isFragment || !(isBeginning || (errorsMax > 0 && !isStop(form.written)))) continue;
+    typed.delete(term); // a word that stood before is the last one now
     typed.set(term, { ...form, errorsMax, isBeginning });
   }
   return [...typed.values()].slice(-TYPED_WORDS_MAX);

@@ -482,7 +482,9 @@ export class CollectionState {
     ]);
     return {
       texts: select.includes('text') ? stored!.map((text) => text && textOf(text)) : null,
-      contexts: select.includes('context') ? stored!.map((text) => (text && contextOf(text)) ?? null) : null,
+      contexts: select.includes('context')
+        ? stored!.map((text) => (text === null ? null : (contextOf(text) ?? null)))
+        : null,
       metadata,
       vectors: vectors?.map((vector, i) => (this.#withVector.has(rows[i]!) ? vector : null)) ?? null,
     };

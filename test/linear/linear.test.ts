@@ -9,9 +9,12 @@ import { PayloadIndex } from '../../src/filter/payload-index.ts';
 import { importJsonl } from '../../src/import/index.ts';
 import { createWordPieces } from '../../src/models/word-pieces.ts';
 import { chunk } from '../../src/rag/chunk.ts';
+import { sentencesOf } from '../../src/rag/citation.ts';
 import { extract } from '../../src/rag/extract.ts';
+import { numbersIn } from '../../src/rag/numbers.ts';
 import { promptFor } from '../../src/rag/prompt.ts';
 import { sentences } from '../../src/rag/sentences.ts';
+import { verify } from '../../src/rag/verify.ts';
 import { contentTerms } from '../../src/rag/words.ts';
 import { type SeededRandom, seededRandom } from '../../src/structures/random.ts';
 import { atOnce } from '../../src/structures/slices.ts';
@@ -128,6 +131,21 @@ const TEXTS: Subject[] = [
   { name: 'marks', alphabet: all, run: (text) => matchRanges(text, 'a the 漢か') },
   { name: 'postings', alphabet: all, run: (text) => atOnce(buildPostings(text.split('\n'), 0, analyzerOf(ENGLISH))) },
   { name: 'word pieces', alphabet: all, run: (text) => encode(text) },
+  {
+    name: 'marks of typed words',
+    alphabet: all,
+    run: (text) => matchRanges(text, 'a the', { prefix: true, fuzzy: true }),
+  },
+  {
+    name: 'numbers',
+    alphabet: [...all, 'five ', 'and ', 'hundred ', ' '],
+    run: (text) => numbersIn(text),
+  },
+  {
+    name: 'claims',
+    alphabet: [...all, "éan't ", 'not ', '35 '],
+    run: (text) => verify('The fee is 35 euros.', [source(text)], sentencesOf([source(text)])),
+  },
   { name: 'sentences', alphabet: all, run: (text) => sentences(text) },
   { name: 'words of answers', alphabet: all, run: (text) => contentTerms(text) },
   {

@@ -425,6 +425,17 @@ describe('with a model', () => {
     expect(citations).toHaveLength(2);
   });
 
+  test('marks of sources, and lines of lists, stay with what they belong to', async () => {
+    const list = '- It costs 5 euros. [1]\n- It takes two days. [2]\n- Refunds are free. [3]';
+    for (const size of [1, 4, 1000]) {
+      const pieces = Array.from({ length: Math.ceil(list.length / size) }, (_, i) =>
+        list.slice(i * size, (i + 1) * size),
+      );
+      expect((await write(pieces)).text).toBe(list);
+    }
+    expect((await write(['It is so. [1]\nIt is so. [2]\nIt is not. [3]'])).text).toBe('It is so. [1]\nIt is not. [3]');
+  });
+
   test('its own "not found" claims nothing', async () => {
     expect((await write([NOT_FOUND])).citations).toEqual([]);
   });

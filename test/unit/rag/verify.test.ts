@@ -32,6 +32,28 @@ describe('a sentence is supported', () => {
     expect(supported('Knead the dough in a warm glacier.', text)).toEqual([false]);
   });
 
+  test.each([
+    ['10.0.0.1', '10.0.0.2'],
+    ['3,50', '9,90'],
+    ['31.12.2025', '30.11.2024'],
+    ['1.2.3', '1.4.7'],
+    ['1.10', '1.1'],
+    ['007', '7'],
+    ['٣٥', '٩٠'],
+    ['12345678901234567890', '12345678901234567891'],
+  ])('by its own number, %s, and by no other, %s', (mine, other) => {
+    const text = (number: string) => `The yearly fee of the server there is ${number} euros.`;
+    expect(supported(text(mine), text(other))).toEqual([false]);
+    expect(supported(text(mine), text(mine))).toEqual([true]);
+  });
+
+  test('where neither marks nor spaces make its source take long', () => {
+    const fee = 'The annual fee is 35 euros';
+    expect(supported(`${fee}.`, `${fee} not ${'éa'.repeat(40_000)}.`)).toHaveLength(1);
+    const spaces = ' '.repeat(40_000);
+    expect(numbersIn(`five${spaces}and${spaces}${'and '.repeat(40_000)}`)).toHaveLength(1);
+  });
+
   test('by a long sentence only where nearly all of it stands there', () => {
     const things = Array.from({ length: 40 }, (_, i) => `thing${'abcdefghij'[i % 10]}${'klmn'[Math.floor(i / 10)]}`);
     const ten = things.slice(0, 10).join(', ');
