@@ -90,7 +90,8 @@ export const documents = [
     ['a speaker is answered for by nobody else', 'if (asks !== undefined ||', 'if (false ||'],
   ]),
   ...breaking('src/rag/stream.ts', ASK, [
-    ['a repeated sentence is written once', 'if (!written.has(key)) yield', 'yield'],
+    ['a repeated sentence is written once', 'if (!wasRepeated && hidden < to) yield', 'if (hidden < to) yield'],
+    ['marks of sources stay with what is before them', '(?:\\s*\\[\\d{1,9}\\])*\\s*/', '/'],
   ]),
   ...breaking('src/rag/prompt.ts', ASK, [
     ['a source cannot close its fence', '<(?=\\s*\\/?\\s*source|', '<(?='],
