@@ -137,7 +137,10 @@ export interface Query<M extends object = Metadata> extends WordOptions {
   minScore?: number;
   /** The same for metrics that are distances (`'l2'`, `'l1'`, `'hamming'`), as the distance: 0 or more. */
   maxDistance?: number;
-  /** How many of the best matches to leave out first: 0 to 10 000; with `minScore` or `maxDistance`, to the end of the range. @default 0 */
+  /**
+   * How many of the best matches to leave out first: 0 to 10 000; with `minScore` or `maxDistance`, to the end of the range. Of a query for meaning and
+   * words, pages behind the first 100 matches fuse longer lists, so that a record can move from one page to another. @default 0
+   */
   offset?: number;
   /** Only records that match. The answer has min(k, matching records) entries. */
   where?: Where<M>;

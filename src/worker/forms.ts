@@ -63,7 +63,7 @@ export class Forms {
         texts.push(...(await this.#store.readTexts(this.#collection, rows)));
       }
       const bytes = await inSlices(buildPostings(texts, first, forms));
-      if (index !== this.#index) return; // a query that was cancelled leaves its reading alone, and rows may be renumbered under it
+      if (index !== this.#index) return; // rows may have been renumbered meanwhile
       index.append(Postings.open(bytes), this.#store.deleted(this.#collection));
       this.#rows = end;
     }
