@@ -78,8 +78,8 @@ export interface OpenedCollection {
   quantization: Quantization;
   /** Whose business embedding is: the worker's (a model), the page's (a function), or nobody's. */
   embeds: 'worker' | 'page' | 'nobody';
-  /** The worker's model of it. Absent where an older release leads. */
-  model?: EmbedderOptions | null;
+  /** The worker's model of it. */
+  model: EmbedderOptions | null;
   fingerprint: string | null;
 }
 

@@ -83,7 +83,7 @@ export class Collection<M extends object = Metadata> {
   readonly #id: number;
   readonly #rules: PackingRules;
   readonly #embedder: Embedder | null;
-  readonly #model: EmbedderOptions | null | undefined;
+  readonly #model: EmbedderOptions | null;
   /** Settles when the writes so far have been sent. */
   #sent: Promise<unknown> = Promise.resolve();
 
