@@ -46,6 +46,8 @@ export class SearchView {
   private plan: HTMLElement | undefined;
   private k = PAGE;
   private running: AbortController | undefined;
+  /** Whether words that are still being typed are found without a wait. */
+  private knowsForms = false;
   private shown: Pick<State, 'words' | 'filters'> | undefined;
 
   constructor(passages: Collection) {
@@ -115,11 +117,11 @@ export class SearchView {
         ...more,
       });
     const where = whereOf(filters);
-    let options = typing(words);
+    let options = this.knowsForms ? typing(words) : {};
     let matches = await query(where, { k: this.k, explain: true, ...options });
     // Where no passage has one of the words, they may be misspelt. Not before: "gold" is one letter from "good".
     if (!matches.some(({ legs }) => legs?.words)) {
-      options = { ...options, fuzzy: true };
+      options = { ...typing(words), fuzzy: true };
       matches = await query(where, { k: this.k, explain: true, ...options });
     }
     const own =
@@ -130,6 +132,7 @@ export class SearchView {
     if (matches.length === 0) return this.showNothing(filters, signal);
     const among = matches.plan?.filtered?.matched ?? (await this.passages.count(undefined, { signal }));
     const took = embedMs + matches.took + (own?.took ?? 0);
+    this.learnForms();
     const isClose = matches.some(({ legs }) => legs?.words || (legs?.vector?.score ?? 0) >= CLOSE);
     const best = `Best ${count(matches.length)} of ${plural(among, 'passage')}${scope(filters)}`;
     replace(this.status, isClose ? el('span', { class: 'num' }, best) : 'Nothing close.');
@@ -221,8 +224,18 @@ export class SearchView {
     replace(this.note, ...examples());
     replace(this.list, ...page.records.map(opening));
     this.more.hidden = page.next === undefined || this.k >= K_MAX;
-    // The first letter then waits for nothing. While documents come in, it would take the time from them.
-    if (isFilled()) void this.passages.query({ keywords: '', prefix: true, select: [] }).catch(() => {});
+    this.learnForms();
+  }
+
+  /** Reads how words are written, so that no search waits for it. While documents come in, that would take the time from them. */
+  private learnForms(): void {
+    if (this.knowsForms || !isFilled()) return;
+    this.passages.query({ keywords: '', prefix: true, select: [] }).then(
+      () => {
+        this.knowsForms = true;
+      },
+      () => {}, // the next search tries again
+    );
   }
 
   /** Says which filter to loosen, and how many passages that would give. */
