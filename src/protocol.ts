@@ -122,8 +122,10 @@ export interface EngineQuery {
   wordOptions?: WordOptions;
   k: number;
   offset: number;
-  /** A float32; null: any. */
+  /** Of the answer's scores: a float32; null: any. */
   minScore: number | null;
+  /** Of the vector leg's, where words are searched, too: a float32. Absent: any. */
+  vectorMin?: number;
   where: Where | null;
   fusion: Fusion;
   select: Select;

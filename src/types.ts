@@ -114,8 +114,8 @@ export interface WordOptions {
 
 /** What `query` looks for, how many, and among which. At least one of `vector`, `text` and `keywords` is given. */
 export interface Query<M extends object = Metadata> extends WordOptions {
-  /** Find records near this vector. */
-  vector?: Vector;
+  /** Find records near this vector; or how the vectors are searched, whoever gives the numbers. */
+  vector?: Vector | VectorLeg;
   /** Find records that mean this and say this: the text's embedding and its words, fused. */
   text?: string;
   /** Find records that say these words: BM25 alone. Whole words, English ones in any of their forms; with `prefix`, beginnings too. */
@@ -130,12 +130,14 @@ export interface Query<M extends object = Metadata> extends WordOptions {
   /** How many matches to return: 1 to 10 000. @default 10; with `minScore` or `maxDistance` 10 000 */
   k?: number;
   /**
-   * Only matches that are as near as this or nearer: whose vector scores at least so much (see `Match.score`; compared as
-   * float32). Only for queries that search vectors; of one that searches words too, it bounds the vector leg, and a
-   * record that says the words is found by them. With `k`, the best k of these; `complete` of the answer says whether there are more.
+   * Only matches that score at least so much (`Match.score`, compared as float32): the vector's score, BM25 of `keywords`, or the fused score.
+   * With `k`, the best k of these; `complete` of the answer says whether there are more.
    */
   minScore?: number;
-  /** The same for metrics that are distances (`'l2'`, `'l1'`, `'hamming'`), as the distance: 0 or more. */
+  /**
+   * The same for metrics that are distances (`'l2'`, `'l1'`, `'hamming'`), as the distance: 0 or more. Only where no words are searched;
+   * there, see `VectorLeg`.
+   */
   maxDistance?: number;
   /**
    * How many of the best matches to leave out first: 0 to 10 000; with `minScore` or `maxDistance`, to the end of the range. Of a query for meaning and
@@ -160,6 +162,19 @@ export interface Query<M extends object = Metadata> extends WordOptions {
   explain?: boolean;
   /** Cancels the call: it rejects with `ABORTED`. */
   signal?: AbortSignal;
+}
+
+/** How the vectors of a query are searched. */
+export interface VectorLeg {
+  /** Find records near these numbers. @default the embedding of `text` */
+  values?: Vector;
+  /**
+   * Only vectors that score at least so much (compared as float32). A record that is found by words is returned without its vector's share:
+   * to leave it out, bound the fused score (`Query.minScore`).
+   */
+  minScore?: number;
+  /** The same as a distance, for metrics that are distances. */
+  maxDistance?: number;
 }
 
 /** How ranked lists are combined. */

@@ -22,6 +22,7 @@ import type {
   Query,
   RecordId,
   Vector,
+  VectorLeg,
   VectorRecord,
 } from '../types.ts';
 import { checkFilter, checkSelect, checkVector, K_MAX, packVector } from './door.ts';
@@ -216,7 +217,8 @@ export function packQuery(query: Query, rules: PackingRules & { embeds: boolean 
 }
 
 function packOwn(query: Query, rules: PackingRules): EngineQuery {
-  const { vector, text, keywords } = query;
+  const { text, keywords } = query;
+  const { values: vector, ...near } = vectorLegOf(query.vector);
   if (vector === undefined && text === undefined && keywords === undefined)
     throw invalid('query: expected a vector, a text or keywords');
   for (const name of ['text', 'keywords'] as const) {
@@ -242,7 +244,8 @@ function packOwn(query: Query, rules: PackingRules): EngineQuery {
   }
   const searchesVectors = vector !== undefined || embed;
   if (query.oversample !== undefined) checkOversample(query.oversample, query, rules, searchesVectors);
-  const minScore = checkRange(query, rules, searchesVectors);
+  const bounds = boundsOf(query, near, rules, searchesVectors, words !== null);
+  const { minScore } = bounds;
   const { prefix, fuzzy } = query;
   if (words === null && (prefix ?? fuzzy) !== undefined)
     throw invalid('prefix, fuzzy: only for queries that search words');
@@ -257,7 +260,7 @@ function packOwn(query: Query, rules: PackingRules): EngineQuery {
     ...((prefix || fuzzy) && { wordOptions: { prefix: !!prefix, fuzzy: !!fuzzy } }),
     k: query.k === undefined ? (minScore === null ? 10 : K_MAX) : checkInteger(query.k, 1, K_MAX, 'k'),
     offset: query.offset === undefined ? 0 : checkInteger(query.offset, 0, offsetMax, 'offset'),
-    minScore,
+    ...bounds,
     where: query.where === undefined ? null : checkFilter(query.where),
     fusion: checkFusion(query.fusion),
     select: checkSelect(query.select, ['text', 'metadata']),
@@ -291,24 +294,47 @@ export function packQueries(queries: readonly Query[], rules: PackingRules): Eng
 
 const DISTANCES: readonly Metric[] = ['l2', 'l1', 'hamming'];
 
-/** The least score that a match may have, as the float32 that scores are; null: any. */
-function checkRange(
-  { minScore, maxDistance }: Query,
+/** `vector` of a query: numbers, or how they are searched. What is neither is refused with the numbers. */
+function vectorLegOf(vector: Query['vector']): VectorLeg {
+  if (vector === undefined) return {};
+  const isLeg = typeof vector === 'object' && vector !== null && !Array.isArray(vector) && !ArrayBuffer.isView(vector);
+  if (!isLeg) return { values: vector as Vector };
+  return readOptions(vector as VectorLeg, ['values', 'minScore', 'maxDistance'], 'vector');
+}
+
+/** The least scores that a match and its vector may have. */
+function boundsOf(
+  query: Query,
+  near: VectorLeg,
   { metric }: PackingRules,
   searchesVectors: boolean,
-): number | null {
+  searchesWords: boolean,
+): Pick<EngineQuery, 'minScore' | 'vectorMin'> {
+  if (query.maxDistance !== undefined && searchesWords)
+    throw invalid(
+      'maxDistance: only for queries that search vectors alone; beside words, give vector: { maxDistance }',
+    );
+  const minScore = leastScore(query, metric, '');
+  const vectorMin = leastScore(near, metric, 'vector: ');
+  if (vectorMin === null) return { minScore };
+  if (!searchesVectors) throw invalid('vector: expected values or a text to embed, got bounds alone');
+  // Where there is one leg, both bound the same score.
+  return searchesWords ? { minScore, vectorMin } : { minScore: Math.max(minScore ?? vectorMin, vectorMin) };
+}
+
+/** As the float32 that scores are; null: any. */
+function leastScore({ minScore, maxDistance }: VectorLeg, metric: Metric, where: string): number | null {
   if (minScore === undefined && maxDistance === undefined) return null;
-  const name = minScore === undefined ? 'maxDistance' : 'minScore';
-  if (!searchesVectors) throw invalid(`${name}: only for queries that search vectors`);
+  const name = `${where}${minScore === undefined ? 'maxDistance' : 'minScore'}`;
   if (minScore !== undefined && maxDistance !== undefined)
-    throw invalid('query: minScore and maxDistance exclude each other');
+    throw invalid(`${where || 'query: '}minScore and maxDistance exclude each other`);
   const value = minScore ?? maxDistance;
   if (typeof value !== 'number' || !Number.isFinite(Math.fround(value)))
     throw invalid(`${name}: expected a finite number, got ${describe(value)}`);
   if (minScore !== undefined) return Math.fround(minScore);
   if (!DISTANCES.includes(metric))
-    throw invalid(`maxDistance: metric '${metric}' is not a distance (${DISTANCES.join(', ')} are); use minScore`);
-  if (value < 0) throw invalid(`maxDistance: expected 0 or more, got ${value}`);
+    throw invalid(`${name}: metric '${metric}' is not a distance (${DISTANCES.join(', ')} are); use minScore`);
+  if (value < 0) throw invalid(`${name}: expected 0 or more, got ${value}`);
   return -Math.fround(value);
 }
 

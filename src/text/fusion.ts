@@ -23,6 +23,8 @@ export interface FusedHits {
   scores: Float32Array<ArrayBuffer>;
   /** By hit, then by leg: what the leg said of the row; undefined where it said nothing. */
   legs: (LegScore | undefined)[][];
+  /** No other row would score more. Of ranks nothing is known: a longer list would give more of them. */
+  unseenMost: number;
 }
 
 /**
@@ -54,7 +56,14 @@ export function fuse(legs: readonly Leg[], fusion: Fusion, k: number): FusedHits
     rows: Uint32Array.from(hits, (hit) => hit.row),
     scores: Float32Array.from(hits, (hit) => hit.score),
     legs: hits.map((hit) => hit.legs),
+    unseenMost: 'rrf' in fusion ? Number.POSITIVE_INFINITY : unseenMost(legs, worths),
   };
+}
+
+/** As in Fagin, Lotem and Naor's threshold algorithm (PODS 2001): what no list has ranked is at most as good as the last of each. */
+function unseenMost(legs: readonly Leg[], worths: readonly ((found: LegScore) => number)[]): number {
+  const most = legs.map(({ scores }, i) => (scores.length > 0 ? worths[i]!({ score: scores[scores.length - 1]! }) : 0));
+  return Math.fround(most.reduce((sum, worth) => sum + worth, 0));
 }
 
 function byRank(constant: number): (found: LegScore) => number {

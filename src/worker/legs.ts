@@ -14,32 +14,34 @@ import type { CollectionState } from './collection.ts';
 const WORDS_OF_STATIC = 0.7;
 const WORDS_OF_OTHERS = 0.5;
 
-/** The best `k` of both legs. Looks once more at the vectors of rows that the words alone have found. */
+/** The best `k` of words and vectors, or of words alone. Looks once more at the vectors of rows that the words alone have found. */
 export async function fuseLegs(
   state: CollectionState,
-  { fusion, minScore }: EngineQuery,
-  vector: Float32Array,
-  near: VectorHits,
+  { fusion, vectorMin }: EngineQuery,
+  vector: Float32Array | null,
+  near: VectorHits | null,
   said: ScoredWords,
   k: number,
 ): Promise<FusedHits> {
-  if ('rrf' in fusion) return fuse([near, said], fusion, k);
+  const share = (score: number) => (said.reach > 0 ? score / said.reach : 0);
+  if (!vector || !near) return fuse([{ ...said, share }], fusion, k);
+  if ('rrf' in fusion) return fuse([said, near], fusion, k);
   const { weighted } = fusion;
   const defaults = defaultWeights(state);
   const words: Leg = {
     ...said,
+    share,
     others: scoresOf(rowsBeyond(near.rows, said.rows), said.scoreOf),
     weight: weighted.words ?? defaults.words,
-    share: (score) => (said.reach > 0 ? score / said.reach : 0),
   };
   const meaning: Leg = {
     ...near,
-    others: await nearness(state, vector, rowsBeyond(said.rows, near.rows), minScore),
+    others: await nearness(state, vector, rowsBeyond(said.rows, near.rows), vectorMin),
     weight: weighted.vector ?? defaults.vector,
     // What points away is as far as what is unrelated. Other metrics have no greatest score.
     ...(state.stored.config.metric === 'cosine' && { share: (score: number) => Math.max(0, score) }),
   };
-  return fuse([meaning, words], fusion, k);
+  return fuse([words, meaning], fusion, k);
 }
 
 function defaultWeights({ stored }: CollectionState): { vector: number; words: number } {
@@ -57,12 +59,12 @@ function scoresOf(rows: readonly number[], scoreOf: (row: number) => number): Ma
   return new Map(rows.map((row) => [row, scoreOf(row)] as const).filter(([, score]) => score > 0));
 }
 
-/** The vector scores of some rows, of those that have a vector; with `minScore`, of those that reach it. */
+/** The vector scores of some rows, of those that have a vector; with `least`, of those that reach it. */
 async function nearness(
   state: CollectionState,
   query: Float32Array,
   rows: readonly number[],
-  minScore: number | null,
+  least: number | undefined,
 ): Promise<Map<number, number>> {
   const among = new Bitset(state.rowCount);
   for (const row of rows) among.add(row);
@@ -71,5 +73,5 @@ async function nearness(
   if (k === 0) return new Map();
   const found = await state.index!.search({ query, k, mask, rowCount: state.rowCount, exact: true });
   const scores = Array.from(found.rows, (row, i) => [row, found.scores[i]!] as const);
-  return new Map(minScore === null ? scores : scores.filter(([, score]) => score >= minScore));
+  return new Map(least === undefined ? scores : scores.filter(([, score]) => score >= least));
 }

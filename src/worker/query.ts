@@ -70,6 +70,7 @@ async function answer(
   // Of a range any part may be asked for, also far behind its end.
   const depth = Math.min(fused ? Math.max(wanted, FUSION_DEPTH_MIN) : wanted, Math.max(state.rowCount, 1));
   let complete = true;
+  let scannedAll = true;
 
   let wordHits: ScoredWords | null = null;
   if (query.words !== null) {
@@ -83,7 +84,8 @@ async function answer(
   let vectorHits: VectorHits | null = null;
   if (vector !== null && state.index) {
     const mask = state.rowsWithVector(live);
-    const { exact, oversample, minScore } = query;
+    const { exact, oversample } = query;
+    const minScore = (fused ? query.vectorMin : query.minScore) ?? null;
     const { choice } = state;
     const found = await state.index.search({
       query: vector,
@@ -99,7 +101,7 @@ async function answer(
     vectorHits = firstOf(near, depth);
     const eligible = mask?.count() ?? state.rowCount;
     complete &&= minScore === null ? eligible <= depth : near.rows.length <= depth;
-    if (isTier(found.tier)) complete &&= (found.candidates ?? 0) >= eligible;
+    scannedAll = !isTier(found.tier) || (found.candidates ?? 0) >= eligible;
     plan.device = vectorHits.device;
     plan.route = vectorHits.route;
     plan.tier = vectorHits.tier;
@@ -112,12 +114,15 @@ async function answer(
     throwIfAborted(signal);
   }
 
-  const hits =
-    vectorHits && wordHits
-      ? await fusedHits(state, query, vector!, vectorHits, wordHits)
+  const { minScore } = query;
+  const found =
+    wordHits && (query.vector !== null || query.embed !== null)
+      ? await fusedHits(state, query, vector, vectorHits, wordHits)
       : hitsOf(query, vectorHits, wordHits);
   if (fused) phase('fuse');
-  if (hits.rows.length > wanted) complete = false;
+  if (minScore !== null) complete ||= found.unseenMost < minScore;
+  const hits = minScore === null ? found : reaching(found, minScore);
+  complete &&= scannedAll && hits.rows.length <= wanted;
   const end = Math.min(hits.rows.length, wanted);
   const rows = hits.rows.subarray(query.offset, end);
   const selected = await state.select(rows, query.select);
@@ -144,7 +149,7 @@ function withNotes(plan: QueryPlan, query: EngineQuery, vector: Float32Array | n
 }
 
 /** The hits that score at least so much: the first of them. */
-function reaching(hits: VectorHits, minScore: number): VectorHits {
+function reaching<H extends RowScores>(hits: H, minScore: number): H {
   const below = hits.scores.findIndex((score) => score < minScore);
   return below < 0 ? hits : firstOf(hits, below);
 }
@@ -161,23 +166,28 @@ interface RowScores {
 
 interface Hits extends RowScores {
   legs: { vector?: LegScore; words?: LegScore }[];
+  /** No other row scores more. */
+  unseenMost: number;
 }
 
 /** Of one leg, or of none. */
 function hitsOf({ explain }: EngineQuery, near: VectorHits | null, said: ScoredWords | null): Hits {
   const name = near ? 'vector' : 'words';
   const { rows, scores } = near ?? said ?? { rows: new Uint32Array(), scores: new Float32Array() };
-  return { rows, scores, legs: explain ? Array.from(scores, (score, i) => ({ [name]: { rank: i + 1, score } })) : [] };
+  const legs = explain ? Array.from(scores, (score, i) => ({ [name]: { rank: i + 1, score } })) : [];
+  return { rows, scores, legs, unseenMost: scores.at(-1) ?? Number.NEGATIVE_INFINITY };
 }
 
+/** `near` is null where the text has no direction: the words say it all. */
 async function fusedHits(
   state: CollectionState,
   query: EngineQuery,
-  vector: Float32Array,
-  near: VectorHits,
+  vector: Float32Array | null,
+  near: VectorHits | null,
   said: ScoredWords,
 ): Promise<Hits> {
-  const fused = await fuseLegs(state, query, vector, near, said, query.k + query.offset + 1);
-  const legs = fused.legs.map(([vector, words]) => ({ ...(vector && { vector }), ...(words && { words }) }));
-  return { rows: fused.rows, scores: fused.scores, legs };
+  const k = query.k + query.offset + 1;
+  const { rows, scores, legs, unseenMost } = await fuseLegs(state, query, vector, near, said, k);
+  const named = legs.map(([words, vector]) => ({ ...(vector && { vector }), ...(words && { words }) }));
+  return { rows, scores, legs: named, unseenMost };
 }

@@ -44,6 +44,10 @@ export const search = [
     ],
     ['ranks are those of the leg alone', 'rank === undefined ? 0 :', 'rank === undefined ? 1 :'],
   ]),
+  ...breaking('src/text/fusion.ts', LEGS, [
+    ["what no list has ranked is bounded by each list's last", 'sum + worth, 0)', 'sum + worth, -0.2)'],
+    ['of ranks nothing is known', 'Number.POSITIVE_INFINITY : unseenMost', '0 : unseenMost'],
+  ]),
   ...breaking('src/worker/legs.ts', LEGS, [
     [
       'words say something of what vectors found',
@@ -51,7 +55,12 @@ export const search = [
       'new Map<number, number>()',
     ],
     ['what points away is as far as what is unrelated', 'Math.max(0, score)', 'score'],
-    ['minScore bounds the vectors of what words found', 'score >= minScore', 'true'],
+    ['vector.minScore bounds the vectors of what words found', 'score >= least', 'true'],
+    [
+      'a text without direction scores a share',
+      'return fuse([{ ...said, share }], fusion, k);',
+      'return fuse([said], fusion, k);',
+    ],
     ['words are a share of what they could reach', 'score / said.reach', 'score'],
   ]),
   ...breaking('src/text/normalize.ts', WORDS, [

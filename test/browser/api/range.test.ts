@@ -56,8 +56,19 @@ test('minScore and maxDistance bound what is found, exactly, with k or without',
   expect(await cosine.query({ vector: [1, 0], minScore: 1.5 })).toHaveLength(0);
   expect(await cosine.query({ vector: [1, 0], minScore: -1 })).toHaveLength(300);
   // A record that says the words is found by them.
-  const said = await cosine.query({ vector: [1, 0], keywords: 'gold', minScore: 0.999, select: [] });
+  const leg = { values: [1, 0], minScore: 0.999 };
+  const said = await cosine.query({ vector: leg, keywords: 'gold', k: 50, select: [] });
   expect(said.map(({ id }) => id).sort()).toEqual([0, 1, 2, 250, 3, 4].sort());
+  expect((await cosine.query({ vector: leg, select: [], minScore: -1 })).map(({ id }) => id)).toEqual([0, 1, 2, 3, 4]);
+  // The fused score, whichever leg it comes from; of words alone, BM25.
+  const fused = await cosine.query({ vector: [1, 0], keywords: 'gold', k: 300 });
+  const { score } = fused[30]!;
+  const best = await cosine.query({ vector: [1, 0], keywords: 'gold', minScore: score });
+  expect(best.map(({ id }) => id)).toEqual(fused.slice(0, 31).map(({ id }) => id));
+  expect(best.complete).toBe(true);
+  const [gold] = await cosine.query({ keywords: 'gold' });
+  expect(await cosine.query({ keywords: 'gold', minScore: gold!.score })).toHaveLength(1);
+  expect(await cosine.query({ keywords: 'gold', minScore: gold!.score + 0.01 })).toHaveLength(0);
 
   const ids = async (query: object) => (await line.query({ vector: [1000], select: [], ...query })).map(({ id }) => id);
   expect((await ids({ maxDistance: 3 })).sort()).toEqual([1000, 1001, 1002, 1003, 997, 998, 999].sort());
@@ -86,7 +97,12 @@ test('bounds and metrics that mean nothing are refused', async () => {
   expect(await codeOf(line.query({ vector, maxDistance: -1 }))).toBe('INVALID_ARGUMENT');
   expect(await codeOf(line.query({ vector, maxDistance: 1, minScore: -1 }))).toBe('INVALID_ARGUMENT');
   expect(await codeOf(cosine.query({ vector, maxDistance: 1 }))).toBe('INVALID_ARGUMENT');
-  expect(await codeOf(cosine.query({ keywords: 'gold', minScore: 1 }))).toBe('INVALID_ARGUMENT');
+  expect(await codeOf(cosine.query({ vector: { minScore: 0.5 } }))).toBe('INVALID_ARGUMENT');
+  expect(await codeOf(cosine.query({ vector: { minScore: 0.5 }, keywords: 'gold' }))).toBe('INVALID_ARGUMENT');
+  expect(await codeOf(cosine.query({ vector: { values: vector, least: 1 } as never }))).toBe('INVALID_ARGUMENT');
+  expect(await codeOf(cosine.query({ vector: { values: vector, maxDistance: 1 } }))).toBe('INVALID_ARGUMENT');
+  expect(await codeOf(line.query({ vector, maxDistance: 1, keywords: 'gold' }))).toBe('INVALID_ARGUMENT');
+  expect(await line.query({ vector: { values: vector, maxDistance: 1 }, keywords: 'gold' })).toHaveLength(0);
   for (const metric of ['l1', 'hamming', 'jaccard'] as const)
     for (const quantization of ['int8', 'binary'] as const)
       await expect(db.collection('x', { dimension: 2, metric, quantization })).rejects.toThrow(

@@ -11,6 +11,7 @@ import type {
   RecordId,
   ScrollOptions,
   Target,
+  Vector,
   VectorRecord,
   Where,
 } from '../../../src/index.ts';
@@ -114,7 +115,8 @@ export class FakeCollection {
     if (vector) {
       const near = all.map((record) => ({ ...record, ...this.#vectorOf(record), score: 0 }));
       for (const match of near)
-        match.score = match.vector?.reduce((sum, x, i) => sum + x * vector[i]!, 0) ?? Number.NEGATIVE_INFINITY;
+        match.score =
+          match.vector?.reduce((sum, x, i) => sum + x * (vector as Vector)[i]!, 0) ?? Number.NEGATIVE_INFINITY;
       const matches = near.sort((a, b) => b.score - a.score).slice(0, k);
       return Object.assign(matches, { exact: true, complete: false, took: 0 }) as unknown as Matches;
     }

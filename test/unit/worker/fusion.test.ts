@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import type { CollectionRequest, EngineQuery } from '../../../src/protocol.ts';
 import { type SeededRandom, seededRandom } from '../../../src/structures/random.ts';
-import type { Fusion, Metric, Quantization } from '../../../src/types.ts';
+import type { Fusion, Metric, ModelInfo, Quantization } from '../../../src/types.ts';
 import { createEngine } from '../../../src/worker/engine.ts';
 import { naiveSearch } from '../text/oracle.ts';
 
@@ -24,14 +24,23 @@ function rowsOf(random: SeededRandom): Row[] {
   })).map((row) => (row.text || row.vector ? row : { ...row, text: 'aaa' }));
 }
 
-async function openWith(rows: readonly Row[], metric: Metric, quantization: Quantization) {
+/** With an embedder that gives no text a direction, if it is to be `embedded`. */
+async function openWith(rows: readonly Row[], metric: Metric, quantization: Quantization, embedded = false) {
+  const info: ModelInfo = { name: 'none', task: 'embed', device: 'wasm', loadMs: 0 };
+  const embed = async (texts: readonly string[]) => texts.map(() => null);
   const engine = createEngine(() => ({
-    embedder: () => Promise.reject(new Error('none')),
+    embedder: async () => ({ info, dimension: DIMENSION, fingerprint: 'none', embed }),
     generator: () => Promise.reject(new Error('none')),
     close: async () => {},
   }));
   await engine.open({ name: 'x', storage: 'memory', device: 'js', durability: 'strict', models: {} }, () => {});
-  const request: CollectionRequest = { dimension: DIMENSION, metric, quantization, embedder: null, mustExist: false };
+  const request: CollectionRequest = {
+    dimension: DIMENSION,
+    metric,
+    quantization,
+    embedder: embedded ? { model: 'none' } : null,
+    mustExist: false,
+  };
   const { id } = await engine.openCollection('c', request, 1);
   const records = {
     ids: rows.map((_, i) => i),
@@ -66,18 +75,18 @@ function similarity(metric: Metric, a: Float32Array, b: Float32Array): number {
 const best = (scores: Map<number, number>) =>
   [...scores].sort((a, b) => b[1] - a[1] || a[0] - b[0]).map(([row]) => row);
 
-const CASES: { metric: Metric; quantization: Quantization; fusion: Fusion; minScore?: number }[] = [
+const CASES: { metric: Metric; quantization: Quantization; fusion: Fusion; vectorMin?: number }[] = [
   { metric: 'cosine', quantization: 'none', fusion: { weighted: {} } },
   { metric: 'cosine', quantization: 'int8', fusion: { weighted: { words: 0.9, vector: 0.2 } } },
-  { metric: 'cosine', quantization: 'none', fusion: { weighted: {} }, minScore: 0.25 },
+  { metric: 'cosine', quantization: 'none', fusion: { weighted: {} }, vectorMin: 0.25 },
   { metric: 'dot', quantization: 'none', fusion: { weighted: {} } },
   { metric: 'l2', quantization: 'none', fusion: { weighted: { words: 0 } } },
 ];
 
 test.each(CASES)(
-  '$metric, $quantization, $fusion, minScore $minScore',
+  '$metric, $quantization, $fusion, vectorMin $vectorMin',
   async ({ metric, quantization, ...options }) => {
-    const { fusion, minScore = null } = options;
+    const { fusion, vectorMin } = options;
     const random = seededRandom(7);
     const rows = rowsOf(random);
     const ask = await openWith(rows, metric, quantization);
@@ -88,7 +97,7 @@ test.each(CASES)(
       const near = new Map<number, number>();
       for (const [row, { vector: mine }] of rows.entries()) {
         const score = mine && similarity(metric, vector, mine);
-        if (score !== null && !(minScore !== null && score < minScore)) near.set(row, score);
+        if (score !== null && !(vectorMin !== undefined && score < vectorMin)) near.set(row, score);
       }
       const texts = rows.map(({ text }) => text ?? undefined);
       const said = new Map(naiveSearch(texts, words, ROWS).map(({ row, score }) => [row, score]));
@@ -110,7 +119,7 @@ test.each(CASES)(
       );
       // A few, and as many as each leg's list is long at least.
       const k = round % 2 === 0 ? 20 : DEPTH;
-      const answer = await ask({ vector, words, fusion, minScore, k });
+      const answer = await ask({ vector, words, fusion, k, ...(vectorMin !== undefined && { vectorMin }) });
       const wanted = best(expected).slice(0, k);
       expect(answer.scores).toHaveLength(wanted.length);
       for (const [i, row] of wanted.entries()) {
@@ -127,6 +136,66 @@ test.each(CASES)(
     }
   },
 );
+
+test.each<{ metric: Metric; fusion: Fusion }>([
+  { metric: 'cosine', fusion: { weighted: {} } },
+  { metric: 'dot', fusion: { weighted: {} } },
+  { metric: 'cosine', fusion: { rrf: {} } },
+])(
+  'minScore bounds the fused score, and says whether all that reach it are there: $metric, $fusion',
+  async (options) => {
+    const { metric, fusion } = options;
+    const random = seededRandom(9);
+    const ask = await openWith(rowsOf(random), metric, 'none');
+    const seen = { complete: 0, cut: 0, proven: 0 };
+    for (let round = 0; round < 20; round++) {
+      const vector = Float32Array.from({ length: DIMENSION }, () => random.normal());
+      const words = `aaa ${'bcdefghijklmnop'[random.below(15)]!.repeat(3)}`;
+      const all = await ask({ vector, words, fusion, k: 100 });
+      const place = random.below(100);
+      for (const k of [100, 20]) {
+        const minScore = all.scores[place]!;
+        const bounded = await ask({ vector, words, fusion, k, minScore });
+        const reaching = all.scores.filter((score) => score >= minScore).length;
+        expect(bounded.ids).toEqual(all.ids.slice(0, Math.min(k, reaching)));
+        expect(bounded.scores).toEqual(all.scores.slice(0, Math.min(k, reaching)));
+        if (bounded.complete) {
+          // Of all that there are, as if each leg ranked every row.
+          const whole = await ask({ vector, words, fusion, k: ROWS, minScore });
+          if (metric === 'cosine') expect(whole.ids).toEqual(bounded.ids);
+          seen.complete++;
+          if (!all.complete) seen.proven++;
+        } else seen.cut++;
+      }
+    }
+    if ('rrf' in fusion) expect(seen.complete).toBe(0);
+    else expect(seen.proven).toBeGreaterThan(2);
+    expect(seen.cut).toBeGreaterThan(2);
+  },
+);
+
+test('minScore bounds BM25 where words alone are searched', async () => {
+  const ask = await openWith(rowsOf(seededRandom(9)), 'cosine', 'none');
+  const all = await ask({ words: 'aaa bbb', k: ROWS });
+  const minScore = all.scores[7]!;
+  const reaching = all.scores.filter((score) => score >= minScore).length;
+  const bounded = await ask({ words: 'aaa bbb', k: reaching + 1, minScore });
+  expect(bounded.ids).toEqual(all.ids.slice(0, reaching));
+  expect(bounded.complete).toBe(true);
+  expect((await ask({ words: 'aaa bbb', k: reaching - 1, minScore })).complete).toBe(false);
+});
+
+test('a text without direction scores the share of its words', async () => {
+  const rows = rowsOf(seededRandom(9));
+  const ask = await openWith(rows, 'cosine', 'none', true);
+  const { scores, legs, plan } = await ask({ embed: 'aaa', words: 'aaa', k: 5 });
+  expect(plan!.notes).toContain('the text has no direction: words alone were searched');
+  const texts = rows.flatMap(({ text }) => text ?? []);
+  const holders = texts.filter((text) => text.split(' ').includes('aaa')).length;
+  const reach = Math.log(1 + (texts.length - holders + 0.5) / (holders + 0.5)) * 2.2;
+  expect(scores).toHaveLength(5);
+  for (const [i, { words }] of legs!.entries()) expect(scores[i]).toBeCloseTo(words!.score / reach, 5);
+});
 
 test('a score is a share: 1 means the same direction and all that words can say', async () => {
   const rows = rowsOf(seededRandom(3));
