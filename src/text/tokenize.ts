@@ -25,14 +25,17 @@ export interface Part {
 
 /** Of the words seen lately. */
 const CACHE_LENGTH_MAX = 50_000;
-/** Longer words are not kept: from 13 characters on, V8's substring would keep its whole text in memory. */
-const CACHED_WORD_LENGTH_MAX = 12;
+/** Of those in ASCII letters, a power of 2. */
+const PLACES = 2 ** 15;
+/** Longer words are not kept. */
+const CACHED_WORD_LENGTH_MAX = 32;
 /** Longer terms are cut, in UTF-16 units: base64 and the like is found by its beginning. */
 const TERM_LENGTH_MAX = 64;
 /** A word of more parts than this is no compound. */
 const JOINED_PARTS_MAX = 3;
 const HUMPS_MAX = 8;
 
+const POINT = 0x2e;
 const APOSTROPHE = "'\u2019\u02bc";
 const HYPHEN = '-\u2010\u2011';
 // Soft hyphens and joiners stand inside of words.
@@ -47,6 +50,7 @@ const SUFFIX = `(?:(?<=\\p{L})(?:\\+{1,2}|#)(?!${INSIDE}|[+#]))?`;
 const PICTURE = '(?![\\u00a9\\u00ae\\u2122])\\p{Extended_Pictographic}[\\ufe0f\\u{1f3fb}-\\u{1f3ff}]*';
 const EMOJI = `\\p{RI}{2}|${PICTURE}(?:\\u200d${PICTURE})*`;
 const WORD = new RegExp(`${ACRONYM}|${PIECE}(?:[${HYPHEN}]${PIECE})*${SUFFIX}|${EMOJI}`, 'gu');
+const WORD_HERE = new RegExp(WORD.source, 'uy');
 
 /** One letter of a script that writes without spaces (or, Korean, glues particles to its words), with its marks. */
 const GRAM =
@@ -63,6 +67,8 @@ const FIRST_GRAM = 0x0e00;
 
 const PIECES = new RegExp(PIECE, 'gu');
 const IS_NUMBER = new RegExp(`^${NUMBER}$`);
+/** Nearly all words of Latin script. */
+const IS_PLAIN = /^[A-Za-z]?[a-z]+$/;
 const IS_ACRONYM = /^\p{L}(?:\.\p{L})+\.?$/u;
 const IS_EMOJI = new RegExp(`^(?:${EMOJI})$`, 'u');
 /** Where an identifier's words begin: "get|User|Name", "XML|Http"; not in "URLs". */
@@ -77,6 +83,8 @@ export class Tokenizer {
   readonly #stopWords: ReadonlySet<string>;
   /** Words seen lately and their parts. Natural text repeats itself: about 98 % of words are found here. */
   readonly #cache = new Map<string, readonly Part[]>();
+  /** Of words in ASCII letters, each at the place of its hash: found without making a string of it. */
+  readonly #places = new Array<Known>(PLACES).fill({ word: '', terms: [] });
 
   constructor(termOf: TermOf, stopWords: ReadonlySet<string>) {
     this.#termOf = termOf;
@@ -86,9 +94,42 @@ export class Tokenizer {
   /** The terms of `text`, in order, repeated as often as they occur. */
   tokenize(text: string): string[] {
     const terms: string[] = [];
-    for (const stretch of stretches(normalize(text)))
-      for (const word of stretch.text.match(WORD) ?? []) for (const { term } of this.#parts(word)) terms.push(term);
+    for (const stretch of stretches(normalize(text))) this.#tokenize(stretch.text, terms);
     return terms;
+  }
+
+  /** As `WORD` cuts it. Nearly all words of Latin script are letters of ASCII with a space or point behind them: those need no expression. */
+  #tokenize(text: string, terms: string[]): void {
+    const { length } = text;
+    for (let at = 0; at < length; ) {
+      let end = at;
+      let hash = 0;
+      let unit = text.charCodeAt(at);
+      while (isAsciiLetter(unit)) {
+        hash = (Math.imul(hash, 31) + unit) | 0;
+        if (++end === length) break;
+        unit = text.charCodeAt(end);
+      }
+      if (end > at && (end === length || endsWord(unit, end - at))) {
+        const place = (hash ^ (hash >>> 15)) & (PLACES - 1);
+        let known = this.#places[place]!;
+        if (!isAt(text, at, end, known.word)) {
+          const word = ownString(text.slice(at, end));
+          known = { word, terms: this.#parts(word).map(({ term }) => term) };
+          if (end - at <= CACHED_WORD_LENGTH_MAX) this.#places[place] = known;
+        }
+        for (let i = 0; i < known.terms.length; i++) terms.push(known.terms[i]!);
+        at = end + 1;
+      } else if (end === at && unit < 0x80 && !isDigit(unit)) at++;
+      else {
+        WORD_HERE.lastIndex = at;
+        if (WORD_HERE.test(text)) {
+          end = WORD_HERE.lastIndex;
+          for (const { term } of this.#parts(text.slice(at, end))) terms.push(term);
+          at = end;
+        } else at += text.codePointAt(at)! > 0xffff ? 2 : 1;
+      }
+    }
   }
 
   /** What a query asks for: its words without stop words, unless it has nothing else. "IT" among other words is none. */
@@ -131,17 +172,18 @@ export class Tokenizer {
     const known = this.#cache.get(word);
     if (known) return known;
     if (hasGrams(word)) return this.#cutGrams(word); // not cached: a whole sentence can be one such word
-    const parts = this.#cut(word);
-    if (word.length <= CACHED_WORD_LENGTH_MAX) {
-      // Emptied as a whole: keeping track of use would cost every lookup more than the rare refill.
-      if (this.#cache.size >= CACHE_LENGTH_MAX) this.#cache.clear();
-      this.#cache.set(word, parts);
-    }
+    if (word.length > CACHED_WORD_LENGTH_MAX) return this.#cut(word);
+    const own = ownString(word);
+    const parts = this.#cut(own);
+    // Emptied as a whole: keeping track of use would cost every lookup more than the rare refill.
+    if (this.#cache.size >= CACHE_LENGTH_MAX) this.#cache.clear();
+    this.#cache.set(own, parts);
     return parts;
   }
 
   #cut(word: string): Part[] {
     const end = word.length;
+    if (IS_PLAIN.test(word)) return this.#terms(word, 0);
     if (IS_EMOJI.test(word)) return [{ start: 0, end, term: fold(word).replace(/[\u{1f3fb}-\u{1f3ff}]/gu, '') }];
     if (IS_ACRONYM.test(word)) return this.#terms(word, 0, word.replaceAll('.', ''));
     const parts: Part[] = [];
@@ -205,6 +247,36 @@ export class Tokenizer {
     }
     return parts;
   }
+}
+
+/** V8's substring keeps its whole text in memory from 13 characters on; what is glued and cut again is a string of its own. */
+function ownString(word: string): string {
+  return ` ${word}`.slice(1);
+}
+
+interface Known {
+  word: string;
+  terms: readonly string[];
+}
+
+function isAt(text: string, at: number, end: number, word: string): boolean {
+  if (word.length !== end - at) return false;
+  for (let i = 0; i < word.length; i++) if (word.charCodeAt(i) !== text.charCodeAt(at + i)) return false;
+  return true;
+}
+
+function isAsciiLetter(unit: number): boolean {
+  return (unit | 32) >= 97 && (unit | 32) <= 122;
+}
+
+function isDigit(unit: number): boolean {
+  return unit >= 48 && unit <= 57;
+}
+
+/** Whether a run of ASCII letters is a word, whatever comes behind `unit`, which is no letter of ASCII. "U.S." goes on behind a point. */
+function endsWord(unit: number, length: number): boolean {
+  if (unit === POINT) return length > 1;
+  return !(unit >= 0x80 || isDigit(unit) || unit === 0x27 || unit === 0x2d || unit === 0x2b || unit === 0x23);
 }
 
 function* wordsIn(text: string): Generator<{ word: string; index: number }> {

@@ -17,6 +17,7 @@ import {
   type NoticeEvent,
   type OpenedCollection,
   type OpenedDatabase,
+  type PackedRecords,
   VECTOR_FROM_TEXT,
   VECTOR_NONE,
 } from '../protocol.ts';
@@ -118,6 +119,7 @@ export function createEngine(
 ): LocalEngine {
   let database: OpenDatabase | null = null;
   const writes = new Queue();
+  const embeddings = new Queue();
   const languages = new Languages(importAsset);
   const calls = new Map<CallId, AbortController>();
   const closing = new AbortController();
@@ -150,19 +152,28 @@ export function createEngine(
   }
 
   /**
-   * A write: runs alone, in order; not begun if its call was cancelled while it waited. `prepare` holds up no other.
-   * `again`: the answer of a write that is sent again though it was applied, from how many records it changed; without,
+   * A write: runs alone, in order; not begun if its call was cancelled while it waited. `prepare` holds up no other; it has its turn
+   * afterwards. `ahead` begins at once, beside earlier writes, and changes nothing of the order. `again`: the answer of a write that is sent again though it was applied, from how many records it changed; without,
    * the write does no harm twice.
    */
   function write<T>(
     call: CallId,
     run: (signal: AbortSignal) => Promise<T>,
-    { prepare, again }: { prepare?: (signal: AbortSignal) => Promise<unknown>; again?: (count: number) => T } = {},
+    {
+      prepare,
+      ahead,
+      again,
+    }: { [step in 'prepare' | 'ahead']?: (signal: AbortSignal) => Promise<unknown> } & {
+      again?: (count: number) => T;
+    } = {},
   ): Promise<T> {
     return cancellable(call, async (signal) => {
       if (prepare) await prepare(signal);
+      const begun = ahead?.(signal);
+      begun?.catch(() => {});
       return writes.run(async () => {
         const begin = async () => {
+          await begun;
           if (signal.aborted)
             throw new PiramidError('ABORTED', 'the call was cancelled by its signal; nothing was written');
           return run(signal);
@@ -193,6 +204,23 @@ export function createEngine(
       throw mismatch(stored.name, embedder.fingerprint, model.fingerprint);
     }
     return model;
+  }
+
+  /** The vectors that are to be made from texts, in place. */
+  async function embedTexts(id: number, records: PackedRecords, call: CallId, signal: AbortSignal): Promise<void> {
+    const positions = [...(records.sources?.entries() ?? [])]
+      .filter(([, source]) => source === VECTOR_FROM_TEXT)
+      .map(([i]) => i);
+    const stored = opened().store.collections.find((collection) => collection.id === id);
+    if (positions.length === 0 || !stored) return;
+    const embedder = await embedderOf(stored, loadOptions(call, signal));
+    const texts = positions.map((i) => readAs(records.texts![i]!));
+    const vectors = await embedder.embed(texts, { kind: 'document', signal });
+    for (const [j, i] of positions.entries()) {
+      const vector = vectors[j]!;
+      if (vector) records.vectors!.set(vector, i * embedder.dimension);
+      else records.sources![i] = VECTOR_NONE;
+    }
   }
 
   async function createCollection(
@@ -413,33 +441,19 @@ export function createEngine(
     },
 
     upsert(id, records, mode, call) {
-      const upsert = async (signal: AbortSignal) => {
+      const upsert = async () => {
         const { store, collections, upkeep } = opened();
         const collection = await collections.getInTurn(id);
         const { texts = null } = records;
         if (texts) await languages.ready(collection.analysis);
         const wanted = texts && (await languages.wantedFor(collection, texts));
         if (wanted !== null && collection.rowCount === 0) await reindexEmpty(store, collection, wanted);
-        const positions = [...(records.sources?.entries() ?? [])]
-          .filter(([, source]) => source === VECTOR_FROM_TEXT)
-          .map(([i]) => i);
-        if (positions.length > 0) {
-          const embedder = await embedderOf(collection.stored, loadOptions(call, signal));
-          const texts = positions.map((i) => readAs(records.texts![i]!));
-          const vectors = await embedder.embed(texts, { kind: 'document', signal });
-          for (const [j, i] of positions.entries()) {
-            const vector = vectors[j]!;
-            if (vector) records.vectors!.set(vector, i * embedder.dimension);
-            else records.sources![i] = VECTOR_NONE;
-          }
-        }
-        if (signal.aborted)
-          throw new PiramidError('ABORTED', 'the call was cancelled by its signal; nothing was written');
         await collection.upsert(records, mode);
         upkeep.keepInShape(collection);
         if (wanted !== null && collection.analysis !== wanted) upkeep.reindex(collection, wanted);
       };
-      return write(call, upsert, { again: () => {} });
+      const ahead = (signal: AbortSignal) => embeddings.run(() => embedTexts(id, records, call, signal));
+      return write(call, upsert, { ahead, again: () => {} });
     },
 
     update(id, target, changes, call) {

@@ -133,6 +133,9 @@ export const documents = [
     ['without support the model is not asked', "if (!answers) return complete(sources, 'no', NOT_FOUND, []);", ''],
   ]),
   ...breaking('src/rag/ingest.ts', INGEST, [
+    ['nothing of an ingest goes on behind its end', 'await Promise.allSettled(writes);', ''],
+    ['two writes are under way at most', 'if (writes.length === WRITES_MAX)', 'if (false)'],
+    ['what is in is told in order', 'await before; // told', '// told'],
     ['an unchanged document is skipped', 'known?.hash === hash &&', 'false &&'],
     ['what an interrupted update left behind is tidied up', ' && !(await hasLeftovers(collection, known, signal))', ''],
     ['a shorter version replaces all of a longer one', 'if (stale.length > 0) await', 'if (stale.length < 0) await'],

@@ -5,6 +5,7 @@ const POSTINGS = 'test/unit/text/postings.test.ts';
 const STATISTICS = 'test/field/01-statistics.test.ts';
 const WORDS = 'test/field/02-words.test.ts';
 const LANGUAGES = 'test/field/03-languages.test.ts';
+const ENGINE = 'test/unit/worker/engine.test.ts';
 const FUSION = 'test/unit/text/fusion.test.ts';
 const LEGS = 'test/unit/worker/fusion.test.ts';
 const REINDEXING = 'test/unit/worker/reindexing.test.ts';
@@ -73,6 +74,20 @@ export const search = [
       'a letter and its composed form are one',
       "withShortMarks(oneToOne(text)).normalize('NFC')",
       'withShortMarks(oneToOne(text))',
+    ],
+  ]),
+  ...breaking('src/text/tokenize.ts', 'test/unit/text/tokenize.test.ts', [
+    ['letters before an apostrophe are no word yet', ' || unit === 0x27', ''],
+    ['letters before a digit are no word yet', 'isDigit(unit) || ', ''],
+    ['"U.S." goes on behind a point', 'return length > 1;', 'return true;'],
+    ['a word of the same place is another word', 'if (!isAt(text, at, end, known.word))', 'if (!known.word)'],
+  ]),
+  ...breaking('src/worker/engine.ts', ENGINE, [
+    ['a write waits for what is embedded ahead', 'await begun;', ''],
+    [
+      'texts are embedded in the order of the calls',
+      'embeddings.run(() => embedTexts(id, records, call, signal))',
+      'embedTexts(id, records, call, signal)',
     ],
   ]),
   ...breaking('src/text/tokenize.ts', WORDS, [

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { PiramidError } from '../../../src/errors.ts';
 import { ask } from '../../../src/rag/ask.ts';
 import { deleteDocument, listDocuments, readDocument } from '../../../src/rag/documents.ts';
@@ -138,16 +138,63 @@ describe('ingest', () => {
   test('cancelling keeps what is in, and the next call goes on', async () => {
     const collection = new FakeCollection();
     const stop = new AbortController();
-    const first = ingest(collection.typed, small, {
+    const documents = [...'abcdefgh'].map((id) => ({ id, text: `text ${id}` }));
+    const first = ingest(collection.typed, documents, {
       batchSize: 1,
       signal: stop.signal,
       onProgress: ({ done }) => done === 2 && stop.abort(),
     });
     await expect(first).rejects.toMatchObject({ code: 'ABORTED' });
-    expect(await ingest(collection.typed, small, { batchSize: 1 })).toMatchObject({
-      skipped: ['a', 'b'],
-      added: ['c'],
-    });
+    const written = collection.log.length;
+    const { skipped, added } = await ingest(collection.typed, documents, { batchSize: 1 });
+    expect([...skipped, ...added]).toEqual([...'abcdefgh']);
+    // Nothing went on behind the end of the first call; besides what it told, two writes were under way.
+    expect(collection.log.length - written).toBe(added.length);
+    expect(skipped.length).toBeGreaterThanOrEqual(2);
+    expect(skipped.length).toBeLessThanOrEqual(4);
+  });
+
+  test('the next documents are read while a write is under way; two are at most', async () => {
+    const collection = new FakeCollection();
+    const upsert = collection.typed.upsert.bind(collection);
+    let underWay = 0;
+    let most = 0;
+    const waiting: (() => void)[] = [];
+    collection.typed.upsert = async (...given) => {
+      most = Math.max(most, ++underWay);
+      await new Promise<void>((resolve) => waiting.push(resolve));
+      await upsert(...given);
+      underWay--;
+    };
+    const documents = [...'abcdef'].map((id) => ({ id, text: `text ${id}` }));
+    const told: string[] = [];
+    const done = ingest(collection.typed, documents, { batchSize: 1, onProgress: ({ id }) => told.push(id) });
+    // The later of two ends first; what is told keeps the documents' order.
+    for (let left = 6; left > 0; left -= 2) {
+      await vi.waitFor(() => expect(waiting).toHaveLength(2));
+      for (const end of waiting.splice(0).reverse()) end();
+    }
+    expect((await done).added).toEqual([...'abcdef']);
+    expect(told).toEqual([...'abcdef']);
+    expect(most).toBe(2);
+  });
+
+  test('a write that fails ends the call, whichever it is, after those under way', async () => {
+    for (const bad of 'abcde') {
+      const collection = new FakeCollection();
+      const upsert = collection.typed.upsert.bind(collection);
+      let underWay = 0;
+      collection.typed.upsert = async (records, ...rest) => {
+        underWay++;
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        underWay--;
+        if ((records as { id: string }[])[0]!.id === `${bad}#0`) throw new PiramidError('STORAGE_FULL', 'full');
+        return upsert(records, ...rest);
+      };
+      const documents = [...'abcde'].map((id) => ({ id, text: `text ${id}` }));
+      await expect(ingest(collection.typed, documents, { batchSize: 1 })).rejects.toThrow('full');
+      expect(underWay).toBe(0);
+    }
   });
 
   test('progress counts every input, to the end', async () => {

@@ -1,5 +1,6 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { analyzerOf, ENGLISH } from '../../../src/text/analyzer.ts';
+import { analyzerOf, ENGLISH, locate } from '../../../src/text/analyzer.ts';
 import { matchRanges } from '../../../src/text/highlight.ts';
 
 const { tokenize } = analyzerOf(ENGLISH);
@@ -32,6 +33,78 @@ test.each([
 ])('%s', (_, text, terms) => {
   expect(tokenize(text)).toEqual(terms);
   expect(tokenize(text)).toEqual(terms); // from the cache
+});
+
+const GRAMS =
+  /\p{scx=Han}|\p{scx=Hiragana}|\p{scx=Katakana}|\p{scx=Hangul}|\p{scx=Thai}|\p{scx=Lao}|\p{scx=Khmer}|\p{scx=Myanmar}/u;
+
+test('words are those of the expression that also marks them, whatever stands beside them', () => {
+  const piece = fc.constantFrom(
+    ...[
+      'a',
+      'I',
+      'dog',
+      'Dog',
+      'DOG',
+      'getName',
+      'U',
+      'S',
+      'v1',
+      '7',
+      '1,000',
+      '2.5',
+      'é',
+      'ß',
+      'привет',
+      '😀',
+      '𝔘',
+      '’',
+    ],
+    ...[
+      ' ',
+      '  ',
+      '.',
+      '. ',
+      ',',
+      '-',
+      '--',
+      "'",
+      '’s',
+      "'s",
+      '+',
+      '++',
+      '#',
+      '*',
+      '/',
+      '@',
+      '—',
+      '…',
+      '\n',
+      '\u00ad',
+      '\u200d',
+      '_',
+      '&',
+      '\0',
+    ],
+    ...['internationalisation', 'x'.repeat(33), 'y'.repeat(70)],
+  );
+  const text = fc.oneof(
+    fc.array(piece, { maxLength: 12 }).map((parts) => parts.join('')),
+    fc.string({ unit: 'binary' }),
+  );
+  const check = fc.property(text, (given) => {
+    // Of scripts without spaces single characters are left out of what is marked.
+    fc.pre(!GRAMS.test(given));
+    expect(tokenize(given)).toEqual(Array.from(locate(given), ({ term }) => term));
+  });
+  fc.assert(check, { numRuns: 20_000, seed: 5 });
+});
+
+test('words at the same place of the cache are kept apart', () => {
+  // "Aa" and "BB" have the same hash, and so have all words made of them.
+  const words = ['AaAaAa', 'AaBBAa', 'BBAaAa', 'BBBBBB', 'AaAaBB'];
+  const text = words.concat(words.toReversed()).join(' ');
+  expect(tokenize(text)).toEqual(Array.from(locate(text), ({ term }) => term));
 });
 
 test('a very long word is cut and found by the same word', () => {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { LoadedEmbedder, LoadOptions, ModelLoader } from '../../../src/models/model.ts';
 import { createSharedLoads } from '../../../src/models/shared-loads.ts';
 import type { CollectionRequest, EngineQuery, PackedRecords } from '../../../src/protocol.ts';
@@ -146,4 +146,51 @@ test('words are found alike before and after a full log is folded', async () => 
   await engine.renameCollection('c', 'd', 99); // behind the fold in the queue
   expect(await bytesOnDisk()).toBeLessThan(bytes);
   expect(await find()).toEqual(found);
+});
+
+test('texts are embedded ahead of their turn, and written in the order of the calls', async () => {
+  const order: string[] = [];
+  const held = new Map<string, () => void>();
+  const model = embedderOf('m');
+  model.embed = async (texts) => {
+    order.push(`embed ${texts[0]}`);
+    await new Promise<void>((resolve) => held.set(texts[0]!, resolve));
+    return texts.map(() => Float32Array.of(1, 2));
+  };
+  const engine = await openEngine({
+    embedder: async () => model,
+    generator: () => Promise.reject(new Error('none')),
+    close: async () => {},
+  });
+  const { id } = await engine.openCollection('c', request({ embedder: { model: 'm' } }), 1);
+  const write = (call: number, key: string, embedded = true) => {
+    const records = texts(key);
+    if (!embedded) records.sources = new Uint8Array([0]);
+    return engine.upsert(id, { ...records, ids: ['one'] }, 'upsert', call).then(() => order.push(`written ${key}`));
+  };
+  const writes = [write(2, 'a'), write(3, 'b'), write(4, 'c', false)];
+  const read = async () => (await engine.get(id, ['one'], ['text'])).rows.texts![0];
+  await vi.waitFor(() => expect(held.has('a')).toBe(true));
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(order).toEqual(['embed a']); // one at a time: the first is not to wait for the last
+  held.get('a')!();
+  // The second is embedded while the first is written. The third needs nothing, and waits.
+  await vi.waitFor(() => expect(order).toEqual(['embed a', 'embed b', 'written a']));
+  expect(await read()).toBe('a');
+  held.get('b')!();
+  await Promise.all(writes);
+  expect(order.slice(3)).toEqual(['written b', 'written c']);
+  expect(await read()).toBe('c');
+  // One that is cancelled while it is embedded fails alone.
+  const cancelled = codeOf(write(5, 'd'));
+  const last = write(6, 'e');
+  await vi.waitFor(() => expect(held.has('d')).toBe(true));
+  engine.cancel(5);
+  held.get('d')!();
+  await vi.waitFor(() => expect(held.has('e')).toBe(true));
+  held.get('e')!();
+  await last;
+  expect(await cancelled).toBe('ABORTED');
+  expect(await read()).toBe('e');
+  await engine.close();
 });
