@@ -1,7 +1,7 @@
 // A worker that holds a part of the rows, as the library's does, and reads as many bytes for nothing when asked.
 import { openCpu } from '../src/kernels/devices.ts';
-import { serveRows } from '../src/kernels/shards/host.ts';
-import { createPart } from '../src/kernels/shards/part.ts';
+import { serveShard } from '../src/kernels/shards/host.ts';
+import { createPart, type PartOptions } from '../src/kernels/shards/part.ts';
 import { createRoof } from './kernel-measures.ts';
 
 let read = () => {};
@@ -10,7 +10,8 @@ addEventListener('message', async ({ data }: MessageEvent<{ port: MessagePort; b
   if (data === 'read') read();
   else {
     const cpu = await openCpu('wasm');
-    serveRows(data.port, (options) => createPart(options, cpu), close);
+    const skills = { create: (options: PartOptions) => createPart(options, cpu), words: () => new Uint8Array() };
+    serveShard(data.port, skills, close);
     read = await createRoof(data.bytes);
   }
   postMessage('done');

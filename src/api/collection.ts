@@ -1,7 +1,7 @@
 // A collection as the page sees it. Checks and packs what goes out, turns what comes back into records and matches.
 import { type Remote, transfer } from 'comlink';
 import { PiramidError } from '../errors.ts';
-import { checkPath } from '../filter/check.ts';
+import { checkPath } from '../filter/check-where.ts';
 import { decodeMetadataValue } from '../filter/metadata.ts';
 import type {
   CallId,

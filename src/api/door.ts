@@ -2,7 +2,7 @@
 // was checked; nothing behind these files checks again.
 import { checkId, checkNumbers, describe, door, invalid, requireChoice } from '../checks.ts';
 import { PiramidError } from '../errors.ts';
-import { checkWhere } from '../filter/check.ts';
+import { checkWhere } from '../filter/check-where.ts';
 import { decodeMetadataValue, encodeMetadataRow } from '../filter/metadata.ts';
 import type { Select } from '../protocol.ts';
 import type { Metric, RecordId, Vector, Where } from '../types.ts';

@@ -2,7 +2,7 @@
 // crosses to the worker. Every refusal says what was expected, what came and which record. Nothing behind it checks again.
 import { checkId, checkInteger, checkText, describe, door, invalid, readOptions, requireChoice } from '../checks.ts';
 import { PiramidError } from '../errors.ts';
-import { checkMetadata } from '../filter/check.ts';
+import { checkMetadata } from '../filter/check-metadata.ts';
 import { encodeMetadataRow } from '../filter/metadata.ts';
 import {
   type EngineChanges,

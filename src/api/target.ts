@@ -1,6 +1,7 @@
 // The door of `update` and `delete`: which records a call is about, and what is to change of them.
 import { checkId, checkText, describe, door, invalid, readOptions } from '../checks.ts';
-import { checkMetadata, checkPath } from '../filter/check.ts';
+import { checkMetadata } from '../filter/check-metadata.ts';
+import { checkPath } from '../filter/check-where.ts';
 import { isPlainObject } from '../filter/values.ts';
 import type { EngineChanges } from '../protocol.ts';
 import { withContext } from '../structures/context.ts';

@@ -1,15 +1,12 @@
 // How texts become terms, in versions and languages. Postings say by which analysis they were made, and a query of them is read in the
 // same way.
-import { stem } from 'porter2';
 import { PiramidError } from '../errors.ts';
 import type { Language } from '../types.ts';
+import { english, stemEnglish } from './english.ts';
 import { fold } from './normalize.ts';
 import { STOP_WORDS } from './stop-words.ts';
-import { type Part, Tokenizer } from './tokenize.ts';
+import { Tokenizer } from './tokenize.ts';
 import { tokenize as tokenizeOfVersion1 } from './tokenize-1.ts';
-
-// porter2: Snowball's English algorithm alone in 1.7 kB gzip; it gave the same stem as snowball-stemmers (38 kB, all
-// languages in one file) for each of the 23 705 different words of the State of the Union addresses, 12 times as fast.
 
 /** Names an analysis in postings and in a collection's configuration: version + 256 * first letter of the language + 65536 * second. */
 export type AnalysisId = number;
@@ -106,13 +103,6 @@ function createAnalyzer(id: AnalysisId): Analyzer {
   };
 }
 
-function stemEnglish(word: string): string {
-  const folded = fold(word);
-  return /^[a-z]+$/.test(folded) ? stem(folded) : folded;
-}
-
-const english = new Tokenizer((word) => fold(stemEnglish(word)), STOP_WORDS);
-
 function tokenizerOf(language: string): Tokenizer {
   if (language === '--') return new Tokenizer(fold, new Set());
   const known = stemmers!;
@@ -132,8 +122,3 @@ function tokenizerOf(language: string): Tokenizer {
     return fold((ofScript?.[1] ?? latin)(word));
   }, stopWords);
 }
-
-/** Where the words of an English text are, and which of them a query asks for. */
-export const locate = (text: string): Iterable<Part> => english.locate(text);
-export const soughtIn = (query: string): readonly Part[] => english.queryParts(query);
-export const isStop = (word: string): boolean => english.isStop(word);

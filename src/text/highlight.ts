@@ -1,6 +1,6 @@
 // Where in a text the words of a query are, by the same rules that find it: stems, folded accents, pairs of characters.
 import type { WordOptions } from '../types.ts';
-import { isStop, locate, soughtIn } from './analyzer.ts';
+import { isStop, locate, soughtIn } from './english.ts';
 import { locateForms, typedWords } from './forms.ts';
 import { TypedWord } from './typed-word.ts';
 

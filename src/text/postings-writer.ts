@@ -120,6 +120,12 @@ export class PostingsWriter {
   }
 }
 
+/** The same block of other rows, in place. */
+export function moveBlock(block: Uint8Array<ArrayBuffer>, firstRow: number): Uint8Array<ArrayBuffer> {
+  new DataView(block.buffer, block.byteOffset).setUint32(8, firstRow, true);
+  return block;
+}
+
 /** Bytes that grow at the end. */
 class ByteWriter {
   length = 0;

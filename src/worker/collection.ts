@@ -24,6 +24,7 @@ import { atOnce, inSlices, partsOf, type Sliced } from '../structures/slices.ts'
 import { type AnalysisId, analyzerOf } from '../text/analyzer.ts';
 import { addForms } from '../text/expansion.ts';
 import { buildPostings, Postings } from '../text/postings.ts';
+import { moveBlock } from '../text/postings-writer.ts';
 import { type ScoredWords, wordsOf } from '../text/search.ts';
 import { WordIndex } from '../text/word-index.ts';
 import type {
@@ -41,6 +42,7 @@ import { Forms } from './forms.ts';
 import { Gate } from './gate.ts';
 import { Payload } from './payload.ts';
 import { defaultScanBudget, explainPrecision, oversampleOf, precisionFor } from './tiers.ts';
+import type { BuiltWords } from './word-builder.ts';
 
 /** Numbers that are put into an index without a rest. */
 const PLACED_NUMBERS = 1 << 14;
@@ -200,7 +202,11 @@ export class CollectionState {
   }
 
   /** Writes records: durable, then visible. `records.vectors` is complete by now. Runs in the write queue. */
-  async upsert(records: PackedRecords, mode: NonNullable<UpsertOptions['mode']>): Promise<void> {
+  async upsert(
+    records: PackedRecords,
+    mode: NonNullable<UpsertOptions['mode']>,
+    words: BuiltWords | null = null,
+  ): Promise<void> {
     const n = records.ids.length;
     if (n === 0) return;
     const replaced = await inSlices(this.#replacedBy(records.ids, mode));
@@ -217,7 +223,7 @@ export class CollectionState {
       codes: this.index && (await inSlices(this.#encode(this.index, records.vectors!))),
       metadata: records.metadata ?? none(),
       texts: records.texts ?? none(),
-      postings: records.texts && (await inSlices(buildPostings(records.texts, firstRow, analyzerOf(this.analysis)))),
+      postings: records.texts && (await this.#postingsOf(records.texts, firstRow, words)),
     };
     const { ids, vectors, postings } = batch;
     const publish = () => {
@@ -244,6 +250,11 @@ export class CollectionState {
       throw error;
     }
     await inSlices(this.words.merge());
+  }
+
+  async #postingsOf(texts: readonly (string | null)[], firstRow: number, words: BuiltWords | null) {
+    if (words?.analysis === this.analysis) return moveBlock(words.postings, firstRow);
+    return inSlices(buildPostings(texts, firstRow, analyzerOf(this.analysis)));
   }
 
   /** The rows of those ids that are there. */

@@ -46,6 +46,7 @@ import { reindexEmpty } from './reindexing.ts';
 import { defaultScanBudget } from './tiers.ts';
 import { Transfers } from './transfer.ts';
 import { reportUpkeep, Upkeep } from './upkeep.ts';
+import { type BuiltWords, WordBuilder } from './word-builder.ts';
 
 /** How long a batch of queries works before it lets other messages in, milliseconds. */
 const TURN_MS = 16;
@@ -120,6 +121,7 @@ export function createEngine(
   let database: OpenDatabase | null = null;
   const writes = new Queue();
   const embeddings = new Queue();
+  const wordBuilder = new WordBuilder(openShard ? () => openShard('js') : null, shards.count);
   const languages = new Languages(importAsset);
   const calls = new Map<CallId, AbortController>();
   const closing = new AbortController();
@@ -311,6 +313,7 @@ export function createEngine(
       if (!database) return;
       closing.abort();
       await writes.idle();
+      wordBuilder.close();
       for (const controller of calls.values()) controller.abort();
       await database.collections.close();
       await database.models.close();
@@ -441,18 +444,27 @@ export function createEngine(
     },
 
     upsert(id, records, mode, call) {
+      const { texts = null } = records;
+      let words: BuiltWords | null = null;
+      const ahead = (signal: AbortSignal) =>
+        Promise.all([
+          embeddings.run(() => embedTexts(id, records, call, signal)),
+          opened()
+            .collections.peek(id)
+            .then(async (collection) => {
+              if (collection && texts) words = await wordBuilder.build(texts, collection.analysis);
+            }),
+        ]);
       const upsert = async () => {
         const { store, collections, upkeep } = opened();
         const collection = await collections.getInTurn(id);
-        const { texts = null } = records;
         if (texts) await languages.ready(collection.analysis);
         const wanted = texts && (await languages.wantedFor(collection, texts));
         if (wanted !== null && collection.rowCount === 0) await reindexEmpty(store, collection, wanted);
-        await collection.upsert(records, mode);
+        await collection.upsert(records, mode, words);
         upkeep.keepInShape(collection);
         if (wanted !== null && collection.analysis !== wanted) upkeep.reindex(collection, wanted);
       };
-      const ahead = (signal: AbortSignal) => embeddings.run(() => embedTexts(id, records, call, signal));
       return write(call, upsert, { ahead, again: () => {} });
     },
 

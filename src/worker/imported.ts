@@ -12,7 +12,7 @@ import {
   QUANTIZATIONS,
 } from '../checks.ts';
 import { PiramidError } from '../errors.ts';
-import { checkMetadata } from '../filter/check.ts';
+import { checkMetadata } from '../filter/check-metadata.ts';
 import { decodeMetadataValue, encodeMetadataRow } from '../filter/metadata.ts';
 import { isPlainObject } from '../filter/values.ts';
 import { isProductMetric } from '../kernels/kernel.ts';

@@ -1,12 +1,15 @@
-// Workers that hold a part of the rows, seen from both sides: the engine asks its page for one, and a worker that the page
+// Workers that hold a part of the rows, or build words, seen from both sides: the engine asks its page for one, and a worker that the page
 // started for this becomes one. They are the same script as the engine, so there is nothing more to serve or to bundle,
 // and the page ends them with the engine: a worker whose script was a blob cannot start another from it.
 import { transfer } from 'comlink';
 import { openCpu } from '../kernels/devices.ts';
-import { serveRows } from '../kernels/shards/host.ts';
+import { type Skills, serveShard } from '../kernels/shards/host.ts';
 import { createPart } from '../kernels/shards/part.ts';
 import type { ShardWorker } from '../kernels/shards/pool.ts';
 import { lifeLockName, type PageEvent } from '../protocol.ts';
+import { atOnce } from '../structures/slices.ts';
+import { analyzerOf } from '../text/analyzer.ts';
+import { buildPostings } from '../text/postings.ts';
 import type { Device } from '../types.ts';
 import { holdLifeLock } from './locks.ts';
 import { browser } from './platform.ts';
@@ -33,6 +36,10 @@ export function openShard(
 export async function becomeShard(device: 'auto' | Device, port: MessagePort): Promise<void> {
   const [token, cpu] = await Promise.all([holdLifeLock(browser), openCpu(device)]);
   if (token === null) return;
-  serveRows(port, (options) => createPart(options, cpu), close);
+  const skills: Skills = {
+    create: (options) => createPart(options, cpu),
+    words: (texts, analysis) => atOnce(buildPostings(texts, 0, analyzerOf(analysis))),
+  };
+  serveShard(port, skills, close);
   port.postMessage(token);
 }

@@ -3,7 +3,8 @@
 // size, over the largest three sizes, each the least of five runs of at least 50 ms. PIRAMID_LINEAR sets how many patterns each subject gets, PIRAMID_SEED which.
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { checkMetadata, checkWhere } from '../../src/filter/check.ts';
+import { checkMetadata } from '../../src/filter/check-metadata.ts';
+import { checkWhere } from '../../src/filter/check-where.ts';
 import { decodeMetadataValue, encodeMetadataRow } from '../../src/filter/metadata.ts';
 import { PayloadIndex } from '../../src/filter/payload-index.ts';
 import { importJsonl } from '../../src/import/index.ts';

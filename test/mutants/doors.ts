@@ -56,13 +56,15 @@ export const doors = [
     ],
     ['what crosses to the worker is a copy', 'copyOf(checkWhere(where)) as Where', 'checkWhere(where)'],
   ]),
-  ...breaking('src/filter/check.ts', CHECKS, [
-    ['filters nest 32 levels deep', 'if (depth > walk.depthMax)', 'if (depth > walk.depthMax + 1)'],
+  ...breaking('src/filter/check-where.ts', CHECKS, [
     [
       'a filter without its $ is told',
       'if (LOGICAL.includes(`$${key}`) && holdsFilters(value)) throw',
       'if (false) throw',
     ],
+  ]),
+  ...breaking('src/filter/check-metadata.ts', CHECKS, [
+    ['filters nest 32 levels deep', 'if (depth > walk.depthMax)', 'if (depth > walk.depthMax + 1)'],
     ['a name in metadata does not begin with $', "if (key.startsWith('$')) problem =", 'if (false) problem ='],
   ]),
   ...breaking('src/worker/changes.ts', DOOR, [

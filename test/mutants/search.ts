@@ -5,6 +5,7 @@ const POSTINGS = 'test/unit/text/postings.test.ts';
 const STATISTICS = 'test/field/01-statistics.test.ts';
 const WORDS = 'test/field/02-words.test.ts';
 const LANGUAGES = 'test/field/03-languages.test.ts';
+const BUILDER = 'test/unit/worker/word-builder.test.ts';
 const ENGINE = 'test/unit/worker/engine.test.ts';
 const FUSION = 'test/unit/text/fusion.test.ts';
 const LEGS = 'test/unit/worker/fusion.test.ts';
@@ -81,6 +82,18 @@ export const search = [
     ['letters before a digit are no word yet', 'isDigit(unit) || ', ''],
     ['"U.S." goes on behind a point', 'return length > 1;', 'return true;'],
     ['a word of the same place is another word', 'if (!isAt(text, at, end, known.word))', 'if (!known.word)'],
+  ]),
+  ...breaking('src/text/postings-writer.ts', BUILDER, [
+    [
+      'words that another worker built are moved to their rows',
+      'setUint32(8, firstRow, true);',
+      'setUint32(8, 0, true);',
+    ],
+  ]),
+  ...breaking('src/worker/word-builder.ts', BUILDER, [
+    ['a worker that builds words may end', '.catch(() => null)', ''],
+    ['a worker without work is ended', 'IDLE_MS);', 'IDLE_MS * 1e4);'],
+    ['words of other languages are built where their stemmers are', ' || analysis !== ENGLISH', ''],
   ]),
   ...breaking('src/worker/engine.ts', ENGINE, [
     ['a write waits for what is embedded ahead', 'await begun;', ''],

@@ -4,14 +4,24 @@ import { Bitset } from '../../structures/bitset.ts';
 import { appendToPart, bytesOf, closePart, type Part, type PartOptions, reservePart, truncatePart } from './part.ts';
 import type { PartSearch, ShardAnswer, ShardRequest, ShardValues } from './pool.ts';
 
-/** Serves parts on a port until it is told to `end`. */
-export function serveRows(port: MessagePort, create: (options: PartOptions) => Part, end: () => void): void {
+/** What a worker does on its own, with nothing of which it holds. */
+export interface Skills {
+  create(options: PartOptions): Part;
+  words(texts: readonly (string | null)[], analysis: number): Uint8Array<ArrayBuffer>;
+}
+
+/** Serves parts and words on a port until it is told to `end`. */
+export function serveShard(port: MessagePort, { create, words }: Skills, end: () => void): void {
   const sets = new Map<number, Part>();
 
   function run(request: ShardRequest): { value: ShardValues[ShardRequest['type']]; transfer: Transferable[] } {
     if (request.type === 'create') {
       sets.set(request.set, create(request));
       return { value: undefined, transfer: [] };
+    }
+    if (request.type === 'words') {
+      const postings = words(request.texts, request.analysis);
+      return { value: postings, transfer: [postings.buffer] };
     }
     const part = sets.get(request.set)!;
     switch (request.type) {

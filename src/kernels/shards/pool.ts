@@ -40,6 +40,7 @@ export type ShardRequest = { set: number } & (
   | { type: 'best'; wishes: readonly BestOf[] }
   | { type: 'vectors'; rows: Uint32Array<ArrayBuffer> }
   | { type: 'close' }
+  | { type: 'words'; texts: readonly (string | null)[]; analysis: number }
 );
 
 export type ShardAnswer = { id: number; value: unknown } | { id: number; error: string };
@@ -57,6 +58,8 @@ export interface ShardValues {
   /** Shape: (rows, dimension). */
   vectors: Float32Array<ArrayBuffer>;
   close: undefined;
+  /** A postings block whose first row is 0. */
+  words: Uint8Array<ArrayBuffer>;
 }
 
 /** A worker that held rows is gone, and the rows with it: they are to be read from the store again. */

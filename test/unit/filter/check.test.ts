@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { PiramidError } from '../../../src/errors.ts';
-import { checkMetadata, checkPath, checkWhere, WHERE_DEPTH_MAX, WHERE_SIZE_MAX } from '../../../src/filter/check.ts';
+import { checkMetadata } from '../../../src/filter/check-metadata.ts';
+import { checkPath, checkWhere, WHERE_DEPTH_MAX, WHERE_SIZE_MAX } from '../../../src/filter/check-where.ts';
 import { decodeMetadataValue, encodeMetadataRow } from '../../../src/filter/metadata.ts';
 import type { Metadata } from '../../../src/types.ts';
 

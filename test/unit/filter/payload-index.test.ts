@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { checkWhere } from '../../../src/filter/check.ts';
+import { checkWhere } from '../../../src/filter/check-where.ts';
 import { decodeMetadataValue, encodeMetadataRow } from '../../../src/filter/metadata.ts';
 import { PayloadIndex } from '../../../src/filter/payload-index.ts';
 import { Bitset } from '../../../src/structures/bitset.ts';

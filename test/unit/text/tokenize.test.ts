@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { analyzerOf, ENGLISH, locate } from '../../../src/text/analyzer.ts';
+import { analyzerOf, ENGLISH } from '../../../src/text/analyzer.ts';
+import { locate } from '../../../src/text/english.ts';
 import { matchRanges } from '../../../src/text/highlight.ts';
 
 const { tokenize } = analyzerOf(ENGLISH);
