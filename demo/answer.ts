@@ -8,6 +8,7 @@ import {
   NEAREST,
   NOT_FOUND,
   QUOTATIONS,
+  type Quotation,
   type Source,
   type Support,
 } from 'piramid/rag';
@@ -21,9 +22,6 @@ interface Request {
   where: Where | undefined;
   signal: AbortSignal;
 }
-
-/** Room for sources in a prompt, tokens: a small model on a CPU reads some fifty a second. */
-const SOURCE_TOKENS = 600;
 
 export class Turn {
   readonly element: HTMLElement;
@@ -60,7 +58,6 @@ export class Turn {
     const start = performance.now();
     const found = await ask(passages, question, {
       signal,
-      sourceTokens: SOURCE_TOKENS,
       onProgress: (progress) => this.loading(progress),
       ...(where && { where }),
       ...(model !== undefined && { model }),
@@ -72,7 +69,7 @@ export class Turn {
     else if (found.author !== QUOTATIONS) await this.stream(found, start, signal);
     else {
       this.citations = await found.citations;
-      this.showQuotations(this.citations);
+      this.showQuotations(found.quotations);
       this.say('Quotations, word for word; no language model wrote this', seconds(start));
       this.showSources();
     }
@@ -130,9 +127,11 @@ export class Turn {
     let text = '';
     let pieces = 0;
     let first = 0;
+    // Something to read while the model is loaded, and reads.
+    this.showQuotations(found.quotations);
     const reading = setInterval(() => {
       if (pieces === 0)
-        this.say(`${found.author} is reading the sources`, duration((performance.now() - start) / 1000));
+        this.say(`Quotations; ${found.author} is reading them`, duration((performance.now() - start) / 1000));
     }, 1000);
     this.answer.setAttribute('aria-busy', 'true');
     try {
@@ -140,8 +139,8 @@ export class Turn {
         if (pieces++ === 0) first = performance.now();
         text += piece;
         this.showWritten(text, []);
-        const rate = pieces > 1 ? ((pieces - 1) / (performance.now() - first)) * 1000 : 0;
-        this.say(`${found.author}, on this device`, rate > 0 ? `${rate.toFixed(1)} tokens/s` : '');
+        const rate = pieces > 1 ? `, ${(((pieces - 1) / (performance.now() - first)) * 1000).toFixed(1)} tokens/s` : '';
+        this.say(`${found.author}, on this device`, `first word after ${seconds(start, first)}${rate}`);
       }
     } finally {
       clearInterval(reading);
@@ -193,27 +192,18 @@ export class Turn {
     });
   }
 
-  private showQuotations(citations: readonly Citation[]): void {
+  private showQuotations(quotations: readonly Quotation[]): void {
     replace(
       this.answer,
       this.support === 'perhaps' && el('p', { class: 'closest' }, NEAREST),
-      ...citations.flatMap((citation) => {
-        if (!citation.supported) return [];
-        const source = this.sources[citation.source]!;
-        return [
-          el(
-            'blockquote',
-            {},
-            el(
-              'p',
-              {},
-              citation.quote.replace(/\s+/g, ' '),
-              ' ',
-              cite(citation.source + 1, source, citation.start, citation.end),
-            ),
-            el('footer', { class: 'soft' }, source.title),
-          ),
-        ];
+      ...quotations.map(({ source: i, quote, start, end }) => {
+        const source = this.sources[i]!;
+        return el(
+          'blockquote',
+          {},
+          el('p', {}, quote.replace(/\s+/g, ' '), ' ', cite(i + 1, source, start, end)),
+          el('footer', { class: 'soft' }, source.title),
+        );
       }),
     );
   }
@@ -263,7 +253,7 @@ function linkTo(document: string, start: number, end: number): string {
   return href({ ...state(), reading: { document, start, end } });
 }
 
-function seconds(start: number): string {
-  const ms = performance.now() - start;
+function seconds(start: number, end = performance.now()): string {
+  const ms = end - start;
   return ms < 1000 ? `${Math.round(ms)} ms` : duration(ms / 1000);
 }

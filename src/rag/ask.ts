@@ -1,11 +1,11 @@
 // A question answered from documents: find passages, decide how far they support an answer, quote them or have a language
 // model write, and say for each sentence where it stands. Without support no model is asked.
 import { type ChatMessage, type Generator, type ModelProgress, PiramidError } from 'piramid';
-import { type Citation, type Sentence, sentencesOf } from './citation.ts';
+import { type Citation, type Quotation, type Sentence, sentencesOf } from './citation.ts';
 import { checkCollection, checkOptions, type DocumentCollection, throwIfAborted } from './documents.ts';
 import { measureNearness, type Nearness } from './nearness.ts';
-import { NEAREST, NOT_FOUND, promptFor } from './prompt.ts';
-import { quote } from './quote.ts';
+import { NEAREST, NOT_FOUND, passages, promptFor } from './prompt.ts';
+import { bestSentences, type Quoted, quote } from './quote.ts';
 import {
   checkQuestion,
   K,
@@ -33,7 +33,12 @@ export interface AskOptions extends RetrieveOptions {
   generator?: Generator;
   /** Length of the generated answer. @default 192 */
   maxTokens?: number;
-  /** Room for sources in the prompt, tokens (estimated). Small models answer better, and without a GPU sooner, from few. @default 700 */
+  /**
+   * What of the sources a language model is given. `'sentences'`: the best ones of all of them, so that it begins sooner (a model on a
+   * CPU reads some fifty tokens a second). `'passages'`: whole passages, best first. @default 'sentences'
+   */
+  evidence?: 'sentences' | 'passages';
+  /** Room for it in the prompt, tokens (estimated). @default 256 for sentences, 700 for passages */
   sourceTokens?: number;
   /** Called while the model is loaded. */
   onProgress?: (progress: ModelProgress) => void;
@@ -47,6 +52,11 @@ export interface Answer {
    * language model `answer` begins with `NEAREST`. `'no'`: nothing found is about it, and `answer` is `NOT_FOUND`.
    */
   support: Support;
+  /**
+   * The best sentences of the sources: there at once, before a model has written anything. 1 to 4, best first; none with `support: 'no'`.
+   * Without a model, they are the answer.
+   */
+  quotations: readonly Quotation[];
   /** Who wrote it: the model's name, or `'quotations'`. */
   author: string;
   /** Piece by piece; can be read more than once. Leaving the loop early stops a model. Throws `MODEL_FAILED`, `ABORTED`. */
@@ -59,20 +69,21 @@ export interface Answer {
 export const QUOTATIONS = 'quotations';
 const WHEN = ['strict', 'balanced', 'off'];
 
+const SOURCE_TOKENS = { sentences: 256, passages: 700 };
+
 /** Answers from the documents in a collection. Resolves when the sources are known, before the answer is complete. */
 export async function ask(collection: DocumentCollection, question: string, options: AskOptions = {}): Promise<Answer> {
   checkOptions(
     options,
-    ['k', 'where', 'signal', 'when', 'model', 'generator', 'maxTokens', 'sourceTokens', 'onProgress'],
+    ['k', 'where', 'signal', 'when', 'model', 'generator', 'evidence', 'maxTokens', 'sourceTokens', 'onProgress'],
     'ask',
   );
   checkCollection(collection, 'ask');
   checkQuestion(question);
-  const { when = 'balanced', model, generator } = options;
-  if (!WHEN.includes(when)) {
-    const known = WHEN.map((name) => `'${name}'`).join(', ');
-    throw new PiramidError('INVALID_ARGUMENT', `when: expected one of ${known}, got ${JSON.stringify(when)}`);
-  }
+  const { when = 'balanced', evidence = 'sentences', model, generator } = options;
+  const { sourceTokens = SOURCE_TOKENS[evidence] } = options;
+  checkChoice('when', when, WHEN);
+  checkChoice('evidence', evidence, Object.keys(SOURCE_TOKENS));
   if (generator !== undefined && typeof generator?.generate !== 'function')
     throw new PiramidError('INVALID_ARGUMENT', 'ask: generator has no method `generate`');
   if (model !== undefined && generator !== undefined) {
@@ -82,21 +93,37 @@ export async function ask(collection: DocumentCollection, question: string, opti
   const { sources, candidates } = view;
   const support = when === 'strict' && view.support === 'perhaps' ? 'no' : view.support;
   const answers = sources.length > 0 && (support !== 'no' || when === 'off');
-  if (!answers) return complete(sources, 'no', NOT_FOUND, []);
+  if (!answers) return complete(sources, 'no');
+  const intro = support === 'yes' || when === 'off' ? '' : NEAREST;
+  const quoted = quote(sources, candidates, view.question, view.nearness, intro);
   if (model === undefined && generator === undefined) {
-    const intro = support === 'yes' || when === 'off' ? '' : NEAREST;
-    const { answer, citations } = quote(sources, candidates, view.question, view.nearness, intro);
-    return citations.length > 0
-      ? complete(sources, support, answer, citations)
-      : complete(sources, 'no', NOT_FOUND, []);
+    return quoted.citations.length > 0 ? complete(sources, support, quoted) : complete(sources, 'no');
   }
 
   const stop = new AbortController();
-  const messages = promptFor(question, sources, options.sourceTokens ?? 700);
+  const messages = promptFor(question, evidenceOf(view, evidence, sourceTokens), sourceTokens);
   const written = keep(once(write(collection, messages, options, stop.signal)), () => stop.abort());
   const citations = written.whole.then((answer) => verify(answer, sources, candidates));
   citations.catch(() => {}); // whoever reads the answer gets the error
-  return { sources, support, author: generator?.name ?? model!, answer: written, citations };
+  return {
+    sources,
+    support,
+    quotations: quoted.quotations,
+    author: generator?.name ?? model!,
+    answer: written,
+    citations,
+  };
+}
+
+function checkChoice(name: string, value: unknown, choices: readonly string[]): void {
+  if (choices.includes(value as string)) return;
+  const known = choices.map((choice) => `'${choice}'`).join(', ');
+  throw new PiramidError('INVALID_ARGUMENT', `${name}: expected one of ${known}, got ${JSON.stringify(value)}`);
+}
+
+function evidenceOf({ sources, candidates, question, nearness }: View, kind: AskOptions['evidence'], room: number) {
+  const best = kind === 'sentences' ? bestSentences(sources, candidates, question, nearness, room) : [];
+  return best.length > 0 ? best : passages(sources);
 }
 
 /** Passages, and what they are worth as an answer. */
@@ -153,10 +180,13 @@ async function examine(
   return { sources, candidates, question, nearness, score, support };
 }
 
-function complete(sources: Source[], support: Support, answer: string, citations: Citation[]): Answer {
+const NOTHING: Quoted = { answer: NOT_FOUND, citations: [], quotations: [] };
+
+function complete(sources: Source[], support: Support, { answer, citations, quotations } = NOTHING): Answer {
   return {
     sources,
     support,
+    quotations,
     author: QUOTATIONS,
     answer: {
       async *[Symbol.asyncIterator]() {

@@ -3,22 +3,24 @@ import type { Source } from './retrieve.ts';
 import { type Span, sentences, trimmed } from './sentences.ts';
 import { contentTerms } from './words.ts';
 
-/** Where a sentence of the answer stands, or that it stands nowhere. Offsets are UTF-16. */
+/** A sentence of a document, or two that follow each other. Offsets are UTF-16. */
+export interface Quotation {
+  /** Position in `sources`; the answer's marks count from 1. */
+  source: number;
+  documentId: string;
+  /** In the document's text. */
+  start: number;
+  end: number;
+  quote: string;
+}
+
+/** Where a sentence of the answer stands, or that it stands nowhere. */
 export type Citation = {
-  /** The sentence in the answer. */
+  /** The sentence in the answer, UTF-16 offsets. */
   answerStart: number;
   answerEnd: number;
 } & (
-  | {
-      supported: true;
-      /** Position in `sources`; the answer's marks count from 1. */
-      source: number;
-      documentId: string;
-      /** The supporting sentence in the document's text. */
-      start: number;
-      end: number;
-      quote: string;
-    }
+  | ({ supported: true } & Quotation)
   /** No sentence of the sources says this. Only a language model writes such. */
   | { supported: false }
 );
@@ -55,11 +57,10 @@ export function stretch({ text, start, end, repeats = 0 }: Source): string {
   return text.slice(repeats, repeats + end - start);
 }
 
-/** A citation of a sentence, in the offsets of its document. */
-export function cite(sources: readonly Source[], sentence: Sentence) {
+/** A sentence in the offsets of its document. */
+export function quotationOf(sources: readonly Source[], sentence: Sentence): Quotation {
   const source = sources[sentence.source]!;
   return {
-    supported: true as const,
     source: sentence.source,
     documentId: source.documentId,
     start: source.start + sentence.start,

@@ -1,7 +1,7 @@
 // `piramid/rag`: documents in, answers with citations out. Built on the public entry alone, as any user could.
 export { type Answer, type AskOptions, ask, QUOTATIONS } from './ask.ts';
 export { type Chunk, type ChunkOptions, chunk, type TextFormat } from './chunk.ts';
-export type { Citation } from './citation.ts';
+export type { Citation, Quotation } from './citation.ts';
 export {
   type DocumentCollection,
   type DocumentInfo,

@@ -1,7 +1,8 @@
 // Answers without a language model: the sentences of the passages that say most of what was asked, as quotations.
-import { type Citation, cite, joined, type Sentence } from './citation.ts';
+import { type Citation, joined, type Quotation, quotationOf, type Sentence } from './citation.ts';
 import type { Nearness } from './nearness.ts';
 import { numbersIn } from './numbers.ts';
+import { type Evidence, FENCE_TOKENS, tokens } from './prompt.ts';
 import { kindOf, offers } from './question-kind.ts';
 import type { Source } from './retrieve.ts';
 import { coverage, headOf, pairCoverage, type QuestionWeights } from './support.ts';
@@ -37,6 +38,13 @@ export const WORTH = {
   question: -0.2,
 };
 
+/** Quotations, and as the answer that they make. */
+export interface Quoted {
+  answer: string;
+  citations: Citation[];
+  quotations: Quotation[];
+}
+
 /**
  * The answer, `intro` and 1 to 4 quotations with a mark like [2] each: a sentence, or two that follow each other where the second one alone
  * says too little. Further ones are taken while they are worth it, add a term, and do not repeat.
@@ -47,10 +55,8 @@ export function quote(
   question: QuestionWeights,
   nearness: Nearness | null,
   intro = '',
-): { answer: string; citations: Citation[] } {
-  const ranked = windowsOf(sources, sentences, question, nearness)
-    .map(({ window, features }) => ({ window, worth: worthOf(features) }))
-    .sort((a, b) => b.worth - a.worth || a.window.source - b.window.source || a.window.start - b.window.start);
+): Quoted {
+  const ranked = ranking(sources, sentences, question, nearness);
   const chosen: Sentence[] = [];
   const said = new Set<string>();
   for (const { window, worth } of ranked) {
@@ -62,14 +68,60 @@ export function quote(
     for (const term of window.terms) said.add(term);
   }
   let answer = intro;
-  const citations = chosen.map((window): Citation => {
+  const quotations = chosen.map((window) => quotationOf(sources, window));
+  const citations = chosen.map((window, i): Citation => {
     const text = window.text.replace(/\s+/g, ' ');
     if (answer !== '') answer += ' ';
     const answerStart = answer.length;
     answer += `${text} [${window.source + 1}]`;
-    return { answerStart, answerEnd: answer.length, ...cite(sources, window) };
+    return { answerStart, answerEnd: answer.length, supported: true, ...quotations[i]! };
   });
-  return { answer, citations };
+  return { answer, citations, quotations };
+}
+
+/** Sentences that a model is given at most. */
+const GIVEN_MAX = 40;
+/** Between sentences that do not follow each other. */
+const GAP = ' … ';
+
+/**
+ * The best sentences, together of about `budget` tokens, for a model to read in place of whole passages; of each source in its order, the
+ * source of the best one first. What says the same twice is left out. Empty where no sentence has anything to do with the question.
+ */
+export function bestSentences(
+  sources: readonly Source[],
+  sentences: readonly Sentence[],
+  question: QuestionWeights,
+  nearness: Nearness | null,
+  budget: number,
+): Evidence[] {
+  const chosen: Sentence[] = [];
+  let left = budget;
+  for (const { window } of ranking(sources, sentences, question, nearness)) {
+    if (chosen.some((other) => meets(window, other) || overlap(window.terms, other.terms) > OVERLAP_MAX)) continue;
+    const isNew = !chosen.some(({ source }) => source === window.source);
+    const needs = tokens(window.text) + (isNew ? tokens(sources[window.source]!.title) + FENCE_TOKENS : 1);
+    if (needs > left && chosen.length > 0) continue;
+    chosen.push(window);
+    left -= needs;
+    if (left <= 0 || chosen.length === GIVEN_MAX) break;
+  }
+  const order = [...new Set(chosen.map(({ source }) => source))];
+  return order.map((source) => {
+    const theirs = chosen.filter((window) => window.source === source).sort((a, b) => a.start - b.start);
+    return { source, title: sources[source]!.title, text: theirs.map(({ text }) => text).join(GAP) };
+  });
+}
+
+function ranking(
+  sources: readonly Source[],
+  sentences: readonly Sentence[],
+  question: QuestionWeights,
+  nearness: Nearness | null,
+): { window: Sentence; worth: number }[] {
+  return windowsOf(sources, sentences, question, nearness)
+    .map(({ window, features }) => ({ window, worth: worthOf(features) }))
+    .sort((a, b) => b.worth - a.worth || a.window.source - b.window.source || a.window.start - b.window.start);
 }
 
 export type Features = Record<keyof typeof WORTH, number>;

@@ -2,7 +2,7 @@
 // sentence counts as supported if a sentence of a source, or two that follow each other, say most of its words, every
 // number in it (in digits or words), every name (there, or elsewhere in the passage or in its title), and deny what it
 // denies. That is wording, not meaning: it misses free paraphrases.
-import { type Citation, cite, joined, type Sentence } from './citation.ts';
+import { type Citation, joined, quotationOf, type Sentence } from './citation.ts';
 import { numbersIn } from './numbers.ts';
 import { NOT_FOUND } from './prompt.ts';
 import type { Source } from './retrieve.ts';
@@ -47,7 +47,7 @@ export function verify(answer: string, sources: readonly Source[], candidates: r
       }
     }
     return best
-      ? [{ answerStart, answerEnd, ...cite(sources, best.sentence) }]
+      ? [{ answerStart, answerEnd, supported: true, ...quotationOf(sources, best.sentence) }]
       : [{ answerStart, answerEnd, supported: false }];
   });
 }

@@ -13,7 +13,7 @@ import { chunk } from '../../src/rag/chunk.ts';
 import { sentencesOf } from '../../src/rag/citation.ts';
 import { extract } from '../../src/rag/extract.ts';
 import { numbersIn } from '../../src/rag/numbers.ts';
-import { promptFor } from '../../src/rag/prompt.ts';
+import { passages, promptFor } from '../../src/rag/prompt.ts';
 import { sentences } from '../../src/rag/sentences.ts';
 import { verify } from '../../src/rag/verify.ts';
 import { contentTerms } from '../../src/rag/words.ts';
@@ -152,7 +152,7 @@ const TEXTS: Subject[] = [
   {
     name: 'prompt',
     alphabet: [...all, '<source', '</s>', '<|', '[INST]'],
-    run: (text) => promptFor(text, [source(text)], 1e9),
+    run: (text) => promptFor(text, passages([source(text)]), 1e9),
   },
   { name: 'passages of text', alphabet: all, run: (text) => chunk(text) },
   {

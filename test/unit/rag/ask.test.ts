@@ -1,9 +1,9 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { PiramidError } from '../../../src/errors.ts';
 import type { ChatMessage } from '../../../src/index.ts';
 import { type Answer, type AskOptions, ask } from '../../../src/rag/ask.ts';
 import { ingest } from '../../../src/rag/ingest.ts';
-import { NEAREST, NOT_FOUND, promptFor } from '../../../src/rag/prompt.ts';
+import { NEAREST, NOT_FOUND, passages, promptFor } from '../../../src/rag/prompt.ts';
 import { retrieve, type Source } from '../../../src/rag/retrieve.ts';
 import { keep } from '../../../src/rag/stream.ts';
 import { FakeCollection } from './fake-collection.ts';
@@ -459,6 +459,58 @@ describe('with a model', () => {
     await expect(ask(collection.typed, 'x', { generator, model: 'tiny' })).rejects.toThrow('exclude each other');
   });
 
+  /** What a model was given of the sources, and what was there before it wrote. */
+  async function given(question: string, options: AskOptions = {}) {
+    const collection = await library();
+    let content = '';
+    const generator = {
+      name: 'mine',
+      async *generate([, user]: readonly ChatMessage[]): AsyncGenerator<string> {
+        content = user!.content;
+        await new Promise(() => {});
+      },
+    };
+    const answer = await ask(collection.typed, question, { generator, ...options });
+    await vi.waitFor(() => expect(content).not.toBe(''));
+    return { content, ...answer };
+  }
+
+  test('a model is given the best sentences, marked by the passage that they are of', async () => {
+    const { content, sources, quotations } = await given('Who shot Lincoln?', { sourceTokens: 40 });
+    expect(content).toContain("Lincoln was shot by John Wilkes Booth at Ford's Theatre");
+    expect(content).not.toContain('Knead');
+    const [[, mark, evidence] = []] = [...content.matchAll(/<source id="(\d)"[^>]*>\n([^<]*)\n<\/source>/g)];
+    const { text } = sources[Number(mark) - 1]!;
+    for (const sentence of evidence!.split(' … ')) expect(text).toContain(sentence);
+    // And the user has something to read meanwhile.
+    const [first] = quotations;
+    expect(first!.quote).toContain('Lincoln was shot by John Wilkes Booth');
+    expect(DOCUMENTS.lincoln.slice(first!.start, first!.end)).toBe(first!.quote);
+    expect(sources[first!.source]!.documentId).toBe('lincoln');
+  });
+
+  test('room is what sentences have, together, at least one of them', async () => {
+    const sizes = await Promise.all(
+      [1, 40, 80, 160].map(async (sourceTokens) => {
+        const { content } = await given('Who shot Lincoln?', { sourceTokens });
+        const evidence = content.slice(0, content.lastIndexOf('Question:'));
+        expect(evidence).toContain('Booth');
+        if (sourceTokens > 1) expect(evidence.length).toBeLessThan(sourceTokens * 4 + 120);
+        return evidence.length;
+      }),
+    );
+    expect(sizes).toEqual(sizes.toSorted((a, b) => a - b));
+    expect(new Set(sizes).size).toBeGreaterThan(2);
+  });
+
+  test('whole passages are given to who asks for them', async () => {
+    const { content, sources } = await given('Who shot Lincoln?', { evidence: 'passages' });
+    expect(content).toContain(sources[0]!.text.trim());
+    await expect(given('Who?', { evidence: 'all' as never })).rejects.toThrow(
+      "expected one of 'sentences', 'passages'",
+    );
+  });
+
   test('an error while writing reaches the reader and the citations', async () => {
     const collection = await library();
     collection.pieces = function* () {
@@ -517,7 +569,7 @@ describe('the prompt', () => {
     legs: {},
     metadata: {},
   });
-  const content = (sources: Source[], budget = 1000) => promptFor('Why?', sources, budget)[1]!.content;
+  const content = (sources: Source[], budget = 1000) => promptFor('Why?', passages(sources), budget)[1]!.content;
 
   test('a source cannot close its fence, open another, or speak as another role', () => {
     const hostile = source(
@@ -534,7 +586,7 @@ describe('the prompt', () => {
   test.each(['<end_of_turn>', '<start_of_turn>', '</s>', '<<SYS>>', '<|eot_id|>', '[INST]'])(
     'neither source, title nor question can say %s',
     (token) => {
-      const messages = promptFor(`Why? ${token} Because.`, [source(`a ${token} b`, `t ${token}`)], 1000);
+      const messages = promptFor(`Why? ${token} Because.`, passages([source(`a ${token} b`, `t ${token}`)]), 1000);
       expect(messages[1]!.content).not.toContain(token);
       expect(messages[1]!.content).toContain('Because.');
     },
