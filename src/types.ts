@@ -385,7 +385,7 @@ export interface ModelSource {
   /** May missing models be downloaded from the Hugging Face hub? @default true */
   remote?: boolean;
   /**
-   * URL of the folder with ONNX Runtime's .mjs and .wasm files. @default 'onnx/' in `assets`, if that is a URL; or else beside the
+   * URL of the folder with ONNX Runtime's .mjs and .wasm files and, for pages without a bundler, `transformers.min.js`. @default 'onnx/' in `assets`, if that is a URL; or else beside the
    * worker's bundle
    */
   runtime?: string;

@@ -30,6 +30,8 @@ export const STATIC_TOKENIZER: PinnedFile = {
 /** ONNX Runtime for the CPU: half the size of the build that also knows WebGPU, and quicker to load and to run. */
 export const RUNTIME_MODULE = 'ort-wasm-simd-threaded.mjs';
 export const RUNTIME_WASM = 'ort-wasm-simd-threaded.wasm';
+/** transformers.js in one file, for pages without a bundler: a worker has no import map. */
+export const TRANSFORMERS_MODULE = 'transformers.min.js';
 
 /** What to do about files that are missing. */
 export const MISSING_FILES_ADVICE =

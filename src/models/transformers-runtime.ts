@@ -7,7 +7,13 @@ import { PiramidError, throwIfAborted } from '../errors.ts';
 import type { ModelSource } from '../types.ts';
 import { answer, isPage } from './download.ts';
 import type { LoadOptions } from './model.ts';
-import { COPY_MODEL_ADVICE, MISSING_FILES_ADVICE, RUNTIME_MODULE, RUNTIME_WASM } from './model-files.ts';
+import {
+  COPY_MODEL_ADVICE,
+  MISSING_FILES_ADVICE,
+  RUNTIME_MODULE,
+  RUNTIME_WASM,
+  TRANSFORMERS_MODULE,
+} from './model-files.ts';
 
 export type Transformers = typeof import('@huggingface/transformers');
 
@@ -49,9 +55,7 @@ export function createRuntime(source: ModelSource): Runtime {
 
   /** No signal stops it: whoever asks next needs it too. */
   async function start(model: string, onProgress: LoadOptions['onProgress']): Promise<Transformers> {
-    const transformers = await import('@huggingface/transformers').catch((error) => {
-      throw failure('transformers.js', 'its code could not be loaded; is @huggingface/transformers installed?', error);
-    });
+    const transformers = await importTransformers(source.runtime);
     const { env } = transformers;
     env.allowLocalModels = source.path !== undefined;
     // Given a URL with an origin, it would look for some files there and for others on the hub.
@@ -96,6 +100,26 @@ export function createRuntime(source: ModelSource): Runtime {
       }
     },
   };
+}
+
+/** From the package, as a bundler finds it; without one, from the folder `runtime`. */
+async function importTransformers(runtime: string | undefined): Promise<Transformers> {
+  try {
+    return await import('@huggingface/transformers');
+  } catch (error) {
+    const why = 'its code could not be loaded; is @huggingface/transformers installed?';
+    if (runtime === undefined) throw failure('transformers.js', why, error);
+    const urls = [TRANSFORMERS_MODULE, RUNTIME_MODULE, RUNTIME_WASM].map((file) => runtime + file);
+    const answers = await Promise.all(urls.map((url) => answer(url, { method: 'HEAD' })));
+    const missing = answers.filter((answer) => typeof answer === 'string');
+    if (missing.length > 0)
+      throw failure(
+        'transformers.js',
+        `${why} Without a bundler, could not get ${missing.join(', ')}; ${MISSING_FILES_ADVICE}`,
+        error,
+      );
+    return import(/* webpackIgnore: true */ /* @vite-ignore */ urls[0]!);
+  }
 }
 
 /** The bytes of `urls`. Names all that are missing; `report` hears of the largest, which is the last. */
