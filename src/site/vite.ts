@@ -32,7 +32,7 @@ const TYPES: Record<string, string> = {
 
 /**
  * Puts the files that Piramid loads on demand into a site: the built-in embedder, ONNX Runtime, `stemmers.js` and the models that are named.
- * Throws if one of them is not installed.
+ * Throws if one of them is not installed. Workers are built as modules (`worker.format: 'es'`), unless the configuration says otherwise.
  *
  * ```ts
  * export default defineConfig({ plugins: [piramidAssets()] });
@@ -51,6 +51,8 @@ export function piramidAssets({
   let assets: Assets;
   return {
     name: 'piramid-assets',
+    // Vite 6 and 7 cannot build `piramid/rag-worker`, which loads transformers.js on demand, as the script that is their default.
+    config: (given) => (given.worker?.format ? {} : { worker: { format: 'es' } }),
     configResolved(resolved) {
       config = resolved;
       assets = findAssets({ root: config.root, models, runtime, staticEn });
