@@ -34,19 +34,15 @@ export function modelSource(given: ModelSource | undefined, assets: OpenOptions[
   folder('runtime', runtime, 'onnx/');
   if (bytes !== undefined) {
     const files = readOptions(bytes, ['static-en'], 'models.bytes')['static-en'];
-    if (typeof files !== 'object' || files === null)
-      throw invalid(
-        `models.bytes: expected { 'static-en': files }, as piramid-static-en exports it, got ${describe(bytes)}`,
-      );
-    source.bytes = { 'static-en': door(() => Object.fromEntries(Object.entries(files).map(asBlob))) };
+    source.bytes = { 'static-en': door(() => Object.fromEntries(Object.entries(files ?? {}).map(asBlob))) };
   }
   return source;
 }
 
 function asBlob([path, bytes]: [string, unknown]): [string, Blob] {
-  if (bytes instanceof Blob) return [path, bytes];
-  if (bytes instanceof ArrayBuffer || ArrayBuffer.isView(bytes)) return [path, new Blob([bytes as BufferSource])];
-  throw invalid(`models.bytes: expected bytes or a Blob for ${JSON.stringify(path)}, got ${describe(bytes)}`);
+  if (bytes instanceof Blob || bytes instanceof ArrayBuffer || ArrayBuffer.isView(bytes))
+    return [path, new Blob([bytes as BlobPart])];
+  throw invalid(`models.bytes: ${path}: expected bytes or a Blob, got ${describe(bytes)}`);
 }
 
 async function given(assets: AssetLoader, file: string): Promise<Asset> {

@@ -33,8 +33,7 @@ export function checkStatic(options: EmbedderOptions, source: ModelSource): void
   if (source.path === undefined && source.bytes?.[STATIC_MODEL] === undefined) {
     throw new PiramidError(
       'INVALID_ARGUMENT',
-      `model "${model}" is read from files that your page serves: ${MISSING_FILES_ADVICE}; or give them to open, ` +
-        'models: { bytes }, as the package piramid-static-en exports them',
+      `model "${model}" needs its files: ${MISSING_FILES_ADVICE}, or with models: { bytes } of piramid-static-en`,
     );
   }
 }
