@@ -44,7 +44,7 @@ export interface EngineOptions {
   durability: NonNullable<OpenOptions['durability']>;
   /** Bytes. @default by the memory of the device */
   scanBudget?: number;
-  /** URLs are absolute. */
+  /** URLs are absolute and end in '/'; bytes are Blobs. */
   models: ModelSource;
   /** AES-GCM, of an encrypted database. */
   key?: CryptoKey;

@@ -367,14 +367,33 @@ export interface ModelInfo {
   loadMs: number;
 }
 
+/**
+ * A model's files by their paths in its folder. The built-in embedder's are `raw/table.u4`, `raw/scales.f32` and `tokenizer.json`: the
+ * package `piramid-static-en` exports them in this shape.
+ */
+export interface ModelBytes {
+  readonly 'static-en'?: { readonly [path: string]: Blob | ArrayBuffer | Uint8Array };
+}
+
 /** Where models come from. */
 export interface ModelSource {
-  /** URL of a folder with one folder per model, e.g. '/models/'. Looked in first. Relative to the page. */
+  /**
+   * URL of a folder with one folder per model, relative to the page. Looked in before the hub. @default 'models/' in `assets`, if that
+   * is a URL; or else nowhere
+   */
   path?: string;
   /** May missing models be downloaded from the Hugging Face hub? @default true */
   remote?: boolean;
-  /** URL of the folder with ONNX Runtime's .mjs and .wasm files. @default those beside the worker's bundle */
+  /**
+   * URL of the folder with ONNX Runtime's .mjs and .wasm files and, for pages without a bundler, `transformers.min.js`. @default 'onnx/' in `assets`, if that is a URL; or else beside the
+   * worker's bundle
+   */
   runtime?: string;
+  /**
+   * The built-in embedder's files, so that nothing is fetched (on `file://`, in an extension). Their hashes are checked like those of
+   * fetched files when the model is loaded: others are `MODEL_FAILED`. A file that is not here comes from `path`.
+   */
+  bytes?: ModelBytes;
 }
 
 /** Options of `open`. Where tabs share a database, `device`, `durability` and `models` are those of the tab that leads it. */
@@ -404,8 +423,9 @@ export interface OpenOptions {
   /** Where models come from. */
   models?: ModelSource;
   /**
-   * Where `stemmers.js`, which is loaded on demand, can be found: the URL of its folder, or a function that finds it (for `file://`, bundlers, strict
-   * policies). Loaded only where a collection needs it. @default beside the file that holds this library
+   * URL of the folder that `npx piramid copy-assets` or the Vite plugin `piramid/vite` filled, relative to the page: models, ONNX
+   * Runtime and `stemmers.js`, each loaded only when it is needed. Or a function that finds `stemmers.js` (for `file://`, strict
+   * policies). @default `stemmers.js` beside the file that holds this library, no models
    */
   assets?: string | AssetLoader;
   /**

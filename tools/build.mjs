@@ -21,6 +21,8 @@ const LIBRARIES = [
   ['text/stemmers.ts', 'stemmers.js', 'es', []],
   ['worker/worker.ts', 'worker.js', 'es', []],
   ['worker/rag-worker.ts', 'rag-worker.js', 'es', ['@huggingface/transformers']],
+  ['site/vite.ts', 'vite.js', 'es', [/^node:/]],
+  ['site/command.ts', 'command.js', 'es', [/^node:/]],
 ];
 
 export async function buildLibrary() {

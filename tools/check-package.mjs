@@ -1,4 +1,4 @@
-// Checks the built package as its consumers get it: sizes (size-limit), entry points (publint), types (attw).
+// Checks the built packages as their consumers get them: sizes (size-limit), entry points (publint), types (attw).
 import { spawnSync } from 'node:child_process';
 import { root } from './setup.mjs';
 
@@ -15,6 +15,15 @@ const CHECKS = [
     './stemmers.js',
     './worker',
     './rag-worker',
+  ],
+  ['node_modules/publint/src/cli.js', 'models/static-en', '--strict'],
+  [
+    'node_modules/@arethetypeswrong/cli/dist/index.js',
+    '--pack',
+    'models/static-en',
+    '--profile',
+    'esm-only',
+    '--quiet',
   ],
 ];
 

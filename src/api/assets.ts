@@ -1,7 +1,7 @@
-// Where the files are that are loaded on demand: beside the bundle, at a URL, or what a function of the user's gives.
+// Where the files are that are loaded on demand: beside the bundle, in the folder that `assets` names, or what the page has.
 import type { Asset } from '../protocol.ts';
-import type { AssetLoader, OpenOptions } from '../types.ts';
-import { absolute, describe, invalid } from './input.ts';
+import type { AssetLoader, ModelSource, OpenOptions } from '../types.ts';
+import { absolute, describe, door, invalid, readOptions } from './input.ts';
 
 /** Of this script, in each of its forms. */
 const HERE = (globalThis.document?.currentScript as HTMLScriptElement | null)?.src || import.meta.url;
@@ -17,6 +17,32 @@ export function assetFinder(assets: OpenOptions['assets']): FindAsset {
     const place = base === null && file === 'stemmers.js' ? PIRAMID_STEMMERS : file;
     return { url: new URL(place, base ?? HERE).href };
   };
+}
+
+/** Where models come from, checked: absolute URLs, and bytes as Blobs, which cross to a worker without being copied. */
+export function modelSource(given: ModelSource | undefined, assets: OpenOptions['assets']): ModelSource {
+  const { path, remote, runtime, bytes } = readOptions(given, ['path', 'remote', 'runtime', 'bytes'], 'models');
+  if (remote !== undefined && typeof remote !== 'boolean')
+    throw invalid(`models.remote: expected true or false, got ${describe(remote)}`);
+  const source: ModelSource = { remote: remote ?? true };
+  const base = typeof assets === 'string' ? absolute(assets, 'assets') : undefined;
+  const folder = (name: 'path' | 'runtime', url: string | undefined, below: string) => {
+    if (url !== undefined) source[name] = absolute(url, `models.${name}`);
+    else if (base !== undefined) source[name] = new URL(below, base).href;
+  };
+  folder('path', path, 'models/');
+  folder('runtime', runtime, 'onnx/');
+  if (bytes !== undefined) {
+    const files = readOptions(bytes, ['static-en'], 'models.bytes')['static-en'];
+    source.bytes = { 'static-en': door(() => Object.fromEntries(Object.entries(files ?? {}).map(asBlob))) };
+  }
+  return source;
+}
+
+function asBlob([path, bytes]: [string, unknown]): [string, Blob] {
+  if (bytes instanceof Blob || bytes instanceof ArrayBuffer || ArrayBuffer.isView(bytes))
+    return [path, new Blob([bytes as BlobPart])];
+  throw invalid(`models.bytes: ${path}: expected bytes or a Blob, got ${describe(bytes)}`);
 }
 
 async function given(assets: AssetLoader, file: string): Promise<Asset> {

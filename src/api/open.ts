@@ -1,9 +1,9 @@
 // `open`: checks its options, starts a worker and opens one database in it. Importing this file does nothing.
 import type { OpenOptions } from '../types.ts';
-import { assetFinder } from './assets.ts';
+import { assetFinder, modelSource } from './assets.ts';
 import { Connection } from './connect.ts';
 import { Database } from './database.ts';
-import { absolute, checkChoice, checkInteger, checkName, describe, invalid, readOptions } from './input.ts';
+import { checkChoice, checkInteger, checkName, describe, invalid, readOptions } from './input.ts';
 import { importKey } from './key.ts';
 
 /**
@@ -34,10 +34,7 @@ export async function open(name: string, given?: OpenOptions): Promise<Database>
     throw invalid(`persist: expected true or false, got ${describe(options.persist)}`);
   if (options.scanBudget !== undefined) checkInteger(options.scanBudget, 1, Number.MAX_SAFE_INTEGER, 'scanBudget');
   if (options.timeout !== undefined) checkInteger(options.timeout, 100, 86_400_000, 'timeout');
-  const { path, remote, runtime } = readOptions(options.models, ['path', 'remote', 'runtime'], 'models');
-  if (remote !== undefined && typeof remote !== 'boolean')
-    throw invalid(`models.remote: expected true or false, got ${describe(remote)}`);
-
+  const models = modelSource(options.models, options.assets);
   const findAsset = assetFinder(options.assets);
   const key = options.key === undefined ? undefined : await importKey(options.key);
 
@@ -51,11 +48,7 @@ export async function open(name: string, given?: OpenOptions): Promise<Database>
           device: options.device ?? 'auto',
           durability: options.durability ?? 'strict',
           ...(options.scanBudget !== undefined && { scanBudget: options.scanBudget }),
-          models: {
-            ...(path !== undefined && { path: absolute(path, 'models.path') }),
-            ...(runtime !== undefined && { runtime: absolute(runtime, 'models.runtime') }),
-            remote: remote ?? true,
-          },
+          models,
           ...(key && { key }),
         },
         connection.events(),

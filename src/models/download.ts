@@ -1,108 +1,130 @@
-// Fetches a model file whose size and SHA-256 are known beforehand, and keeps it in Cache Storage so that it loads
-// offline from then on. Owns the cache named `piramid-models`; only bytes that passed their check ever enter it.
+// Gets model files whose sizes and SHA-256 are known beforehand: from the page, from Cache Storage, or from the network. What was
+// fetched is kept in the cache named `piramid-models`, so that it loads offline from then on; only bytes that passed their check
+// ever enter it.
 import { PiramidError, throwIfAborted } from '../errors.ts';
+import type { ModelBytes, ModelSource } from '../types.ts';
 import type { LoadOptions } from './model.ts';
+import { MISSING_FILES_ADVICE, type PinnedFile } from './model-files.ts';
 
 const CACHE_NAME = 'piramid-models';
 
-/** A file that is known down to its bytes. */
-export interface PinnedFile {
-  /** Below the model's folder. */
-  path: string;
-  bytes: number;
-  /** Lower-case hex. */
-  sha256: string;
-}
+type Bytes = Uint8Array<ArrayBuffer>;
 
-/** The bytes of `file` in the folder `folder` (an absolute URL ending in '/'), from the cache or the network. */
+/** The bytes of `files`, in their order. What is not to be found is named all at once, before anything long is read. */
 export async function download(
-  model: string,
-  folder: string,
-  file: PinnedFile,
+  model: keyof ModelBytes,
+  files: readonly PinnedFile[],
+  source: ModelSource,
   { signal, onProgress }: LoadOptions,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const url = new URL(file.path, folder).href;
-  const report = (loadedBytes: number) => onProgress({ model, file: file.path, loadedBytes, totalBytes: file.bytes });
-  try {
-    const cache = await openCache();
+): Promise<Bytes[]> {
+  const cache = source.path === undefined ? undefined : await openCache();
+
+  /** The bytes of a file, or the answer that brings them; or where it was looked for and what came. */
+  async function find(file: PinnedFile, url: string): Promise<Bytes | Response | string> {
+    const given = source.bytes?.[model]?.[file.path];
+    if (given) return checked(new Uint8Array(await new Blob([given as BlobPart]).arrayBuffer()), file, 'models.bytes');
+    if (!url) return `${file.path} (not in models.bytes)`;
     const kept = await cache?.match(url).catch(() => undefined);
     if (kept) {
       const bytes = new Uint8Array(await kept.arrayBuffer());
-      if ((await difference(bytes, file)) === null) {
-        report(bytes.length);
-        return bytes;
-      }
+      if ((await difference(bytes, file)) === null) return bytes;
       // Another release of the model had this URL, or the disk lied: the network has the truth.
-      await cache?.delete(url);
+      await cache!.delete(url);
     }
-    const bytes = await fetchBytes(url, file, signal, report);
+    // We keep our own copy: the HTTP cache may only answer with what the server still has.
+    return answer(url, { signal, cache: 'no-cache' });
+  }
+
+  async function read(file: PinnedFile, url: string, found: Bytes | Response): Promise<Bytes> {
+    const report = (loadedBytes: number) => onProgress({ model, file: file.path, loadedBytes, totalBytes: file.bytes });
+    if (found instanceof Uint8Array) {
+      report(found.length);
+      return found;
+    }
+    const bytes = await checked(await readBody(found, file.bytes, url, report), file, url);
     throwIfAborted(signal);
     // A full disk costs the offline copy, not the model.
     await cache?.put(url, new Response(bytes)).catch(() => undefined);
     return bytes;
+  }
+
+  try {
+    const wanted = files.map(
+      (file) => [file, source.path ? new URL(`${model}/${file.path}`, source.path).href : ''] as const,
+    );
+    const found = await Promise.all(wanted.map(([file, url]) => find(file, url)));
+    const missing = found.filter((item) => typeof item === 'string');
+    if (missing.length > 0) throw new Error(`could not get ${missing.join(', ')}; ${MISSING_FILES_ADVICE}`);
+    return await Promise.all(wanted.map(([file, url], i) => read(file, url, found[i] as Bytes | Response)));
   } catch (error) {
     throwIfAborted(signal);
-    if (error instanceof PiramidError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new PiramidError(
-      'MODEL_FAILED',
-      `model "${model}": could not fetch ${url} (${reason}); check the network, \`models.path\`, and CORS if it is another origin`,
-      { cause: error },
-    );
+    throw new PiramidError('MODEL_FAILED', `model "${model}": ${messageOf(error)}`, { cause: error });
   }
 }
 
-async function fetchBytes(
-  url: string,
-  file: PinnedFile,
-  signal: AbortSignal,
-  report: (loadedBytes: number) => void,
-): Promise<Uint8Array<ArrayBuffer>> {
-  // We keep our own copy: the HTTP cache may only answer with what the server still has.
-  const response = await fetch(url, { signal, cache: 'no-cache' });
-  if (!response.ok) {
+/** The server's answer with the file at `url`; or else the URL, and what came in its place. */
+export async function answer(url: string, init?: RequestInit): Promise<Response | string> {
+  try {
+    const response = await fetch(url, init);
+    if (response.ok && !isPage(response)) return response;
     await response.body?.cancel();
-    throw new PiramidError(
-      'MODEL_FAILED',
-      `the server answered ${response.status} for ${url}; \`models.path\` must be the folder that holds the model's folder`,
-    );
+    return `${url} (${response.ok ? 'an HTML page came' : response.status})`;
+  } catch (error) {
+    return `${url} (${messageOf(error)})`;
   }
-  const bytes = new Uint8Array(file.bytes);
+}
+
+/** Many development servers answer a missing file with their index page. */
+export function isPage(response: Response): boolean {
+  return response.headers.get('content-type')?.includes('text/html') ?? false;
+}
+
+/** The bytes of an answer, at most one more than `most`. */
+async function readBody(
+  response: Response,
+  most: number,
+  url: string,
+  report: (loadedBytes: number) => void,
+): Promise<Bytes> {
+  const bytes = new Uint8Array(most + 1);
   let loaded = 0;
   const reader = response.body?.getReader();
-  for (let chunk = await reader?.read(); chunk?.value; chunk = await reader?.read()) {
-    const room = bytes.subarray(loaded);
-    loaded += chunk.value.length;
-    if (loaded > file.bytes) {
-      await reader?.cancel();
-      break;
+  try {
+    for (let chunk = await reader?.read(); chunk?.value; chunk = await reader?.read()) {
+      bytes.set(chunk.value.subarray(0, bytes.length - loaded), loaded);
+      loaded += chunk.value.length;
+      if (loaded > most) {
+        await reader?.cancel();
+        return bytes;
+      }
+      report(loaded);
     }
-    room.set(chunk.value);
-    report(loaded);
+  } catch (error) {
+    throw new Error(`could not read ${url} to its end (${messageOf(error)})`, { cause: error });
   }
-  const wrong =
-    loaded > file.bytes ? `expected ${file.bytes} bytes, got more` : await difference(bytes.subarray(0, loaded), file);
-  if (wrong !== null) {
-    // Many development servers answer a missing file with their index page.
-    const isPage = response.headers.get('content-type')?.includes('text/html') ?? false;
-    throw new PiramidError(
-      'MODEL_FAILED',
-      isPage
-        ? `the server has an HTML page in place of ${url}: the file is missing; \`models.path\` must be the folder that holds the model's folder`
-        : `${url} is not the file of this release: ${wrong}`,
-    );
-  }
-  return bytes;
+  return bytes.subarray(0, loaded);
+}
+
+async function checked(bytes: Bytes, file: PinnedFile, place: string): Promise<Bytes> {
+  const wrong = await difference(bytes, file);
+  if (wrong === null) return bytes;
+  throw new Error(`${place}: ${file.path} is not the file of this release: ${wrong}`);
 }
 
 /** What is wrong with `bytes`; null if nothing is. */
-async function difference(bytes: Uint8Array<ArrayBuffer>, file: PinnedFile): Promise<string | null> {
-  if (bytes.length !== file.bytes) return `expected ${file.bytes} bytes, got ${bytes.length}`;
+async function difference(bytes: Bytes, file: PinnedFile): Promise<string | null> {
+  if (bytes.length !== file.bytes) {
+    return `expected ${file.bytes} bytes, got ${bytes.length > file.bytes ? 'more' : bytes.length}`;
+  }
   // Plain http has no SubtleCrypto (nor a cache that could keep a bad file): the size has to do.
   if (!globalThis.crypto?.subtle) return null;
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
   const sha256 = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
   return sha256 === file.sha256 ? null : `expected SHA-256 ${file.sha256}, got ${sha256}`;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Absent on plain http and outside browsers; refused in some private windows and sandboxed frames. */

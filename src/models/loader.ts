@@ -3,16 +3,17 @@
 import { PiramidError } from '../errors.ts';
 import type { EmbedderOptions, ModelSource } from '../types.ts';
 import type { CreateModelLoader, LoadedEmbedder } from './model.ts';
+import { MISSING_FILES_ADVICE, STATIC_MODEL } from './model-files.ts';
 import { createSharedLoads } from './shared-loads.ts';
-import { loadStaticEmbedder, STATIC_MODEL } from './static-embedder.ts';
+import { loadStaticEmbedder } from './static-embedder.ts';
 
 export const createStaticLoader: CreateModelLoader = (source) => {
   const embedders = createSharedLoads<LoadedEmbedder>(async () => undefined);
   return {
     async embedder(options, load) {
       if (options.model !== STATIC_MODEL) throw needsRuntime(options.model);
-      const folder = staticFolder(options, source);
-      return embedders.get(STATIC_MODEL, load, (shared) => loadStaticEmbedder(folder, shared));
+      checkStatic(options, source);
+      return embedders.get(STATIC_MODEL, load, (shared) => loadStaticEmbedder(source, shared));
     },
     async generator(model) {
       throw needsRuntime(model);
@@ -21,27 +22,20 @@ export const createStaticLoader: CreateModelLoader = (source) => {
   };
 };
 
-/** URL of the built-in embedder's folder; `INVALID_ARGUMENT` if it was asked for in a way it does not know. */
-export function staticFolder(options: EmbedderOptions, source: ModelSource): string {
+/** `INVALID_ARGUMENT` if the built-in embedder was asked for in a way that it does not know, or is nowhere. */
+export function checkStatic(options: EmbedderOptions, source: ModelSource): void {
   const { model, ...rest } = options;
   const inapplicable = Object.entries(rest).filter(([, value]) => value !== undefined);
   if (inapplicable.length > 0) {
     const names = inapplicable.map(([name]) => name).join(', ');
     throw new PiramidError('INVALID_ARGUMENT', `embedder: "${model}" has no options, got ${names}`);
   }
-  if (source.path === undefined) {
+  if (source.path === undefined && source.bytes?.[STATIC_MODEL] === undefined) {
     throw new PiramidError(
       'INVALID_ARGUMENT',
-      `model "${model}" is read from files that your page serves: copy the package piramid-static-en to a folder of ` +
-        "your site, e.g. 'public/models/static-en', and open the database with models: { path: '/models/' }",
+      `model "${model}" needs its files: ${MISSING_FILES_ADVICE}, or with models: { bytes } of piramid-static-en`,
     );
   }
-  return new URL(`${model}/`, withSlash(source.path)).href;
-}
-
-/** `folder` so that URLs resolve below it. */
-export function withSlash(folder: string): string {
-  return folder.endsWith('/') ? folder : `${folder}/`;
 }
 
 function needsRuntime(model: string): PiramidError {

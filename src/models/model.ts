@@ -28,5 +28,5 @@ export interface ModelLoader {
   close(): Promise<void>;
 }
 
-/** Makes the loader of a worker. URLs in `source` are absolute. */
+/** Makes the loader of a worker. URLs in `source` are absolute and end in '/'. */
 export type CreateModelLoader = (source: ModelSource) => ModelLoader;

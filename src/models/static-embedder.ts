@@ -5,40 +5,22 @@
 // the order of the words or on the machine, up to some 300,000 words a text; beyond that it rounds like any sum.
 import { throwIfAborted } from '../errors.ts';
 import { nextTask, SLICE_MS } from '../structures/slices.ts';
-import type { Embedder, ModelInfo } from '../types.ts';
-import { download, type PinnedFile } from './download.ts';
+import type { Embedder, ModelInfo, ModelSource } from '../types.ts';
+import { download } from './download.ts';
 import type { LoadedEmbedder, LoadOptions } from './model.ts';
+import { STATIC_MODEL, STATIC_SCALES, STATIC_TABLE, STATIC_TOKENIZER } from './model-files.ts';
 import { createWordPieces, type Encode, type WordPieceFile } from './word-pieces.ts';
 
-export const STATIC_MODEL = 'static-en';
-
-/** What `raw/static.json` says of the table, fixed by the hashes below. */
-const ROWS = 45_000;
+/** What `raw/static.json` says of the table, fixed by the hashes in model-files.ts. */
 const DIMENSION = 256;
 const HALF = DIMENSION / 2;
-const TABLE: PinnedFile = {
-  path: 'raw/table.u4',
-  bytes: ROWS * HALF,
-  sha256: '1e3b9086025c47af7b0e033aece5cebd8218a8b0ee689b5d5fbce591593e5c58',
-};
-const SCALES: PinnedFile = {
-  path: 'raw/scales.f32',
-  bytes: ROWS * 4,
-  sha256: '9c7c73d94cd27ae8f66b7f89b6f259fcccce052bdc1692735a1c6de3eb9d9075',
-};
-const TOKENIZER: PinnedFile = {
-  path: 'tokenizer.json',
-  bytes: 712_725,
-  sha256: '1aa58b061e72362fd4efd8430a46bf62b72feab3fd227d41d0cca805ddaaf455',
-};
-export const STATIC_FINGERPRINT = `static-en@1;d=${DIMENSION};mean;sha256=${TABLE.sha256.slice(0, 12)}`;
+export const STATIC_FINGERPRINT = `static-en@1;d=${DIMENSION};mean;sha256=${STATIC_TABLE.sha256.slice(0, 12)}`;
 
-/** Loads the model from `folder`, an absolute URL ending in '/'. Failures are `MODEL_FAILED`. */
-export async function loadStaticEmbedder(folder: string, load: LoadOptions): Promise<LoadedEmbedder> {
+/** Loads the model from where `source` says. Failures are `MODEL_FAILED`. */
+export async function loadStaticEmbedder(source: ModelSource, load: LoadOptions): Promise<LoadedEmbedder> {
   const start = performance.now();
-  const [table, scales, tokenizer] = await Promise.all(
-    [TABLE, SCALES, TOKENIZER].map((file) => download(STATIC_MODEL, folder, file, load)),
-  );
+  const files = [STATIC_TABLE, STATIC_SCALES, STATIC_TOKENIZER];
+  const [table, scales, tokenizer] = await download(STATIC_MODEL, files, source, load);
   const encode = createWordPieces(JSON.parse(new TextDecoder().decode(tokenizer)) as WordPieceFile);
   const info: ModelInfo = { name: STATIC_MODEL, task: 'embed', device: 'js', loadMs: performance.now() - start };
   return { info, ...createStaticEmbedder(table!, readFloats(scales!), encode) };

@@ -31,7 +31,7 @@ export async function loadTransformersEmbedder(
 ): Promise<OwnedEmbedder> {
   const { model, dtype, pooling } = recipe;
   const begin = performance.now();
-  const pipe = await runtime.load(model, load, ({ pipeline }) =>
+  const pipe = await runtime.load(model, dtype, load, ({ pipeline }) =>
     pipeline('feature-extraction', model, { device: 'wasm', dtype: dtype as 'q8' }),
   );
   if (!pipe.tokenizer) throw failure(`model "${model}"`, 'its folder has no tokenizer.json and tokenizer_config.json');

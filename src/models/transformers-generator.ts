@@ -22,7 +22,7 @@ export async function loadTransformersGenerator(
   load: LoadOptions,
 ): Promise<OwnedGenerator> {
   const begin = performance.now();
-  const { pipe, transformers } = await runtime.load(model, load, async (transformers) => ({
+  const { pipe, transformers } = await runtime.load(model, 'q8', load, async (transformers) => ({
     // On a CPU int8 decodes five times as fast as blocks of four bits.
     pipe: await transformers.pipeline('text-generation', model, { device: 'wasm', dtype: 'q8' }),
     transformers,

@@ -2,29 +2,25 @@
 // Nothing of transformers.js is loaded before a model of it is asked for.
 
 import { embedderRecipe } from './known-models.ts';
-import { staticFolder, withSlash } from './loader.ts';
+import { checkStatic } from './loader.ts';
 import type { CreateModelLoader } from './model.ts';
+import { STATIC_MODEL } from './model-files.ts';
 import { createSharedLoads } from './shared-loads.ts';
-import { loadStaticEmbedder, STATIC_MODEL } from './static-embedder.ts';
+import { loadStaticEmbedder } from './static-embedder.ts';
 import { loadTransformersEmbedder, type OwnedEmbedder } from './transformers-embedder.ts';
 import { loadTransformersGenerator, type OwnedGenerator } from './transformers-generator.ts';
 import { createRuntime } from './transformers-runtime.ts';
 
-export const createTransformersLoader: CreateModelLoader = (given) => {
-  const source = {
-    ...given,
-    ...(given.path !== undefined && { path: withSlash(given.path) }),
-    ...(given.runtime !== undefined && { runtime: withSlash(given.runtime) }),
-  };
+export const createTransformersLoader: CreateModelLoader = (source) => {
   const runtime = createRuntime(source);
   const embedders = createSharedLoads<OwnedEmbedder>((owned) => owned.dispose());
   const generators = createSharedLoads<OwnedGenerator>((owned) => owned.dispose());
   return {
     async embedder(options, load) {
       if (options.model === STATIC_MODEL) {
-        const folder = staticFolder(options, source);
+        checkStatic(options, source);
         const { embedder } = await embedders.get(STATIC_MODEL, load, async (shared) => ({
-          embedder: await loadStaticEmbedder(folder, shared),
+          embedder: await loadStaticEmbedder(source, shared),
           dispose: async () => undefined,
         }));
         return embedder;

@@ -5,17 +5,29 @@
 // second time in the same worker): its own files are there, and a model file is not a server's "not found" page.
 import { PiramidError, throwIfAborted } from '../errors.ts';
 import type { ModelSource } from '../types.ts';
+import { answer, isPage } from './download.ts';
 import type { LoadOptions } from './model.ts';
+import {
+  COPY_MODEL_ADVICE,
+  MISSING_FILES_ADVICE,
+  RUNTIME_MODULE,
+  RUNTIME_WASM,
+  TRANSFORMERS_MODULE,
+} from './model-files.ts';
 
 export type Transformers = typeof import('@huggingface/transformers');
 
-/** ONNX Runtime for the CPU: half the size of the build that also knows WebGPU, and quicker to load and to run. */
-const RUNTIME_MODULE = 'ort-wasm-simd-threaded.mjs';
-const RUNTIME_WASM = 'ort-wasm-simd-threaded.wasm';
-
 export interface Runtime {
-  /** Runs `load` with transformers.js; what it fetches for `model` is reported, and stops at the signal. */
-  load<T>(model: string, options: LoadOptions, load: (transformers: Transformers) => Promise<T>): Promise<T>;
+  /**
+   * Runs `load` with transformers.js; what it fetches for `model`, of which it takes the weights `dtype`, is reported, and stops at
+   * the signal.
+   */
+  load<T>(
+    model: string,
+    dtype: string,
+    options: LoadOptions,
+    load: (transformers: Transformers) => Promise<T>,
+  ): Promise<T>;
 }
 
 export function createRuntime(source: ModelSource): Runtime {
@@ -43,9 +55,7 @@ export function createRuntime(source: ModelSource): Runtime {
 
   /** No signal stops it: whoever asks next needs it too. */
   async function start(model: string, onProgress: LoadOptions['onProgress']): Promise<Transformers> {
-    const transformers = await import('@huggingface/transformers').catch((error) => {
-      throw failure('transformers.js', 'its code could not be loaded; is @huggingface/transformers installed?', error);
-    });
+    const transformers = await importTransformers(source.runtime);
     const { env } = transformers;
     env.allowLocalModels = source.path !== undefined;
     // Given a URL with an origin, it would look for some files there and for others on the hub.
@@ -61,16 +71,16 @@ export function createRuntime(source: ModelSource): Runtime {
     const here = import.meta.url;
     const module = new URL(RUNTIME_MODULE, source.runtime ?? here).href;
     const binary = new URL(RUNTIME_WASM, source.runtime ?? here).href;
-    await fetchRuntime(module, () => undefined);
-    wasm.wasmBinary = await fetchRuntime(binary, (loadedBytes, totalBytes) =>
+    const [, bytes] = await fetchRuntime([module, binary], (loadedBytes, totalBytes) =>
       onProgress({ model, file: RUNTIME_WASM, loadedBytes, totalBytes }),
     );
+    wasm.wasmBinary = bytes!;
     wasm.wasmPaths = { mjs: module, wasm: binary };
     return transformers;
   }
 
   return {
-    async load(model, options, load) {
+    async load(model, dtype, options, load) {
       // Tried again after a failure: the files may have arrived since.
       ready ??= start(model, options.onProgress).catch((error) => {
         ready = undefined;
@@ -83,7 +93,7 @@ export function createRuntime(source: ModelSource): Runtime {
         return await load(transformers);
       } catch (error) {
         throwIfAborted(options.signal);
-        throw explain(error, model, source);
+        throw explain(error, model, source, isMissing(error) ? await missingFiles(model, dtype, source) : []);
       } finally {
         callers.delete(options);
         if (callers.size === 0) loads.delete(model);
@@ -92,26 +102,46 @@ export function createRuntime(source: ModelSource): Runtime {
   };
 }
 
-async function fetchRuntime(
-  url: string,
-  report: (loadedBytes: number, totalBytes: number) => void,
-): Promise<ArrayBuffer> {
-  const advice = "copy it from node_modules/onnxruntime-web/dist and say where it is: models: { runtime: '/onnx/' }";
+/** From the package, as a bundler finds it; without one, from the folder `runtime`. */
+async function importTransformers(runtime: string | undefined): Promise<Transformers> {
   try {
-    const response = await fetch(url);
-    if (response.ok && !isPage(response)) return await watched(response, report).arrayBuffer();
-    await response.body?.cancel();
-    const got = response.ok ? 'an HTML page came' : `the server answered ${response.status}`;
-    throw failure('ONNX Runtime', `${url} was not found (${got}); ${advice}`);
+    return await import('@huggingface/transformers');
   } catch (error) {
-    if (error instanceof PiramidError) throw error;
-    throw failure('ONNX Runtime', `${url} could not be fetched; ${advice}`, error);
+    const why = 'its code could not be loaded; is @huggingface/transformers installed?';
+    if (runtime === undefined) throw failure('transformers.js', why, error);
+    const urls = [TRANSFORMERS_MODULE, RUNTIME_MODULE, RUNTIME_WASM].map((file) => runtime + file);
+    const answers = await Promise.all(urls.map((url) => answer(url, { method: 'HEAD' })));
+    const missing = answers.filter((answer) => typeof answer === 'string');
+    if (missing.length > 0)
+      throw failure(
+        'transformers.js',
+        `${why} Without a bundler, could not get ${missing.join(', ')}; ${MISSING_FILES_ADVICE}`,
+        error,
+      );
+    return import(/* webpackIgnore: true */ /* @vite-ignore */ urls[0]!);
   }
 }
 
-/** Many development servers answer a missing file with their index page; it would be taken, and cached, for the file. */
-function isPage(response: Response): boolean {
-  return response.headers.get('content-type')?.includes('text/html') ?? false;
+/** The bytes of `urls`. Names all that are missing; `report` hears of the largest, which is the last. */
+async function fetchRuntime(
+  urls: readonly string[],
+  report: (loadedBytes: number, totalBytes: number) => void,
+): Promise<ArrayBuffer[]> {
+  const answers = await Promise.all(urls.map((url) => answer(url)));
+  const missing = answers.filter((answer) => typeof answer === 'string');
+  if (missing.length > 0) {
+    for (const answer of answers) if (typeof answer !== 'string') await answer.body?.cancel();
+    throw failure('ONNX Runtime', `could not get ${missing.join(', ')}; ${MISSING_FILES_ADVICE}`);
+  }
+  try {
+    return await Promise.all(
+      (answers as Response[]).map((answer, i) =>
+        (i === urls.length - 1 ? watched(answer, report) : answer).arrayBuffer(),
+      ),
+    );
+  } catch (error) {
+    throw failure('ONNX Runtime', `${urls.join(' or ')} could not be read to its end; check the network`, error);
+  }
 }
 
 /** `response`, reporting bytes as they are read. */
@@ -131,8 +161,26 @@ function watched(response: Response, report: (loadedBytes: number, totalBytes: n
   return new Response(response.body.pipeThrough(counter), response);
 }
 
+function isMissing(error: unknown): boolean {
+  return /ModelFileNotFoundError|\b40[134]\b|invalid model id/i.test(String(error));
+}
+
+/** What is not in the model's folder of what every model has; transformers.js names the first file alone. */
+async function missingFiles(model: string, dtype: string, { path }: ModelSource): Promise<string[]> {
+  if (path === undefined) return [];
+  const weights = `onnx/model${dtype === 'fp32' ? '' : dtype === 'q8' ? '_quantized' : `_${dtype}`}.onnx`;
+  const files = ['config.json', 'tokenizer.json', 'tokenizer_config.json', weights];
+  const answers = await Promise.all(files.map((file) => answer(`${path}${model}/${file}`, { method: 'HEAD' })));
+  return answers.filter((answer) => typeof answer === 'string');
+}
+
 /** `error` of a model in words: what failed and what to do. */
-export function explain(error: unknown, model: string, source: ModelSource): PiramidError {
+export function explain(
+  error: unknown,
+  model: string,
+  source: ModelSource,
+  missing: readonly string[] = [],
+): PiramidError {
   if (error instanceof PiramidError) return error;
   const what = `model "${model}"`;
   const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
@@ -140,9 +188,10 @@ export function explain(error: unknown, model: string, source: ModelSource): Pir
     ...(source.path === undefined ? [] : [`${source.path}${model}/`]),
     ...(source.remote === false ? [] : ['the Hugging Face hub']),
   ].join(' or ');
-  if (/ModelFileNotFoundError|\b40[134]\b|invalid model id/i.test(reason)) {
+  if (isMissing(error)) {
+    const which = missing.length > 0 ? `: ${missing.join(', ')}` : '';
     const advice = 'check its name, and that the weights of this dtype are there';
-    return failure(what, `a file was not found at ${places}; ${advice}`, error);
+    return failure(what, `a file was not found at ${places}${which}; ${advice}: ${COPY_MODEL_ADVICE}`, error);
   }
   if (/Failed to fetch|NetworkError|Load failed|fetch failed/i.test(reason)) {
     const advice = "check the network, CORS, and the CSP's connect-src";

@@ -12,10 +12,10 @@ export async function importAsset(file: string, onEvent: (event: PageEvent) => u
   const asset = await answer;
   port1.close();
   if ('error' in asset) throw new Error(asset.error);
-  if ('url' in asset) return import(/* @vite-ignore */ asset.url);
+  if ('url' in asset) return import(/* webpackIgnore: true */ /* @vite-ignore */ asset.url);
   const url = URL.createObjectURL(new Blob([asset.bytes], { type: 'text/javascript' }));
   try {
-    return await import(/* @vite-ignore */ url);
+    return await import(/* webpackIgnore: true */ /* @vite-ignore */ url);
   } finally {
     URL.revokeObjectURL(url);
   }

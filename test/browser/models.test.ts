@@ -82,14 +82,14 @@ describe.skipIf(sharedModels === '')('transformers.js in a worker', () => {
   test('a runtime that is not where it should be is named, and can be had later', async () => {
     await models.use({ ...source, runtime: here('/nowhere/') });
     await expect(models.embedder(MINILM)).rejects.toThrow(
-      /^ONNX Runtime: .*\/nowhere\/ort-wasm-simd-threaded\.mjs was not found .*runtime: '\/onnx\/'/,
+      /^ONNX Runtime: could not get \S*\/nowhere\/ort-wasm-simd-threaded\.mjs \(\D*\d*\), \S*\/nowhere\/ort-wasm-simd-threaded\.wasm \(.*npx piramid copy-assets/,
     );
     await models.use(source);
   });
 
   test('a model that is not there is named with the place, and does no harm', async () => {
     await expect(models.embedder({ model: 'no-such-model' })).rejects.toThrow(
-      /^model "no-such-model": a file was not found at .*shared\/models\/no-such-model\//,
+      /^model "no-such-model": a file was not found at .*shared\/models\/no-such-model\/: .*\/config\.json .*\/tokenizer\.json .*\/tokenizer_config\.json .*\/onnx\/model_quantized\.onnx .*npx piramid copy-assets/,
     );
   });
 

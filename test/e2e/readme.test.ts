@@ -1,4 +1,4 @@
-// Runs the README's examples, as they stand there, on the built files.
+// Runs the README's examples, as they stand there, on the built files. Those that need packages installed: package.test.ts.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,7 +19,9 @@ let site: Awaited<ReturnType<typeof serve>>;
 beforeAll(async () => {
   browser = await launch();
   folder = mkdtempSync(join(tmpdir(), 'piramid-readme-'));
-  site = await serve({ mounts: { '/': folder, '/dist/': join(root, 'dist'), '/models/': join(root, 'models') } });
+  site = await serve({
+    mounts: { '/': folder, '/dist/': join(root, 'dist'), '/piramid/models/': join(root, 'models') },
+  });
 });
 afterAll(async () => {
   await browser.close();

@@ -1,5 +1,6 @@
 // One-line mutants of promises, for `npm run test:mutants`: each changes one line so that one promise does not hold any more, and
 // names the smallest test that must notice it.
+import { assets } from './assets.ts';
 import { documents } from './documents.ts';
 import { doors } from './doors.ts';
 import { files } from './files.ts';
@@ -17,4 +18,5 @@ export const mutants: readonly Mutant[] = [
   ...search,
   ...doors,
   ...documents,
+  ...assets,
 ];

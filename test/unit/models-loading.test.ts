@@ -1,7 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createStaticLoader } from '../../src/models/loader.ts';
 import { createSharedLoads } from '../../src/models/shared-loads.ts';
-import { loading, SOURCE, serveModels } from './models.files.ts';
+import { loading, SOURCE, STATIC_FOLDER, serveModels } from './models.files.ts';
 
 const STATIC = { model: 'static-en' };
 afterEach(() => vi.unstubAllGlobals());
@@ -30,7 +31,7 @@ describe('the plain worker’s loader', () => {
   test('says how to serve the files where no path is given', async () => {
     await expect(createStaticLoader({}).embedder(STATIC, loading())).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
-      message: expect.stringContaining("models: { path: '/models/' }"),
+      message: expect.stringMatching(/npx piramid copy-assets .*assets: '\/piramid\/'.*models: \{ bytes \}/),
     });
   });
 
@@ -46,7 +47,7 @@ describe('the plain worker’s loader', () => {
   test('loads once for concurrent and later calls, and shows the bytes to each that waits', async () => {
     const { serve, asked } = serveModels((_, bytes) => new Response(inTwoParts(bytes)));
     vi.stubGlobal('fetch', serve);
-    const loader = createStaticLoader({ path: 'https://site.test/models' });
+    const loader = createStaticLoader({ path: 'https://site.test/models/' });
     const [first, second] = [loading(), loading()];
     const [a, b] = await Promise.all([loader.embedder(STATIC, first), loader.embedder(STATIC, second)]);
     expect(b).toBe(a);
@@ -129,14 +130,18 @@ describe('a download', () => {
     [
       'it is the index page',
       () => new Response('<!doctype html>', { headers: { 'content-type': 'text/html' } }),
-      /HTML page/,
+      /raw\/table\.u4 \(an HTML page came\)/,
     ],
     [
       'it is not there',
       () => new Response('', { status: 404 }),
-      /answered 404 for https:\/\/site\.test\/models\/static-en\/raw\/table\.u4/,
+      /could not get https:\/\/site\.test\/models\/static-en\/raw\/table\.u4 \(404\); /,
     ],
-    ['the connection breaks', () => new Response(broken()), /could not fetch .*raw\/table\.u4 \(connection lost\)/],
+    [
+      'the connection breaks',
+      () => new Response(broken()),
+      /could not read .*raw\/table\.u4 to its end \(connection lost\)/,
+    ],
   ];
 
   test.each(spoiled)('is refused if %s, is not kept, and can be tried again', async (_, spoil, message) => {
@@ -192,8 +197,71 @@ describe('a download', () => {
     vi.stubGlobal('fetch', () => Promise.reject(new TypeError('Failed to fetch')));
     await expect(createStaticLoader(SOURCE).embedder(STATIC, loading())).rejects.toMatchObject({
       code: 'MODEL_FAILED',
-      message: expect.stringMatching(/"static-en": could not fetch .*Failed to fetch.*network/),
+      message: expect.stringMatching(/"static-en": could not get .*Failed to fetch/),
     });
+  });
+});
+
+describe('a missing model', () => {
+  test('names every missing file at once, and how to put them there', async () => {
+    fakeCaches();
+    const answers: Record<string, Response> = {
+      'raw/table.u4': new Response('', { status: 404 }),
+      'tokenizer.json': new Response('<!doctype html>', { headers: { 'content-type': 'text/html; charset=utf-8' } }),
+    };
+    vi.stubGlobal('fetch', serveModels((path) => answers[path]).serve);
+    const folder = 'https://site.test/models/static-en/';
+    await expect(createStaticLoader(SOURCE).embedder(STATIC, loading())).rejects.toMatchObject({
+      code: 'MODEL_FAILED',
+      message: expect.stringContaining(
+        `could not get ${folder}raw/table.u4 (404), ${folder}tokenizer.json (an HTML page came); copy them with`,
+      ),
+    });
+  });
+});
+
+describe('bytes that the page gives', () => {
+  const FILES = ['raw/table.u4', 'raw/scales.f32', 'tokenizer.json'];
+  const given = () => Object.fromEntries(FILES.map((path) => [path, new Blob([readFileSync(STATIC_FOLDER + path)])]));
+
+  test('are the model, without a fetch', async () => {
+    vi.stubGlobal('fetch', () => Promise.reject(new Error('fetched')));
+    const load = loading();
+    const embedder = await createStaticLoader({ bytes: { 'static-en': given() } }).embedder(STATIC, load);
+    vi.stubGlobal('fetch', serveModels().serve);
+    const fetched = await createStaticLoader(SOURCE).embedder(STATIC, loading());
+    const texts = ['where can I buy bread'];
+    expect(await embedder.embed(texts, { kind: 'query' })).toEqual(await fetched.embed(texts, { kind: 'query' }));
+    expect(load.seen.map(({ file, loadedBytes, totalBytes }) => [file, loadedBytes === totalBytes])).toEqual(
+      FILES.map((path) => [path, true]),
+    );
+  });
+
+  test('are refused if they are not those of this release', async () => {
+    const bytes = new Uint8Array(readFileSync(`${STATIC_FOLDER}raw/scales.f32`));
+    bytes[7]! ^= 1;
+    const spoiled = { ...given(), 'raw/scales.f32': bytes };
+    await expect(
+      createStaticLoader({ bytes: { 'static-en': spoiled } }).embedder(STATIC, loading()),
+    ).rejects.toMatchObject({
+      code: 'MODEL_FAILED',
+      message: expect.stringMatching(
+        /models\.bytes: raw\/scales\.f32 is not the file of this release: expected SHA-256/,
+      ),
+    });
+  });
+
+  test('that are not all there are made up for by the server, or named', async () => {
+    const { 'raw/table.u4': table } = given();
+    const bytes = { 'static-en': { 'raw/table.u4': table! } };
+    await expect(createStaticLoader({ bytes }).embedder(STATIC, loading())).rejects.toMatchObject({
+      code: 'MODEL_FAILED',
+      message: expect.stringMatching(/raw\/scales\.f32 \(not in models\.bytes\), tokenizer\.json \(not in/),
+    });
+    const { serve, asked } = serveModels();
+    vi.stubGlobal('fetch', serve);
+    expect((await createStaticLoader({ ...SOURCE, bytes }).embedder(STATIC, loading())).dimension).toBe(256);
+    expect(asked).toEqual(['raw/scales.f32', 'tokenizer.json']);
   });
 });
 

@@ -60,6 +60,28 @@ describe('a collection with the built-in embedder', () => {
     expect(await db.loadModel('embed', 'static-en')).toMatchObject({ name: 'static-en', task: 'embed' });
   });
 
+  test('is read from the bytes that the page gives, whichever kind they are, and from the folder of `assets`', async () => {
+    const file = async (path: string) => (await fetch(`/models/static-en/${path}`)).bytes();
+    const bytes = {
+      'static-en': {
+        'raw/table.u4': new Blob([await file('raw/table.u4')]),
+        'raw/scales.f32': await file('raw/scales.f32'),
+        'tokenizer.json': (await file('tokenizer.json')).buffer,
+      },
+    };
+    const [own, fetched, nowhere] = await Promise.all([
+      openFresh({ storage: 'memory', models: { bytes, path: '/nowhere/' } }),
+      openFresh({ storage: 'memory', assets: '/' }),
+      openFresh({ storage: 'memory', assets: '/nowhere/' }),
+    ]);
+    expect(await own.embed(['gold coins'])).toEqual(await fetched.embed(['gold coins']));
+    await expect(nowhere.embed(['gold coins'])).rejects.toMatchObject({
+      code: 'MODEL_FAILED',
+      message: expect.stringMatching(/\/nowhere\/models\/static-en\/raw\/table\.u4 .*\/nowhere\/.*tokenizer\.json/),
+    });
+    for (const db of [own, fetched, nowhere]) await db.close();
+  });
+
   test('refuses another embedder, none, and models that its worker cannot run', async () => {
     const name = freshName();
     const own: Embedder = {

@@ -206,6 +206,10 @@ describe('errors', () => {
       generate([{ role: 'bot', content: 'x' }], { model: 'm' }),
       generate([{ role: 'user', content: 'x' }], { model: 'm', signal: 5 }),
       open('x', { models: { remote: 'no' as never } }),
+      open('x', { models: { bytes: new Uint8Array(3) as never } }),
+      open('x', { models: { bytes: { 'static-en': 'bytes' as never } } }),
+      open('x', { models: { bytes: { 'static-en': { 'raw/table.u4': '/url' as never } } } }),
+      open('x', { models: { bytes: { 'static-de': {} } as never } }),
     ];
     expect(await Promise.all(refused.map((promise) => codeOf(promise)))).toEqual(refused.map(() => 'INVALID_ARGUMENT'));
     expect((await c.scroll()).records).toHaveLength(3);

@@ -162,6 +162,23 @@ describe('tabs that share a database', () => {
     expect(found[0]!.id).toBe('whale');
   });
 
+  test('embed by the bytes that they brought, once they lead', async () => {
+    const name = freshName();
+    const files = ['raw/table.u4', 'raw/scales.f32', 'tokenizer.json'].map(
+      async (path) => [path, await (await fetch(`/models/static-en/${path}`)).blob()] as const,
+    );
+    const bytes = { 'static-en': Object.fromEntries(await Promise.all(files)) };
+    const leader = await openTab(name, { models: { path: '/models/' } });
+    const follower = await openTab(name, { models: { bytes } });
+    const c = await follower.db.collection('e', { embedder: 'static-en' });
+    await c.upsert([
+      { id: 'whale', text: 'a whale in the sea' },
+      { id: 'tax', text: 'a law about taxes' },
+    ]);
+    await leader.db.close();
+    expect((await c.query({ text: 'ocean animals', k: 1 }))[0]!.id).toBe('whale');
+  });
+
   test('but never one in memory', async () => {
     const name = freshName();
     const tabs = [await openTab(name, { storage: 'memory' }), await openTab(name, { storage: 'memory' })];

@@ -1,0 +1,32 @@
+// Mutants of the files that a site serves: how they are copied, found and checked.
+import { breaking } from './mutant.ts';
+
+const SITE = 'test/unit/site-assets.test.ts';
+const LOADING = 'test/unit/models-loading.test.ts';
+
+export const assets = [
+  ...breaking('src/site/assets.ts', SITE, [
+    [
+      'what another hand wrote is not overwritten',
+      'if (there && !isThere && there.sha256 !== known.get(path))',
+      'if (false)',
+    ],
+    ['what an earlier copying wrote is overwritten', 'there.sha256 !== known.get(path)', 'true'],
+    ['what is there is not written again', 'if (isThere) continue;', ''],
+    ['a copy is read again before it takes its place', '(await hashOf(beside)).sha256 !== sha256', 'false'],
+    ['a copy that failed leaves nothing', 'await rm(beside, { force: true });', ''],
+    ['the built-in embedder is the one that this release reads', 'hash.sha256 !== pinned.sha256', 'false'],
+    ['files of earlier copyings stay in the list', 'manifestText([...wanted, ...left])', 'manifestText(wanted)'],
+    ['a list leads out of no folder', "!path.split(/[\\\\/]/).includes('..')", 'true'],
+  ]),
+  ...breaking('src/models/download.ts', LOADING, [
+    [
+      'bytes of the page are checked',
+      "return checked(new Uint8Array(await new Blob([given as BlobPart]).arrayBuffer()), file, 'models.bytes');",
+      'return new Uint8Array(await new Blob([given as BlobPart]).arrayBuffer());',
+    ],
+    ['an index page is no file', 'response.ok && !isPage(response)', 'response.ok'],
+    ['all missing files are named', "missing.join(', ')", 'missing[0]'],
+    ['what the page gave is not fetched', 'if (given)', 'if (false)'],
+  ]),
+];
