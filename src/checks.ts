@@ -5,35 +5,9 @@ import type { EmbedderOptions, Language, Metric, Quantization, RecordId } from '
 
 /** What options can be, and their bounds. */
 export const METRICS: readonly Metric[] = ['cosine', 'dot', 'l2', 'l1', 'hamming', 'jaccard'];
-export const LANGUAGES: readonly Language[] = [
-  'ar',
-  'hy',
-  'bg',
-  'da',
-  'nl',
-  'en',
-  'fi',
-  'fr',
-  'de',
-  'el',
-  'hu',
-  'hi',
-  'id',
-  'ga',
-  'it',
-  'lt',
-  'ne',
-  'no',
-  'pt',
-  'ro',
-  'ru',
-  'sr',
-  'es',
-  'sv',
-  'ta',
-  'tr',
-  'none',
-];
+export const LANGUAGES = 'ar hy bg da nl en fi fr de el hu hi id ga it lt ne no pt ro ru sr es sv ta tr none'.split(
+  ' ',
+) as Language[];
 
 export const QUANTIZATIONS: readonly Quantization[] = ['none', 'f16', 'int8', 'binary', 'auto'];
 export const DIMENSION_MAX = 65_536;
