@@ -75,7 +75,19 @@ const SOURCE_TOKENS = { sentences: 256, passages: 700 };
 export async function ask(collection: DocumentCollection, question: string, options: AskOptions = {}): Promise<Answer> {
   checkOptions(
     options,
-    ['k', 'where', 'signal', 'when', 'model', 'generator', 'evidence', 'maxTokens', 'sourceTokens', 'onProgress'],
+    [
+      'k',
+      'where',
+      'rerank',
+      'signal',
+      'when',
+      'model',
+      'generator',
+      'evidence',
+      'maxTokens',
+      'sourceTokens',
+      'onProgress',
+    ],
     'ask',
   );
   checkCollection(collection, 'ask');
@@ -144,9 +156,9 @@ const DEGREES: readonly Support[] = ['no', 'perhaps', 'yes'];
 export async function find(
   collection: DocumentCollection,
   question: string,
-  { k = K, where, signal }: RetrieveOptions,
+  { k = K, where, rerank, signal }: RetrieveOptions,
 ): Promise<View> {
-  const scope = { ...(where && { where }), ...(signal && { signal }) };
+  const scope = { ...(where && { where }), ...(rerank !== undefined && { rerank }), ...(signal && { signal }) };
   const [weights, named] = await Promise.all([
     weighQuestion(collection, question, where, signal),
     namedTitles(collection, question, where, signal),
@@ -157,7 +169,8 @@ export async function find(
     const found = await retrievePlain(collection, question, { ...scope, k, where: theirs });
     return look(found, without(weights, named.speaker));
   }
-  const titled = named && (await look(await retrieveTitled(collection, question, named, { ...scope, k })));
+  const speaking = named && (await retrieveTitled(collection, question, named, { ...scope, k }));
+  const titled = speaking && (await look(speaking));
   if (titled?.support === 'yes') return titled;
   // Not the named ones: what was asked may be about them, or only sound like them.
   const plain = await look(await retrievePlain(collection, question, { ...scope, k }));

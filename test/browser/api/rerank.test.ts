@@ -1,5 +1,6 @@
 // Reranking: by a tiny cross-encoder through transformers.js (test/tiny-models.ts), and by a reranker of the page.
 import { type Database, type ModelProgress, type OpenOptions, open, type Query, type Reranker } from 'piramid';
+import { ask, ingest, retrieve, type Source } from 'piramid/rag';
 import { describe, expect, test } from 'vitest';
 import { codeOf, freshName, openFresh } from './databases.ts';
 
@@ -152,6 +153,22 @@ describe('a cross-encoder in the rag worker', () => {
     const found = await c.query({ keywords: 'captain ship', rerank: MODEL });
     expect(found[0]!.id).toBe('c');
     expect(found[0]!.score).toBeCloseTo(scoreOf(2), 5);
+  });
+
+  test('orders the passages of a question', async () => {
+    await using db = await openRag();
+    const c = await db.collection('documents', {});
+    await ingest(c, [
+      { id: 'first', text: 'A harpoon, and a harpoon.' },
+      { id: 'second', text: 'After a long day they saw it: the whale.' },
+    ]);
+    const question = 'Which harpoon, which whale?';
+    const ids = (sources: Source[]) => sources.map(({ documentId }) => documentId);
+    expect(ids(await retrieve(c, question))).toEqual(['first', 'second']);
+    const found = await retrieve(c, question, { rerank: { model: MODEL } });
+    expect(ids(found)).toEqual(['second', 'first']);
+    expect(found[0]!.score).toBeCloseTo(scoreOf(1), 5);
+    expect(ids((await ask(c, question, { rerank: MODEL })).sources)).toEqual(['second', 'first']);
   });
 
   test('is UNSUPPORTED in the plain worker, with the way out', async () => {
