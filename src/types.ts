@@ -365,6 +365,8 @@ export interface Generator {
     messages: readonly ChatMessage[],
     options: { signal?: AbortSignal; maxTokens?: number },
   ): AsyncIterable<string>;
+  /** Whether the model can read so much and write `maxTokens` more. `ask` shortens the sources until it says so. @default it can */
+  fits?(messages: readonly ChatMessage[], options: { signal?: AbortSignal; maxTokens?: number }): Promise<boolean>;
 }
 
 /** Scores how well each text answers the query. Implement it to bring your own model; it then runs on the page. */

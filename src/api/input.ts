@@ -434,7 +434,7 @@ export function checkTexts(texts: unknown, kind: string): string[] {
 
 /** Whether it is an object with this method, of its own or its class; what a page adds to `Object.prototype` is none. */
 export function hasMethod<T extends object>(value: unknown, name: keyof T & string): value is T {
-  const method = typeof value === 'object' && (value as T | null)?.[name];
+  const method = (value as T | null)?.[name];
   return typeof method === 'function' && method !== (Object.prototype as T)[name];
 }
 

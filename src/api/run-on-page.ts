@@ -1,5 +1,5 @@
 // What users bring to a model's place runs on the page: what it gives is checked, and what it throws gets a code.
-import { PiramidError } from '../errors.ts';
+import { PiramidError, toPiramidError } from '../errors.ts';
 import { describe } from './input.ts';
 
 /** The answers of the user's own embedder or reranker, one per text. */
@@ -8,12 +8,12 @@ export async function runOnPage<T>(
   count: number,
   run: () => Promise<T[]>,
 ): Promise<T[]> {
-  const failed = (why: string, cause?: unknown) => new PiramidError('MODEL_FAILED', `the ${what} ${why}`, { cause });
+  const failed = (why: string) => new PiramidError('MODEL_FAILED', `the ${what} ${why}`);
   let answers: T[];
   try {
     answers = await run();
   } catch (error) {
-    throw error instanceof PiramidError ? error : failed(`failed: ${error}`, error);
+    throw toPiramidError(error, 'MODEL_FAILED', `the ${what} failed`);
   }
   if (!Array.isArray(answers) || answers.length !== count)
     throw failed(`was given ${count} texts, and gave ${describe(answers)}`);

@@ -3,6 +3,8 @@ import { breaking } from './mutant.ts';
 
 const RERANK = 'test/browser/api/rerank.test.ts';
 
+const BROWSER = 'test/unit/rag/browser-models.test.ts';
+
 export const models = [
   ...breaking('src/models/transformers-reranker.ts', RERANK, [
     ['a text cannot pass for a special token', 'harmless(text, specialTokens)', 'text'],
@@ -21,5 +23,18 @@ export const models = [
   ]),
   ...breaking('src/api/run-on-page.ts', RERANK, [
     ['scores are finite numbers', '!Number.isFinite(score)', 'score === undefined'],
+  ]),
+  ...breaking('src/rag/browser/generator.ts', BROWSER, [
+    ['an answer has its room in the window', 'used + MARGIN_TOKENS + maxTokens', 'used'],
+    ['an answer that is long enough is ended', '        await reader.cancel();\n', ''],
+    ['a model that has to be downloaded is downloaded first', "!== 'available')", "=== 'available')"],
+  ]),
+  ...breaking('src/rag/ask.ts', BROWSER, [
+    ['sources are shortened to what a model can read', '      messages = prompt(room);\n    }', '    }'],
+  ]),
+  ...breaking('src/rag/browser/embedder.ts', BROWSER, [
+    ['a space is known though its numbers differ a little', 'SAME_MIN = 0.99', 'SAME_MIN = 0.99999'],
+    ['another model is another space', 'SAME_MIN = 0.99', 'SAME_MIN = 0.1'],
+    ['a text that is too long is cut', 'if (!isTooLong(error) || ', 'if (true || '],
   ]),
 ];

@@ -281,7 +281,7 @@ describe('a reranker of the page', () => {
     const broken: Reranker = { rerank: () => Promise.reject(new Error('no luck')) };
     await expect(c.query({ keywords: 'whale', rerank: broken })).rejects.toMatchObject({
       code: 'MODEL_FAILED',
-      message: 'the reranker failed: Error: no luck',
+      message: 'the reranker failed: no luck',
     });
     const stop = new AbortController();
     const endless: Reranker = { rerank: () => new Promise(() => stop.abort()) };
