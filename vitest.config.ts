@@ -5,6 +5,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+import { tinyModels } from './test/tiny-models.ts';
 import { bundledWorkers } from './tools/bundled-workers.ts';
 import { CHROMIUM_ARGS, findChromium } from './tools/chromium.mjs';
 import { alias, loadedOnDemand, sources } from './vite.config.ts';
@@ -25,7 +26,7 @@ const PATIENT = { expect: { poll: { timeout: 60_000 } } };
 /** Tests that run in headless Chromium. */
 function inChromium(name: string, include: string, testTimeout: number): TestProjectInlineConfiguration {
   return {
-    plugins: [...plugins, bundledWorkers({ resolve: { alias }, plugins, worker })],
+    plugins: [...plugins, tinyModels(), bundledWorkers({ resolve: { alias }, plugins, worker })],
     resolve: { alias },
     cacheDir: '.cache/vite',
     worker,

@@ -4,38 +4,12 @@ import { PiramidError, toPiramidError } from './errors.ts';
 import type { EmbedderOptions, Language, Metric, Quantization, RecordId } from './types.ts';
 
 /** What options can be, and their bounds. */
-export const METRICS: readonly Metric[] = ['cosine', 'dot', 'l2', 'l1', 'hamming', 'jaccard'];
-export const LANGUAGES: readonly Language[] = [
-  'ar',
-  'hy',
-  'bg',
-  'da',
-  'nl',
-  'en',
-  'fi',
-  'fr',
-  'de',
-  'el',
-  'hu',
-  'hi',
-  'id',
-  'ga',
-  'it',
-  'lt',
-  'ne',
-  'no',
-  'pt',
-  'ro',
-  'ru',
-  'sr',
-  'es',
-  'sv',
-  'ta',
-  'tr',
-  'none',
-];
+export const METRICS = 'cosine dot l2 l1 hamming jaccard'.split(' ') as Metric[];
+export const LANGUAGES = 'ar hy bg da nl en fi fr de el hu hi id ga it lt ne no pt ro ru sr es sv ta tr none'.split(
+  ' ',
+) as Language[];
 
-export const QUANTIZATIONS: readonly Quantization[] = ['none', 'f16', 'int8', 'binary', 'auto'];
+export const QUANTIZATIONS = 'none f16 int8 binary auto'.split(' ') as Quantization[];
 export const DIMENSION_MAX = 65_536;
 export const NAME_LENGTH_MAX = 512;
 /** Names in IndexedDB, locks and channels of Piramid's databases begin with this, so that they meet nobody else's. */

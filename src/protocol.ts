@@ -246,6 +246,8 @@ export interface Engine {
   ): Promise<(Float32Array | null)[]>;
   /** Pieces arrive as `token` events; resolves when the page has had them all. */
   generate(model: string, messages: readonly ChatMessage[], maxTokens: number, call: CallId): Promise<void>;
+  /** One score per text. */
+  rerank(model: string, query: string, texts: readonly string[], call: CallId): Promise<number[]>;
 }
 
 /** Name of the Web Lock that a worker holds as long as it lives. */

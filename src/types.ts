@@ -127,7 +127,7 @@ export interface Query<M extends object = Metadata> extends WordOptions {
   prefix?: boolean;
   /** The words of `text` or `keywords` may have typing errors (see `WordOptions`). @default false */
   fuzzy?: boolean;
-  /** How many matches to return: 1 to 10 000. @default 10; with `minScore` or `maxDistance` 10 000 */
+  /** How many matches to return: 1 to 10 000. @default 10; with `minScore` or `maxDistance`, and without `rerank`, 10 000 */
   k?: number;
   /**
    * Only matches that score at least so much (`Match.score`, compared as float32): the vector's score, BM25 of `keywords`, or the fused score.
@@ -148,6 +148,13 @@ export interface Query<M extends object = Metadata> extends WordOptions {
   where?: Where<M>;
   /** How what is said by meaning (vectors) and by words becomes one score. @default { weighted: {} } */
   fusion?: Fusion;
+  /**
+   * Puts the best matches in the order of a cross-encoder, which reads the query's `text` or `keywords` and each match's text
+   * together: better on hard questions, and some ten milliseconds of CPU a match. `score` is then the reranker's, and `k` is at most
+   * 1000. Matches without a text come last, with the score -Infinity; equal scores keep their order. `minScore` and `maxDistance` bound
+   * what is reranked, by its score before. @default none
+   */
+  rerank?: string | Reranker | RerankOptions;
   /** Which fields to return beside `id` and `score`; `[]` for none (fastest). @default ['text', 'metadata'] */
   select?: readonly ('text' | 'context' | 'metadata' | 'vector')[];
   /** Look at the float32 numbers of every record, whatever the collection's quantization. @default false */
@@ -177,6 +184,19 @@ export interface VectorLeg {
   maxDistance?: number;
 }
 
+/** What puts the matches of a query in a better order. */
+export interface RerankOptions {
+  /** A cross-encoder of transformers.js by name, which needs `piramid/rag-worker`, or your own. */
+  model: string | Reranker;
+  /**
+   * How many of the best matches are scored, 1 to 1000; never fewer than `offset` and `k` together. Pages of one answer
+   * agree with each other as long as they end before this number. @default 50
+   */
+  candidates?: number;
+  /** Called while files of the model are loaded. */
+  onProgress?: (progress: ModelProgress) => void;
+}
+
 /** How ranked lists are combined. */
 export type Fusion =
   /** Reciprocal rank fusion (Cormack et al. 2009): a record scores the sum of 1 / (rrfConstant + rank), rank from 1. */
@@ -202,7 +222,8 @@ export interface Match<M extends object = Metadata> {
    * Higher is closer, always. Cosine: the cosine, -1 to 1. Dot: the dot product. L2: the negated Euclidean distance.
    * L1: the negated sum of absolute differences. Hamming: the negated number of places where one vector is above 0 and
    * the other is not. Jaccard: the places where both are above 0, over those where one is; 1 where none is.
-   * Keywords: BM25. Vectors and words: the fused score, 0 to 1 by default.
+   * Keywords: BM25. Vectors and words: the fused score, 0 to 1 by default. With `rerank`: how well the text answers, 0 to 1 from a
+   * named model (the sigmoid of its logit).
    */
   score: number;
   text?: string;
@@ -213,6 +234,8 @@ export interface Match<M extends object = Metadata> {
   vector?: Float32Array;
   /** With `explain`: what each leg said of this record. A leg that has nothing to say of it is absent. */
   legs?: { vector?: LegScore; words?: LegScore };
+  /** With `explain` and `rerank`: its place and score before. */
+  before?: Required<LegScore>;
 }
 
 /** A record's place in one leg of a query. */
@@ -225,14 +248,17 @@ export interface LegScore {
 
 /** The matches of a query, best first; equal scores in order of writing. */
 export interface Matches<M extends object = Metadata> extends Array<Match<M>> {
-  /** Whether these are certainly the best matches: false where codes were scanned (see `CollectionOptions.quantization`). */
+  /**
+   * Whether these are certainly the best matches: false where codes were scanned (see `CollectionOptions.quantization`). With `rerank`: whether the
+   * best matches were reranked.
+   */
   exact: boolean;
   /**
    * Whether these, with the `offset` before them, are certainly all that match. False where `k` has cut the list (a range ends
    * at 10 000: ask for the next ones with `offset`), and where codes were scanned, which may miss one.
    */
   complete: boolean;
-  /** Time in the worker, milliseconds. */
+  /** Time in the worker, and of `rerank`, milliseconds. */
   took: number;
   /** With `explain`: how the answer was found. */
   plan?: QueryPlan;
@@ -261,7 +287,7 @@ export interface QueryPlan {
    * were looked for, one sentence each. Absent: nothing.
    */
   notes?: string[];
-  /** In order of running: 'embed', 'forms' (what `prefix` and `fuzzy` need is made), 'filter', 'scan', 'rescore', 'words', 'fuse', 'payload'. */
+  /** In order of running: 'embed', 'forms' (what `prefix` and `fuzzy` need is made), 'filter', 'scan', 'rescore', 'words', 'fuse', 'payload', 'rerank'. */
   phases: { name: string; ms: number }[];
 }
 
@@ -339,10 +365,13 @@ export interface Generator {
     messages: readonly ChatMessage[],
     options: { signal?: AbortSignal; maxTokens?: number },
   ): AsyncIterable<string>;
+  /** Whether the model can read so much and write `maxTokens` more. `ask` shortens the sources until it says so. @default it can */
+  fits?(messages: readonly ChatMessage[], options: { signal?: AbortSignal; maxTokens?: number }): Promise<boolean>;
 }
 
-/** Scores how well each text answers the query; higher is better. */
+/** Scores how well each text answers the query. Implement it to bring your own model; it then runs on the page. */
 export interface Reranker {
+  /** One finite number per text, in order; higher is better. */
   rerank(query: string, texts: readonly string[], options: { signal?: AbortSignal }): Promise<number[]>;
 }
 
@@ -360,7 +389,7 @@ export interface ModelProgress {
 /** A loaded model. */
 export interface ModelInfo {
   name: string;
-  task: 'embed' | 'generate';
+  task: 'embed' | 'generate' | 'rerank';
   /** Where it runs. */
   device: Device;
   /** Milliseconds from the call to ready. */

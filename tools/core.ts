@@ -84,7 +84,7 @@ async function shrink(chunk: Rolldown.OutputChunk, map: Rolldown.OutputAsset): P
   const options = {
     module: true,
     ecma: 2020,
-    compress: { passes: 2 },
+    compress: { passes: 2, lhs_constants: false },
     // The worker's script stands in double quotes.
     format: { quote_style: 1 },
     sourceMap: { content: String(map.source), includeSources: true },

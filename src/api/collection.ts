@@ -1,6 +1,5 @@
 // A collection as the page sees it. Checks and packs what goes out, turns what comes back into records and matches.
 import { type Remote, transfer } from 'comlink';
-import { PiramidError } from '../errors.ts';
 import { checkPath } from '../filter/check-where.ts';
 import { decodeMetadataValue } from '../filter/metadata.ts';
 import type {
@@ -59,6 +58,7 @@ import {
   door,
   invalid,
   K_MAX,
+  type PackedQuery,
   type PackingRules,
   packChanges,
   packQueries,
@@ -66,8 +66,9 @@ import {
   packRecords,
   placeEmbedded,
   readOptions,
-  signalOf,
 } from './input.ts';
+import { reorder } from './reorder.ts';
+import { runOnPage } from './run-on-page.ts';
 
 /** Most neighbours that `recallCheck` compares. */
 const RECALL_K_MAX = 1000;
@@ -250,7 +251,7 @@ export class Collection<M extends object = Metadata> {
   /** The best matches, best first. Always min(k, matching records) of them for a vector; words match what holds them. */
   async query(query: Query<M>): Promise<Matches<M>> {
     const packed = packQuery(query as unknown as Query, this.#rules);
-    const [matches] = await this.#run([packed], signalOf(query));
+    const [matches] = await this.#run([packed], packed.signal);
     return matches!;
   }
 
@@ -317,10 +318,17 @@ export class Collection<M extends object = Metadata> {
     return (await sending).answer;
   }
 
-  async #run(packed: EngineQuery[], signal: AbortSignal | undefined): Promise<Matches<M>[]> {
-    if (this.#embedder) await this.#embedOnPage(packed, signal);
-    const answers = await this.#connection.call((engine, call) => engine.query(this.#id, packed, call), { signal });
-    return answers.map(toMatches<M>);
+  async #run(packed: PackedQuery[], signal: AbortSignal | undefined): Promise<Matches<M>[]> {
+    const queries = packed.map(({ query }) => query);
+    if (this.#embedder) await this.#embedOnPage(queries, signal);
+    const answers = await this.#connection.call((engine, call) => engine.query(this.#id, queries, call), { signal });
+    return Promise.all(
+      answers.map((answer, i) => {
+        const { rerank } = packed[i]!;
+        const matches = toMatches<M>(answer);
+        return rerank ? reorder(this.database, matches, rerank, signal) : matches;
+      }),
+    );
   }
 
   async #embedOnPage(queries: EngineQuery[], signal: AbortSignal | undefined): Promise<void> {
@@ -345,22 +353,8 @@ export class Collection<M extends object = Metadata> {
     kind: 'query' | 'document',
     signal: AbortSignal | undefined,
   ): Promise<(Float32Array | null)[]> {
-    const failed = (why: string, cause?: unknown) => new PiramidError('MODEL_FAILED', why, { cause });
-    const embed = async () => {
-      const vectors = await this.#embedder!.embed(texts, { kind, ...(signal && { signal }) });
-      if (!Array.isArray(vectors) || vectors.length !== texts.length) {
-        const got = Array.isArray(vectors) ? vectors.length : describe(vectors);
-        throw failed(`the embedder was given ${texts.length} texts, expected as many vectors, got ${got}`);
-      }
-      return vectors;
-    };
-    return this.#connection.call(
-      () =>
-        embed().catch((error) => {
-          throw error instanceof PiramidError ? error : failed(`the embedder failed: ${error}`, error);
-        }),
-      { signal },
-    );
+    const run = () => this.#embedder!.embed(texts, { kind, ...(signal && { signal }) });
+    return this.#connection.call(() => runOnPage('embedder', texts.length, run), { signal });
   }
 }
 

@@ -18,6 +18,7 @@ import type {
   ModelInfo,
   ModelProgress,
   OpenOptions,
+  Reranker,
 } from '../types.ts';
 import { Collection } from './collection.ts';
 import type { Connection } from './connect.ts';
@@ -26,12 +27,15 @@ import {
   checkInteger,
   checkMessages,
   checkName,
+  checkReranker,
+  checkText,
   checkTexts,
   DIMENSION_MAX,
   describe,
   door,
   embedderOptions,
   type Given,
+  hasMethod,
   invalid,
   LANGUAGES,
   METRICS,
@@ -40,6 +44,7 @@ import {
   requireChoice,
 } from './input.ts';
 import { importKey } from './key.ts';
+import { runOnPage } from './run-on-page.ts';
 import { exportStream, importStream } from './transfer.ts';
 import { Witness } from './witness.ts';
 
@@ -138,7 +143,7 @@ export class Database implements AsyncDisposable {
     checkChoice(metric, METRICS, 'metric');
     checkChoice(quantization, QUANTIZATIONS, 'quantization');
     checkChoice(language, LANGUAGES, 'language');
-    const own = door(() => isEmbedder(embedder)) ? (embedder as Embedder) : null;
+    const own = door(() => hasMethod<Embedder>(embedder, 'embed')) ? (embedder as Embedder) : null;
     const request: CollectionRequest = {
       dimension: dimension ?? null,
       metric: metric ?? null,
@@ -211,7 +216,7 @@ export class Database implements AsyncDisposable {
     model: string | EmbedderOptions,
     call?: ModelCallOptions,
   ): Promise<ModelInfo> {
-    requireChoice(task, ['embed', 'generate'], 'task');
+    requireChoice(task, ['embed', 'generate', 'rerank'], 'task');
     const events = readCall(call);
     const options = embedderOptions(model);
     return this.#connection.call((engine, id) => engine.loadModel(task, options, id), events);
@@ -232,6 +237,28 @@ export class Database implements AsyncDisposable {
     const list = checkTexts(texts, kind);
     return this.#connection.call(
       (engine, id) => engine.embed(embedder, list, kind, id),
+      eventOptions({ signal, onProgress }),
+    );
+  }
+
+  /**
+   * How well each text answers the query, in order; higher is better. By a cross-encoder of transformers.js in the worker, 0 to 1
+   * (`UNSUPPORTED` without `piramid/rag-worker`), or by your own. Texts that are too long for the model are cut.
+   */
+  async rerank(
+    query: string,
+    texts: readonly string[],
+    options: ModelCallOptions & { model: string | Reranker },
+  ): Promise<number[]> {
+    const { model, signal, onProgress } = readOptions(options, ['model', 'signal', 'onProgress'], 'rerank');
+    const reranker = checkReranker(model);
+    checkText(query, () => 'query');
+    const list = checkTexts(texts, 'query');
+    return this.#connection.call(
+      (engine, id) =>
+        typeof reranker === 'string'
+          ? engine.rerank(reranker, query, list, id)
+          : runOnPage('reranker', list.length, () => reranker.rerank(query, list, { signal } as CallOptions)),
       eventOptions({ signal, onProgress }),
     );
   }
@@ -348,13 +375,6 @@ export class Database implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-}
-
-/** An object with `embed` of its own or its class. */
-function isEmbedder(value: unknown): value is Embedder {
-  if (typeof value !== 'object' || value === null) return false;
-  const { embed } = value as Embedder;
-  return typeof embed === 'function' && embed !== (Object.prototype as Partial<Embedder>).embed;
 }
 
 function readCall(call: ModelCallOptions | undefined) {

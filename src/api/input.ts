@@ -1,6 +1,16 @@
 // The one door: everything that users pass is checked here and in the files that it exports from, once, and turned into the form that
 // crosses to the worker. Every refusal says what was expected, what came and which record. Nothing behind it checks again.
-import { checkId, checkInteger, checkText, describe, door, invalid, readOptions, requireChoice } from '../checks.ts';
+import {
+  checkId,
+  checkInteger,
+  checkName,
+  checkText,
+  describe,
+  door,
+  invalid,
+  readOptions,
+  requireChoice,
+} from '../checks.ts';
 import { PiramidError } from '../errors.ts';
 import { checkMetadata } from '../filter/check-metadata.ts';
 import { encodeMetadataRow } from '../filter/metadata.ts';
@@ -21,6 +31,8 @@ import type {
   Quantization,
   Query,
   RecordId,
+  Reranker,
+  RerankOptions,
   Vector,
   VectorLeg,
   VectorRecord,
@@ -32,6 +44,7 @@ export {
   checkChoice,
   checkInteger,
   checkName,
+  checkText,
   DIMENSION_MAX,
   describe,
   door,
@@ -199,6 +212,7 @@ const QUERY_OPTIONS = [
   'offset',
   'where',
   'fusion',
+  'rerank',
   'select',
   'exact',
   'oversample',
@@ -208,11 +222,26 @@ const QUERY_OPTIONS = [
 /** Most candidates per default candidate. */
 const OVERSAMPLE_MAX = 1000;
 
+/** What is asked for of a query that is reranked, and by what. */
+export interface Rerank extends EngineQuery {
+  model: string | Reranker;
+  onProgress: RerankOptions['onProgress'] | undefined;
+}
+
+/** A query in the engine's form, and what comes behind its answer. */
+export interface PackedQuery {
+  query: EngineQuery;
+  rerank: Rerank | false;
+  signal: AbortSignal | undefined;
+}
+
 /** A query in the engine's form. `embeds` is whose business it is to embed `text`. */
-export function packQuery(query: Query, rules: PackingRules & { embeds: boolean }): EngineQuery {
+export function packQuery(query: Query, rules: PackingRules & { embeds: boolean }): PackedQuery {
   return door(() => {
     if (query === undefined || Array.isArray(query)) throw invalid(`query: expected an object, got ${describe(query)}`);
-    return packOwn(readOptions(query, QUERY_OPTIONS, 'query'), rules);
+    const own = readOptions(query, QUERY_OPTIONS, 'query');
+    const packed = packOwn(own, rules);
+    return { query: packed, rerank: own.rerank !== undefined && takeRerank(own.rerank, packed), signal: own.signal };
   });
 }
 
@@ -258,7 +287,7 @@ function packOwn(query: Query, rules: PackingRules): EngineQuery {
     embed: embed ? text : null,
     words,
     ...((prefix || fuzzy) && { wordOptions: { prefix: !!prefix, fuzzy: !!fuzzy } }),
-    k: query.k === undefined ? (minScore === null ? 10 : K_MAX) : checkInteger(query.k, 1, K_MAX, 'k'),
+    k: query.k === undefined ? (minScore === null || query.rerank ? 10 : K_MAX) : checkInteger(query.k, 1, K_MAX, 'k'),
     offset: query.offset === undefined ? 0 : checkInteger(query.offset, 0, offsetMax, 'offset'),
     ...bounds,
     where: query.where === undefined ? null : checkFilter(query.where),
@@ -270,19 +299,35 @@ function packOwn(query: Query, rules: PackingRules): EngineQuery {
   };
 }
 
-/** The signal of a checked query. */
-export function signalOf(query: Pick<Query, 'signal'>): AbortSignal | undefined {
-  return Object.hasOwn(query, 'signal') ? query.signal : undefined;
+/** Most matches that are reranked: each costs some ten milliseconds, and its text travels. */
+const RERANK_MAX = 1000;
+
+/** What the page does with the answer. `query` is from now on one for all that is reranked. */
+function takeRerank(rerank: Query['rerank'], query: EngineQuery): Rerank {
+  const {
+    model,
+    candidates = 50,
+    onProgress,
+  } = typeof rerank === 'string' || hasMethod<Reranker>(rerank, 'rerank')
+    ? ({ model: rerank } as RerankOptions)
+    : readOptions(rerank, ['model', 'candidates', 'onProgress'], 'rerank');
+  checkText(query.words, () => 'rerank: needs `text` or `keywords` to score texts against');
+  const asked = Object.assign({ model: checkReranker(model), onProgress }, query);
+  const wanted = checkInteger(query.offset + query.k, 1, RERANK_MAX, 'rerank: offset + k');
+  query.k = Math.max(wanted, checkInteger(candidates, 1, RERANK_MAX, 'rerank: candidates'));
+  query.offset = 0;
+  query.select = [...query.select, 'text', 'context'];
+  return asked;
 }
 
 /** A batch of them; what is refused says which query it is of. */
-export function packQueries(queries: readonly Query[], rules: PackingRules): EngineQuery[] {
+export function packQueries(queries: readonly Query[], rules: PackingRules): PackedQuery[] {
   return door(() => {
     if (!Array.isArray(queries)) throw invalid(`queryBatch: expected an array of queries, got ${describe(queries)}`);
     return Array.from(queries, (query, i) => {
       try {
         const packed = packQuery(query, rules);
-        if (signalOf(query)) throw invalid('give the signal to the batch, not to a query in it');
+        if (packed.signal) throw invalid('give the signal to the batch, not to a query in it');
         return packed;
       } catch (error) {
         const { code, message } = error as PiramidError;
@@ -385,6 +430,17 @@ export function checkTexts(texts: unknown, kind: string): string[] {
     if (!Array.isArray(texts)) throw invalid(`texts: expected an array, got ${describe(texts)}`);
     return Array.from(texts, (text, i) => checkText(text, () => `texts[${i}]`));
   });
+}
+
+/** Whether it is an object with this method, of its own or its class; what a page adds to `Object.prototype` is none. */
+export function hasMethod<T extends object>(value: unknown, name: keyof T & string): value is T {
+  const method = (value as T | null)?.[name];
+  return typeof method === 'function' && method !== (Object.prototype as T)[name];
+}
+
+/** A cross-encoder by name, or the user's own. */
+export function checkReranker(model: unknown): string | Reranker {
+  return door(() => (hasMethod<Reranker>(model, 'rerank') ? model : checkName(model, 'rerank: model')));
 }
 
 /** A conversation for a generator. */

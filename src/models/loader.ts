@@ -15,9 +15,8 @@ export const createStaticLoader: CreateModelLoader = (source) => {
       checkStatic(options, source);
       return embedders.get(STATIC_MODEL, load, (shared) => loadStaticEmbedder(source, shared));
     },
-    async generator(model) {
-      throw needsRuntime(model);
-    },
+    generator: refuse,
+    reranker: refuse,
     close: () => embedders.close(),
   };
 };
@@ -36,6 +35,10 @@ export function checkStatic(options: EmbedderOptions, source: ModelSource): void
       `model "${model}" needs its files: ${MISSING_FILES_ADVICE}, or with models: { bytes } of piramid-static-en`,
     );
   }
+}
+
+async function refuse(model: string): Promise<never> {
+  throw needsRuntime(model);
 }
 
 function needsRuntime(model: string): PiramidError {

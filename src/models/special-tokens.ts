@@ -20,12 +20,14 @@ export function specialTokensOf({ all_special_tokens = [], chat_template }: Chat
 
 /** The messages, with a space inside of each special token. */
 export function withoutSpecialTokens(messages: readonly ChatMessage[], tokens: readonly string[]): ChatMessage[] {
-  const harmless = (text: string): string => {
-    for (let safe = text, rest = tokens; ; rest = rest.filter((token) => safe.includes(token))) {
-      // One that is gone may have hidden another.
-      for (const token of rest) safe = safe.replaceAll(token, `${token[0]} ${token.slice(1)}`);
-      if (!rest.some((token) => safe.includes(token))) return safe;
-    }
-  };
-  return messages.map((message) => ({ ...message, content: harmless(message.content) }));
+  return messages.map((message) => ({ ...message, content: harmless(message.content, tokens) }));
+}
+
+/** The text, with a space inside of each special token. */
+export function harmless(text: string, tokens: readonly string[]): string {
+  for (let safe = text, rest = tokens; ; rest = rest.filter((token) => safe.includes(token))) {
+    // One that is gone may have hidden another.
+    for (const token of rest) safe = safe.replaceAll(token, `${token[0]} ${token.slice(1)}`);
+    if (!rest.some((token) => safe.includes(token))) return safe;
+  }
 }

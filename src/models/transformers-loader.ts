@@ -1,4 +1,5 @@
-// The models of the rag worker: the built-in embedder, and any embedder or language model that transformers.js can run.
+// The models of the rag worker: the built-in embedder, and any embedder, language model or cross-encoder that transformers.js
+// can run.
 // Nothing of transformers.js is loaded before a model of it is asked for.
 
 import { embedderRecipe } from './known-models.ts';
@@ -9,12 +10,14 @@ import { createSharedLoads } from './shared-loads.ts';
 import { loadStaticEmbedder } from './static-embedder.ts';
 import { loadTransformersEmbedder, type OwnedEmbedder } from './transformers-embedder.ts';
 import { loadTransformersGenerator, type OwnedGenerator } from './transformers-generator.ts';
+import { loadTransformersReranker, type OwnedReranker } from './transformers-reranker.ts';
 import { createRuntime } from './transformers-runtime.ts';
 
 export const createTransformersLoader: CreateModelLoader = (source) => {
   const runtime = createRuntime(source);
   const embedders = createSharedLoads<OwnedEmbedder>((owned) => owned.dispose());
   const generators = createSharedLoads<OwnedGenerator>((owned) => owned.dispose());
+  const rerankers = createSharedLoads<OwnedReranker>((owned) => owned.dispose());
   return {
     async embedder(options, load) {
       if (options.model === STATIC_MODEL) {
@@ -38,8 +41,14 @@ export const createTransformersLoader: CreateModelLoader = (source) => {
       );
       return generator;
     },
+    async reranker(model, load) {
+      const { reranker } = await rerankers.get(model, load, (shared) =>
+        loadTransformersReranker(runtime, model, shared),
+      );
+      return reranker;
+    },
     async close() {
-      await Promise.all([embedders.close(), generators.close()]);
+      await Promise.all([embedders.close(), generators.close(), rerankers.close()]);
     },
   };
 };

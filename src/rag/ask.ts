@@ -1,6 +1,7 @@
 // A question answered from documents: find passages, decide how far they support an answer, quote them or have a language
 // model write, and say for each sentence where it stands. Without support no model is asked.
 import { type ChatMessage, type Generator, type ModelProgress, PiramidError } from 'piramid';
+import { type BrowserModelOptions, browserGenerator } from './browser-models.ts';
 import { type Citation, type Quotation, type Sentence, sentencesOf } from './citation.ts';
 import { checkCollection, checkOptions, type DocumentCollection, throwIfAborted } from './documents.ts';
 import { measureNearness, type Nearness } from './nearness.ts';
@@ -29,8 +30,10 @@ export interface AskOptions extends RetrieveOptions {
   when?: 'strict' | 'balanced' | 'off';
   /** A language model by name, for `db.generate`. @default none: the answer is quoted */
   model?: string;
-  /** Your own language model. Excludes `model`. */
-  generator?: Generator;
+  /**
+   * Your own language model, or `'browser'`: the browser's own (see `browserGenerator`), `UNSUPPORTED` where there is none. Excludes `model`.
+   */
+  generator?: Generator | 'browser';
   /** Length of the generated answer. @default 192 */
   maxTokens?: number;
   /**
@@ -75,20 +78,34 @@ const SOURCE_TOKENS = { sentences: 256, passages: 700 };
 export async function ask(collection: DocumentCollection, question: string, options: AskOptions = {}): Promise<Answer> {
   checkOptions(
     options,
-    ['k', 'where', 'signal', 'when', 'model', 'generator', 'evidence', 'maxTokens', 'sourceTokens', 'onProgress'],
+    [
+      'k',
+      'where',
+      'rerank',
+      'signal',
+      'when',
+      'model',
+      'generator',
+      'evidence',
+      'maxTokens',
+      'sourceTokens',
+      'onProgress',
+    ],
     'ask',
   );
   checkCollection(collection, 'ask');
   checkQuestion(question);
-  const { when = 'balanced', evidence = 'sentences', model, generator } = options;
+  const { when = 'balanced', evidence = 'sentences', model } = options;
   const { sourceTokens = SOURCE_TOKENS[evidence] } = options;
   checkChoice('when', when, WHEN);
   checkChoice('evidence', evidence, Object.keys(SOURCE_TOKENS));
-  if (generator !== undefined && typeof generator?.generate !== 'function')
-    throw new PiramidError('INVALID_ARGUMENT', 'ask: generator has no method `generate`');
-  if (model !== undefined && generator !== undefined) {
+  if (model !== undefined && options.generator !== undefined) {
     throw new PiramidError('INVALID_ARGUMENT', 'ask: model and generator exclude each other');
   }
+  // Before all else: while the click that asks still counts, and before anything is looked for in vain.
+  const generator = options.generator === 'browser' ? await browserGenerator(startOptions(options)) : options.generator;
+  if (generator !== undefined && typeof generator?.generate !== 'function')
+    throw new PiramidError('INVALID_ARGUMENT', 'ask: generator has no method `generate`');
   const view = await find(collection, question, options);
   const { sources, candidates } = view;
   const support = when === 'strict' && view.support === 'perhaps' ? 'no' : view.support;
@@ -101,8 +118,9 @@ export async function ask(collection: DocumentCollection, question: string, opti
   }
 
   const stop = new AbortController();
-  const messages = promptFor(question, evidenceOf(view, evidence, sourceTokens), sourceTokens);
-  const written = keep(once(write(collection, messages, options, stop.signal)), () => stop.abort());
+  const prompt = (room: number) => promptFor(question, evidenceOf(view, evidence, room), room);
+  const pieces = write(collection, prompt, sourceTokens, generator, options, stop.signal);
+  const written = keep(once(pieces), () => stop.abort());
   const citations = written.whole.then((answer) => verify(answer, sources, candidates));
   citations.catch(() => {}); // whoever reads the answer gets the error
   return {
@@ -144,9 +162,9 @@ const DEGREES: readonly Support[] = ['no', 'perhaps', 'yes'];
 export async function find(
   collection: DocumentCollection,
   question: string,
-  { k = K, where, signal }: RetrieveOptions,
+  { k = K, where, rerank, signal }: RetrieveOptions,
 ): Promise<View> {
-  const scope = { ...(where && { where }), ...(signal && { signal }) };
+  const scope = { ...(where && { where }), ...(rerank !== undefined && { rerank }), ...(signal && { signal }) };
   const [weights, named] = await Promise.all([
     weighQuestion(collection, question, where, signal),
     namedTitles(collection, question, where, signal),
@@ -157,7 +175,8 @@ export async function find(
     const found = await retrievePlain(collection, question, { ...scope, k, where: theirs });
     return look(found, without(weights, named.speaker));
   }
-  const titled = named && (await look(await retrieveTitled(collection, question, named, { ...scope, k })));
+  const speaking = named && (await retrieveTitled(collection, question, named, { ...scope, k }));
+  const titled = speaking && (await look(speaking));
   if (titled?.support === 'yes') return titled;
   // Not the named ones: what was asked may be about them, or only sound like them.
   const plain = await look(await retrievePlain(collection, question, { ...scope, k }));
@@ -197,23 +216,34 @@ function complete(sources: Source[], support: Support, { answer, citations, quot
   };
 }
 
+function startOptions({ signal, onProgress }: AskOptions): BrowserModelOptions {
+  return { ...(signal && { signal }), ...(onProgress && { onProgress }) };
+}
+
+/** Sources that a generator cannot read are halved down to this, tokens; then it has to say itself that it cannot. */
+const SOURCE_TOKENS_MIN = 32;
+
 /** The model's pieces. Ends without an error where the reader stopped; the caller's own signal is `ABORTED`. */
 async function* write(
   collection: DocumentCollection,
-  messages: ChatMessage[],
-  { model, generator, maxTokens = 192, signal, onProgress }: AskOptions,
+  prompt: (sourceTokens: number) => ChatMessage[],
+  sourceTokens: number,
+  generator: Generator | undefined,
+  { model, maxTokens = 192, signal, onProgress }: AskOptions,
   stop: AbortSignal,
 ): AsyncGenerator<string> {
   const either = signal ? AbortSignal.any([signal, stop]) : stop;
-  const pieces = generator
-    ? generator.generate(messages, { maxTokens, signal: either })
-    : collection.database.generate(messages, {
-        model: model!,
-        maxTokens,
-        signal: either,
-        ...(onProgress && { onProgress }),
-      });
+  const call = { maxTokens, signal: either };
   try {
+    let room = sourceTokens;
+    let messages = prompt(room);
+    while (room > SOURCE_TOKENS_MIN && (await generator?.fits?.(messages, call)) === false) {
+      room /= 2;
+      messages = prompt(room);
+    }
+    const pieces = generator
+      ? generator.generate(messages, call)
+      : collection.database.generate(messages, { model: model!, ...call, ...(onProgress && { onProgress }) });
     for await (const piece of pieces) {
       yield piece;
       if (either.aborted) break;

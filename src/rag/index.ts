@@ -1,5 +1,11 @@
 // `piramid/rag`: documents in, answers with citations out. Built on the public entry alone, as any user could.
 export { type Answer, type AskOptions, ask, QUOTATIONS } from './ask.ts';
+export {
+  type BrowserGeneratorOptions,
+  type BrowserModelOptions,
+  browserEmbedder,
+  browserGenerator,
+} from './browser-models.ts';
 export { type Chunk, type ChunkOptions, chunk, type TextFormat } from './chunk.ts';
 export type { Citation, Quotation } from './citation.ts';
 export {

@@ -1,6 +1,6 @@
 // The passages that a question is about: one hybrid query (meaning and words), and a second one among the documents whose
 // title the question names, if it names any; each passage with its place in its document.
-import { type LegScore, type Match, type Metadata, PiramidError, type Where } from 'piramid';
+import { type LegScore, type Match, type Metadata, PiramidError, type Query, type Where } from 'piramid';
 import { checkOptions, type DocumentCollection, documentOf } from './documents.ts';
 import { type NamedTitles, namedTitles } from './titles.ts';
 import { contentTerms } from './words.ts';
@@ -10,6 +10,11 @@ export interface RetrieveOptions {
   k?: number;
   /** Only passages (of documents) that match, e.g. `{ 'document.id': 'moby-dick' }`. */
   where?: Where;
+  /**
+   * A cross-encoder by name (which needs `piramid/rag-worker`), your own, or either with options: orders the best passages, see
+   * `Query.rerank`. A question that names titles may have two lists of them. @default none
+   */
+  rerank?: NonNullable<Query['rerank']>;
   signal?: AbortSignal;
 }
 
@@ -30,7 +35,7 @@ export interface Source {
   headings?: string[];
   /** Its number in the document, from 0. */
   passage: number;
-  /** See `Match.score`; where the question names titles, the fused score of both queries. */
+  /** See `Match.score`; where the question names titles and nothing is reranked, the fused score of both queries. */
   score: number;
   legs: { vector?: LegScore; words?: LegScore };
   metadata: Metadata;
@@ -44,19 +49,20 @@ export async function retrieve(
   question: string,
   options: RetrieveOptions = {},
 ): Promise<Source[]> {
-  checkOptions(options, ['k', 'where', 'signal'], 'retrieve');
+  checkOptions(options, ['k', 'where', 'rerank', 'signal'], 'retrieve');
   checkQuestion(question);
   const named = await namedTitles(collection, question, options.where, options.signal);
-  return named ? retrieveTitled(collection, question, named, options) : retrievePlain(collection, question, options);
+  const titled = named && (await retrieveTitled(collection, question, named, options));
+  return titled ?? retrievePlain(collection, question, options);
 }
 
-/** Passages found, those under named titles first if these speak of what is asked. */
+/** Passages found, those under named titles first; null if these do not speak of what is asked. */
 export async function retrieveTitled(
   collection: DocumentCollection,
   question: string,
   named: NamedTitles,
-  { k = K, where, signal }: RetrieveOptions,
-): Promise<Source[]> {
+  { k = K, where, rerank, signal }: RetrieveOptions,
+): Promise<Source[] | null> {
   const among = underTitles(named);
   const under = { where: where ? { $and: [where, among] } : among };
   const anywhere = where ? { where } : {};
@@ -78,14 +84,22 @@ export async function retrieveTitled(
   );
   const speaks = (saidUnder?.score ?? 0) >= SPEAKS_MIN * (said?.score ?? 0);
   // Titles are in what is searched (the contexts of passages), so a name that does not speak needs nothing more.
-  return (named.isName && speaks ? fuse(titled, all) : all).slice(0, k).map(toSource);
+  if (!named.isName || !speaks) return null;
+  if (rerank === undefined) return fuse(titled, all).slice(0, k).map(toSource);
+  const options = { k, rerank, ...(signal && { signal }) };
+  const theirs = await retrievePlain(collection, question, { ...options, ...under });
+  // Where there are enough of them, no other passage is read.
+  if (theirs.length === k) return theirs;
+  const ids = new Set(theirs.map(({ id }) => id));
+  const others = await retrievePlain(collection, question, { ...options, ...anywhere });
+  return [...theirs, ...others.filter(({ id }) => !ids.has(id))].slice(0, k);
 }
 
 /** Passages found by their own words and meaning alone. */
 export async function retrievePlain(
   collection: DocumentCollection,
   question: string,
-  { k = K, where, signal }: RetrieveOptions,
+  { k = K, where, rerank, signal }: RetrieveOptions,
 ): Promise<Source[]> {
   const matches = await collection.query({
     text: question,
@@ -93,6 +107,7 @@ export async function retrievePlain(
     select: ['text', 'metadata'],
     explain: true,
     ...(where && { where }),
+    ...(rerank !== undefined && { rerank }),
     ...(signal && { signal }),
   });
   return matches.map(toSource);

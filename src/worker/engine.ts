@@ -597,9 +597,10 @@ export function createEngine(
       return cancellable(call, async (signal) => {
         const { models } = opened();
         const load = loadOptions(call, signal);
-        return task === 'embed'
-          ? (await models.embedder(model, load)).info
-          : (await models.generator(model.model, load)).info;
+        const { info } = await (task === 'embed'
+          ? models.embedder(model, load)
+          : models[task === 'rerank' ? 'reranker' : 'generator'](model.model, load));
+        return info;
       });
     },
 
@@ -621,6 +622,13 @@ export function createEngine(
         await generator.generate(messages, { signal, maxTokens, onToken });
         // Pieces and the answer go by different ports: the answer waits for the last piece.
         await delivered;
+      });
+    },
+
+    rerank(model, query, texts, call) {
+      return cancellable(call, async (signal) => {
+        const reranker = await opened().models.reranker(model, loadOptions(call, signal));
+        return reranker.rerank(query, texts, { signal });
       });
     },
   };

@@ -75,6 +75,7 @@ export async function openEngine(backend: Backend, key?: CryptoKey): Promise<Loc
       () => ({
         embedder: () => Promise.reject(new Error('none')),
         generator: () => Promise.reject(new Error('none')),
+        reranker: () => Promise.reject(new Error('none')),
         close: async () => {},
       }),
       { openBackend: () => patient(backend, undefined, everyTurn) },

@@ -16,6 +16,7 @@ const NAME = 'db';
 const loader = () => ({
   embedder: () => Promise.reject(new Error('none')),
   generator: () => Promise.reject(new Error('none')),
+  reranker: () => Promise.reject(new Error('none')),
   close: async () => {},
 });
 

@@ -11,7 +11,7 @@ let call = 0;
 
 async function openEngine(environment: Environment): Promise<LocalEngine> {
   const none = () => Promise.reject(new Error('none'));
-  const engine = createEngine(() => ({ embedder: none, generator: none, close: async () => {} }), {
+  const engine = createEngine(() => ({ embedder: none, generator: none, reranker: none, close: async () => {} }), {
     openBackend: async () => new MemoryBackend(),
     ...environment,
   });

@@ -5,6 +5,7 @@ import { documents } from './documents.ts';
 import { doors } from './doors.ts';
 import { files } from './files.ts';
 import { kernels } from './kernels.ts';
+import { models } from './models.ts';
 import type { Mutant } from './mutant.ts';
 import { search } from './search.ts';
 import { storage } from './storage.ts';
@@ -19,4 +20,5 @@ export const mutants: readonly Mutant[] = [
   ...doors,
   ...documents,
   ...assets,
+  ...models,
 ];

@@ -26,6 +26,7 @@ describe('the plain worker’s loader', () => {
       message: expect.stringContaining('piramid/rag-worker'),
     });
     await expect(loader.generator('some/llm', loading())).rejects.toMatchObject({ code: 'UNSUPPORTED' });
+    await expect(loader.reranker('some/reranker', loading())).rejects.toMatchObject({ code: 'UNSUPPORTED' });
   });
 
   test('says how to serve the files where no path is given', async () => {

@@ -6,7 +6,10 @@ import type { CallId, Engine, EngineEvent, Notice, OpenedDatabase, WireError } f
 export const TABS_PROTOCOL = 4;
 
 /** Calls that are about the records, and so belong to the one engine. */
-export type Method = Exclude<keyof Engine, 'hello' | 'ping' | 'becomeShard' | 'open' | 'close' | 'cancel' | 'generate'>;
+export type Method = Exclude<
+  keyof Engine,
+  'hello' | 'ping' | 'becomeShard' | 'open' | 'close' | 'cancel' | 'generate' | 'rerank'
+>;
 
 /** `write`, `numbered`: the last argument is the call's number. `write`: must not be applied twice. */
 export const METHODS: Record<Method, 'plain' | 'numbered' | 'write'> = {

@@ -71,8 +71,9 @@ export function createTab(createModelLoader: CreateModelLoader, platform: Platfo
   const engine = table as unknown as Engine;
   const { loadModel } = engine;
   engine.generate = async (...args) => (await tab.generating()).generate(...args);
+  engine.rerank = async (...args) => (await tab.generating()).rerank(...args);
   engine.loadModel = async (...args) =>
-    args[0] === 'generate' ? (await tab.generating()).loadModel(...args) : loadModel(...args);
+    args[0] === 'embed' ? loadModel(...args) : (await tab.generating()).loadModel(...args);
   return engine;
 }
 
@@ -183,8 +184,8 @@ class Tab {
   }
 
   /**
-   * What writes text: in this worker, whoever leads. What has been said cannot be sent again, and a language model would keep the leader from
-   * everything else. An engine of its own that holds no records.
+   * What writes text or reranks: in this worker, whoever leads. What has been said cannot be sent again, and such a model would keep the leader
+   * from everything else. An engine of its own that holds no records.
    */
   generating(): Promise<LocalEngine> {
     if (this.#end) return Promise.reject(this.#end);
@@ -503,8 +504,7 @@ class Tab {
 
   /** The engines of this worker share its models. */
   #sharedModels(): ModelLoader {
-    const { embedder, generator } = this.#models!;
-    return { embedder, generator, close: async () => {} };
+    return { ...this.#models!, close: async () => {} };
   }
 
   async #openGeneration(options: EngineOptions): Promise<LocalEngine> {

@@ -1,5 +1,6 @@
 import { type Embedder, open } from 'piramid';
-import { describe, expect, test } from 'vitest';
+import { browserEmbedder } from 'piramid/rag';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { codeOf, freshName, openFresh } from './databases.ts';
 
 const models = { path: '/models/', remote: false };
@@ -179,5 +180,39 @@ describe('an embedder of the page', () => {
       expect(await codeOf(c.query({ text: 'a' }))).toBe('MODEL_FAILED');
       expect(await codeOf(c.upsert({ id: 1, text: 'a' }))).toBe('MODEL_FAILED');
     }
+  });
+});
+
+describe('the browser’s own embedder', () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  /** One number per letter, turned by `turn` letters: another model. `drift`: another driver. */
+  function standIn(turn = 0, drift = 0) {
+    const valuesOf = (text: string) => {
+      const values = new Float32Array(32).fill(drift);
+      for (const letter of text.toLowerCase()) values[(letter.charCodeAt(0) + turn) % 32]! += 1;
+      return { values };
+    };
+    vi.stubGlobal('SemanticEmbedder', {
+      availability: async () => 'available',
+      create: async () => ({ embed: async (texts: string[]) => ({ embeddings: texts.map(valuesOf) }), destroy() {} }),
+    });
+  }
+
+  test('finds again what it embedded, and is MODEL_MISMATCH once it embeds otherwise', async () => {
+    const name = freshName();
+    {
+      standIn();
+      await using db = await open(name, { device: 'wasm' });
+      const c = await db.collection('c', { embedder: await browserEmbedder(db) });
+      expect(c.dimension).toBe(32);
+      await c.upsert(TEXTS);
+    }
+    standIn(0, 0.01);
+    await using db = await open(name, { device: 'wasm' });
+    const c = await db.collection('c', { embedder: await browserEmbedder(db) });
+    expect((await c.query({ text: TEXTS[2]!.text, k: 1 }))[0]!.id).toBe(TEXTS[2]!.id);
+    standIn(5);
+    expect(await codeOf(db.collection('c', { embedder: await browserEmbedder(db) }))).toBe('MODEL_MISMATCH');
   });
 });

@@ -41,6 +41,7 @@ async function openEngine(name: string, durability: 'strict' | 'relaxed', key?: 
   const engine = createEngine(() => ({
     embedder: () => Promise.reject(new Error('none')),
     generator: () => Promise.reject(new Error('none')),
+    reranker: () => Promise.reject(new Error('none')),
     close: async () => {},
   }));
   const options = { name, storage: 'indexeddb', device: 'js', durability, models: {} } as const;

@@ -41,6 +41,47 @@ const direction = (cosine: number) => Float32Array.of(cosine, Math.sqrt(1 - cosi
 const quoted = async (question: string, options?: AskOptions) =>
   read(await ask((await library()).typed, question, options));
 
+describe('reranked', () => {
+  /** Prefers what has this word, and remembers how many texts it read. */
+  const preferring = (word: string) => {
+    const read: number[] = [];
+    const rerank = async (_: string, texts: readonly string[]) => {
+      read.push(texts.length);
+      return texts.map((text) => (text.includes(word) ? 1 : 0));
+    };
+    return { read, rerank };
+  };
+
+  test('passages are ordered by the reranker, for retrieve and for ask', async () => {
+    const collection = await library();
+    const question = 'When was the railway across the continent completed, and the dough, and the whale?';
+    const rerank = preferring('Knead');
+    expect((await retrieve(collection.typed, question))[0]!.documentId).toBe('railways');
+    const [best] = await retrieve(collection.typed, question, { rerank });
+    expect(best).toMatchObject({ documentId: 'bread', score: 1 });
+    expect((await ask(collection.typed, question, { rerank })).sources[0]).toMatchObject({ documentId: 'bread' });
+  });
+
+  test('those of a named title stay first, and where there are enough of them no other is read', async () => {
+    const collection = new FakeCollection();
+    const text = (n: number) => `Slavery is wrong, said number ${n}. Slavery has to end.`;
+    await ingest(collection.typed, [
+      ...Array.from({ length: 3 }, (_, n) => ({ id: `l${n}`, title: `Abraham Lincoln, ${1861 + n}`, text: text(n) })),
+      ...Array.from({ length: 9 }, (_, n) => ({ id: `m${n}`, title: `Report ${n}`, text: text(100 + n) })),
+    ]);
+    const rerank = preferring('number 105');
+    const ids = (sources: Source[]) => sources.map(({ documentId }) => documentId);
+    const question = 'Is slavery wrong in the eyes of Abraham Lincoln?';
+    const few = await retrieve(collection.typed, question, { k: 2, rerank });
+    expect(ids(few).every((id) => id.startsWith('l'))).toBe(true);
+    expect(rerank.read).toEqual([3]);
+    const many = await retrieve(collection.typed, question, { k: 5, rerank });
+    expect(ids(many).slice(0, 3).toSorted()).toEqual(['l0', 'l1', 'l2']);
+    expect(ids(many)[3]).toBe('m5');
+    expect(new Set(ids(many)).size).toBe(5);
+  });
+});
+
 describe('without a model', () => {
   test.each([
     ['Who shot Lincoln?', 'lincoln', 'Lincoln was shot by John Wilkes Booth'],

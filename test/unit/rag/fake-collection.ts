@@ -9,6 +9,7 @@ import type {
   Metadata,
   Query,
   RecordId,
+  Reranker,
   ScrollOptions,
   Target,
   Vector,
@@ -110,7 +111,17 @@ export class FakeCollection {
     return { records, ...(next < all.length && { next: String(next) }) };
   }
 
-  async query({ vector, text, keywords, k = 10, where = {} }: Query): Promise<Matches> {
+  async query({ rerank, ...query }: Query): Promise<Matches> {
+    if (rerank === undefined) return this.#find(query);
+    const matches = await this.#find({ ...query, k: 50 });
+    const texts = matches.map(({ text = '' }) => text);
+    const scores = await (rerank as Reranker).rerank(query.text ?? query.keywords!, texts, {});
+    for (const [i, match] of matches.entries()) match.score = scores[i]!;
+    matches.sort((a, b) => b.score - a.score).splice(query.k ?? 10);
+    return matches;
+  }
+
+  async #find({ vector, text, keywords, k = 10, where = {} }: Query): Promise<Matches> {
     const all = [...this.records.values()];
     if (vector) {
       const near = all.map((record) => ({ ...record, ...this.#vectorOf(record), score: 0 }));

@@ -7,7 +7,7 @@ import { createEngine, type LocalEngine } from '../../../src/worker/engine.ts';
 
 export async function openEngine(): Promise<LocalEngine> {
   const none = () => Promise.reject(new Error('no model'));
-  const engine = createEngine(() => ({ embedder: none, generator: none, close: async () => {} }));
+  const engine = createEngine(() => ({ embedder: none, generator: none, reranker: none, close: async () => {} }));
   await engine.open({ name: 'x', storage: 'memory', device: 'js', durability: 'strict', models: {} }, () => {});
   return engine;
 }

@@ -21,6 +21,7 @@ async function openEngine(backend = new MemoryBackend(), scanBudget = SCAN_BUDGE
   const models = () => ({
     embedder: () => Promise.reject(new Error('none')),
     generator: () => Promise.reject(new Error('none')),
+    reranker: () => Promise.reject(new Error('none')),
     close: () => createSharedLoads(async () => {}).close(),
   });
   const engine = createEngine(models, { openBackend: async () => backend });

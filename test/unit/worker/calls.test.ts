@@ -26,7 +26,7 @@ test('the writes of a leader are stored under its token and their numbers', asyn
   const backend = new MemoryBackend();
   const none = () => Promise.reject(new Error('none'));
   const platform = { ...world.newTab().platform, openBackend: async () => backend };
-  const tab = createTab(() => ({ embedder: none, generator: none, close: async () => {} }), platform);
+  const tab = createTab(() => ({ embedder: none, generator: none, reranker: none, close: async () => {} }), platform);
   let token: string | null = null;
   const writing = (async () => {
     token = await tab.hello();

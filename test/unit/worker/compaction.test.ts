@@ -13,6 +13,7 @@ async function openEngine(onEvent: (event: EngineEvent | NoticeEvent) => void = 
   const engine = createEngine(() => ({
     embedder: () => Promise.reject(new Error('none')),
     generator: () => Promise.reject(new Error('none')),
+    reranker: () => Promise.reject(new Error('none')),
     close: () => createSharedLoads(async () => {}).close(),
   }));
   const options = { name: 'x', storage: 'memory', device: 'auto', durability: 'strict', models: {} } as const;

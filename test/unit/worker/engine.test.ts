@@ -17,6 +17,7 @@ function slowModels() {
         });
       }),
     generator: () => Promise.reject(new Error('none')),
+    reranker: () => Promise.reject(new Error('none')),
     close: () => loads.close(),
   };
   return { arrive, loader };
@@ -160,6 +161,7 @@ test('texts are embedded ahead of their turn, and written in the order of the ca
   const engine = await openEngine({
     embedder: async () => model,
     generator: () => Promise.reject(new Error('none')),
+    reranker: () => Promise.reject(new Error('none')),
     close: async () => {},
   });
   const { id } = await engine.openCollection('c', request({ embedder: { model: 'm' } }), 1);

@@ -31,6 +31,7 @@ async function openWith(rows: readonly Row[], metric: Metric, quantization: Quan
   const engine = createEngine(() => ({
     embedder: async () => ({ info, dimension: DIMENSION, fingerprint: 'none', embed }),
     generator: () => Promise.reject(new Error('none')),
+    reranker: () => Promise.reject(new Error('none')),
     close: async () => {},
   }));
   await engine.open({ name: 'x', storage: 'memory', device: 'js', durability: 'strict', models: {} }, () => {});

@@ -21,7 +21,7 @@ async function openEngine(
   onEvent: (event: EngineEvent | NoticeEvent) => void = () => {},
 ): Promise<LocalEngine> {
   const none = () => Promise.reject(new Error('no model'));
-  const engine = createEngine(() => ({ embedder: none, generator: none, close: async () => {} }), {
+  const engine = createEngine(() => ({ embedder: none, generator: none, reranker: none, close: async () => {} }), {
     openBackend: async () => disk,
     originOf: (number) => ({ client: '00000000-0000-4000-8000-000000000001', call: number, settled: 0 }),
   });

@@ -141,7 +141,7 @@ test('what precedes a write in another script is not taken for the write: sent a
   const origin = { client: '3f2b1a54-8c1e-4a0f-9b57-0f3f2e7d6c11', call: 1, settled: 1 };
   const open = async (disk: Disk) => {
     const none = () => Promise.reject(new Error('none'));
-    const engine = createEngine(() => ({ embedder: none, generator: none, close: async () => {} }), {
+    const engine = createEngine(() => ({ embedder: none, generator: none, reranker: none, close: async () => {} }), {
       openBackend: async () => disk,
       originOf: () => origin,
       importAsset: () => import('../../../src/text/stemmers.ts'),
@@ -194,7 +194,7 @@ test('a file of stemmers that never comes holds up nobody for long', async () =>
     store.close();
     provideStemmers(null);
     const none = () => Promise.reject(new Error('none'));
-    const engine = createEngine(() => ({ embedder: none, generator: none, close: async () => {} }), {
+    const engine = createEngine(() => ({ embedder: none, generator: none, reranker: none, close: async () => {} }), {
       openBackend: async () => disk,
       importAsset: () => new Promise(() => {}),
     });

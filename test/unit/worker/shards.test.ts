@@ -25,6 +25,7 @@ async function openEngine(): Promise<LocalEngine> {
   const models = () => ({
     embedder: () => Promise.reject(new Error('none')),
     generator: () => Promise.reject(new Error('none')),
+    reranker: () => Promise.reject(new Error('none')),
     close: () => createSharedLoads(async () => {}).close(),
   });
   const engine = createEngine(models, {

@@ -35,6 +35,7 @@ async function openTerm() {
   const models = () => ({
     embedder: () => Promise.reject(new Error('none')),
     generator: () => Promise.reject(new Error('none')),
+    reranker: () => Promise.reject(new Error('none')),
     close: () => createSharedLoads(async () => {}).close(),
   });
   const term = new Term(

@@ -103,6 +103,7 @@ test('answers are the same with and without, whenever the worker ends', async ()
   const models = () => ({
     embedder: () => Promise.reject(new Error('none')),
     generator: () => Promise.reject(new Error('none')),
+    reranker: () => Promise.reject(new Error('none')),
     close: async () => {},
   });
   const builds = vi.spyOn(WordBuilder.prototype, 'build');
