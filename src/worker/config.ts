@@ -1,8 +1,49 @@
-// Whether a collection is what it is opened as.
+// What a new collection is, and whether a stored one is what it is opened as.
 import { PiramidError } from '../errors.ts';
+import { isProductMetric } from '../kernels/kernel.ts';
 import type { CollectionRequest } from '../protocol.ts';
-import type { StoredCollection } from '../store/manifest.ts';
+import type { CollectionConfig, StoredCollection } from '../store/manifest.ts';
+import { analysisOf, ENGLISH } from '../text/analyzer.ts';
 import type { EmbedderOptions } from '../types.ts';
+
+/** What a new collection is; `load` gives the model that embeds its texts. */
+export async function configOf(
+  request: CollectionRequest,
+  load: (options: EmbedderOptions) => Promise<{ fingerprint: string; dimension: number }>,
+): Promise<CollectionConfig> {
+  const config: CollectionConfig = {
+    dimension: request.dimension,
+    metric: request.metric ?? 'cosine',
+    embedder: null,
+    quantization: request.quantization ?? 'none',
+    analysis: request.language ? analysisOf(request.language) : ENGLISH,
+    ...(request.language && { language: request.language }),
+  };
+  if (request.embedder) {
+    const options = 'model' in request.embedder ? request.embedder : null;
+    const { fingerprint, dimension } = options
+      ? await load(options)
+      : (request.embedder as { fingerprint: string; dimension: number });
+    if (config.dimension !== null && config.dimension !== dimension) {
+      throw new PiramidError(
+        'INVALID_ARGUMENT',
+        `dimension is ${config.dimension}, but the embedder's vectors have ${dimension} numbers`,
+      );
+    }
+    config.dimension = dimension;
+    config.embedder = { fingerprint, options };
+  }
+  if (config.quantization !== 'none' && config.quantization !== 'auto' && !isProductMetric(config.metric)) {
+    throw new PiramidError(
+      'INVALID_ARGUMENT',
+      `quantization '${config.quantization}' does not go with metric '${config.metric}': smaller numbers are for cosine, dot and l2`,
+    );
+  }
+  if (config.dimension === null && config.quantization !== 'none') {
+    throw new PiramidError('INVALID_ARGUMENT', 'quantization needs a dimension or an embedder');
+  }
+  return config;
+}
 
 /** Throws if what is asked for is not what is stored. What was not asked for is as stored. */
 export function compareConfig({ name, config }: StoredCollection, request: CollectionRequest): void {

@@ -1,18 +1,14 @@
 // The engine: one database in one worker. Owns the store, the open collections, the one write queue, the models, and
 // which calls are under way; the work itself is done by the files beside it.
-import { PiramidError, throwIfAborted } from '../errors.ts';
-import { TOGETHER_ON_GPU } from '../indexes/together.ts';
+import { PiramidError } from '../errors.ts';
 import { type Devices, openDevices } from '../kernels/devices.ts';
-import { isProductMetric } from '../kernels/kernel.ts';
 import type { ShardPoolOptions, ShardWorker } from '../kernels/shards/pool.ts';
 import type { CreateModelLoader, LoadOptions, ModelLoader } from '../models/model.ts';
 import {
   type CallId,
-  type CollectionRequest,
   type Engine,
   type EngineEvent,
   type EngineOptions,
-  type EngineQuery,
   type Notice,
   type NoticeEvent,
   type OpenedCollection,
@@ -26,20 +22,20 @@ import type { Backend } from '../store/backend.ts';
 import type { Damage } from '../store/damage.ts';
 import type { Encryption, Unlocked } from '../store/encryption.ts';
 import type { FencedBackend } from '../store/fence.ts';
-import type { CollectionConfig, StoredCollection } from '../store/manifest.ts';
+import type { StoredCollection } from '../store/manifest.ts';
 import type { CoderFor, Store } from '../store/store.ts';
 import { readAs } from '../structures/context.ts';
-import { nextTask } from '../structures/slices.ts';
-import { analysisOf, ENGLISH } from '../text/analyzer.ts';
+import { analysisOf } from '../text/analyzer.ts';
 import type { CollectionInfo, CollectionStats, DatabaseStats, Progress } from '../types.ts';
 import { CollectionState, coderFor } from './collection.ts';
-import { compareConfig, mismatch } from './config.ts';
+import { compareConfig, configOf, mismatch } from './config.ts';
 import { describeDamage, infoOf, recordCount } from './describe.ts';
 import { type ImportAsset, Languages, noAssets } from './languages.ts';
+import { modelCalls } from './model-calls.ts';
 import { OpenCollections } from './open-collections.ts';
 import { backendOf, openStore } from './open-store.ts';
 import { postingsOf } from './postings.ts';
-import { answerQuery } from './query.ts';
+import { answerQueries } from './query-batch.ts';
 import { Queue } from './queue.ts';
 import { checkRecall } from './recall.ts';
 import { reindexEmpty } from './reindexing.ts';
@@ -47,9 +43,6 @@ import { defaultScanBudget } from './tiers.ts';
 import { Transfers } from './transfer.ts';
 import { reportUpkeep, Upkeep } from './upkeep.ts';
 import { type BuiltWords, WordBuilder } from './word-builder.ts';
-
-/** How long a batch of queries works before it lets other messages in, milliseconds. */
-const TURN_MS = 16;
 
 type OnEvent = (event: EngineEvent | NoticeEvent) => void | Promise<void>;
 
@@ -225,45 +218,6 @@ export function createEngine(
     }
   }
 
-  async function createCollection(
-    name: string,
-    request: CollectionRequest,
-    load: LoadOptions,
-  ): Promise<StoredCollection> {
-    const config: CollectionConfig = {
-      dimension: request.dimension,
-      metric: request.metric ?? 'cosine',
-      embedder: null,
-      quantization: request.quantization ?? 'none',
-      analysis: request.language ? analysisOf(request.language) : ENGLISH,
-      ...(request.language && { language: request.language }),
-    };
-    if (request.embedder) {
-      const options = 'model' in request.embedder ? request.embedder : null;
-      const { fingerprint, dimension } = options
-        ? await opened().models.embedder(options, load)
-        : (request.embedder as { fingerprint: string; dimension: number });
-      if (config.dimension !== null && config.dimension !== dimension) {
-        throw new PiramidError(
-          'INVALID_ARGUMENT',
-          `dimension is ${config.dimension}, but the embedder's vectors have ${dimension} numbers`,
-        );
-      }
-      config.dimension = dimension;
-      config.embedder = { fingerprint, options };
-    }
-    if (config.quantization !== 'none' && config.quantization !== 'auto' && !isProductMetric(config.metric)) {
-      throw new PiramidError(
-        'INVALID_ARGUMENT',
-        `quantization '${config.quantization}' does not go with metric '${config.metric}': smaller numbers are for cosine, dot and l2`,
-      );
-    }
-    if (config.dimension === null && config.quantization !== 'none') {
-      throw new PiramidError('INVALID_ARGUMENT', 'quantization needs a dimension or an embedder');
-    }
-    return opened().store.createCollection(name, config);
-  }
-
   return {
     hello: async () => null,
     ping() {},
@@ -390,7 +344,11 @@ export function createEngine(
         if (stored) compareConfig(stored, request);
         else if (request.mustExist)
           throw new PiramidError('NOT_FOUND', `collection "${name}" does not exist; give options to create it`);
-        else stored = await createCollection(name, request, loadOptions(call, signal));
+        else {
+          const { models, store } = opened();
+          const config = await configOf(request, (options) => models.embedder(options, loadOptions(call, signal)));
+          stored = await store.createCollection(name, config);
+        }
         const { id, config } = stored;
         await opened().collections.getInTurn(id);
         return {
@@ -519,32 +477,13 @@ export function createEngine(
     query(id, queries, call) {
       return cancellable(call, async (signal) => {
         const { collections } = opened();
-        const { stored, index, analysis } = await collections.get(id);
+        const { stored, analysis } = await collections.get(id);
         if (queries.some(({ words }) => words !== null)) await languages.ready(analysis);
         const embed = async (text: string) => {
           const embedder = await embedderOf(stored, loadOptions(call, signal));
           return (await embedder.embed([text], { kind: 'query', signal }))[0] ?? null;
         };
-        const answers = [];
-        let turnEnds = performance.now() + TURN_MS;
-        for (let first = 0; first < queries.length; ) {
-          // What is in memory is answered without letting go of the thread, and a batch may be long.
-          if (performance.now() > turnEnds) {
-            await nextTask();
-            throwIfAborted(signal);
-            turnEnds = performance.now() + TURN_MS;
-          }
-          const most = vectorsTogether(queries, first, TOGETHER_ON_GPU);
-          const some = queries.slice(first, first + most);
-          // Those with a text begin when it is embedded, each by itself.
-          const batch = Math.max(1, some.filter((query) => query.embed === null).length);
-          const together = Math.min(most, index?.together(batch) ?? 1);
-          const ask = (query: EngineQuery) =>
-            collections.withRows(id, (collection) => answerQuery(collection, query, embed, signal, batch));
-          answers.push(...(await Promise.all(some.slice(0, together).map(ask))));
-          first += together;
-        }
-        return answers;
+        return answerQueries(collections, id, queries, embed, signal);
       });
     },
 
@@ -593,44 +532,7 @@ export function createEngine(
       );
     },
 
-    loadModel(task, model, call) {
-      return cancellable(call, async (signal) => {
-        const { models } = opened();
-        const load = loadOptions(call, signal);
-        const { info } = await (task === 'embed'
-          ? models.embedder(model, load)
-          : models[task === 'rerank' ? 'reranker' : 'generator'](model.model, load));
-        return info;
-      });
-    },
-
-    embed(model, texts, kind, call) {
-      return cancellable(call, async (signal) => {
-        const embedder = await opened().models.embedder(model, loadOptions(call, signal));
-        return embedder.embed(texts, { kind, signal });
-      });
-    },
-
-    generate(model, messages, maxTokens, call) {
-      return cancellable(call, async (signal) => {
-        const { models, onEvent } = opened();
-        const generator = await models.generator(model, loadOptions(call, signal));
-        let delivered: unknown;
-        const onToken = (piece: string) => {
-          delivered = onEvent({ type: 'token', call, piece });
-        };
-        await generator.generate(messages, { signal, maxTokens, onToken });
-        // Pieces and the answer go by different ports: the answer waits for the last piece.
-        await delivered;
-      });
-    },
-
-    rerank(model, query, texts, call) {
-      return cancellable(call, async (signal) => {
-        const reranker = await opened().models.reranker(model, loadOptions(call, signal));
-        return reranker.rerank(query, texts, { signal });
-      });
-    },
+    ...modelCalls(cancellable, opened, loadOptions),
   };
 }
 
@@ -646,11 +548,4 @@ function damageNotice(damage: Damage, store: Store): Notice {
 
 function readonlyNotice({ code, message }: PiramidError): Notice {
   return { name: 'readonly', detail: { code, message } };
-}
-
-/** How many queries from `first` on are answered at a time: those with a vector, up to `most`, or else one. */
-function vectorsTogether(queries: readonly EngineQuery[], first: number, most: number): number {
-  let end = first;
-  while (end < first + most && (queries[end]?.vector ?? queries[end]?.embed ?? null) !== null) end++;
-  return Math.max(1, end - first);
 }
