@@ -131,7 +131,8 @@ export interface Query<M extends object = Metadata> extends WordOptions {
   k?: number;
   /**
    * Only matches that score at least so much (`Match.score`, compared as float32): the vector's score, BM25 of `keywords`, or the fused score.
-   * With `k`, the best k of these; `complete` of the answer says whether there are more.
+   * With `k`, the best k of these; `complete` of the answer says whether there are more. Fused scores of metrics other than cosine, and of ranks,
+   * are counted from what was found, so that a bound means something within one answer alone.
    */
   minScore?: number;
   /**
@@ -255,7 +256,8 @@ export interface Matches<M extends object = Metadata> extends Array<Match<M>> {
   exact: boolean;
   /**
    * Whether these, with the `offset` before them, are certainly all that match. False where `k` has cut the list (a range ends
-   * at 10 000: ask for the next ones with `offset`), and where codes were scanned, which may miss one.
+   * at 10 000: ask for the next ones with `offset`), where codes were scanned, which may miss one, and where a word
+   * that is still being typed may stand for more words than are looked for.
    */
   complete: boolean;
   /** Time in the worker, and of `rerank`, milliseconds. */

@@ -56,8 +56,8 @@ export interface Answer {
    */
   support: Support;
   /**
-   * The best sentences of the sources: there at once, before a model has written anything. 1 to 4, best first; none with `support: 'no'`.
-   * Without a model, they are the answer.
+   * The best sentences of the sources, best first, 4 at most: there at once, before a model has written anything. None where nothing was
+   * found, and where what was found has no sentence that is short enough to be quoted. Without a model, they are the answer.
    */
   quotations: readonly Quotation[];
   /** Who wrote it: the model's name, or `'quotations'`. */

@@ -35,7 +35,7 @@ export function promptFor(question: string, evidence: readonly Evidence[], sourc
   const fenced: string[] = [];
   let left = sourceTokens;
   for (const [i, source] of evidence.entries()) {
-    const title = source.title.replace(/\s+/g, ' ').slice(0, Math.min(TITLE_LENGTH_MAX, sourceTokens));
+    const title = titleFor(source.title, sourceTokens);
     const text = i === 0 ? beginning(source.text, left) : source.text;
     left -= tokens(text) + tokens(title) + FENCE_TOKENS;
     if (left < 0 && i > 0) break;
@@ -47,6 +47,11 @@ export function promptFor(question: string, evidence: readonly Evidence[], sourc
     { role: 'system', content: RULES },
     { role: 'user', content: `${fenced.join('\n\n')}\n\nQuestion: ${fence(question.trim())}` },
   ];
+}
+
+/** As it is written into a prompt with so much room. */
+export function titleFor(title: string, room: number): string {
+  return title.replace(/\s+/g, ' ').slice(0, Math.min(TITLE_LENGTH_MAX, room));
 }
 
 /** The sources as they are. */

@@ -1,8 +1,8 @@
 // Answers without a language model: the sentences of the passages that say most of what was asked, as quotations.
-import { type Citation, joined, type Quotation, quotationOf, type Sentence } from './citation.ts';
+import { type Citation, joined, type Quotation, quotationOf, type Sentence, stretch } from './citation.ts';
 import type { Nearness } from './nearness.ts';
 import { numbersIn } from './numbers.ts';
-import { type Evidence, FENCE_TOKENS, tokens } from './prompt.ts';
+import { type Evidence, FENCE_TOKENS, titleFor, tokens } from './prompt.ts';
 import { kindOf, offers } from './question-kind.ts';
 import type { Source } from './retrieve.ts';
 import { coverage, headOf, pairCoverage, type QuestionWeights } from './support.ts';
@@ -97,10 +97,12 @@ export function bestSentences(
 ): Evidence[] {
   const chosen: Sentence[] = [];
   let left = budget;
-  for (const { window } of ranking(sources, sentences, question, nearness)) {
+  // A clause of a contract is too long to be quoted, and may say it all the same.
+  for (const { window } of ranking(sources, sentences, question, nearness, Number.POSITIVE_INFINITY)) {
     if (chosen.some((other) => meets(window, other) || overlap(window.terms, other.terms) > OVERLAP_MAX)) continue;
     const isNew = !chosen.some(({ source }) => source === window.source);
-    const needs = tokens(window.text) + (isNew ? tokens(sources[window.source]!.title) + FENCE_TOKENS : 1);
+    const needs =
+      tokens(window.text) + (isNew ? tokens(titleFor(sources[window.source]!.title, budget)) + FENCE_TOKENS : 1);
     if (needs > left && chosen.length > 0) continue;
     chosen.push(window);
     left -= needs;
@@ -109,8 +111,22 @@ export function bestSentences(
   const order = [...new Set(chosen.map(({ source }) => source))];
   return order.map((source) => {
     const theirs = chosen.filter((window) => window.source === source).sort((a, b) => a.start - b.start);
-    return { source, title: sources[source]!.title, text: theirs.map(({ text }) => text).join(GAP) };
+    const heads = theirs.map((window) => tableHead(sources[source]!, window));
+    const texts = theirs.map(({ text }, i) =>
+      heads[i] && heads.indexOf(heads[i]) === i ? `${heads[i]}\n${text}` : text,
+    );
+    return { source, title: sources[source]!.title, text: texts.join(GAP) };
   });
+}
+
+/** The first row of the table that a window begins in, unless it begins with it: without it, a row says nothing. */
+function tableHead(source: Source, { start, text }: Sentence): string {
+  if (!text.startsWith('|')) return '';
+  const own = stretch(source);
+  const before = own.slice(0, start).trimEnd().split('\n');
+  const rows = before.slice(before.findLastIndex((line) => !line.trimStart().startsWith('|')) + 1);
+  const repeated = rows.length === before.length ? source.text.slice(0, source.repeats ?? 0).trim() : '';
+  return repeated.startsWith('|') ? repeated.split('\n')[0]! : (rows[0]?.trim() ?? '');
 }
 
 function ranking(
@@ -118,8 +134,9 @@ function ranking(
   sentences: readonly Sentence[],
   question: QuestionWeights,
   nearness: Nearness | null,
+  lengthMax = LENGTH_MAX,
 ): { window: Sentence; worth: number }[] {
-  return windowsOf(sources, sentences, question, nearness)
+  return windowsOf(sources, sentences, question, nearness, lengthMax)
     .map(({ window, features }) => ({ window, worth: worthOf(features) }))
     .sort((a, b) => b.worth - a.worth || a.window.source - b.window.source || a.window.start - b.window.start);
 }
@@ -136,6 +153,7 @@ export function windowsOf(
   sentences: readonly Sentence[],
   question: QuestionWeights,
   nearness: Nearness | null,
+  lengthMax = LENGTH_MAX,
 ): { window: Sentence; features: Features }[] {
   const kind = kindOf(question.text);
   const asked = new Set([...contentTerms(question.text), ...numbersIn(question.text).map(({ value }) => value)]);
@@ -149,7 +167,7 @@ export function windowsOf(
       const { text, terms } = window;
       const length = text.split(/\s+/).length;
       // In scripts without spaces a sentence is one run; its terms tell its length.
-      if (Math.max(length, terms.size) < LENGTH_MIN || length > LENGTH_MAX) return [];
+      if (Math.max(length, terms.size) < LENGTH_MIN || length > lengthMax) return [];
       const context = new Set([...heads[source]!, ...terms, ...(before?.source === source ? before.terms : [])]);
       const near = Math.max(0, ...(nearness?.sentences.slice(i, i + 1 + more) ?? []));
       const around = coverage(question, context);

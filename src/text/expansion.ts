@@ -24,29 +24,32 @@ interface Vocabulary {
 }
 
 /**
- * Adds the terms of what typed words may stand for to the `words` of a query, and returns what was added, a sentence for each typed word. A form stands
- * for its term, so that other forms of the same word are found, too.
+ * Adds the terms of what typed words may stand for to the `words` of a query. A form stands for its term, so that other forms of the same word
+ * are found, too. `notes`: what was added, a sentence for each typed word. `isCut`: there were more forms than are looked for.
  */
 export function addForms(
   words: Map<string, QueryWord>,
   query: string,
   options: WordOptions,
   { analyzer, blocks, deleted }: Vocabulary,
-): string[] {
+): { notes: string[]; isCut: boolean } {
+  let isCut = false;
   const isStop = (word: string) => analyzer.isStop(word);
   const stemOf = (written: string) => analyzer.tokenize(written)[0] ?? written;
-  return typedWords(query, options, isStop).map((typed) => {
+  const notes = typedWords(query, options, isStop).map((typed) => {
     const term = stemOf(typed.written);
     const word = words.get(term) ?? { repeat: 1, terms: new Map<string, number>() };
     words.set(term, word);
-    const found = formsFor(typed, blocks, deleted, isStop);
+    const { found, isCut: isMore } = formsFor(typed, blocks, deleted, isStop);
+    isCut ||= isMore;
     for (const { written, worth } of found) {
       const other = stemOf(written);
       word.terms.set(other, Math.max(worth, word.terms.get(other) ?? 0));
     }
     const others = found.map(({ written }) => written).filter((written) => written !== typed.written);
-    return `"${typed.written}" was looked for as ${others.join(', ') || 'nothing'}`;
+    return `"${typed.written}" was looked for as ${others.join(', ') || 'nothing'}${isMore ? ', and no other of its forms' : ''}`;
   });
+  return { notes, isCut };
 }
 
 /** A form of live rows, and what it is worth as the typed word: 0 to 1. */
@@ -66,7 +69,8 @@ export function formsFor(
   blocks: readonly CountedBlock[],
   deleted: Bitset,
   isStop: (word: string) => boolean,
-): FoundForm[] {
+): { found: FoundForm[]; isCut: boolean } {
+  let isCut = false;
   const found: FoundForm[] = [];
   const decoder = new TextDecoder();
   let open = blocks.flatMap((block) => {
@@ -86,12 +90,12 @@ export function formsFor(
       form.written = formOf(decoder.decode(termOf(first))).written;
       if (form.rowCount > 0 && !isStop(form.written)) {
         found.push(form);
-        found.sort(byWorth).splice(FORMS_MAX);
+        if (found.sort(byWorth).splice(FORMS_MAX).length > 0) isCut = true;
       }
-    }
+    } else isCut = true;
     open = open.filter((one) => !same.includes(one) || !one.entries.next().done);
   }
-  return found;
+  return { found, isCut };
 }
 
 /** Below 0 where `a` is better. */

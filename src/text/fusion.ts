@@ -23,7 +23,7 @@ export interface FusedHits {
   scores: Float32Array<ArrayBuffer>;
   /** By hit, then by leg: what the leg said of the row; undefined where it said nothing. */
   legs: (LegScore | undefined)[][];
-  /** No other row would score more. Of ranks nothing is known: a longer list would give more of them. */
+  /** No other row would score more. Nothing is known of ranks, nor of shares that are scaled by what a list holds: a longer one would change them. */
   unseenMost: number;
 }
 
@@ -56,7 +56,8 @@ export function fuse(legs: readonly Leg[], fusion: Fusion, k: number): FusedHits
     rows: Uint32Array.from(hits, (hit) => hit.row),
     scores: Float32Array.from(hits, (hit) => hit.score),
     legs: hits.map((hit) => hit.legs),
-    unseenMost: 'rrf' in fusion ? Number.POSITIVE_INFINITY : unseenMost(legs, worths),
+    unseenMost:
+      'rrf' in fusion || legs.some(({ share }) => !share) ? Number.POSITIVE_INFINITY : unseenMost(legs, worths),
   };
 }
 

@@ -164,14 +164,20 @@ export class CollectionState {
 
   /**
    * The `k` best rows that hold a word of `query`, among `mask`; null for all live rows. With `options` after `forms.ready`; `notes` then say
-   * what it was looked for as.
+   * what it was looked for as, and `isCut` that it may stand for more.
    */
-  searchWords(query: string, k: number, mask: Bitset | null, options?: WordOptions): ScoredWords & { notes: string[] } {
+  searchWords(
+    query: string,
+    k: number,
+    mask: Bitset | null,
+    options?: WordOptions,
+  ): ScoredWords & ReturnType<typeof addForms> {
     const analyzer = analyzerOf(this.analysis);
     const deleted = this.#store.deleted(this.stored.id);
     const words = wordsOf(analyzer.queryTerms(query));
-    const notes = options ? addForms(words, query, options, { analyzer, blocks: this.forms.blocks, deleted }) : [];
-    return { ...this.words.search(words.values(), { k, mask, deleted }), notes };
+    const vocabulary = { analyzer, blocks: this.forms.blocks, deleted };
+    const added = options ? addForms(words, query, options, vocabulary) : { notes: [], isCut: false };
+    return { ...this.words.search(words.values(), { k, mask, deleted }), ...added };
   }
 
   /** Live rows that match; null for "all rows, none is deleted". With a `where`, after `ready`, and in one go with its use. */

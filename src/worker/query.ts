@@ -70,7 +70,7 @@ async function answer(
   // Of a range any part may be asked for, also far behind its end.
   const depth = Math.min(fused ? Math.max(wanted, FUSION_DEPTH_MIN) : wanted, Math.max(state.rowCount, 1));
   let complete = true;
-  let scannedAll = true;
+  let sawAll = true;
 
   let wordHits: ScoredWords | null = null;
   if (query.words !== null) {
@@ -78,6 +78,7 @@ async function answer(
     const found = state.searchWords(query.words, depth + 1, live, query.wordOptions);
     if (query.explain) plan.notes = [...(plan.notes ?? []), ...found.notes];
     complete = found.rows.length <= depth;
+    sawAll = !found.isCut;
     wordHits = firstOf(found, depth);
     phase('words');
   }
@@ -101,7 +102,7 @@ async function answer(
     vectorHits = firstOf(near, depth);
     const eligible = mask?.count() ?? state.rowCount;
     complete &&= minScore === null ? eligible <= depth : near.rows.length <= depth;
-    scannedAll = !isTier(found.tier) || (found.candidates ?? 0) >= eligible;
+    sawAll &&= !isTier(found.tier) || (found.candidates ?? 0) >= eligible;
     plan.device = vectorHits.device;
     plan.route = vectorHits.route;
     plan.tier = vectorHits.tier;
@@ -122,7 +123,7 @@ async function answer(
   if (fused) phase('fuse');
   if (minScore !== null) complete ||= found.unseenMost < minScore;
   const hits = minScore === null ? found : reaching(found, minScore);
-  complete &&= scannedAll && hits.rows.length <= wanted;
+  complete &&= sawAll && hits.rows.length <= wanted;
   const end = Math.min(hits.rows.length, wanted);
   const rows = hits.rows.subarray(query.offset, end);
   const selected = await state.select(rows, query.select);

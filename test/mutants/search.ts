@@ -49,6 +49,7 @@ export const search = [
   ...breaking('src/text/fusion.ts', LEGS, [
     ["what no list has ranked is bounded by each list's last", 'sum + worth, 0)', 'sum + worth, -0.2)'],
     ['of ranks nothing is known', 'Number.POSITIVE_INFINITY : unseenMost', '0 : unseenMost'],
+    ['of scaled shares nothing is known', ' || legs.some(({ share }) => !share)', ''],
   ]),
   ...breaking('src/worker/legs.ts', LEGS, [
     [

@@ -50,7 +50,8 @@ class Texts {
   }
 
   notes(query: string, options: WordOptions, words = wordsOf(english.queryTerms(query))): string[] {
-    return addForms(words, query, options, { analyzer: english, blocks: this.forms.blocks, deleted: this.deleted });
+    return addForms(words, query, options, { analyzer: english, blocks: this.forms.blocks, deleted: this.deleted })
+      .notes;
   }
 
   found(query: string, options: WordOptions): number[] {

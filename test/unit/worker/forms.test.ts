@@ -76,3 +76,20 @@ test('what is written, deleted and compacted later is found as it is then', asyn
   expect((await ask(state, 'bak', typed)).ids).toEqual(['new']);
   expect((await ask(state, 'bakery', typed)).ids).toEqual([]);
 });
+
+test('an answer is not complete where a beginning is that of more words than are looked for', async () => {
+  const store = await Store.open(new MemoryBackend(), (blocks) => blocks[0]!.bytes);
+  const stored = await store.createCollection('c', { dimension: null, metric: 'dot', embedder: null });
+  const state = await CollectionState.load(stored, store, await openDevices('js'));
+  const letters = 'bcdfghjklmnpqrstvwxz';
+  const ids = Array.from({ length: 300 }, (_, i) => i);
+  const texts = ids.map((i) => `ab${letters[i % 20]}${letters[Math.floor(i / 20)]}ok`);
+  await state.upsert({ ids, vectors: null, sources: null, texts, metadata: null }, 'upsert');
+  for (const minScore of [null, 0]) {
+    const all = await ask(state, 'ab', { ...typed, k: 1000, minScore });
+    expect([all.ids.length, all.complete]).toEqual([64, false]);
+    expect(all.plan!.notes![0]).toContain('and no other of its forms');
+    const few = await ask(state, 'abb', { ...typed, k: 1000, minScore });
+    expect([few.ids.length, few.complete]).toEqual([15, true]);
+  }
+});
