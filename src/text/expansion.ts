@@ -47,7 +47,7 @@ export function addForms(
       word.terms.set(other, Math.max(worth, word.terms.get(other) ?? 0));
     }
     const others = found.map(({ written }) => written).filter((written) => written !== typed.written);
-    return `"${typed.written}" was looked for as ${others.join(', ') || 'nothing'}${isMore ? ', and no other of its forms' : ''}`;
+    return `"${typed.written}" was looked for as ${others.join(', ') || 'nothing'}${isMore ? '; it may stand for more' : ''}`;
   });
   return { notes, isCut };
 }
