@@ -112,6 +112,9 @@ export interface EngineChanges {
 
 export type Select = readonly ('text' | 'context' | 'metadata' | 'vector')[];
 
+/** The last message of a worker that became a shard: nobody asks it any more. */
+export const SHARD_ENDED = 'ended';
+
 export interface EngineQuery {
   vector: Float32Array | null;
   /** Text for the worker to embed into the vector. */

@@ -11,6 +11,7 @@ import {
   lifeLockName,
   type Notice,
   type PageEvent,
+  SHARD_ENDED,
 } from '../protocol.ts';
 // `?worker&inline` in the IIFE format is the one form that works as ESM, as a script tag, from another origin and on file://.
 import InlinedWorker from '../worker/worker.ts?worker&inline';
@@ -32,7 +33,7 @@ export class Connection {
   readonly #makeWorker: () => Worker;
   readonly #worker: Worker;
   /** Workers that hold rows for it. They end with it. */
-  readonly #shards: Worker[] = [];
+  readonly #shards = new Set<Worker>();
   readonly #engine: Remote<Engine>;
   readonly #silence: number;
   readonly #waiting = new Set<(reason: PiramidError) => void>();
@@ -179,14 +180,19 @@ export class Connection {
     if (this.#failure) return;
     try {
       const shard = this.#makeWorker();
-      this.#shards.push(shard);
+      this.#shards.add(shard);
+      const drop = () => {
+        shard.terminate(); // lets go of its life lock, and so the engine knows
+        this.#shards.delete(shard);
+      };
       shard.addEventListener('error', (event) => {
         event.preventDefault();
-        shard.terminate(); // lets go of its life lock, and so the engine knows
+        drop();
       });
+      shard.addEventListener('message', ({ data }) => data === SHARD_ENDED && drop());
       wrap<Engine>(shard)
         .becomeShard(device, transfer(port, [port]))
-        .catch(() => shard.terminate());
+        .catch(drop);
     } catch {}
   }
 

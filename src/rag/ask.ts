@@ -175,11 +175,17 @@ export async function find(
     const found = await retrievePlain(collection, question, { ...scope, k, where: theirs });
     return look(found, without(weights, named.speaker));
   }
-  const speaking = named && (await retrieveTitled(collection, question, named, { ...scope, k }));
+  // Reranking is slow: once is enough.
+  let found: Promise<Source[]> | undefined;
+  const plainly = () => {
+    found ??= retrievePlain(collection, question, { ...scope, k });
+    return found;
+  };
+  const speaking = named && (await retrieveTitled(collection, question, named, { ...scope, k }, plainly));
   const titled = speaking && (await look(speaking));
   if (titled?.support === 'yes') return titled;
   // Not the named ones: what was asked may be about them, or only sound like them.
-  const plain = await look(await retrievePlain(collection, question, { ...scope, k }));
+  const plain = await look(await plainly());
   const worth = ({ support, score }: View) => DEGREES.indexOf(support) * 10 + score;
   return titled && worth(titled) >= worth(plain) ? titled : plain;
 }

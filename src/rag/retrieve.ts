@@ -52,16 +52,18 @@ export async function retrieve(
   checkOptions(options, ['k', 'where', 'rerank', 'signal'], 'retrieve');
   checkQuestion(question);
   const named = await namedTitles(collection, question, options.where, options.signal);
-  const titled = named && (await retrieveTitled(collection, question, named, options));
-  return titled ?? retrievePlain(collection, question, options);
+  const plain = () => retrievePlain(collection, question, options);
+  const titled = named && (await retrieveTitled(collection, question, named, options, plain));
+  return titled ?? plain();
 }
 
-/** Passages found, those under named titles first; null if these do not speak of what is asked. */
+/** Passages found, those under named titles first; null if these do not speak of what is asked. `plain` gives `retrievePlain` of the same question. */
 export async function retrieveTitled(
   collection: DocumentCollection,
   question: string,
   named: NamedTitles,
   { k = K, where, rerank, signal }: RetrieveOptions,
+  plain: () => Promise<Source[]>,
 ): Promise<Source[] | null> {
   const among = underTitles(named);
   const under = { where: where ? { $and: [where, among] } : among };
@@ -91,7 +93,7 @@ export async function retrieveTitled(
   // Where there are enough of them, no other passage is read.
   if (theirs.length === k) return theirs;
   const ids = new Set(theirs.map(({ id }) => id));
-  const others = await retrievePlain(collection, question, { ...options, ...anywhere });
+  const others = await plain();
   return [...theirs, ...others.filter(({ id }) => !ids.has(id))].slice(0, k);
 }
 

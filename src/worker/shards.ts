@@ -6,7 +6,7 @@ import { openCpu } from '../kernels/devices.ts';
 import { type Skills, serveShard } from '../kernels/shards/host.ts';
 import { createPart } from '../kernels/shards/part.ts';
 import type { ShardWorker } from '../kernels/shards/pool.ts';
-import { lifeLockName, type PageEvent } from '../protocol.ts';
+import { lifeLockName, type PageEvent, SHARD_ENDED } from '../protocol.ts';
 import { atOnce } from '../structures/slices.ts';
 import { analyzerOf } from '../text/analyzer.ts';
 import { buildPostings } from '../text/postings.ts';
@@ -40,6 +40,9 @@ export async function becomeShard(device: 'auto' | Device, port: MessagePort): P
     create: (options) => createPart(options, cpu),
     words: (texts, analysis) => atOnce(buildPostings(texts, 0, analyzerOf(analysis))),
   };
-  serveShard(port, skills, close);
+  serveShard(port, skills, () => {
+    postMessage(SHARD_ENDED);
+    close();
+  });
   port.postMessage(token);
 }

@@ -2,6 +2,7 @@
 // those that hold rows (`shards`), started with the first large write and ended when none has come for a while.
 import { createShardPool, type ShardPool, type ShardWorker } from '../kernels/shards/pool.ts';
 import { type AnalysisId, ENGLISH } from '../text/analyzer.ts';
+import { Queue } from './queue.ts';
 
 /** UTF-16 units that are worth a message. */
 const LENGTH_MIN = 50_000;
@@ -17,6 +18,7 @@ export interface BuiltWords {
 export class WordBuilder {
   readonly #openWorker: (() => Promise<ShardWorker | null>) | null;
   readonly #count: number;
+  readonly #asked = new Queue();
   #pool: ShardPool | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isReady = false;
@@ -34,20 +36,31 @@ export class WordBuilder {
   async build(texts: readonly (string | null)[], analysis: AnalysisId): Promise<BuiltWords | null> {
     if (!this.#openWorker || analysis !== ENGLISH) return null;
     if (texts.reduce((sum, text) => sum + (text?.length ?? 0), 0) < LENGTH_MIN) return null;
+    this.#rest();
     this.#pool ??= createShardPool(this.#openWorker, { count: this.#count });
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.close(), IDLE_MS);
-    const starting = this.#pool.start();
+    const pool = this.#pool;
+    const starting = pool.start();
     // Until it is there, waiting would take longer.
     if (!this.#isReady) {
       starting.then(() => {
-        this.#isReady = true;
+        if (pool === this.#pool) this.#isReady = true;
       });
       return null;
     }
     const [worker] = await starting;
-    const postings = await worker?.ask({ type: 'words', set: 0, texts, analysis }).catch(() => null);
-    return postings ? { analysis, postings } : null;
+    if (!worker) return null;
+    // One at a time: what waits here is not copied yet.
+    const postings = await this.#asked.run(() => {
+      clearTimeout(this.#timer);
+      return worker.ask({ type: 'words', set: 0, texts, analysis }).catch(() => null);
+    });
+    this.#rest();
+    return postings && { analysis, postings };
+  }
+
+  #rest(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.close(), IDLE_MS);
   }
 
   /** The next large write starts another one. */

@@ -52,6 +52,26 @@ describe('reranked', () => {
     return { read, rerank };
   };
 
+  test('no list is reranked twice for one question', async () => {
+    const collection = new FakeCollection();
+    const text = (n: number) => `Slavery is wrong, said number ${n}. Slavery has to end.`;
+    await ingest(collection.typed, [
+      ...Array.from({ length: 3 }, (_, n) => ({ id: `l${n}`, title: `Abraham Lincoln, ${1861 + n}`, text: text(n) })),
+      ...Array.from({ length: 9 }, (_, n) => ({ id: `m${n}`, title: `Report ${n}`, text: text(100 + n) })),
+    ]);
+    const lists: string[] = [];
+    const rerank = {
+      async rerank(_: string, texts: readonly string[]) {
+        lists.push(texts.join());
+        return texts.map(({ length }) => length);
+      },
+    };
+    const question = 'What does slavery cost and what does Abraham Lincoln pay in taxes?';
+    await ask(collection.typed, question, { rerank, k: 5 });
+    expect(lists.length).toBeGreaterThan(1);
+    expect(new Set(lists).size).toBe(lists.length);
+  });
+
   test('passages are ordered by the reranker, for retrieve and for ask', async () => {
     const collection = await library();
     const question = 'When was the railway across the continent completed, and the dough, and the whale?';

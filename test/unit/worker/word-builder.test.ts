@@ -99,6 +99,35 @@ test('it is ended when nothing has come for a while, and started again', async (
   builder.close();
 });
 
+test('a worker at work is not ended, and is asked for one write at a time', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const turns = async () => {
+    for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+  };
+  const { port1: port, port2 } = new MessageChannel();
+  const asked: { id: number }[] = [];
+  port2.onmessage = ({ data }) => asked.push(data);
+  const builder = new WordBuilder(async () => ({ port, lost: new Promise<void>(() => {}) }), 3);
+  await builder.build(textsOf(0), ENGLISH);
+  await turns();
+  const building = [1, 2, 3].map((seed) => builder.build(textsOf(seed), ENGLISH));
+  await turns();
+  expect(asked).toHaveLength(1);
+  vi.advanceTimersByTime(90_000);
+  for (let i = 0; i < 3; i++) {
+    port2.postMessage({ id: asked[i]!.id, value: Uint8Array.of(i) });
+    await turns();
+    vi.advanceTimersByTime(20_000);
+  }
+  expect((await Promise.all(building)).map((built) => built?.postings[0])).toEqual([0, 1, 2]);
+  // Then it may be.
+  await turns();
+  vi.advanceTimersByTime(31_000);
+  await turns();
+  expect(asked.at(-1)).toBe('end');
+  port2.close();
+});
+
 test('answers are the same with and without, whenever the worker ends', async () => {
   const models = () => ({
     embedder: () => Promise.reject(new Error('none')),
