@@ -56,7 +56,7 @@ export async function download(
     const missing = found.filter((item) => typeof item === 'string');
     if (missing.length > 0) {
       // A body that is neither read nor cancelled keeps its connection.
-      await Promise.allSettled(found.map((item) => (item as Response).body?.cancel()));
+      for (const item of found) (item as Response).body?.cancel().catch(() => undefined);
       throw new Error(`could not get ${missing.join(', ')}; ${MISSING_FILES_ADVICE}`);
     }
     return await Promise.all(wanted.map(([file, url], i) => read(file, url, found[i] as Bytes | Response)));
