@@ -34,7 +34,11 @@ export const assets = [
     ],
     ['an index page is no file', 'response.ok && !isPage(response)', 'response.ok'],
     ['all missing files are named', "missing.join(', ')", 'missing[0]'],
-    ['what came beside a missing file is not left open', 'for (const item of found) (item', 'for (const item of []) (item'],
+    [
+      'what came beside a missing file is not left open',
+      'for (const item of found) (item',
+      'for (const item of []) (item',
+    ],
     ['what the page gave is not fetched', 'if (given)', 'if (false)'],
   ]),
 ];
