@@ -139,7 +139,8 @@ export function library(
       outDir: path('./dist'),
       emptyOutDir: false,
       target: 'es2023',
-      sourcemap: true,
+      // Sites serve copies of stemmers.js, which would name a map that is not beside it.
+      sourcemap: entry !== 'text/stemmers.ts',
       minify: true, // and `output.minify`: Vite leaves the white space of ES modules in
       copyPublicDir: false,
       lib: isCore

@@ -258,7 +258,7 @@ export class Database implements AsyncDisposable {
       (engine, id) =>
         typeof reranker === 'string'
           ? engine.rerank(reranker, query, list, id)
-          : runOnPage('reranker', list.length, () => reranker.rerank(query, list, { signal } as CallOptions)),
+          : runOnPage('reranker', list.length, () => reranker.rerank(query, list, { ...(signal && { signal }) })),
       eventOptions({ signal, onProgress }),
     );
   }

@@ -54,7 +54,11 @@ export async function download(
     );
     const found = await Promise.all(wanted.map(([file, url]) => find(file, url)));
     const missing = found.filter((item) => typeof item === 'string');
-    if (missing.length > 0) throw new Error(`could not get ${missing.join(', ')}; ${MISSING_FILES_ADVICE}`);
+    if (missing.length > 0) {
+      // A body that is neither read nor cancelled keeps its connection.
+      for (const item of found) (item as Response).body?.cancel().catch(() => undefined);
+      throw new Error(`could not get ${missing.join(', ')}; ${MISSING_FILES_ADVICE}`);
+    }
     return await Promise.all(wanted.map(([file, url], i) => read(file, url, found[i] as Bytes | Response)));
   } catch (error) {
     throwIfAborted(signal);

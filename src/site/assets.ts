@@ -1,10 +1,10 @@
 // The files that a site serves for Piramid, in the one layout that `assets` of `open` expects: models/NAME/..., onnx/, stemmers.js.
 // Finds them among installed packages and copies them into a folder. Runs in Node: the command and the Vite plugin share it.
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { createReadStream, existsSync, readdirSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { copyFile, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
   type PinnedFile,
@@ -122,12 +122,13 @@ interface ManifestFile {
 /**
  * Makes `folder` hold `assets` and a manifest. Each file is written beside its place, read again, compared by its hash and then moved, so
  * that nobody finds half of one. What is there already is left alone. A file that another hand has put there or has changed is refused
- * (`AssetsError`), before anything is written. Deletes nothing.
+ * (`AssetsError`), before anything is written. Deletes nothing but half copies of its own, left by a copying that was cut off.
  */
 export async function copyAssets(folder: string, assets: readonly Asset[]): Promise<Copied> {
   if (existsSync(folder) && !statSync(folder).isDirectory()) throw new AssetsError(`${folder} is a file, not a folder`);
   const before = readManifest(folder);
-  const known = new Map(before.map(({ path, sha256 }) => [path, sha256]));
+  const isKnown = (path: string, sha256: string) =>
+    before.some((known) => known.path === path && known.sha256 === sha256);
   const wanted: (ManifestFile & { file: string; isThere: boolean })[] = [];
   const foreign: string[] = [];
   for (const { path, file, pinned } of assets) {
@@ -138,7 +139,7 @@ export async function copyAssets(folder: string, assets: readonly Asset[]): Prom
       );
     const there = existsSync(join(folder, path)) ? await hashOf(join(folder, path)) : null;
     const isThere = there?.sha256 === hash.sha256;
-    if (there && !isThere && there.sha256 !== known.get(path)) foreign.push(path);
+    if (there && !isThere && !isKnown(path, there.sha256)) foreign.push(path);
     wanted.push({ path, file, ...hash, isThere });
   }
   if (foreign.length > 0)
@@ -146,6 +147,10 @@ export async function copyAssets(folder: string, assets: readonly Asset[]): Prom
       `${folder} has files of these names that were not copied from here, or were changed since: ${foreign.join(', ')}. Delete them, or take another folder`,
     );
 
+  removeHalfCopies(folder, [MANIFEST, ...before.map(({ path }) => path), ...wanted.map(({ path }) => path)]);
+  // Lists old and new versions while both may be there: if this is cut off, the next copying must know them as ours.
+  if (wanted.some(({ isThere }) => !isThere))
+    await writeManifest(folder, [...before, ...wanted.filter(({ path, sha256 }) => !isKnown(path, sha256))]);
   const written: string[] = [];
   for (const { path, file, sha256, isThere } of wanted) {
     if (isThere) continue;
@@ -154,13 +159,12 @@ export async function copyAssets(folder: string, assets: readonly Asset[]): Prom
   }
   const paths = new Set(wanted.map(({ path }) => path));
   const left = before.filter(({ path }) => !paths.has(path) && existsSync(join(folder, path)));
-  const manifest = manifestText([...wanted, ...left]);
-  const manifestFile = join(folder, MANIFEST);
-  if (!existsSync(manifestFile) || readFileSync(manifestFile, 'utf8') !== manifest)
-    await place(manifestFile, createHash('sha256').update(manifest).digest('hex'), (target) =>
-      writeFile(target, manifest),
-    );
-  return { bytes: wanted.reduce((sum, { bytes }) => sum + bytes, 0), written, left: left.map(({ path }) => path) };
+  await writeManifest(folder, [...wanted, ...left]);
+  return {
+    bytes: wanted.reduce((sum, { bytes }) => sum + bytes, 0),
+    written,
+    left: [...new Set(left.map(({ path }) => path))],
+  };
 }
 
 /** The manifest of `assets` where they lie, for a server that copies nothing. */
@@ -186,23 +190,43 @@ function readModel(given: string, root: string): { name: string; folder: string 
   return { name, folder };
 }
 
-/** The paths of a model's files. Hidden ones are not part of it. */
-function modelFiles(folder: string, given: string): string[] {
+/** The paths of a model's files. Hidden ones are not part of it. A link that leads out of the folder is refused: a site would publish it. */
+export function modelFiles(folder: string, given: string): string[] {
+  const home = realpathSync(folder);
+  // In the cache of the Hugging Face hub, each file is a link into the model's own `blobs`.
+  const [, cache] = /^(.*[\\/]models--[^\\/]+)[\\/]snapshots[\\/]/.exec(home) ?? [];
+  const isOwn = (real: string) => isWithin(home, real) || (cache !== undefined && isWithin(join(cache, 'blobs'), real));
+  const strangers: string[] = [];
   const list = (below: string, depth: number): string[] =>
     readdirSync(join(folder, below)).flatMap((name) => {
       if (name.startsWith('.')) return [];
       const path = below + name;
-      // Follows links: in the hub's cache each file is one.
       const found = statSync(join(folder, path), { throwIfNoEntry: false });
-      if (found?.isDirectory()) return depth < MODEL_DEPTH_MAX ? list(`${path}/`, depth + 1) : [];
-      return found?.isFile() ? [path] : [];
+      if (!found) return [];
+      const real = realpathSync(join(folder, path));
+      if (!isOwn(real)) {
+        strangers.push(`${path} -> ${real}`);
+        return [];
+      }
+      if (found.isDirectory()) return depth < MODEL_DEPTH_MAX ? list(`${path}/`, depth + 1) : [];
+      return found.isFile() ? [path] : [];
     });
   const paths = list('', 1).sort();
+  if (strangers.length > 0)
+    throw new AssetsError(
+      `model "${given}": links that lead out of ${folder}, or to hidden files, are not published: ${strangers.join(', ')}. Delete them, or copy the files`,
+    );
   const missing = ['config.json', 'tokenizer.json', 'tokenizer_config.json'].filter((path) => !paths.includes(path));
   if (!paths.some((path) => /^onnx\/.*\.onnx$/.test(path))) missing.push('onnx/*.onnx');
   if (missing.length > 0)
     throw new AssetsError(`model "${given}": ${folder} is no model of transformers.js, it lacks ${missing.join(', ')}`);
   return paths;
+}
+
+/** Whether `path` is `folder` or below it, and not hidden there. Both are real paths. */
+function isWithin(folder: string, path: string): boolean {
+  const below = relative(folder, path);
+  return !isAbsolute(below) && !below.split(sep).some((part) => part.startsWith('.'));
 }
 
 /** Seen from the project, or else from this package, which `npx` may have put beside the others. */
@@ -241,6 +265,34 @@ async function hashOf(file: string): Promise<{ bytes: number; sha256: string }> 
   return { bytes: (await stat(file)).size, sha256: hash.digest('hex') };
 }
 
+async function writeManifest(folder: string, files: readonly ManifestFile[]): Promise<void> {
+  const text = manifestText(files);
+  const file = join(folder, MANIFEST);
+  if (existsSync(file) && readFileSync(file, 'utf8') === text) return;
+  await place(file, createHash('sha256').update(text).digest('hex'), (target) => writeFile(target, text));
+}
+
+/** Deletes what `place` of a process that has ended left beside `paths`. */
+function removeHalfCopies(folder: string, paths: readonly string[]): void {
+  const ours = new Set(paths.map((path) => join(folder, path)));
+  for (const dir of new Set([...ours].map((file) => dirname(file)))) {
+    for (const name of statSync(dir, { throwIfNoEntry: false })?.isDirectory() ? readdirSync(dir) : []) {
+      const [, target, id] = /^(.+)\.(\d+)\.tmp$/.exec(name) ?? [];
+      if (!target || ours.has(join(dir, name)) || !ours.has(join(dir, target)) || isRunning(Number(id))) continue;
+      rmSync(join(dir, name), { force: true });
+    }
+  }
+}
+
+function isRunning(id: number): boolean {
+  try {
+    return process.kill(id, 0);
+  } catch (error) {
+    // Another user's process may not be signalled, but it is there.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
 /** Has `write` make a file, which takes the place `target` if it is what it should be. */
 async function place(target: string, sha256: string, write: (file: string) => Promise<void>): Promise<void> {
   const beside = `${target}.${process.pid}.tmp`;
@@ -272,6 +324,6 @@ function readManifest(folder: string): ManifestFile[] {
 function manifestText(files: readonly ManifestFile[]): string {
   const list = files
     .map(({ path, bytes, sha256 }) => ({ path, bytes, sha256 }))
-    .sort((a, b) => (a.path < b.path ? -1 : 1));
+    .sort((a, b) => (a.path < b.path || (a.path === b.path && a.sha256 < b.sha256) ? -1 : 1));
   return `${JSON.stringify({ piramid: PIRAMID_RELEASE, files: list }, null, 2)}\n`;
 }

@@ -45,7 +45,7 @@ export function piramidAssets({
   staticEn = true,
 }: PiramidAssetsOptions = {}): Plugin {
   const below = folder.replaceAll(/^\/+|\/+$/g, '');
-  if (!/^[\w.-]+(\/[\w.-]+)*$/.test(below) || below.split('/').includes('..'))
+  if (!/^[\w.-]+(\/[\w.-]+)*$/.test(below) || below.split('/').some((part) => part === '.' || part === '..'))
     throw new Error(`piramidAssets: folder "${folder}" is no folder below the site's base`);
   let config: ResolvedConfig;
   let assets: Assets;
@@ -58,19 +58,20 @@ export function piramidAssets({
       assets = findAssets({ root: config.root, models, runtime, staticEn });
     },
     configureServer(server) {
-      const prefix = new URL(`${config.base}${below}/`, 'http://localhost').pathname;
+      const prefix = `${server.config.base}${below}/`;
       const files = new Map(assets.files.map(({ path, file }) => [path, file]));
       server.middlewares.use((request, response, next) => {
-        const { pathname } = new URL(request.url ?? '/', 'http://localhost');
-        if (!pathname.startsWith(prefix)) return next();
-        const path = decodeURI(pathname.slice(prefix.length));
+        // As it was sent: not every request target is a URL (`//`), and only names of the list are served.
+        const target = (request.url ?? '/').split(/[?#]/, 1)[0]!;
+        if (!target.startsWith(prefix)) return next();
+        const path = decoded(target.slice(prefix.length));
         const file = files.get(path);
         if (!file && path !== MANIFEST) {
           // Vite would answer with its index page.
           response.writeHead(404, { 'Content-Type': 'text/plain' });
           return void response.end(`no file of Piramid's: ${path}`);
         }
-        for (const [name, value] of Object.entries(config.server.headers ?? {}))
+        for (const [name, value] of Object.entries(server.config.server.headers ?? {}))
           if (value !== undefined) response.setHeader(name, value);
         response.setHeader('Content-Type', TYPES[extname(path)] ?? 'application/octet-stream');
         response.setHeader('Cache-Control', 'no-cache');
@@ -79,11 +80,23 @@ export function piramidAssets({
       });
     },
     async writeBundle({ dir }) {
-      if (config.build.ssr) return;
-      const { bytes } = await copyAssets(join(dir ?? resolve(config.root, config.build.outDir), below), assets.files);
+      // Vite 6 and later build several environments with one plugin, and `config` is that of any of them. Vite 5 has none.
+      const environment = this.environment?.config;
+      if (environment ? environment.consumer !== 'client' : config.build.ssr) return;
+      const { outDir } = (environment ?? config).build;
+      const { bytes } = await copyAssets(join(dir ?? resolve(config.root, outDir), below), assets.files);
       config.logger.info(`piramid: ${below}/ has ${assets.files.length} files, ${(bytes / 1e6).toFixed(1)} MB`);
     },
   };
+}
+
+/** A path as it is listed. One that is not encoded properly is left as it is: no file has that name. */
+function decoded(path: string): string {
+  try {
+    return decodeURI(path);
+  } catch {
+    return path;
+  }
 }
 
 function send(response: ServerResponse, file: string, isHead: boolean): void {

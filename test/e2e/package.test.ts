@@ -15,12 +15,13 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import type { Browser } from 'playwright';
-import { build, createServer } from 'vite';
+import { build, createBuilder, createServer } from 'vite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import webpack from 'webpack';
 import { findModels, serve } from '../../tools/serve.mjs';
@@ -295,6 +296,63 @@ describe.concurrent('in Vite', () => {
     expect(status).toBe(404);
     const { files } = (await (await fetch(`${url}piramid/piramid-assets.json`)).json()) as { files: unknown[] };
     expect(files).toHaveLength(models ? 11 : 7);
+    await server.close();
+  });
+
+  /** A project with the plugin and nothing to load in a browser: `piramid` is not imported. */
+  async function smallProject(name: string) {
+    const { app, config } = await viteProject(name, '/');
+    writeFileSync(join(app, 'main.js'), 'document.title = "page";');
+    writeFileSync(join(app, 'server.js'), 'export default 1;');
+    const plugin = pathToFileURL(join(app, 'node_modules/piramid/dist/vite.js')).href;
+    const { piramidAssets } = await import(/* @vite-ignore */ plugin);
+    const small = (more = {}) => piramidAssets({ runtime: false, ...more });
+    return { app, small, config: { ...config, plugins: [small()] } };
+  }
+
+  test.each([{}, { sharedConfigBuild: true }])(
+    'built with several environments, into the client’s: %j',
+    async (shared) => {
+      const { app, config } = await smallProject(`vite-builder-${Object.keys(shared).length}`);
+      const input = join(app, 'server.js');
+      const builder = await createBuilder({
+        ...config,
+        builder: shared,
+        environments: {
+          client: { build: { outDir: 'out/client' } },
+          ssr: { build: { outDir: 'out/server', rolldownOptions: { input } } },
+        },
+      });
+      await builder.buildApp();
+      expect(existsSync(join(app, 'out/server/server.js'))).toBe(true);
+      expect(existsSync(join(app, 'out/server/piramid'))).toBe(false);
+      expect(manifest(join(app, 'out/client/piramid'))).toHaveLength(4);
+    },
+  );
+
+  test('in development, answers requests that are no URL, and refuses a folder that is the whole site', async () => {
+    const { app, config, small } = await smallProject('vite-requests');
+    for (const folder of ['.', './', '/./', 'a/./b', '..', 'a/../b', ''])
+      expect(() => small({ folder })).toThrow(/is no folder below the site's base/);
+    const server = await createServer({ ...config, server: { port: 0, fs: { allow: [app, root] }, watch: null } });
+    await server.listen();
+    const { port, hostname } = new URL(server.resolvedUrls!.local[0]!);
+    // `fetch` would mend these.
+    const statusOf = (path: string) =>
+      new Promise<number>((resolve, reject) => {
+        const socket = connect(Number(port), hostname);
+        socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
+        socket.once('data', (data) => resolve(Number(String(data).split(' ')[1])));
+        socket.once('error', reject);
+      });
+    for (const path of ['//', '//x:y:z/']) expect([path, await statusOf(path)]).not.toEqual([path, 500]);
+    for (const path of ['%E0%A4%A', 'stemmers.js.map', '../package.json', '%2e%2e/package.json', '..%2fpackage.json'])
+      expect([path, await statusOf(`/piramid/${path}`)]).toEqual([path, 404]);
+    for (const path of ['stemmers.js', 'stemmers.js?v=1', 'piramid-assets.json'])
+      expect([path, await statusOf(`/piramid/${path}`)]).toEqual([path, 200]);
+    expect(await (await fetch(`${server.resolvedUrls!.local[0]}piramid/stemmers.js`)).text()).not.toContain(
+      'sourceMappingURL',
+    );
     await server.close();
   });
 

@@ -8,15 +8,22 @@ export const assets = [
   ...breaking('src/site/assets.ts', SITE, [
     [
       'what another hand wrote is not overwritten',
-      'if (there && !isThere && there.sha256 !== known.get(path))',
+      'if (there && !isThere && !isKnown(path, there.sha256))',
       'if (false)',
     ],
-    ['what an earlier copying wrote is overwritten', 'there.sha256 !== known.get(path)', 'true'],
+    ['what an earlier copying wrote is overwritten', '!isKnown(path, there.sha256)', 'true'],
+    ['a copying that was cut off is known', 'if (wanted.some(({ isThere }) => !isThere))', 'if (false)'],
+    ['half copies of a running process stay', '|| isRunning(Number(id))', ''],
+    ['no link leads out of a model', 'if (!isOwn(real))', 'if (false)'],
     ['what is there is not written again', 'if (isThere) continue;', ''],
     ['a copy is read again before it takes its place', '(await hashOf(beside)).sha256 !== sha256', 'false'],
     ['a copy that failed leaves nothing', 'await rm(beside, { force: true });', ''],
     ['the built-in embedder is the one that this release reads', 'hash.sha256 !== pinned.sha256', 'false'],
-    ['files of earlier copyings stay in the list', 'manifestText([...wanted, ...left])', 'manifestText(wanted)'],
+    [
+      'files of earlier copyings stay in the list',
+      'writeManifest(folder, [...wanted, ...left])',
+      'writeManifest(folder, wanted)',
+    ],
     ['a list leads out of no folder', "!path.split(/[\\\\/]/).includes('..')", 'true'],
   ]),
   ...breaking('src/models/download.ts', LOADING, [
@@ -27,6 +34,11 @@ export const assets = [
     ],
     ['an index page is no file', 'response.ok && !isPage(response)', 'response.ok'],
     ['all missing files are named', "missing.join(', ')", 'missing[0]'],
+    [
+      'what came beside a missing file is not left open',
+      'for (const item of found) (item',
+      'for (const item of []) (item',
+    ],
     ['what the page gave is not fetched', 'if (given)', 'if (false)'],
   ]),
 ];

@@ -27,6 +27,10 @@ export const models = [
   ...breaking('src/rag/browser/generator.ts', BROWSER, [
     ['an answer has its room in the window', 'used + MARGIN_TOKENS + maxTokens', 'used'],
     ['an answer that is long enough is ended', '        await reader.cancel();\n', ''],
+    ['a piece is cut at the length that is asked for', 'value.length > left', 'false'],
+    ['one session measures for an answer', 'if (signal) meters.set(signal, meter);', ''],
+    ['the session that measures is ended', '      await retire(signal);\n      // Rules', '      // Rules'],
+    ['a session is not ended under a measurement', 'meter.uses === 0 && ', ''],
     ['a model that has to be downloaded is downloaded first', "!== 'available')", "=== 'available')"],
   ]),
   ...breaking('src/rag/ask.ts', BROWSER, [

@@ -219,6 +219,27 @@ describe('a missing model', () => {
       ),
     });
   });
+
+  test('leaves no download of the other files open', async () => {
+    const cancelled: string[] = [];
+    const open = (path: string) =>
+      new ReadableStream({
+        cancel() {
+          cancelled.push(path);
+          // As the body of a connection that broke does.
+          return Promise.reject(new TypeError('gone'));
+        },
+      });
+    vi.stubGlobal(
+      'fetch',
+      serveModels((path) => (path === 'tokenizer.json' ? new Response('', { status: 404 }) : new Response(open(path))))
+        .serve,
+    );
+    await expect(createStaticLoader(SOURCE).embedder(STATIC, loading())).rejects.toThrow(
+      /could not get https:\S+\/tokenizer\.json \(404\); copy/,
+    );
+    expect(cancelled.sort()).toEqual(['raw/scales.f32', 'raw/table.u4']);
+  });
 });
 
 describe('bytes that the page gives', () => {

@@ -27,9 +27,12 @@ interface Monitor {
 /** Whether it is there, or can be downloaded; `UNSUPPORTED` if neither. */
 export async function availability(kind: BuiltIn, options: object): Promise<Availability> {
   const factory = factoryOf(kind);
-  const state = await factory.availability(options).catch((error: unknown) => {
+  let state: Availability;
+  try {
+    state = await factory.availability(options);
+  } catch (error) {
     throw explain(error, kind);
-  });
+  }
   if (state !== 'unavailable') return state;
   throw unsupported(
     kind,

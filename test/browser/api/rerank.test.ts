@@ -207,6 +207,21 @@ describe('a reranker of the page', () => {
     expect(await db.rerank('gold', ['a', 'bc'], { model })).toEqual([1, 2]);
   });
 
+  test('is given a signal where there is one, and no empty key', async () => {
+    await using db = await openFresh({ storage: 'memory' });
+    const given: unknown[] = [];
+    const model: Reranker = {
+      rerank: async (_, texts, options) => {
+        given.push(options);
+        return texts.map(() => 1);
+      },
+    };
+    const { signal } = new AbortController();
+    await db.rerank('gold', ['a'], { model });
+    await db.rerank('gold', ['a'], { model, signal });
+    expect(given.map((options) => Object.keys(options as object))).toEqual([[], ['signal']]);
+  });
+
   test('looks at the best candidates, at least as many as are asked for, and pages agree', async () => {
     await using db = await openFresh({ storage: 'memory' });
     const c = await db.collection('c', { dimension: 3 });

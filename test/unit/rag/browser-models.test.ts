@@ -44,9 +44,12 @@ function standIn({ state = 'available' as Availability, window = 1000 } = {}) {
     reply: ['Booth shot ', 'Lincoln. [1]'],
     /** What breaks an answer after its first piece. */
     broken: undefined as unknown,
+    measured: 0,
     created: [] as CreateOptions[],
     asked: [] as ChatMessage[][],
     open: 0,
+    /** Sessions at once. */
+    most: 0,
     cancelled: 0,
   };
   const count = (text: string) => text.split(/\s+/).length;
@@ -56,7 +59,7 @@ function standIn({ state = 'available' as Availability, window = 1000 } = {}) {
     readonly #initial: ChatMessage[];
     constructor(initial: ChatMessage[]) {
       this.#initial = initial;
-      model.open++;
+      model.most = Math.max(model.most, ++model.open);
     }
     static async availability() {
       return model.state;
@@ -67,6 +70,7 @@ function standIn({ state = 'available' as Availability, window = 1000 } = {}) {
       return new LanguageModel(options.initialPrompts ?? []);
     }
     async measureContextUsage(text: string) {
+      model.measured++;
       return count(text);
     }
     promptStreaming(messages: ChatMessage[], { signal }: { signal?: AbortSignal } = {}) {
@@ -174,6 +178,8 @@ describe('the browser’s language model', () => {
         .split(/\s+/).length;
     expect(words(model.asked[0]!)).toBeLessThan(620 - 192);
     expect(words(model.asked[0]!)).toBeGreaterThan(100);
+    // One session measures, and ends before the one that answers is made.
+    expect([model.measured > 1, model.created.length, model.most, model.open]).toEqual([true, 2, 1, 0]);
     standIn({ window: 60 }); // not even the rules
     const tight = await ask((await library()).typed, QUESTION, options);
     await expect(textOf(tight.answer)).rejects.toMatchObject({
@@ -199,6 +205,72 @@ describe('the browser’s language model', () => {
     await expect(browserGenerator({ signal: AbortSignal.abort() })).resolves.toBeDefined();
     model.state = 'downloadable';
     await expect(browserGenerator({ signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'ABORTED' });
+  });
+
+  test('holds the length within a piece, and cuts no character in two', async () => {
+    const model = standIn();
+    const generator = await browserGenerator();
+    const messages: ChatMessage[] = [{ role: 'user', content: 'Go on.' }];
+    model.reply = ['x'.repeat(30), 'y'.repeat(5000)];
+    expect(await textOf(generator.generate(messages, { maxTokens: 10 }))).toBe(`${'x'.repeat(30)}${'y'.repeat(10)}`);
+    model.reply = [`abc${'🐳'.repeat(50)}`];
+    expect(await textOf(generator.generate(messages, { maxTokens: 2 }))).toBe('abc🐳🐳');
+    expect(model.open).toBe(0);
+  });
+
+  test('measures for several at once, with a signal or without, and leaves no session', async () => {
+    const model = standIn();
+    const generator = await browserGenerator();
+    const messages: ChatMessage[] = [{ role: 'user', content: 'Go on.' }];
+    const fits = (signal?: AbortSignal) => generator.fits!(messages, { ...(signal && { signal }) });
+    expect(await Promise.all([fits(), fits()])).toEqual([true, true]);
+    expect([model.created.length, model.open]).toEqual([2, 0]);
+    // Two answers by one signal: the first to begin does not take the other's session away.
+    const { signal } = new AbortController();
+    const [first, text, second] = await Promise.all([
+      fits(signal),
+      textOf(generator.generate(messages, { signal })),
+      fits(signal),
+    ]);
+    expect([first, text, second]).toEqual([true, 'Booth shot Lincoln. [1]', true]);
+    await textOf(generator.generate(messages, { signal }));
+    expect(model.open).toBe(0);
+    model.failure = domError('InvalidStateError');
+    await expect(fits(signal)).rejects.toMatchObject({ code: 'MODEL_FAILED' });
+    model.failure = undefined;
+    expect(await fits(signal)).toBe(true);
+    const stopped = AbortSignal.abort();
+    await expect(fits(stopped)).rejects.toMatchObject({ code: 'ABORTED' });
+  });
+
+  test.each([
+    ['es', '"es"'],
+    [null, 'null'],
+    [{}, 'object'],
+    [['en', 'not a tag'], '"not a tag" in it'],
+    [['en', ''], '"" in it'],
+    [['en', undefined], 'undefined in it'],
+    [[['en']], 'object in it'],
+    [new Array(1), 'undefined in it'],
+  ])('the languages %j are refused', async (languages, shown) => {
+    const model = standIn();
+    await expect(browserGenerator({ languages: languages as string[] })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: `browserGenerator: languages: expected a list of language tags (BCP 47, such as ['en', 'pt-BR']), got ${shown}`,
+    });
+    expect(model.created).toEqual([]);
+    await expect(browserGenerator({ languages: ['en', 'pt-BR', 'zh-Hant'] })).resolves.toBeDefined();
+  });
+
+  test('that throws at once has a code, too', async () => {
+    const availability = () => {
+      throw new TypeError('at once');
+    };
+    vi.stubGlobal('LanguageModel', { availability });
+    vi.stubGlobal('SemanticEmbedder', { availability });
+    const failed = { code: 'MODEL_FAILED', message: expect.stringContaining('at once') };
+    await expect(browserGenerator()).rejects.toMatchObject(failed);
+    await expect(browserEmbedder({ listCollections: async () => [] })).rejects.toMatchObject(failed);
   });
 
   test('that is not there is UNSUPPORTED before anything is looked for', async () => {
