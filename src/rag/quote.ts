@@ -61,7 +61,7 @@ export function quote(
   const said = new Set<string>();
   for (const { window, worth } of ranked) {
     if (chosen.length === QUOTES_MAX || worth <= 0 || worth < ranked[0]!.worth * WORTH_MIN) break;
-    if (chosen.some((other) => meets(window, other) || overlap(window.terms, other.terms) > OVERLAP_MAX)) continue;
+    if (isSaid(window, chosen)) continue;
     const adds = [...question.weights.keys()].some((term) => window.terms.has(term) && !said.has(term));
     if (chosen.length > 0 && !adds && worth < ranked[0]!.worth * 0.9) continue;
     chosen.push(window);
@@ -99,7 +99,7 @@ export function bestSentences(
   let left = budget;
   // A clause of a contract is too long to be quoted, and may say it all the same.
   for (const { window } of ranking(sources, sentences, question, nearness, Number.POSITIVE_INFINITY)) {
-    if (chosen.some((other) => meets(window, other) || overlap(window.terms, other.terms) > OVERLAP_MAX)) continue;
+    if (isSaid(window, chosen)) continue;
     const isNew = !chosen.some(({ source }) => source === window.source);
     const needs =
       tokens(window.text) + (isNew ? tokens(titleFor(sources[window.source]!.title, budget)) + FENCE_TOKENS : 1);
@@ -123,7 +123,11 @@ export function bestSentences(
 function tableHead(source: Source, { start, text }: Sentence): string {
   if (!text.startsWith('|')) return '';
   const own = stretch(source);
-  const before = own.slice(0, start).trimEnd().split('\n');
+  const before = own
+    .slice(0, start)
+    .trimEnd()
+    .split('\n')
+    .filter((line) => line !== '' || start > 0);
   const rows = before.slice(before.findLastIndex((line) => !line.trimStart().startsWith('|')) + 1);
   const repeated = rows.length === before.length ? source.text.slice(0, source.repeats ?? 0).trim() : '';
   return repeated.startsWith('|') ? repeated.split('\n')[0]! : (rows[0]?.trim() ?? '');
@@ -185,6 +189,10 @@ export function windowsOf(
       return [{ window, features }];
     });
   });
+}
+
+function isSaid(window: Sentence, chosen: readonly Sentence[]): boolean {
+  return chosen.some((other) => meets(window, other) || overlap(window.terms, other.terms) > OVERLAP_MAX);
 }
 
 function meets(a: Sentence, b: Sentence): boolean {

@@ -101,7 +101,7 @@ export const documents = [
       "replace(MARKER, '‹')",
     ],
     ['a title cannot close its quotes', '.replaceAll(\'"\', "\'")', ''],
-    ['a title leaves the text its room', 'Math.min(TITLE_LENGTH_MAX, sourceTokens)', '1e9'],
+    ['a title leaves the text its room', 'Math.min(TITLE_LENGTH_MAX, room)', '1e9'],
     ['sources beyond the budget are left out', 'if (left < 0 && i > 0) break;', ''],
     ['a question is fenced, too', 'fence(question.trim())', 'question.trim()'],
   ]),
@@ -129,8 +129,19 @@ export const documents = [
     ['a wrong name is unsupported', ' || held.length < claim.names.length', ''],
     ['an answer that finds nothing claims nothing', ' || raw.startsWith(NOT_FOUND.slice(0, -1))', ''],
   ]),
+  ...breaking('src/rag/quote.ts', 'test/unit/rag/best-sentences.test.ts', [
+    ['a clause that is too long to be quoted reaches a model', ', Number.POSITIVE_INFINITY)', ')'],
+    ['a row comes with the head of its table', "if (!text.startsWith('|')) return '';", "if (text) return '';"],
+    [
+      'a long title leaves sentences their room',
+      'tokens(titleFor(sources[window.source]!.title, budget))',
+      'tokens(sources[window.source]!.title)',
+    ],
+    ['sentences together have the room that they are given', 'if (needs > left && chosen.length > 0) continue;', ''],
+  ]),
   ...breaking('src/rag/ask.ts', ASK, [
-    ['without support the model is not asked', "if (!answers) return complete(sources, 'no', NOT_FOUND, []);", ''],
+    ['no list is reranked twice for one question', 'found ??=', 'found ='],
+    ['without support the model is not asked', "if (!answers) return complete(sources, 'no');", ''],
   ]),
   ...breaking('src/rag/ingest.ts', INGEST, [
     ['nothing of an ingest goes on behind its end', 'await Promise.allSettled(writes);', ''],

@@ -564,34 +564,6 @@ describe('with a model', () => {
     expect(new Set(sizes).size).toBeGreaterThan(2);
   });
 
-  test('a clause that is too long to be quoted is given; a row comes with the head of its table; a long title takes little room', async () => {
-    const clause = `The notice period of the agreement, ${'which the parties have settled between them at length, '.repeat(14)}is 73 days.`;
-    const rows = Array.from({ length: 12 }, (_, i) => `| Plan${i} | ${i}00 users | ${i}234 EUR |`).join('\n');
-    const table = `Plans.\n\n| Name | Users | Price |\n|---|---|---|\n${rows}\n\nThat is all of it, for now and for later.`;
-    const given = async (question: string, sourceTokens: number) => {
-      const collection = new FakeCollection();
-      await ingest(collection.typed, [
-        { id: 'contract', title: 'Agreement '.repeat(120), text: clause },
-        { id: 'plans', text: table, format: 'markdown' },
-      ]);
-      let content = '';
-      const generator = {
-        name: 'mine',
-        async *generate([, user]: readonly ChatMessage[]) {
-          content = user!.content;
-          yield 'x';
-        },
-      };
-      await (await ask(collection.typed, question, { generator, sourceTokens })).citations;
-      return content;
-    };
-    expect(await given('What is the notice period of the agreement?', 300)).toContain('is 73 days.');
-    const content = await given('What is the price of Plan7?', 60);
-    expect(content).toContain('| Plan7 | 700 users | 7234 EUR |');
-    expect(content.indexOf('| Name | Users | Price |')).toBeLessThan(content.indexOf('| Plan7'));
-    expect(content).toContain('| Name | Users | Price |');
-  });
-
   test('whole passages are given to who asks for them', async () => {
     const { content, sources } = await given('Who shot Lincoln?', { evidence: 'passages' });
     expect(content).toContain(sources[0]!.text.trim());
