@@ -123,11 +123,8 @@ export function bestSentences(
 function tableHead(source: Source, { start, text }: Sentence): string {
   if (!text.startsWith('|')) return '';
   const own = stretch(source);
-  const before = own
-    .slice(0, start)
-    .trimEnd()
-    .split('\n')
-    .filter((line) => line !== '' || start > 0);
+  const above = own.slice(0, start).trimEnd();
+  const before = above === '' ? [] : above.split('\n');
   const rows = before.slice(before.findLastIndex((line) => !line.trimStart().startsWith('|')) + 1);
   const repeated = rows.length === before.length ? source.text.slice(0, source.repeats ?? 0).trim() : '';
   return repeated.startsWith('|') ? repeated.split('\n')[0]! : (rows[0]?.trim() ?? '');

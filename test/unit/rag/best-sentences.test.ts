@@ -57,7 +57,8 @@ test('together they have the room that they are given; of a long title, what is 
   );
   const sizes = [20, 60, 120, 240].map((budget) => {
     const length = best('whale', [source(sentences.join(' '))], budget).reduce((sum, { text }) => sum + text.length, 0);
-    expect(length / 4).toBeLessThanOrEqual(Math.max(budget, 25));
+    // The first is there in any case. Title and fence take their room, too.
+    if (budget > 20) expect(length / 4 + 14).toBeLessThanOrEqual(budget);
     return length;
   });
   expect(sizes).toEqual(sizes.toSorted((a, b) => a - b));
