@@ -84,7 +84,8 @@ describe.each(['none', 'int8', 'binary', 'auto'] as const)('quantization %s', (q
         return {
           // Whole numbers, so that scores tie often and are exact.
           vector: Float32Array.from({ length: DIMENSION }, () => random.below(5) - 2),
-          text: `word${n % 7} word${rid} ${n % 50 === 0 ? 'long '.repeat(4000) : ''}`,
+          // Of its own word a record is the only holder: among fifty of a word that many have, it need not be.
+          text: `kind${n % 7} word${rid} ${n % 50 === 0 ? 'long '.repeat(4000) : ''}`,
           metadata: { n, tag: `t${n % 3}` },
         };
       });
