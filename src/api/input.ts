@@ -14,6 +14,7 @@ import {
 import { PiramidError } from '../errors.ts';
 import { checkMetadata } from '../filter/check-metadata.ts';
 import { encodeMetadataRow } from '../filter/metadata.ts';
+import { isPlainObject } from '../filter/values.ts';
 import {
   type EngineChanges,
   type EngineQuery,
@@ -247,7 +248,8 @@ export function packQuery(query: Query, rules: PackingRules & { embeds: boolean 
 
 function packOwn(query: Query, rules: PackingRules): EngineQuery {
   const { text, keywords } = query;
-  const { values: vector, ...near } = vectorLegOf(query.vector);
+  const near = vectorLegOf(query.vector);
+  const { values: vector } = near;
   if (vector === undefined && text === undefined && keywords === undefined)
     throw invalid('query: expected a vector, a text or keywords');
   for (const name of ['text', 'keywords'] as const) {
@@ -341,10 +343,9 @@ const DISTANCES: readonly Metric[] = ['l2', 'l1', 'hamming'];
 
 /** `vector` of a query: numbers, or how they are searched. What is neither is refused with the numbers. */
 function vectorLegOf(vector: Query['vector']): VectorLeg {
-  if (vector === undefined) return {};
-  const isLeg = typeof vector === 'object' && vector !== null && !Array.isArray(vector) && !ArrayBuffer.isView(vector);
-  if (!isLeg) return { values: vector as Vector };
-  return readOptions(vector as VectorLeg, ['values', 'minScore', 'maxDistance'], 'vector');
+  if (isPlainObject(vector)) return readOptions(vector as VectorLeg, ['values', 'minScore', 'maxDistance'], 'vector');
+  // Of its own alone, as what is read of the user's options.
+  return { __proto__: null, values: vector } as VectorLeg;
 }
 
 /** The least scores that a match and its vector may have. */

@@ -5,7 +5,7 @@ import { codeOf, freshName } from '../browser/api/databases.ts';
 
 /** Names of fields and options of ours, of what is passed on to the browser, and of libraries. */
 const NAMES =
-  `id vector text metadata keywords k offset minScore maxDistance where fusion select exact oversample explain mode limit
+  `id vector values rerank candidates languages bytes evidence text metadata keywords k offset minScore maxDistance where fusion select exact oversample explain mode limit
   cursor field sample ids all set unset rrf weighted rrfConstant words storage device durability worker persist models key path
   scanBudget timeout remote runtime collections rename dimension metric quantization embedder embed model kind onProgress waits
   onEvent $eq $in $gt $and $or $not $exists extend each clone isArray contains $date plan next legs code cause role content

@@ -51,7 +51,7 @@ test('complete says whether all are there', async () => {
   expect(await complete({ keywords: 'word', k: 10_000 })).toBe(true); // every third
   expect(await complete({ keywords: 'word', k: 9999 })).toBe(false);
   expect(await complete({ keywords: 'nothing' })).toBe(true);
-  expect(await complete({ vector, keywords: 'word', maxDistance: 5, k: 10_000 })).toBe(false);
+  expect(await complete({ vector: { values: vector, maxDistance: 5 }, keywords: 'word', k: 10_000 })).toBe(false);
   await c.delete(Array.from({ length: ROWS - 50 }, (_, i) => i + 50));
   expect(await complete({ vector: [0], k: 50 })).toBe(true);
   expect(await complete({ vector: [0], k: 49 })).toBe(false);
