@@ -151,7 +151,7 @@ export interface Query<M extends object = Metadata> extends WordOptions {
   fusion?: Fusion;
   /**
    * Puts the best matches in the order of a cross-encoder, which reads the query's `text` or `keywords` and each match's text
-   * together: better on hard questions, and some ten milliseconds of CPU a match. `score` is then the reranker's, and `k` is at most
+   * together: better on hard questions, at the price of a model's run for each match. `score` is then the reranker's, and `k` is at most
    * 1000. Matches without a text come last, with the score -Infinity; equal scores keep their order. `minScore` and `maxDistance` bound
    * what is reranked, by its score before. @default none
    */

@@ -301,7 +301,7 @@ function packOwn(query: Query, rules: PackingRules): EngineQuery {
   };
 }
 
-/** Most matches that are reranked: each costs some ten milliseconds, and its text travels. */
+/** Most matches that are reranked: each costs a run of the model, and its text travels. */
 const RERANK_MAX = 1000;
 
 /** What the page does with the answer. `query` is from now on one for all that is reranked. */
