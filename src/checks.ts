@@ -15,6 +15,11 @@ export const NAME_LENGTH_MAX = 512;
 /** Names in IndexedDB, locks and channels of Piramid's databases begin with this, so that they meet nobody else's. */
 export const DATABASE_PREFIX = 'piramid:';
 
+/** The folder of a database's row files in the origin private file system. */
+export function rowFilesOf(database: string): string {
+  return `piramid-${encodeURIComponent(database)}.rows`;
+}
+
 export function invalid(message: string): PiramidError {
   return new PiramidError('INVALID_ARGUMENT', message);
 }

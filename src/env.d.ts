@@ -19,9 +19,13 @@ declare module 'pdfjs-dist/legacy/build/pdf.worker.mjs';
 
 /** In workers alone, so TypeScript's library for pages has none of it. */
 interface FileSystemFileHandle {
-  createSyncAccessHandle?(): Promise<{
-    write(bytes: Uint8Array<ArrayBuffer>, options: { at: number }): number;
-    flush(): void;
-    close(): void;
-  }>;
+  createSyncAccessHandle?(): Promise<FileSystemSyncAccessHandle>;
+}
+interface FileSystemSyncAccessHandle {
+  read(bytes: Uint8Array, options: { at: number }): number;
+  write(bytes: Uint8Array, options: { at: number }): number;
+  truncate(size: number): void;
+  getSize(): number;
+  flush(): void;
+  close(): void;
 }

@@ -44,6 +44,8 @@ export interface EngineOptions {
   durability: NonNullable<OpenOptions['durability']>;
   /** Bytes. @default by the memory of the device */
   scanBudget?: number;
+  /** Bytes. @default by the memory of the device */
+  memory?: number;
   /** URLs are absolute and end in '/'; bytes are Blobs. */
   models: ModelSource;
   /** AES-GCM, of an encrypted database. */

@@ -471,6 +471,14 @@ export interface OpenOptions {
    * leads counts. @default 1/32 of `navigator.deviceMemory` (4 GiB where a browser does not say): 128 MiB for 4 GiB
    */
   scanBudget?: number;
+  /**
+   * How many bytes the vectors of all collections may take in memory. The float32 numbers of quantized collections are kept there
+   * while they fit. What does not fit lies in a file of the origin (OPFS), from which a query reads some tens of rows; answers are the
+   * same. Needs a file system: not with `storage: 'memory'`, nor with a `key`, nor in some private windows; see `DatabaseStats.memory`.
+   * 1 or more. Not stored; with several tabs, that of the tab that leads counts.
+   * @default a quarter of `navigator.deviceMemory` (4 GiB where a browser does not say), and 256 MiB at least
+   */
+  memory?: number;
   /** Milliseconds without a sign of life from the worker after which calls reject with `TIMEOUT`. @default 60000 */
   timeout?: number;
 }
@@ -644,10 +652,24 @@ export interface CollectionStats extends CollectionInfo {
   tier?: Precision;
   /** What that was chosen by. */
   why?: string;
+  /** Where the float32 numbers of a quantized collection are, once it is loaded: in memory, or in a file; see `OpenOptions.memory`. */
+  originals?: 'memory' | 'file';
   /** Rows held, deleted ones that await compaction included. */
   rows: number;
   /** Bytes of its vectors and indexes in each place. */
   bytes: { gpu: number; memory: number; disk: number };
+}
+
+/** What the vectors of a database take, in bytes. */
+export interface MemoryStats {
+  /** `OpenOptions.memory`. */
+  limit: number;
+  /** Vectors and codes in memory, of all collections that are loaded. */
+  bytes: number;
+  /** The file with float32 numbers that did not fit; 0 without one. */
+  file: number;
+  /** Why the limit is not kept; absent where it is. */
+  why?: string;
 }
 
 /** Something stored that fails its checks, and what it takes with it. Everything else is answered as ever. */
@@ -711,6 +733,8 @@ export interface DatabaseStats {
    */
   gpuBudget?: number;
   collections: CollectionStats[];
+  /** What vectors take in memory; see `OpenOptions.memory`. */
+  memory: MemoryStats;
   /** Bytes handed to the browser's storage since the database was opened. */
   bytesWritten: number;
   /** Whether the storage is full, so that only deletions are written. */

@@ -1,5 +1,5 @@
 // The databases of an origin, without opening them: their names, and how to delete one.
-import { DATABASE_PREFIX } from '../checks.ts';
+import { DATABASE_PREFIX, rowFilesOf } from '../checks.ts';
 import { PiramidError, toPiramidError } from '../errors.ts';
 import { checkName } from './input.ts';
 import { forget } from './witness.ts';
@@ -27,6 +27,8 @@ export async function deleteDatabase(name: string): Promise<boolean> {
   const remove = async () => {
     await removed(DATABASE_PREFIX + name);
     await forget(name);
+    const root = await navigator.storage?.getDirectory?.();
+    await root?.removeEntry(rowFilesOf(name), { recursive: true }).catch(() => {}); // there may be none
     return exists;
   };
   const signal = AbortSignal.timeout(PATIENCE_MS);

@@ -21,7 +21,19 @@ export async function open(name: string, given?: OpenOptions): Promise<Database>
   checkName(name, 'database');
   const options = readOptions(
     given,
-    ['storage', 'device', 'durability', 'worker', 'persist', 'models', 'scanBudget', 'timeout', 'key', 'assets'],
+    [
+      'storage',
+      'device',
+      'durability',
+      'worker',
+      'persist',
+      'models',
+      'scanBudget',
+      'memory',
+      'timeout',
+      'key',
+      'assets',
+    ],
     'open',
   );
   checkChoice(options.storage, ['indexeddb', 'memory'], 'storage');
@@ -33,6 +45,7 @@ export async function open(name: string, given?: OpenOptions): Promise<Database>
   if (options.persist !== undefined && typeof options.persist !== 'boolean')
     throw invalid(`persist: expected true or false, got ${describe(options.persist)}`);
   if (options.scanBudget !== undefined) checkInteger(options.scanBudget, 1, Number.MAX_SAFE_INTEGER, 'scanBudget');
+  if (options.memory !== undefined) checkInteger(options.memory, 1, Number.MAX_SAFE_INTEGER, 'memory');
   if (options.timeout !== undefined) checkInteger(options.timeout, 100, 86_400_000, 'timeout');
   const models = modelSource(options.models, options.assets);
   const findAsset = assetFinder(options.assets);
@@ -48,6 +61,7 @@ export async function open(name: string, given?: OpenOptions): Promise<Database>
           device: options.device ?? 'auto',
           durability: options.durability ?? 'strict',
           ...(options.scanBudget !== undefined && { scanBudget: options.scanBudget }),
+          ...(options.memory !== undefined && { memory: options.memory }),
           models,
           ...(key && { key }),
         },

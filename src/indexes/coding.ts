@@ -25,6 +25,8 @@ export interface CodingOptions extends VectorIndexOptions {
 export interface Coding {
   readonly coder: Coder;
   encode(vectors: Float32Array): Codes;
+  /** Whether these are the records of so many rows by this coder. */
+  isOurs(known: Codes, rowCount: number): boolean;
   /** The rows' records: the known ones, if they are of this coder. */
   recordsOf(vectors: Float32Array, known: Codes | null | undefined): Uint8Array<ArrayBuffer>;
   /** The search for candidates; null where the float32 numbers of every row are to be looked at. */
@@ -34,12 +36,14 @@ export interface Coding {
 export function createCoding(options: CodingOptions): Coding {
   const { dimension, tier } = options;
   const coder = createCoder(options);
+  const isOurs = ({ scheme, records }: Codes, rowCount: number) =>
+    scheme === coder.scheme && records.length === rowCount * coder.recordBytes;
   return {
     coder,
+    isOurs,
     encode: (vectors) => ({ scheme: coder.scheme, records: coder.encode(vectors) }),
     recordsOf(vectors, known) {
-      const bytes = (vectors.length / dimension) * coder.recordBytes;
-      return known?.scheme === coder.scheme && known.records.length === bytes ? known.records : coder.encode(vectors);
+      return known && isOurs(known, vectors.length / dimension) ? known.records : coder.encode(vectors);
     },
     searchOf({ query, k, rowCount, mask, exact, oversample = 1 }) {
       const norm = vectorNorm(query, 0, dimension);

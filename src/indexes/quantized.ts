@@ -7,14 +7,17 @@ import { type CodingOptions, createCoding } from './coding.ts';
 import { checkRows, copyOf, rowSearchOf } from './flat.ts';
 import { createLifetime } from './lifetime.ts';
 import { createMirror } from './mirror.ts';
+import { copiesOf, keptElsewhere, type Originals, type ReadRows } from './originals.ts';
 import { gathered, TOGETHER_ON_GPU, togetherOnCpu } from './together.ts';
 import type { Codes, VectorHits, VectorIndex, VectorSearch } from './vector-index.ts';
 
-export function createQuantizedIndex(options: CodingOptions, devices: Devices): VectorIndex {
+/** `read`: reads the originals where they are not kept in memory. */
+export function createQuantizedIndex(options: CodingOptions, devices: Devices, read?: ReadRows): VectorIndex {
   const { dimension, metric, tier } = options;
   const coding = createCoding(options);
   const { recordBytes } = coding.coder;
-  const originals = devices.createCpuRows({ dimension, metric });
+  const rows = devices.createCpuRows({ dimension, metric });
+  const originals: Originals = read ? keptElsewhere(rows, read) : rows;
   const codes = devices.createCodeRows(coding.coder);
   const searchOriginals = gathered(originals.searchAll);
   const scanCodes = gathered(codes.candidatesOfAll);
@@ -36,6 +39,13 @@ export function createQuantizedIndex(options: CodingOptions, devices: Devices): 
     mirror.follow(codes.rowCount * recordBytes);
   }
 
+  function restore({ records }: Codes, norms: Float64Array): void {
+    reserve(originals.rowCount + norms.length);
+    codes.append(records);
+    originals.note!(norms);
+    mirror.follow(codes.rowCount * recordBytes);
+  }
+
   // Both or none: an append that follows cannot fail half way.
   function reserve(rowCount: number): void {
     lifetime.check();
@@ -49,7 +59,7 @@ export function createQuantizedIndex(options: CodingOptions, devices: Devices): 
     const coded = coding.searchOf({ ...search, rowCount });
     if (!coded) {
       const route = search.exact
-        ? 'float32 numbers of a quantised collection are in memory alone'
+        ? 'float32 numbers of a quantised collection are never on the GPU'
         : 'the query has no codes';
       return { ...(await searchOriginals(request)), device: originals.device, route, tier: 'none' };
     }
@@ -64,7 +74,7 @@ export function createQuantizedIndex(options: CodingOptions, devices: Devices): 
     // Rows whose magnitude no float32 kernel can be trusted with are always looked at.
     const among = Array.from(withOdd(originals, request, found.rows));
     const scanned = performance.now();
-    const hits = originals.best(query, among, k);
+    const hits = await originals.best(query, among, k);
     return {
       ...hits,
       device: onGpu ? 'webgpu' : codes.device,
@@ -95,7 +105,9 @@ export function createQuantizedIndex(options: CodingOptions, devices: Devices): 
       const bytes = codes.rowCount * recordBytes;
       return mirror.answers(bytes, batch) ? TOGETHER_ON_GPU : togetherOnCpu(bytes);
     },
+    originals: read ? 'file' : 'memory',
     append,
+    ...(read && { areEnough: coding.isOurs, restore }),
     encode: coding.encode,
     reserve,
     truncate(rowCount) {
@@ -103,7 +115,8 @@ export function createQuantizedIndex(options: CodingOptions, devices: Devices): 
       codes.truncate(rowCount);
       mirror.restart();
     },
-    vectors: async (rows) => Array.from(rows, (row) => copyOf(originals, row, dimension)),
+    vectors: async (wanted) =>
+      read ? copiesOf(read, wanted, dimension) : Array.from(wanted, (row) => copyOf(rows, row, dimension)),
     search: (search) => lifetime.within(() => find(search)),
     close: lifetime.close,
   };

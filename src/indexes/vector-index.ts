@@ -81,6 +81,12 @@ export interface VectorIndex {
    * they are known; those of another scheme are made anew.
    */
   append(vectors: Float32Array, codes?: Codes | null): void;
+  /** Where the float32 numbers are, if something else is scanned. @default 'memory' */
+  readonly originals?: 'memory' | 'file';
+  /** Whether these codes of so many rows are enough for `restore`. @default never */
+  areEnough?(codes: Codes, rowCount: number): boolean;
+  /** Adds rows whose float32 numbers are elsewhere, by their codes and the lengths of their vectors. */
+  restore?(codes: Codes, norms: Float64Array): void;
   /** What `append` would make of the rows besides their numbers, to be stored; null where the index has no codes. */
   encode(vectors: Float32Array): Codes | null;
   /**

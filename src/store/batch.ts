@@ -17,6 +17,7 @@ import {
   HEADER_BYTES,
   type Header,
   type Kind,
+  payloadChecksum,
   presenceBytes,
   readerOf,
   readVectors,
@@ -178,6 +179,7 @@ export function* encodeChunks(
       firstRow: header.firstRow,
       rowCount: header.rowCount,
       bytes: block.byteLength,
+      ...(kind === 'vectors' && { checksum: payloadChecksum(block) }),
     } satisfies ChunkRef);
     values.push({ key, value: block });
   }

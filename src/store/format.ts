@@ -140,6 +140,11 @@ export function announcedBytes(header: Uint8Array<ArrayBuffer>): number | undefi
   return isWhole ? HEADER_BYTES + view.getUint32(24, true) : undefined;
 }
 
+/** CRC-32 of a sealed value's payload. */
+export function payloadChecksum(value: ArrayBuffer): number {
+  return new DataView(value).getUint32(28, true);
+}
+
 /** How a value's payload is coded (0: plain), by its header alone; undefined where that is not a whole header. */
 export function codecOf(value: ArrayBuffer): number | undefined {
   if (value.byteLength < HEADER_BYTES) return undefined;

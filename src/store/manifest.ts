@@ -36,6 +36,8 @@ export interface ChunkRef {
   bytes: number;
   /** Of codes: how they were made. Absent: that is in the value alone. */
   scheme?: number;
+  /** Of vectors: CRC-32 of the payload, by which a row file knows the chunk. Absent: older than this field. */
+  checksum?: number;
 }
 
 /** A run of rows, cut into chunks by what they hold. Never changes. */

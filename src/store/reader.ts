@@ -17,6 +17,7 @@ import {
   type StoredCodes,
 } from './format.ts';
 import type { ChunkRef, Segment, StoredCollection } from './manifest.ts';
+import type { FiledRows } from './rows/filed-rows.ts';
 
 /** A postings block as it was written, and how many rows lower its rows are now. */
 export interface StoredPostings {
@@ -32,7 +33,10 @@ export interface LoadedRows {
   vectors: readonly {
     firstRow: number;
     rowCount: number;
-    values: Float32Array;
+    /** Null where the caller can do without: they are in the row file. */
+    values: Float32Array | null;
+    /** Lengths of the vectors, where `values` is null. */
+    norms: Float64Array | null;
     present: Bitset;
     /** Null where they are not stored, or damaged: they can be made from the values. */
     codes: StoredCodes | null;
@@ -41,6 +45,9 @@ export interface LoadedRows {
   /** Rows whose ids are damaged: nobody can ask for them. Placeholders stand for their ids. */
   lost: readonly { firstRow: number; rowCount: number }[];
 }
+
+/** Whether these codes of so many rows do without their vectors. */
+export type AreEnough = (codes: StoredCodes, rowCount: number) => boolean;
 
 /** JSON of one row's metadata as it was stored (dates tagged), already parsed. */
 export type StoredMetadata = unknown;
@@ -61,17 +68,23 @@ export class RowReader {
   readonly #backend: Backend;
   readonly #cache: PayloadCache;
   readonly #damage: DamageList;
+  readonly #rows: FiledRows | null;
 
-  constructor(backend: Backend, cache: PayloadCache, damage: DamageList) {
+  constructor(backend: Backend, cache: PayloadCache, damage: DamageList, rows: FiledRows | null = null) {
     this.#backend = backend;
     this.#cache = cache;
     this.#damage = damage;
+    this.#rows = rows;
   }
 
-  /** A collection's rows in row order, one part after the other. What is damaged is left out, and noted. */
-  async *load({ stored, logged }: DurableRows): AsyncGenerator<LoadedRows> {
+  /**
+   * A collection's rows in row order, one part after the other. What is damaged is left out, and noted. `areEnough`: whether the caller
+   * can do with the codes of so many rows, where the vectors are in the row file.
+   */
+  async *load({ stored, logged }: DurableRows, areEnough: AreEnough): AsyncGenerator<LoadedRows> {
     const parts: (Segment | RowBatch)[] = [...stored.segments, ...logged].sort((a, b) => a.firstRow - b.firstRow);
-    for (const part of parts) yield 'chunks' in part ? await this.#loadSegment(stored, part) : loadBatch(part);
+    for (const part of parts)
+      yield 'chunks' in part ? await this.#loadSegment(stored, part, areEnough) : loadBatch(part);
   }
 
   /** All metadata in row order, for building payload columns. Rows of parts without any are left out. */
@@ -177,12 +190,22 @@ export class RowReader {
     );
   }
 
-  async #loadSegment(stored: StoredCollection, segment: Segment): Promise<LoadedRows> {
+  async #loadSegment(stored: StoredCollection, segment: Segment, areEnough: AreEnough): Promise<LoadedRows> {
     const wanted = segment.chunks.filter(
       (chunk) => chunk.kind === 'ids' || chunk.kind === 'vectors' || chunk.kind === 'postings',
     );
-    const payloads = await readAhead(wanted, (chunk) => this.readWhole(stored.id, chunk));
     const codes = await this.#loadCodes(stored, segment);
+    const notesOf = ({ kind, key, firstRow, rowCount }: ChunkRef) => {
+      const known = kind === 'vectors' && codes.get(firstRow);
+      return known && areEnough(known, rowCount) ? this.#rows?.file?.notes(key) : null;
+    };
+    const notes = wanted.map(notesOf);
+    const payloads = await readAhead([...wanted.keys()], async (i) => {
+      if (notes[i]) return null;
+      const payload = await this.readWhole(stored.id, wanted[i]!);
+      if (payload) await this.#rows?.put(payload.buffer);
+      return payload;
+    });
     const shift = shiftOf(segment);
     const { dimension } = stored.config;
     const ids: RecordId[][] = [];
@@ -199,16 +222,9 @@ export class RowReader {
       } else if (chunk.kind === 'postings') {
         if (payload) postings = { bytes: payload.slice(), shift };
       } else {
-        const { values, present } = payload
-          ? readVectors(payload, rowCount, dimension!)
-          : noVectors(rowCount, dimension!);
-        vectors.push({
-          firstRow,
-          rowCount,
-          values,
-          present,
-          codes: codes.get(chunk.firstRow) ?? null,
-        });
+        const read = payload ? readVectors(payload, rowCount, dimension!) : noVectors(rowCount, dimension!);
+        const there = notes[i] ? { values: null, ...notes[i] } : { norms: null, ...read };
+        vectors.push({ firstRow, rowCount, ...there, codes: codes.get(chunk.firstRow) ?? null });
       }
     }
     const { firstRow, rowCount } = segment;
@@ -258,12 +274,15 @@ function loadBatch({ firstRow, rowCount, ids, postings, vectors, codes }: RowBat
     postings: postings && { bytes: postings, shift: 0 },
     lost: [],
     vectors: vectors
-      ? [{ firstRow, rowCount, values: vectors.values, present: vectors.present, codes: codes ?? null }]
+      ? [{ firstRow, rowCount, values: vectors.values, norms: null, present: vectors.present, codes: codes ?? null }]
       : [],
   };
 }
 
-function findByRow<T extends { firstRow: number; rowCount: number }>(parts: readonly T[], row: number): T | undefined {
+export function findByRow<T extends { firstRow: number; rowCount: number }>(
+  parts: readonly T[],
+  row: number,
+): T | undefined {
   let low = 0;
   let high = parts.length - 1;
   while (low <= high) {

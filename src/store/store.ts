@@ -12,18 +12,20 @@ import { batchBytes, type ChunkValue, encodeSegment, type RowBatch } from './bat
 import { PayloadCache } from './cache.ts';
 import { CollectionRows, chunksOf, type RowsState } from './collection-rows.ts';
 import { Compaction, type MergePostings } from './compaction.ts';
-import { type Damage, DamageList } from './damage.ts';
+import { type Damage, DamageList, ifCorrupt } from './damage.ts';
 import { Export } from './export.ts';
 import { encodeTombstones, foldRows } from './folding.ts';
 import { Import } from './import.ts';
 import { Journal } from './journal.ts';
-import type { CollectionConfig, Manifest, StoredCollection } from './manifest.ts';
-import { type LoadedRows, RowReader, type StoredMetadata, type StoredPostings } from './reader.ts';
+import type { ChunkRef, CollectionConfig, Manifest, StoredCollection } from './manifest.ts';
+import { type AreEnough, type LoadedRows, RowReader, type StoredMetadata, type StoredPostings } from './reader.ts';
 import { hasStaleCodes, Recoding, type StoredCoder } from './recoding.ts';
 import { Reindexing } from './reindexing.ts';
 import { type BuildPostings, repairSegments, staleRows } from './repair.ts';
 import { replayLog } from './replay.ts';
+import type { FiledRows } from './rows/filed-rows.ts';
 import { PAYLOAD_CACHE_BYTES_MAX, SEGMENT_BYTES_MIN } from './schema.ts';
+import { VectorReader } from './vector-reader.ts';
 
 /** What makes the codes of a collection with `rowCount` rows; null where it is to have none. */
 export type CoderFor = (config: CollectionConfig, rowCount: number) => StoredCoder | null;
@@ -31,6 +33,8 @@ export type CoderFor = (config: CollectionConfig, rowCount: number) => StoredCod
 export class Store {
   readonly #journal: Journal;
   readonly #reader: RowReader;
+  readonly #vectors: VectorReader;
+  readonly #filed: FiledRows | null;
   readonly #mergePostings: MergePostings;
   readonly #coderFor: CoderFor;
   readonly #collectionRows = new Map<number, CollectionRows>();
@@ -38,18 +42,32 @@ export class Store {
   /** What was found damaged since the store was opened. */
   readonly damage: DamageList;
 
-  private constructor(journal: Journal, damage: DamageList, mergePostings: MergePostings, coderFor: CoderFor) {
+  private constructor(
+    journal: Journal,
+    damage: DamageList,
+    mergePostings: MergePostings,
+    coderFor: CoderFor,
+    filed: FiledRows | null,
+  ) {
     this.#journal = journal;
     this.damage = damage;
-    this.#reader = new RowReader(journal.backend, this.#cache, damage);
+    this.#filed = filed;
+    this.#reader = new RowReader(journal.backend, this.#cache, damage, filed);
+    this.#vectors = new VectorReader(this.#reader, damage, filed);
     this.#mergePostings = mergePostings;
     this.#coderFor = coderFor;
   }
 
-  /** Reads manifest, tombstones and log. Throws `CORRUPT`, `NEWER_FORMAT`; changes nothing then. */
-  static async open(backend: Backend, mergePostings: MergePostings, coderFor: CoderFor = () => null): Promise<Store> {
+  /** Reads manifest, tombstones and log. Throws `CORRUPT`, `NEWER_FORMAT`; changes nothing then. `filed`: over that backend. */
+  static async open(
+    backend: Backend,
+    mergePostings: MergePostings,
+    coderFor: CoderFor = () => null,
+    filed: FiledRows | null = null,
+  ): Promise<Store> {
     const damage = new DamageList();
-    const store = new Store(await Journal.open(backend, damage), damage, mergePostings, coderFor);
+    const journal = await Journal.open(filed?.over(backend) ?? backend, damage);
+    const store = new Store(journal, damage, mergePostings, coderFor, filed);
     for (const stored of store.collections) await store.#addCollection(stored);
     await replayLog(store.#journal, store.#reader, damage, store.#collectionRows);
     return store;
@@ -328,11 +346,11 @@ export class Store {
     for (const stored of imported.collections) await this.#addCollection(stored);
   }
 
-  /** A collection's rows in row order, one part after the other. Throws `CORRUPT`. */
-  async *load(collection: number): AsyncGenerator<LoadedRows> {
+  /** A collection's rows in row order, one part after the other; see `RowReader.load`. Throws `CORRUPT`. */
+  async *load(collection: number, areEnough: AreEnough = () => false): AsyncGenerator<LoadedRows> {
     const rows = this.#rows(collection);
     if (rows.refused) throw rows.refused;
-    for await (const part of this.#reader.load(rows)) {
+    for await (const part of this.#reader.load(rows, areEnough)) {
       for (const { firstRow, rowCount } of part.lost) rows.markRangeDeleted(firstRow, rowCount);
       yield part;
     }
@@ -346,6 +364,39 @@ export class Store {
   /** Metadata of rows, in their order; null where a row has none. */
   async readMetadata(collection: number, wanted: ArrayLike<number>): Promise<StoredMetadata[]> {
     return this.#reader.readMetadata(this.#rows(collection), wanted);
+  }
+
+  /** See `VectorReader.read`. */
+  readVectors(collection: number, wanted: ArrayLike<number>, target: Float32Array): Promise<number[]> {
+    return this.#vectors.read(this.#rows(collection), wanted, target);
+  }
+
+  /** Opens the row file; false where there is none. */
+  async openFile(): Promise<boolean> {
+    await this.#filed?.open(this.uuid, () => this.collections.flatMap(vectorChunksOf));
+    return this.fileBytes > 0;
+  }
+
+  /** Has the row file keep a collection's vectors from now on, or no longer. */
+  file(collection: number, isFiled: boolean): void {
+    if (isFiled) this.#filed?.wanted.add(collection);
+    else this.#filed?.wanted.delete(collection);
+  }
+
+  /** Bytes of the row file; 0 where there is none. */
+  get fileBytes(): number {
+    return this.#filed?.file?.bytes ?? 0;
+  }
+
+  /** Writes what the row file lacks of a collection, chunk by chunk. */
+  async *fillFile(collection: number): AsyncGenerator<void> {
+    for (const chunk of vectorChunksOf(this.#rows(collection).stored)) {
+      if (this.#filed!.file!.has(chunk.key)) continue;
+      // What is damaged is found where it is read, and what has been compacted away is written anew.
+      const payload = await this.#reader.readChunk(collection, chunk).catch(ifCorrupt);
+      if (payload instanceof Uint8Array) await this.#filed!.put(payload.buffer);
+      yield;
+    }
   }
 
   /** Texts of rows, in their order; null where a row has none. */
@@ -452,6 +503,10 @@ export class Store {
     if (!rows) throw new PiramidError('NOT_FOUND', 'the collection has been deleted');
     return rows;
   }
+}
+
+function vectorChunksOf(stored: StoredCollection): ChunkRef[] {
+  return chunksOf(stored).filter(({ kind }) => kind === 'vectors');
 }
 
 function replaceCollection(manifest: Manifest, stored: StoredCollection): void {

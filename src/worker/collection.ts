@@ -41,7 +41,8 @@ import { applyChanges } from './changes.ts';
 import { Forms } from './forms.ts';
 import { Gate } from './gate.ts';
 import { Payload } from './payload.ts';
-import { defaultScanBudget, explainPrecision, oversampleOf, precisionFor } from './tiers.ts';
+import { defaultScanBudget, explainPrecision, oversampleOf, precisionFor, vectorBytesOf } from './tiers.ts';
+import { VectorMemory } from './vector-memory.ts';
 import type { BuiltWords } from './word-builder.ts';
 
 /** Numbers that are put into an index without a rest. */
@@ -59,6 +60,9 @@ export class CollectionState {
   readonly #store: Store;
   readonly #devices: Devices;
   readonly #scanBudget: number;
+  readonly #memory: VectorMemory;
+  readonly #vectorBytes = () => this.index?.bytes.memory ?? 0;
+  readonly #leaveMemory: () => void;
   /** Of every row, deleted ones too. */
   #ids: RecordId[] = [];
   readonly #rowOf = new Map<RecordId, number>();
@@ -75,16 +79,25 @@ export class CollectionState {
   readonly #renumberings: Renumbering[] = [];
   isClosed = false;
 
-  private constructor(stored: StoredCollection, store: Store, devices: Devices, scanBudget: number) {
+  private constructor(
+    stored: StoredCollection,
+    store: Store,
+    devices: Devices,
+    scanBudget: number,
+    memory: VectorMemory,
+  ) {
     this.stored = stored;
     this.#store = store;
     this.#devices = devices;
     this.#scanBudget = scanBudget;
+    this.#memory = memory;
     this.#payload = new Payload(() => store.loadMetadata(stored.id));
     this.forms = new Forms(store, stored.id);
     this.analysis = stored.config.analysis ?? 0;
     this.#numbering = store.numbering(stored.id);
     this.index = this.createIndex(store.rowCount(stored.id));
+    this.#leaveMemory = memory.join(this.#vectorBytes);
+    this.#keepFile();
   }
 
   /** An empty index, as the collection's is to be with so many rows. */
@@ -94,6 +107,10 @@ export class CollectionState {
     if (dimension === null) return null;
     const tier = precisionFor(this.stored.config, rowCount, this.#scanBudget);
     const coded = isTier(tier) ? tier : null;
+    if (coded && !this.#fits(rowCount) && this.#memory.hasFile) {
+      const options = { dimension, metric: productMetric(metric), tier: coded };
+      return createQuantizedIndex(options, devices, (rows, target) => this.#readRows(rows, target));
+    }
     if (devices.shards) return createShardedIndex({ dimension, metric, tier: coded }, devices, devices.shards);
     if (coded) return createQuantizedIndex({ dimension, metric: productMetric(metric), tier: coded }, devices);
     return createFlatIndex({ dimension, metric, isHalf: tier === 'f16' }, devices);
@@ -105,13 +122,19 @@ export class CollectionState {
     store: Store,
     devices: Devices,
     scanBudget = defaultScanBudget(),
+    memory = new VectorMemory(store),
   ): Promise<CollectionState> {
-    const state = new CollectionState(stored, store, devices, scanBudget);
+    const rowCount = store.rowCount(stored.id);
+    const tier = precisionFor(stored.config, rowCount, scanBudget);
+    if (isTier(tier) && memory.bytes() + vectorBytesOf(stored.config, tier, rowCount) > memory.limit)
+      await memory.openFile();
+    const state = new CollectionState(stored, store, devices, scanBudget, memory);
     try {
-      for await (const rows of store.load(stored.id)) {
-        for (const { firstRow, rowCount, values, present, codes } of rows.vectors) {
+      for await (const rows of store.load(stored.id, state.index?.areEnough)) {
+        for (const { firstRow, rowCount, values, norms, present, codes } of rows.vectors) {
           await state.index?.reserve(firstRow + rowCount);
-          state.index?.append(values, codes);
+          if (values) state.index?.append(values, codes);
+          else state.index?.restore?.(codes!, norms!);
           state.#markPresent(firstRow, rowCount, present);
         }
         const { firstRow, rowCount, ids, postings } = rows;
@@ -125,11 +148,48 @@ export class CollectionState {
     return state;
   }
 
-  /** Whether its size asks for an index that scans something else. */
-  get wantsOtherPrecision(): boolean {
+  /** Whether its size asks for an index that scans something else, or has its numbers elsewhere. */
+  get wantsOtherIndex(): boolean {
     const { config } = this.stored;
-    if (!this.index || config.quantization !== 'auto') return false;
-    return this.index.tier !== precisionFor(config, this.rowCount, this.#scanBudget);
+    if (!this.index) return false;
+    const isFiled = this.index.originals === 'file';
+    if (isFiled ? !this.#memory.hasFile : this.wantsFile) return true;
+    return config.quantization === 'auto' && this.index.tier !== precisionFor(config, this.rowCount, this.#scanBudget);
+  }
+
+  /** Whether its numbers are in memory, where there is no room for them. */
+  get wantsFile(): boolean {
+    if (!this.index || this.index.originals === 'file' || this.#memory.why !== null) return false;
+    return isTier(precisionFor(this.stored.config, this.rowCount, this.#scanBudget)) && !this.#fits(this.rowCount);
+  }
+
+  /** Has the row file keep its vectors; false where there is none. */
+  async fillFile(goOn: () => void): Promise<boolean> {
+    if (!(await this.#memory.openFile())) return false;
+    this.#store.file(this.stored.id, true);
+    for await (const _ of this.#store.fillFile(this.stored.id)) goOn();
+    return true;
+  }
+
+  #fits(rowCount: number): boolean {
+    const tier = precisionFor(this.stored.config, rowCount, this.#scanBudget);
+    const others = this.#memory.bytes(this.#vectorBytes);
+    return others + vectorBytesOf(this.stored.config, tier, rowCount) <= this.#memory.limit;
+  }
+
+  #keepFile(): void {
+    this.#store.file(this.stored.id, this.index?.originals === 'file');
+  }
+
+  /** Rows whose vectors turn out to be damaged have none from then on, as if that had been found when the collection was opened. */
+  async #readRows(rows: ArrayLike<number>, target: Float32Array): Promise<readonly number[]> {
+    const damaged = await this.#store.readVectors(this.stored.id, rows, target);
+    for (const place of damaged) {
+      if (!this.#withVector.has(rows[place]!)) continue;
+      this.#withVector.remove(rows[place]!);
+      this.#vectorless++;
+    }
+    return damaged;
   }
 
   /** What the candidates of its queries are multiplied by. */
@@ -328,6 +388,7 @@ export class CollectionState {
       for (let start = 0; start < rows.length; start += COPIED_ROWS) {
         const some = rows.slice(start, start + COPIED_ROWS);
         const originals = vector === undefined ? await this.index!.vectors(some) : null;
+        for (const row of some) this.#refuseDamaged(row); // which may have been found just now
         for (const [i, row] of some.entries()) {
           const given = originals?.[i] ?? vector;
           if (given) vectors.set(given, (start + i) * dimension);
@@ -466,6 +527,7 @@ export class CollectionState {
     this.forms.drop();
     this.index?.close();
     this.index = index;
+    this.#keepFile();
     this.#payload.drop();
     this.#numbering++;
     this.#renumberings.push(renumbering);
@@ -477,6 +539,7 @@ export class CollectionState {
     if (this.isClosed) throw new PiramidError('CLOSED', 'the collection has been closed');
     this.index?.close();
     this.index = index;
+    this.#keepFile();
   }
 
   /** Takes the postings that reindexing has made, in one go with their durability. */
@@ -520,6 +583,7 @@ export class CollectionState {
       count: this.count,
       device: this.index?.deviceFor(1) ?? this.#devices.cpu,
       ...(this.index?.layout && { layout: this.index.layout }),
+      ...(this.index && isTier(this.index.tier) && { originals: this.index.originals ?? 'memory' }),
       ...this.choice,
       rows: this.rowCount,
       bytes: {
@@ -533,6 +597,7 @@ export class CollectionState {
 
   close(): void {
     this.isClosed = true;
+    this.#leaveMemory();
     this.index?.close();
   }
 

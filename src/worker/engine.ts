@@ -2,6 +2,7 @@
 // which calls are under way; the work itself is done by the files beside it.
 import { PiramidError } from '../errors.ts';
 import { type Devices, openDevices } from '../kernels/devices.ts';
+import { vectorNorm } from '../kernels/js.ts';
 import type { ShardPoolOptions, ShardWorker } from '../kernels/shards/pool.ts';
 import type { CreateModelLoader, LoadOptions, ModelLoader } from '../models/model.ts';
 import {
@@ -23,6 +24,8 @@ import type { Damage } from '../store/damage.ts';
 import type { Encryption, Unlocked } from '../store/encryption.ts';
 import type { FencedBackend } from '../store/fence.ts';
 import type { StoredCollection } from '../store/manifest.ts';
+import { FiledRows } from '../store/rows/filed-rows.ts';
+import type { RowHandle } from '../store/rows/row-file.ts';
 import type { CoderFor, Store } from '../store/store.ts';
 import { readAs } from '../structures/context.ts';
 import { analysisOf } from '../text/analyzer.ts';
@@ -42,6 +45,7 @@ import { reindexEmpty } from './reindexing.ts';
 import { defaultScanBudget } from './tiers.ts';
 import { Transfers } from './transfer.ts';
 import { reportUpkeep, Upkeep } from './upkeep.ts';
+import { VectorMemory } from './vector-memory.ts';
 import { type BuiltWords, WordBuilder } from './word-builder.ts';
 
 type OnEvent = (event: EngineEvent | NoticeEvent) => void | Promise<void>;
@@ -53,6 +57,7 @@ interface OpenDatabase {
   backend: FencedBackend;
   encryption: Encryption | null;
   devices: Devices;
+  memory: VectorMemory;
   models: ModelLoader;
   transfers: Transfers;
   upkeep: Upkeep;
@@ -93,6 +98,8 @@ export interface Environment {
   shards?: ShardPoolOptions;
   /** What the records are stored in. @default as the options of `open` say */
   openBackend?: (options: EngineOptions) => Promise<Backend>;
+  /** Opens a file for vectors that do not fit into memory. @default there are no files */
+  openRowHandle?: ((database: string) => Promise<RowHandle | null>) | null;
   /** Whether nobody else who has opened the database can write to it any more. @default that is not known */
   areOthersGone?: () => Promise<boolean>;
   /** Called when a collection has another name. */
@@ -107,6 +114,7 @@ export function createEngine(
     importAsset = noAssets,
     shards = {},
     openBackend = backendOf,
+    openRowHandle = null,
     areOthersGone = async () => false,
     onRenamed = () => {},
   }: Environment = {},
@@ -231,9 +239,10 @@ export function createEngine(
       if (database) throw new PiramidError('CONFLICT', 'this worker has a database open already');
       const { scanBudget = defaultScanBudget() } = options;
       const codersFor: CoderFor = (config, rowCount) => coderFor(config, rowCount, scanBudget);
+      const filed = openRowHandle && new FiledRows(() => openRowHandle(options.name), vectorNorm);
       const opening = [
         openBackend(options).then((backend) =>
-          openStore(backend, { key: options.key ?? null, known, coderFor: codersFor, areOthersGone }),
+          openStore(backend, { key: options.key ?? null, known, coderFor: codersFor, areOthersGone, filed }),
         ),
         openDevices(options.device, openShard ? { openShard: () => openShard(options.device), shards } : {}),
       ] as const;
@@ -245,17 +254,24 @@ export function createEngine(
         throw error;
       });
       const { store } = stored;
+      const why =
+        options.storage === 'memory' ? 'it is in memory' : stored.encryption ? 'the database is encrypted' : null;
+      const memory = new VectorMemory(store, options.memory, why);
       const models = createModelLoader(options.models);
       const transfers = new Transfers(store, writes, codersFor, languages);
       const upkeep = new Upkeep(store, writes, closing.signal);
       const collections = new OpenCollections(store, writes, async (stored) => {
         void languages.ready(stored.config.analysis ?? 0).catch(() => {}); // said where words are asked for
-        const state = await CollectionState.load(stored, store, devices, scanBudget);
+        const state = await CollectionState.load(stored, store, devices, scanBudget, memory);
         upkeep.recodeIfStale(state);
         upkeep.reindexIfStale(state);
         return state;
       });
-      database = { name: options.name, ...stored, collections, devices, onEvent, models, transfers, upkeep };
+      database = { name: options.name, ...stored, collections, devices, memory, onEvent, models, transfers, upkeep };
+      if (filed)
+        filed.onLost = async () => {
+          for (const state of await collections.all()) upkeep.keepInShape(state);
+        };
       const tell = (notice: Notice) => void onEvent({ type: 'notice', notice });
       for (const notice of notices()) tell(notice);
       store.damage.onDamage = (damage) => tell(damageNotice(damage, store));
@@ -281,7 +297,7 @@ export function createEngine(
     },
 
     async stats(): Promise<DatabaseStats> {
-      const { name, store, devices, collections } = opened();
+      const { name, store, devices, collections, memory } = opened();
       const isStored = store.kind === 'indexeddb';
       // Which the browser may have to ask the disk for, and a disk that stands still answers nobody.
       const quota = isStored ? await atMost(navigator.storage?.estimate?.()) : undefined;
@@ -302,6 +318,12 @@ export function createEngine(
         ...(devices.adapter && devices.wanted === 'auto' && { gpuFromBytes: devices.gpuFromBytes(1) }),
         ...(devices.adapter && { gpuBytes: devices.gpuBudget.bytes, gpuBudget: devices.gpuBudget.limit }),
         collections: await Promise.all(states),
+        memory: {
+          limit: memory.limit,
+          bytes: memory.bytes(),
+          file: store.fileBytes,
+          ...(memory.why !== null && memory.bytes() > memory.limit && { why: memory.why }),
+        },
         bytesWritten: store.bytesWritten,
         isReadOnly: store.full !== null,
         damage: store.damage.all.map((damage) => describeDamage(damage, store)),

@@ -27,6 +27,12 @@ export class OpenCollections {
     return (await this.#states.get(id)?.catch(() => null)) ?? null;
   }
 
+  /** All that are open. */
+  async all(): Promise<CollectionState[]> {
+    const states = await Promise.all([...this.#states.keys()].map((id) => this.peek(id)));
+    return states.filter((state) => state !== null);
+  }
+
   /** Loads in the write queue, where nothing moves what it reads: whoever opened the collection may have used another engine. */
   async get(id: number): Promise<CollectionState> {
     return this.#states.get(id) ?? this.#writes.run(() => this.getInTurn(id));

@@ -2,6 +2,8 @@
 // stored. Handed to everything that tabs do with each other, so that a test can be the browser.
 import type { EngineOptions } from '../protocol.ts';
 import type { Backend } from '../store/backend.ts';
+import { openRowHandle } from '../store/rows/opfs.ts';
+import type { RowHandle } from '../store/rows/row-file.ts';
 import { backendOf } from './open-store.ts';
 
 /** Web Locks, as far as they are used. */
@@ -33,6 +35,8 @@ export interface Platform {
   every(ms: number, run: () => void): () => void;
   newId(): string;
   openBackend(options: EngineOptions): Promise<Backend>;
+  /** See `store/rows/opfs`. */
+  openRowHandle(database: string): Promise<RowHandle | null>;
 }
 
 export const browser: Platform = {
@@ -52,4 +56,5 @@ export const browser: Platform = {
   },
   newId: () => crypto.randomUUID(),
   openBackend: backendOf,
+  openRowHandle,
 };

@@ -46,7 +46,7 @@ export class Upkeep {
   /** Rows were written or deleted. */
   keepInShape(state: CollectionState): void {
     this.#compactIfWorthwhile(state);
-    this.#changePrecisionIfWanted(state);
+    this.#changeIndexIfWanted(state);
   }
 
   /** Writes codes anew that are not those of what is scanned, so that the next opening need not make them. */
@@ -82,14 +82,14 @@ export class Upkeep {
       .catch((error) => this.#reportIfOpen(state, error));
   }
 
-  /** Gives an 'auto' collection that has grown or shrunk the index for its size. */
-  #changePrecisionIfWanted(state: CollectionState): void {
-    if (!state.wantsOtherPrecision || this.#changing.has(state)) return;
+  /** Gives a collection that has grown or shrunk the index for its size. */
+  #changeIndexIfWanted(state: CollectionState): void {
+    if (!state.wantsOtherIndex || this.#changing.has(state)) return;
     this.#changing.add(state);
     this.#move(state, () => changePrecision(state, this.#writes, this.#closing))
       .then(() => {
         this.#changing.delete(state);
-        this.#changePrecisionIfWanted(state); // so much may have come meanwhile
+        this.#changeIndexIfWanted(state); // so much may have come meanwhile
         this.recodeIfStale(state);
       })
       .catch((error) => this.#reportIfOpen(state, error));

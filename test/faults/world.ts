@@ -246,6 +246,7 @@ export class Tab {
       every: (ms, run) => this.every(ms, run),
       newId: () => this.newId(),
       openBackend: () => patient(this.openBackend(), undefined, (ms, run) => this.every(ms, run)),
+      openRowHandle: async () => null,
     };
   }
 

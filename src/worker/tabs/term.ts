@@ -44,7 +44,7 @@ export class Term {
   #proof: { begun: number; done: Promise<void> } | null = null;
 
   constructor(
-    { now, wait, locks, openBackend }: Platform,
+    { now, wait, locks, openBackend, openRowHandle }: Platform,
     createModelLoader: CreateModelLoader,
     openShard: OpenShard,
     onNotice: (notice: Notice) => void,
@@ -59,6 +59,7 @@ export class Term {
       openShard,
       importAsset,
       openBackend,
+      openRowHandle,
       areOthersGone: async () => (await this.#opener?.isAlone()) ?? false,
       onRenamed: (id, name) => onNotice({ name: 'renamed', detail: { id, name } }),
     });

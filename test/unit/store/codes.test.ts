@@ -63,7 +63,7 @@ test('codes come back with the vectors that they are of: from segments, and from
     const parts = await load(again, id);
     expect(parts.length).toBeGreaterThan(2);
     expect(parts.reduce((sum, { rowCount }) => sum + rowCount, 0)).toBe(large * 9 + 50);
-    for (const { values, codes } of parts) expect(codes).toEqual(codesOf(values));
+    for (const { values, codes } of parts) expect(codes).toEqual(codesOf(values!));
   }
 });
 
@@ -78,5 +78,5 @@ test('a damaged chunk of codes is left out', async () => {
   await backend.commit([{ store: 'chunks', key: chunk.key, value }]);
   const [part] = await load(await open(backend), id);
   expect(part!.codes).toBeNull();
-  expect(part!.values[1999 * DIMENSION]).toBe(1999);
+  expect(part!.values![1999 * DIMENSION]).toBe(1999);
 });

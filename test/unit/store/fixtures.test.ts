@@ -123,7 +123,7 @@ describe('format-1.json', () => {
         for (let i = 0; i < rowCount; i++) {
           const at = firstRow + i;
           const expected = at % 4 === 3 ? [0, 0, 0] : [at, Math.fround(1 / (at + 1)), -2];
-          expect([...values.subarray(i * 3, i * 3 + 3)]).toEqual(expected);
+          expect([...values!.subarray(i * 3, i * 3 + 3)]).toEqual(expected);
           expect(present.has(i)).toBe(at % 4 !== 3);
         }
         // Codes are stored in segments; the log leaves them out.

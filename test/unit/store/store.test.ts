@@ -72,7 +72,7 @@ async function contents(store: Store, collection: number) {
         rows.push({
           row,
           id: ids[row - part.firstRow],
-          vector: [...vectors.values.subarray(i * DIMENSION, (i + 1) * DIMENSION)],
+          vector: [...vectors.values!.subarray(i * DIMENSION, (i + 1) * DIMENSION)],
           present: vectors.present.has(i),
           metadata,
           text,

@@ -103,7 +103,7 @@ class Target {
         const numbers = Array.from({ length: part.rowCount }, (_, i) => part.firstRow + i);
         rows.push(
           part.ids,
-          part.vectors.map(({ values, present }) => [[...values], [...present]]),
+          part.vectors.map(({ values, present }) => [[...values!], [...present]]),
         );
         rows.push(await this.store.readTexts(id, numbers), await this.store.readMetadata(id, numbers));
       }
