@@ -41,7 +41,7 @@ import { applyChanges } from './changes.ts';
 import { Forms } from './forms.ts';
 import { Gate } from './gate.ts';
 import { Payload } from './payload.ts';
-import { defaultScanBudget, explainPrecision, oversampleOf, precisionFor, vectorBytesOf } from './tiers.ts';
+import { defaultScanBudget, explainPrecision, oversampleOf, precisionFor } from './tiers.ts';
 import { VectorMemory } from './vector-memory.ts';
 import type { BuiltWords } from './word-builder.ts';
 
@@ -49,6 +49,8 @@ import type { BuiltWords } from './word-builder.ts';
 const PLACED_NUMBERS = 1 << 14;
 /** Rows whose vectors are copied without a rest. */
 const COPIED_ROWS = 128;
+/** A float32 number and its code, at most. */
+const NUMBER_BYTES = 5;
 /** Renumberings that a cursor survives. */
 const RENUMBERINGS_MAX = 8;
 
@@ -107,7 +109,7 @@ export class CollectionState {
     if (dimension === null) return null;
     const tier = precisionFor(this.stored.config, rowCount, this.#scanBudget);
     const coded = isTier(tier) ? tier : null;
-    if (coded && !this.#fits(rowCount) && this.#memory.hasFile) {
+    if (coded && this.#outgrows(rowCount) && this.#memory.hasFile) {
       const options = { dimension, metric: productMetric(metric), tier: coded };
       return createQuantizedIndex(options, devices, (rows, target) => this.#readRows(rows, target));
     }
@@ -124,12 +126,10 @@ export class CollectionState {
     scanBudget = defaultScanBudget(),
     memory = new VectorMemory(store),
   ): Promise<CollectionState> {
-    const rowCount = store.rowCount(stored.id);
-    const tier = precisionFor(stored.config, rowCount, scanBudget);
-    if (isTier(tier) && memory.bytes() + vectorBytesOf(stored.config, tier, rowCount) > memory.limit)
-      await memory.openFile();
     const state = new CollectionState(stored, store, devices, scanBudget, memory);
     try {
+      const count = store.rowCount(stored.id);
+      if (state.#outgrows(count) && (await memory.openFile())) state.exchangeIndex(state.createIndex(count));
       for await (const rows of store.load(stored.id, state.index?.areEnough)) {
         for (const { firstRow, rowCount, values, norms, present, codes } of rows.vectors) {
           await state.index?.reserve(firstRow + rowCount);
@@ -159,8 +159,7 @@ export class CollectionState {
 
   /** Whether its numbers are in memory, where there is no room for them. */
   get wantsFile(): boolean {
-    if (!this.index || this.index.originals === 'file' || this.#memory.why !== null) return false;
-    return isTier(precisionFor(this.stored.config, this.rowCount, this.#scanBudget)) && !this.#fits(this.rowCount);
+    return this.index?.originals !== 'file' && this.#memory.why === null && this.#outgrows(this.rowCount);
   }
 
   /** Has the row file keep its vectors; false where there is none. */
@@ -171,10 +170,11 @@ export class CollectionState {
     return true;
   }
 
-  #fits(rowCount: number): boolean {
-    const tier = precisionFor(this.stored.config, rowCount, this.#scanBudget);
-    const others = this.#memory.bytes(this.#vectorBytes);
-    return others + vectorBytesOf(this.stored.config, tier, rowCount) <= this.#memory.limit;
+  /** Whether the numbers of so many rows, and their codes, are more than there is memory for. */
+  #outgrows(rowCount: number): boolean {
+    const { dimension } = this.stored.config;
+    const bytes = rowCount * (dimension ?? 0) * NUMBER_BYTES + this.#memory.bytes(this.#vectorBytes);
+    return isTier(precisionFor(this.stored.config, rowCount, this.#scanBudget)) && bytes > this.#memory.limit;
   }
 
   #keepFile(): void {

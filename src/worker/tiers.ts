@@ -41,12 +41,6 @@ export function explainPrecision(
   return wanted === precision ? what : `${what}: '${wanted}' is being made`;
 }
 
-/** Bytes that so many rows take in memory: their float32 numbers, and the codes that are scanned. */
-export function vectorBytesOf({ dimension }: CollectionConfig, precision: Precision, rowCount: number): number {
-  const share = { none: 0, f16: 0, int8: 1 / 4, binary: 1 / 32 }[precision];
-  return rowCount * (dimension ?? 0) * 4 * (1 + share);
-}
-
 export function oversampleOf({ quantization }: CollectionConfig, precision: Precision): number {
   return quantization === 'auto' ? OVERSAMPLE[precision] : 1;
 }

@@ -7,7 +7,7 @@ import { codeOf, freshName } from '../browser/api/databases.ts';
 const NAMES =
   `id vector values rerank candidates languages bytes evidence text metadata keywords k offset minScore maxDistance where fusion select exact oversample explain mode limit
   cursor field sample ids all set unset rrf weighted rrfConstant words storage device durability worker persist models key path
-  scanBudget timeout remote runtime collections rename dimension metric quantization embedder embed model kind onProgress waits
+  scanBudget memory timeout remote runtime collections rename dimension metric quantization embedder embed model kind onProgress waits
   onEvent $eq $in $gt $and $or $not $exists extend each clone isArray contains $date plan next legs code cause role content
   signal type size name steal ifAvailable highWaterMark done total pull cancel data argumentList`.split(/\s+/);
 /** What they are: also what would pass the checks. */

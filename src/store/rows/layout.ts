@@ -1,7 +1,7 @@
 // The bytes of a row file (docs/FORMAT.md, "Row files"): a directory, then the vectors of one chunk after the other. Pure functions; what
 // cannot be proven whole reads as nothing.
 import { crc32 } from '../checksum.ts';
-import { decodeJson, encodeJson, HEADER_BYTES, payloadChecksum, presenceBytes } from '../format.ts';
+import { decodeJson, encoder, HEADER_BYTES, payloadChecksum, presenceBytes } from '../format.ts';
 
 /** What the directory may take: some 8 000 chunks. */
 export const DIRECTORY_BYTES = 1 << 20;
@@ -23,9 +23,11 @@ export interface Entry {
   notesChecksum: number;
 }
 
+const FIELDS: (keyof Entry)[] = ['key', 'checksum', 'rowCount', 'dimension', 'at', 'notesChecksum'];
+
 /** Magic, length and checksum of what follows: version, the database's uuid, and the entries as JSON. */
 export function encodeDirectory(uuid: string, entries: readonly Entry[]): Uint8Array {
-  const json = encodeJson([VERSION, uuid, entries]);
+  const json = encoder.encode(JSON.stringify([VERSION, uuid, entries], FIELDS));
   const bytes = new Uint8Array(PREFIX_BYTES + json.length);
   bytes.set(json, PREFIX_BYTES);
   new Uint32Array(bytes.buffer, 0, 3).set([MAGIC, json.length, crc32(json)]);
@@ -40,6 +42,8 @@ export function decodeDirectory(bytes: Uint8Array<ArrayBuffer>, uuid: string): E
   const [version, owner, entries] = decodeJson(json) as [number, string, Entry[]];
   return version === VERSION && owner === uuid ? entries : [];
 }
+
+export type Parts = ReturnType<typeof partsOf>;
 
 /** Where the parts of a chunk's vectors are, from their beginning: float64 lengths, presence bits, checksums of blocks, and the rows. */
 export function partsOf({ rowCount, dimension }: Pick<Entry, 'rowCount' | 'dimension'>) {

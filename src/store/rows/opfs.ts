@@ -18,15 +18,7 @@ export async function openRowHandle(database: string): Promise<RowHandle | null>
       await folder.removeEntry(name).catch(() => {}); // another opener's, or the new one, which is not there
     else handle = await access(folder, name);
   }
-  return (
-    (handle && {
-      read: (bytes, at) => handle.read(bytes, { at }),
-      write: (bytes, at) => handle.write(bytes, { at }),
-      truncate: (size) => handle.truncate(size),
-      close: () => handle.close(),
-    }) ??
-    null
-  );
+  return handle ?? null;
 }
 
 /** Undefined for a file of another opener, frozen or about to close. */

@@ -241,6 +241,7 @@ test("'auto' scans vectors while they fit into the budget, then int8, then binar
   await exact.upsert([{ id: 1, vector: [1, 2, 3] }]);
   expect((await exact.stats()).why).toBe("metric 'l1' is scanned over float32 numbers");
   expect(await codeOf(open(freshName(), { scanBudget: 0 }))).toBe('INVALID_ARGUMENT');
+  expect(await codeOf(open(freshName(), { memory: 0.5 }))).toBe('INVALID_ARGUMENT');
 });
 
 test('f16 is exact: scanned on a GPU, and without one the float32 numbers are', async () => {

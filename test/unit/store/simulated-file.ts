@@ -6,14 +6,14 @@ export class SimulatedFile implements RowHandle {
   room = Number.POSITIVE_INFINITY;
   isClosed = false;
 
-  read(bytes: Uint8Array, at: number): number {
+  read(bytes: Uint8Array, { at }: { at: number }): number {
     if (this.isClosed) throw new Error('closed');
     const part = this.bytes.subarray(at, at + bytes.length);
     bytes.set(part);
     return part.length;
   }
 
-  write(bytes: Uint8Array, at: number): number {
+  write(bytes: Uint8Array, { at }: { at: number }): number {
     if (this.isClosed) throw new Error('closed');
     if (at + bytes.length > this.room) throw new DOMException('no room', 'QuotaExceededError');
     if (at + bytes.length > this.bytes.length) this.truncate(at + bytes.length);
