@@ -204,7 +204,9 @@ export class RowReader {
       if (notes[i]) return null;
       const payload = await this.readWhole(stored.id, wanted[i]!);
       if (payload) await this.#rows?.put(payload.buffer);
-      return payload;
+      // Once it is in the file, the numbers of a long segment need not be in memory together.
+      notes[i] = notesOf(wanted[i]!);
+      return notes[i] ? null : payload;
     });
     const shift = shiftOf(segment);
     const { dimension } = stored.config;
@@ -222,8 +224,8 @@ export class RowReader {
       } else if (chunk.kind === 'postings') {
         if (payload) postings = { bytes: payload.slice(), shift };
       } else {
-        const read = payload ? readVectors(payload, rowCount, dimension!) : noVectors(rowCount, dimension!);
-        const there = notes[i] ? { values: null, ...notes[i] } : { norms: null, ...read };
+        const read = () => (payload ? readVectors(payload, rowCount, dimension!) : noVectors(rowCount, dimension!));
+        const there = notes[i] ? { values: null, ...notes[i] } : { norms: null, ...read() };
         vectors.push({ firstRow, rowCount, ...there, codes: codes.get(chunk.firstRow) ?? null });
       }
     }

@@ -34,6 +34,8 @@ export interface RowNotes {
   present: Bitset;
 }
 
+/** What is verified in one read. */
+const PORTION_BYTES = 256 << 10;
 /** So many have room in the directory. */
 const CHUNKS_MAX = 8000;
 
@@ -176,12 +178,17 @@ export class RowFile {
 
   /** Whether the blocks of rows first .. end-1 are what was written; each is looked at once. */
   #verify({ at, rowsAt, rowBytes, blockRows, rowCount, sums, verified }: Extent, first: number, end: number): boolean {
-    for (let block = Math.floor(first / blockRows); block * blockRows < end; block++) {
-      if (verified!.has(block)) continue;
-      const row = block * blockRows;
-      const bytes = new Uint8Array(Math.min(blockRows, rowCount - row) * rowBytes);
-      if (!this.#readWhole(bytes, at + rowsAt + row * rowBytes) || crc32(bytes) !== sums![block]) return false;
-      verified!.add(block);
+    const isNew = (row: number) => row < end && !verified!.has(row / blockRows);
+    for (let row = first - (first % blockRows); row < end; row += blockRows) {
+      if (!isNew(row)) continue;
+      const from = row;
+      while (isNew(row + blockRows) && (row - from) * rowBytes < PORTION_BYTES) row += blockRows;
+      const bytes = new Uint8Array((Math.min(row + blockRows, rowCount) - from) * rowBytes);
+      if (!this.#readWhole(bytes, at + rowsAt + from * rowBytes)) return false;
+      for (let start = 0, block = from / blockRows; start < bytes.length; block++, start += blockRows * rowBytes) {
+        if (crc32(bytes.subarray(start, start + blockRows * rowBytes)) !== sums![block]) return false;
+        verified!.add(block);
+      }
     }
     return true;
   }
