@@ -543,7 +543,8 @@ export type Target<M extends object = Metadata> = { ids: readonly RecordId[] } |
 
 /**
  * What `update` changes. Fields are paths (`'author.name'`). One that runs through a list is refused (`INVALID_ARGUMENT`), and so is one of
- * `set` through a value that is no object: set the list, or the value, as a whole.
+ * `set` through a value that is no object: set the list, or the value, as a whole. A change of metadata alone is written as that: the record
+ * keeps its place among equal scores and in `scroll`. With a text or a vector the whole record is written again, and goes to the end.
  */
 export interface Changes<M extends object = Metadata> {
   /** Metadata fields to write; objects on the way are made. Of the fields `text` and `vector` this is refused: a record has its own. */

@@ -1,6 +1,7 @@
 // All values that one field has, over all rows, in typed arrays by type. Answers which rows compare how with a value,
 // and counts values. Knows nothing of paths, of `and` and `or`, or of other fields.
 import type { Bitset } from '../structures/bitset.ts';
+import type { Sliced } from '../structures/slices.ts';
 import type { Facet, MetadataValue } from '../types.ts';
 import { joined, meets, type Span, spanOf } from './dates.ts';
 import { Dictionary, grown, Numbers, type Ordering, type Which } from './entries.ts';
@@ -54,6 +55,23 @@ export class Column {
       if (this.#structures === NO_STRUCTURES) this.#structures = new Dictionary();
       this.#structures.append(slot, canonical(value));
     }
+  }
+
+  /** Makes ready that `rows` (ascending) have the values of `added` and no others. What comes back does it, at once. */
+  *replacing(rows: readonly number[], added: Column): Sliced<() => void> {
+    const exchanges: (() => void)[] = [];
+    if (this.#numbers !== NO_NUMBERS) exchanges.push(yield* this.#numbers.replacing(rows, added.#numbers));
+    if (this.#dates !== NO_NUMBERS) exchanges.push(yield* this.#dates.replacing(rows, added.#dates));
+    if (this.#keywords !== NO_KEYWORDS) exchanges.push(yield* this.#keywords.replacing(rows, added.#keywords));
+    if (this.#structures !== NO_STRUCTURES) exchanges.push(yield* this.#structures.replacing(rows, added.#structures));
+    return () => {
+      for (const exchange of exchanges) exchange();
+      // Values of a type that there were none of.
+      if (this.#numbers === NO_NUMBERS) this.#numbers = added.#numbers;
+      if (this.#dates === NO_NUMBERS) this.#dates = added.#dates;
+      if (this.#keywords === NO_KEYWORDS) this.#keywords = added.#keywords;
+      if (this.#structures === NO_STRUCTURES) this.#structures = added.#structures;
+    };
   }
 
   /** Adds the rows that have the field to `rows`. */

@@ -15,10 +15,12 @@ import { Compaction, type MergePostings } from './compaction.ts';
 import { type Damage, DamageList } from './damage.ts';
 import { Export } from './export.ts';
 import { encodeTombstones, foldRows } from './folding.ts';
+import type { Kind } from './format.ts';
 import { Import } from './import.ts';
 import { Journal } from './journal.ts';
-import type { CollectionConfig, Manifest, StoredCollection } from './manifest.ts';
-import { type LoadedRows, RowReader, type StoredMetadata, type StoredPostings } from './reader.ts';
+import type { ChunkRef, CollectionConfig, Manifest, StoredCollection } from './manifest.ts';
+import { decodePatches, type Patch } from './patches.ts';
+import { type LoadedMetadata, type LoadedRows, RowReader, type StoredMetadata, type StoredPostings } from './reader.ts';
 import { hasStaleCodes, Recoding, type StoredCoder } from './recoding.ts';
 import { Reindexing } from './reindexing.ts';
 import { type BuildPostings, repairSegments, staleRows } from './repair.ts';
@@ -170,7 +172,7 @@ export class Store {
     const rows = this.#rows(collection);
     if (batch.firstRow !== rows.rowCount) throw new Error(`rows begin at ${batch.firstRow}, expected ${rows.rowCount}`);
     if (batchBytes(batch) < SEGMENT_BYTES_MIN) {
-      await this.#journal.append(collection, batch, replaced, meanwhile);
+      await this.#journal.append(collection, { batch, deleted: replaced }, meanwhile);
       rows.logged.push(batch);
     } else {
       const next = this.#journal.next();
@@ -201,8 +203,23 @@ export class Store {
 
   /** Makes the deletion of rows durable. `onDurable` is called in one go with it. */
   async delete(collection: number, deleted: readonly number[], onDurable: () => void = () => {}): Promise<void> {
-    await this.#journal.append(collection, null, deleted);
+    await this.#journal.append(collection, { deleted });
     this.#rows(collection).markDeleted(deleted);
+    onDurable();
+  }
+
+  /**
+   * Makes a change of rows' metadata durable: that alone, in one log entry. `onDurable` is called in one go with it; `meanwhile` begins as the
+   * disk does, and ends before that.
+   */
+  async patch(
+    collection: number,
+    patch: Patch,
+    onDurable: () => void = () => {},
+    meanwhile: () => Promise<void> = async () => {},
+  ): Promise<void> {
+    await this.#journal.append(collection, { patch }, meanwhile);
+    this.#rows(collection).patch(patch);
     onDurable();
   }
 
@@ -221,11 +238,11 @@ export class Store {
    * is nothing to do. `share`: of a segment's rows, how many must be deleted for it to be rewritten.
    */
   async planCompaction(collection: number, share: number): Promise<Compaction | null> {
-    const { logged, refused } = this.#rows(collection);
-    if (refused) throw refused;
+    const { logged, refused, fixed } = this.#rows(collection);
+    if (refused ?? fixed) throw refused ?? fixed;
     if (logged.length > 0) await this.fold();
-    const { stored, deleted } = this.#rows(collection);
-    return Compaction.plan(this.#journal, this.#reader, this.#mergePostings, stored, deleted, share);
+    const { stored, deleted, patches } = this.#rows(collection);
+    return Compaction.plan(this.#journal, this.#reader, this.#mergePostings, stored, deleted, patches, share);
   }
 
   /**
@@ -309,9 +326,9 @@ export class Store {
   /** Collections as they are now, to be written as a file while others go on writing. `close` it. */
   export(collections: readonly number[]): Export {
     const snapshots = collections.map((id) => {
-      const { stored, logged, deleted, rowCount, refused } = this.#rows(id);
+      const { stored, logged, deleted, patches, rowCount, refused } = this.#rows(id);
       if (refused) throw refused;
-      return { stored, logged: [...logged], deleted, rowCount };
+      return { stored, logged: [...logged], deleted, patches: patches.clone(), rowCount };
     });
     return new Export(this.#journal, this.#reader, snapshots);
   }
@@ -339,7 +356,7 @@ export class Store {
   }
 
   /** All metadata in row order, for building payload columns. Rows of parts without any are left out. */
-  loadMetadata(collection: number): AsyncGenerator<{ firstRow: number; values: StoredMetadata[] }> {
+  loadMetadata(collection: number): AsyncGenerator<LoadedMetadata> {
     return this.#reader.loadMetadata(this.#rows(collection));
   }
 
@@ -353,9 +370,9 @@ export class Store {
     return this.#reader.readTexts(this.#rows(collection), wanted);
   }
 
-  /** What of a row's vector, text and metadata is damaged, as far as it has been read. */
-  damageOf(collection: number, row: number): Damage | undefined {
-    return this.#reader.damageOf(this.#rows(collection), row);
+  /** What of those parts of a row is damaged, as far as it has been read. */
+  damageOf(collection: number, row: number, kinds: readonly Kind[]): Damage | undefined {
+    return this.#reader.damageOf(this.#rows(collection), row, kinds);
   }
 
   close(): void {
@@ -373,7 +390,7 @@ export class Store {
     const values: ChunkValue[] = [];
     const before = [...this.#collectionRows.values()].map((rows) => ({
       rows,
-      was: { ...rows, deleted: rows.deleted.clone() },
+      was: { ...rows, deleted: rows.deleted.clone(), newlyPatched: rows.newlyPatched.clone() },
     }));
     let damage: readonly Damage[];
     try {
@@ -385,6 +402,7 @@ export class Store {
           next.garbage.chunks.push(...repaired.garbage);
           rows.markDeleted(repaired.lost);
         }
+        if (rows.stored.patches) await this.#dropDamagedPatches(rows, next);
         if (!rows.refused) continue;
         rows.refused = null;
         rows.deletedChanged = true;
@@ -414,14 +432,14 @@ export class Store {
     const deletions: { collection: number; rows: number[] }[] = [];
     for (const rows of this.#collectionRows.values()) {
       const compacted = compaction?.collection === rows.stored.id ? compaction : null;
-      if (rows.logged.length === 0 && !rows.deletedChanged && !compacted) continue;
+      const isPatched = rows.newlyPatched.count() > 0;
+      if (rows.logged.length === 0 && !rows.deletedChanged && !isPatched && !compacted) continue;
       // Its damaged deletions must not be replaced by those of the log alone: these stay in the log.
       if (rows.refused) deletions.push({ collection: rows.stored.id, rows: [...rows.deleted] });
       const coder = this.#coderFor(rows.stored.config, rows.rowCount);
-      folded.set(
-        rows,
-        await foldRows(rows, { compaction: compacted, mergePostings: this.#mergePostings, coder }, next, values),
-      );
+      const options = { compaction: compacted, mergePostings: this.#mergePostings, coder };
+      const readPatches = (chunk: ChunkRef) => this.#readPatches(rows.stored.id, chunk);
+      folded.set(rows, await foldRows(rows, { ...options, readPatches }, next, values));
     }
     for (const { stored } of folded.values()) replaceCollection(next, stored);
     this.#journal.trimLog(next);
@@ -430,8 +448,38 @@ export class Store {
     onDurable();
   }
 
+  async #readPatches(collection: number, chunk: ChunkRef): Promise<Patch[] | null> {
+    const payload = await this.#reader.readWhole(collection, chunk);
+    return payload && decodePatches(payload);
+  }
+
+  /** What a chunk said that was damaged when it was opened is gone: those rows have the metadata of before. */
+  async #dropDamagedPatches(rows: CollectionRows, next: Manifest): Promise<void> {
+    const whole: ChunkRef[] = [];
+    for (const chunk of rows.stored.patches ?? []) {
+      if (await this.#readPatches(rows.stored.id, chunk)) {
+        whole.push(chunk);
+        continue;
+      }
+      next.garbage.chunks.push(chunk.key);
+      // One that has been read is in memory.
+      if (!rows.fixed) rows.newlyPatched = Bitset.full(rows.rowCount);
+    }
+    rows.stored = { ...rows.stored, patches: whole };
+    rows.fixed = null;
+  }
+
   async #addCollection(stored: StoredCollection): Promise<void> {
     const rows = new CollectionRows(stored);
+    for (const chunk of stored.patches ?? []) {
+      const patches = await this.#readPatches(stored.id, chunk);
+      for (const patch of patches ?? []) rows.patches.add(patch);
+      if (patches) continue;
+      rows.fixed = new PiramidError(
+        'CORRUPT',
+        `collection "${stored.name}": changes of its metadata are damaged, and those records have the metadata of before. db.repair() makes that final, and then the collection can be compacted. Nothing was changed.`,
+      );
+    }
     if (stored.tombstones) {
       const payload = await this.#reader.readWhole(stored.id, stored.tombstones);
       if (payload) {

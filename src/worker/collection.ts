@@ -1,7 +1,6 @@
 // One open collection in the worker: what of it is in memory (ids, vectors, postings, payload columns) and how writes and
 // reads change and use it. Durable first: memory follows the store, never the other way round.
 import { PiramidError } from '../errors.ts';
-import { encodeMetadataRow } from '../filter/metadata.ts';
 import { createFlatIndex } from '../indexes/flat.ts';
 import { createQuantizedIndex } from '../indexes/quantized.ts';
 import { createShardedIndex } from '../indexes/sharded.ts';
@@ -18,6 +17,7 @@ import type { StoredMetadata, StoredPostings } from '../store/reader.ts';
 import { codesBy } from '../store/recoding.ts';
 import type { Store } from '../store/store.ts';
 import { Bitset } from '../structures/bitset.ts';
+import { applyChanges, type Changes } from '../structures/changes.ts';
 import { contextOf, textOf } from '../structures/context.ts';
 import type { Renumbering } from '../structures/renumbering.ts';
 import { atOnce, inSlices, partsOf, type Sliced } from '../structures/slices.ts';
@@ -37,7 +37,7 @@ import type {
   Where,
   WordOptions,
 } from '../types.ts';
-import { applyChanges } from './changes.ts';
+import { changesOf, fieldsOf, refuseBlocked } from './changes.ts';
 import { Forms } from './forms.ts';
 import { Gate } from './gate.ts';
 import { Payload } from './payload.ts';
@@ -308,16 +308,48 @@ export class CollectionState {
     yield* this.#payload.prepare(batch);
   }
 
-  /** Changes records by writing them again. Runs in the write queue. */
+  /** Changes records: their metadata where they are, all else by writing them again. Runs in the write queue. */
   async update(target: Target, changes: EngineChanges): Promise<number> {
     const rows = await this.#targetRows(target);
     if (rows.length === 0) return 0;
+    if (changes.text === undefined && changes.vector === undefined) await this.#patch(rows, changesOf(changes));
+    else await this.#rewrite(rows, changes);
+    return rows.length;
+  }
+
+  /** Rows keep their numbers, and nothing of them is written but the change. */
+  async #patch(unordered: number[], changes: Changes): Promise<void> {
+    const rows = ascending(unordered);
+    const fields = fieldsOf(changes);
+    const alike = applyChanges({}, changes);
+    let metadataOf = (_: number): StoredMetadata => alike;
+    // What is below a field depends on what is there.
+    if (changes.some(([path]) => path.includes('.'))) {
+      const changed = await inSlices(
+        this.#changed(rows, await this.#store.readMetadata(this.stored.id, rows), changes),
+      );
+      metadataOf = (i) => changed[i]!;
+    }
+    const change = { rows, fields, metadataOf };
+    let preparing: Promise<void> | undefined;
+    const prepare = () => {
+      preparing = inSlices(this.#payload.prepareChange(change));
+      return preparing;
+    };
+    await this.#store.patch(this.stored.id, { rows, changes }, () => this.#payload.change(change), prepare);
+  }
+
+  async #rewrite(rows: readonly number[], changes: EngineChanges): Promise<void> {
+    const kept = [...(changes.vector === undefined ? ['vectors' as const] : []), 'metadata' as const];
     const [metadata, stored] = await Promise.all([
       this.#store.readMetadata(this.stored.id, rows),
       this.#store.readTexts(this.stored.id, rows),
     ]);
     const texts = changes.text === undefined ? stored : rows.map(() => changes.text!);
-    const changed = await inSlices(this.#changed(rows, metadata, changes));
+    // As far as it has been found by now.
+    const parts = changes.text === undefined ? [...kept, 'text' as const] : kept;
+    for (const row of rows) this.#refuseDamaged(row, parts);
+    const changed = await inSlices(this.#changed(rows, metadata, changesOf(changes)));
     const { dimension } = this.stored.config;
     let vectors: Float32Array<ArrayBuffer> | null = null;
     let sources: Uint8Array<ArrayBuffer> | null = null;
@@ -337,31 +369,25 @@ export class CollectionState {
       }
     }
     const ids = rows.map((row) => this.#ids[row]!);
+    const json = changed.map((value) => (value === null ? null : JSON.stringify(value)));
     const someText = texts.some((text) => text !== null);
-    await this.upsert({ ids, vectors, sources, texts: someText ? texts : null, metadata: changed }, 'update');
-    return rows.length;
+    await this.upsert({ ids, vectors, sources, texts: someText ? texts : null, metadata: json }, 'update');
   }
 
   /** The rows' metadata afterwards. */
-  *#changed(
-    rows: readonly number[],
-    metadata: readonly StoredMetadata[],
-    changes: EngineChanges,
-  ): Sliced<(string | null)[]> {
-    const changed: (string | null)[] = [];
+  *#changed(rows: readonly number[], metadata: readonly StoredMetadata[], changes: Changes): Sliced<StoredMetadata[]> {
+    const changed: StoredMetadata[] = [];
     for (const [i, row] of rows.entries()) {
-      this.#refuseDamaged(row);
-      const value = metadata[i] ?? null;
-      const json = encodeMetadataRow(applyChanges(structuredClone(value ?? {}), changes));
-      changed.push(value === null && json === '{}' ? null : json);
+      this.#refuseDamaged(row, ['metadata']); // it may have been found just now
+      changed.push(applyChanges(metadata[i] ?? null, changes, refuseBlocked));
       yield;
     }
     return changed;
   }
 
   /** What is written again without the part that cannot be read now would be without it for good. */
-  #refuseDamaged(row: number): void {
-    const damage = this.#store.damageOf(this.stored.id, row);
+  #refuseDamaged(row: number, kinds: readonly ('vectors' | 'text' | 'metadata')[]): void {
+    const damage = this.#store.damageOf(this.stored.id, row, kinds);
     if (!damage) return;
     const part = damage.kind === 'vectors' ? 'vector' : damage.kind;
     throw new PiramidError(
@@ -575,6 +601,11 @@ export function coderFor(config: CollectionConfig, rowCount: number, scanBudget 
   const tier = precisionFor(config, rowCount, scanBudget);
   if (dimension === null || !isTier(tier)) return null;
   return createCoder({ tier, dimension, metric: productMetric(metric) });
+}
+
+function ascending(rows: number[]): readonly number[] {
+  const isAscending = rows.every((row, i) => i === 0 || row > rows[i - 1]!);
+  return isAscending ? rows : rows.sort((a, b) => a - b);
 }
 
 /** So that there is a rest where one is due. */

@@ -4,6 +4,7 @@ import { checkWhere } from '../../../src/filter/check-where.ts';
 import { decodeMetadataValue, encodeMetadataRow } from '../../../src/filter/metadata.ts';
 import { PayloadIndex } from '../../../src/filter/payload-index.ts';
 import { Bitset } from '../../../src/structures/bitset.ts';
+import { atOnce } from '../../../src/structures/slices.ts';
 import type { Comparison, Facet, Metadata, MetadataValue, Where } from '../../../src/types.ts';
 import { matches, valuesAt } from './oracle.ts';
 
@@ -304,6 +305,40 @@ describe('against the naive oracle', () => {
     expect(found).toBeGreaterThan(500);
   });
 
+  test('rows whose fields are changed match as if they had been written so', () => {
+    const change = fc.record({ at: fc.uniqueArray(fc.nat(60), { maxLength: 20 }), to: metadata, drop: key });
+    let found = 0;
+    fc.assert(
+      fc.property(records, where, fc.array(change, { maxLength: 5 }), path, (list, filter, changes, field) => {
+        const index = new PayloadIndex();
+        index.append(0, list);
+        const now = structuredClone(list);
+        for (const { at, to, drop } of changes) {
+          index.evaluate(filter, list.length); // what it caches must not go stale
+          const rows = at.filter((row) => row < list.length).sort((a, b) => a - b);
+          // All rows get those fields, and the one that is dropped.
+          const names = new Set([...Object.keys(to), drop]);
+          const { [drop]: _, ...kept } = to;
+          const exchange = atOnce(index.replacing(rows, names, () => kept));
+          expect([...index.evaluate(filter, list.length)]).toEqual(rowsOf(now, filter)); // nothing is seen of it before
+          exchange();
+          for (const row of rows) {
+            const others = Object.entries(now[row] ?? {}).filter(([name]) => !names.has(name));
+            now[row] = { ...Object.fromEntries(others), ...kept };
+          }
+        }
+        const expected = rowsOf(now, filter);
+        expect([...index.evaluate(filter, list.length)]).toEqual(expected);
+        expect(index.facets(field, Bitset.full(list.length), 5)).toEqual(countNaively(now, field).slice(0, 5));
+        index.append(list.length, list);
+        expect([...index.evaluate(filter, list.length * 2)]).toEqual(rowsOf([...now, ...list], filter));
+        if (changes.length > 0 && expected.length > 0 && expected.length < list.length) found++;
+      }),
+      { numRuns: 3000, seed: 4 },
+    );
+    expect(found).toBeGreaterThan(300);
+  });
+
   test('the same values are counted', () => {
     fc.assert(
       fc.property(records, path, fc.integer({ min: 1, max: 5 }), (list, field, limit) => {
@@ -327,6 +362,10 @@ describe('against the naive oracle', () => {
     );
   });
 });
+
+function rowsOf(list: (Metadata | undefined)[], filter: Where): number[] {
+  return list.flatMap((record, row) => (matches(filter, record) ? [row] : []));
+}
 
 /** JSON has no negative zero. */
 function withoutNegativeZero<T>(value: T): T {
