@@ -570,11 +570,17 @@ export interface ScrollOptions<M extends object = Metadata> extends GetOptions {
   where?: Where<M>;
   /** 1 to 10 000. @default 100 */
   limit?: number;
-  /** `next` of the page before. Good as long as the database is open; `INVALID_ARGUMENT` once it was compacted and opened anew. */
+  /**
+   * `next` of the page before. It is valid in every tab. A cursor from before a compaction is valid in the engine that compacted, for
+   * the 16 scrolls that were used last; elsewhere it is `INVALID_ARGUMENT`: begin again without a cursor.
+   */
   cursor?: string;
 }
 
-/** One page of records in order of writing. */
+/**
+ * One page of records in order of writing. Each record that is there when the first page is read, and still is, comes once: whatever is written
+ * meanwhile. It comes as it is when its page is read; `where` is asked then. Records that are new since the first page do not come.
+ */
 export interface ScrollPage<M extends object = Metadata> {
   records: StoredRecord<M>[];
   /** Give it as `cursor` for the next page; absent on the last. */

@@ -64,7 +64,7 @@ export { checkChanges, checkTarget } from './target.ts';
 /** Where a page of `scroll` begins. */
 export function checkCursor(cursor: unknown): string | null {
   if (cursor === undefined) return null;
-  if (typeof cursor !== 'string' || !/^\d{1,10}\.\d{1,10}$/.test(cursor))
+  if (typeof cursor !== 'string' || !/^\d{1,10}\.\d{1,10}\.\d{1,10}$/.test(cursor))
     throw invalid(`cursor: expected the \`next\` of the page before, got ${describe(cursor)}`);
   return cursor;
 }

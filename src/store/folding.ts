@@ -83,7 +83,7 @@ async function foldPatches(
   const { stored, deleted, rowCount } = rows;
   const chunks = [...(stored.patches ?? [])];
   const { patches, newlyPatched } = rows;
-  if (patches.size === 0 || (!compaction && newlyPatched.count() === 0)) return { patches, chunks };
+  if (!compaction && newlyPatched.count() === 0) return { patches, chunks };
   /** Rows whose patches are not needed any more: what the segments have of them is newer, or nobody reads it. */
   const done = deleted.resized(rowCount);
   for (const batch of rows.logged) done.addRange(batch.firstRow, batch.firstRow + batch.rowCount);
@@ -97,13 +97,14 @@ async function foldPatches(
     left.add(patch);
   const fresh = renumbering ? Bitset.full(renumbering.row(rowCount)) : newlyPatched.resized(rowCount);
   let payload = await payloadOf(left, fresh);
-  for (let last = chunks.at(-1); last && (compaction || last.bytes <= 2 * payload.length); last = chunks.at(-1)) {
-    const older = compaction ? [] : await readPatches(last);
+  if (compaction) next.garbage.chunks.push(...chunks.splice(0).map(({ key }) => key)); // of rows that have other numbers now
+  for (let last = chunks.at(-1); last && last.bytes <= 2 * payload.length; last = chunks.at(-1)) {
+    const older = await readPatches(last);
     if (!older) break;
     chunks.pop();
     next.garbage.chunks.push(last.key);
     for (const patch of older) for (const row of patch.rows) fresh.add(row);
-    if (!compaction) payload = await payloadOf(left, fresh);
+    payload = await payloadOf(left, fresh);
   }
   if (payload.length > 1) chunks.push(putPatches(stored.id, payload, rowCount, next, values));
   return { patches: left, chunks };

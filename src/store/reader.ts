@@ -110,6 +110,7 @@ export class RowReader {
 
   /** Metadata of rows, in their order; null where a row has none, or it is damaged. */
   async readMetadata(rows: DurableRows, wanted: ArrayLike<number>): Promise<StoredMetadata[]> {
+    const { patches } = rows; // those of now, as what is read; a fold may write them into new chunks meanwhile
     const stored = await this.#readPayload(
       rows,
       wanted,
@@ -120,7 +121,7 @@ export class RowReader {
     );
     return stored.map((value, i) => {
       const row = wanted[i]!;
-      const changes = rows.patches.of(row);
+      const changes = patches.of(row);
       return changes && !this.damageOf(rows, row, ['metadata']) ? applyChanges(value, changes) : value;
     });
   }

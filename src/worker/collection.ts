@@ -41,6 +41,7 @@ import { changesOf, fieldsOf, refuseBlocked } from './changes.ts';
 import { Forms } from './forms.ts';
 import { Gate } from './gate.ts';
 import { Payload } from './payload.ts';
+import { type ScrolledRows, Scrolls } from './scrolls.ts';
 import { defaultScanBudget, explainPrecision, oversampleOf, precisionFor } from './tiers.ts';
 import type { BuiltWords } from './word-builder.ts';
 
@@ -48,8 +49,6 @@ import type { BuiltWords } from './word-builder.ts';
 const PLACED_NUMBERS = 1 << 14;
 /** Rows whose vectors are copied without a rest. */
 const COPIED_ROWS = 128;
-/** Renumberings that a cursor survives. */
-const RENUMBERINGS_MAX = 8;
 
 export class CollectionState {
   readonly stored: StoredCollection;
@@ -70,9 +69,7 @@ export class CollectionState {
   words = new WordIndex();
   readonly forms: Forms;
   readonly #payload: Payload;
-  /** How often rows have been renumbered since the collection was created, and the latest of these. */
-  #numbering: number;
-  readonly #renumberings: Renumbering[] = [];
+  readonly #scrolls: Scrolls;
   isClosed = false;
 
   private constructor(stored: StoredCollection, store: Store, devices: Devices, scanBudget: number) {
@@ -83,7 +80,7 @@ export class CollectionState {
     this.#payload = new Payload(() => store.loadMetadata(stored.id));
     this.forms = new Forms(store, stored.id);
     this.analysis = stored.config.analysis ?? 0;
-    this.#numbering = store.numbering(stored.id);
+    this.#scrolls = new Scrolls(store.numbering(stored.id));
     this.index = this.createIndex(store.rowCount(stored.id));
   }
 
@@ -336,7 +333,12 @@ export class CollectionState {
       preparing = inSlices(this.#payload.prepareChange(change));
       return preparing;
     };
-    await this.#store.patch(this.stored.id, { rows, changes }, () => this.#payload.change(change), prepare);
+    try {
+      await this.#store.patch(this.stored.id, { rows, changes }, () => this.#payload.change(change), prepare);
+    } catch (error) {
+      await preparing; // else it would end beside the next change
+      throw error;
+    }
   }
 
   async #rewrite(rows: readonly number[], changes: EngineChanges): Promise<void> {
@@ -435,40 +437,15 @@ export class CollectionState {
   }) {
     return this.gate.read(async () => {
       await this.ready(where);
-      const begin = cursor === null ? 0 : this.#rowBehind(cursor);
-      const live = this.liveRows(where) ?? Bitset.full(this.rowCount);
-      live.words.fill(0, 0, begin >>> 5); // the pages before, but for the last rows of them
-      const rows: number[] = [];
-      let more = false;
-      for (const row of live) {
-        if (row < begin) continue;
-        if (rows.length === limit) {
-          more = true;
-          break;
-        }
-        rows.push(row);
-      }
-      return {
-        ids: rows.map((row) => this.#ids[row]!),
-        rows: await this.select(rows, select),
-        next: more ? `${this.#numbering}.${rows.at(-1)! + 1}` : null,
-      };
+      const matching = this.liveRows(where) ?? Bitset.full(this.rowCount);
+      const { rows, next } = this.#scrolls.page(cursor, limit, this.#scrolled, matching);
+      return { ids: rows.map((row) => this.#ids[row]!), rows: await this.select(rows, select), next };
     });
   }
 
-  /** Where the page behind a cursor begins. */
-  #rowBehind(cursor: string): number {
-    const [numbering, row] = cursor.split('.').map(Number) as [number, number];
-    const behind = this.#numbering - numbering;
-    if (behind < 0 || behind > this.#renumberings.length)
-      throw new PiramidError(
-        'INVALID_ARGUMENT',
-        'cursor: the collection has been compacted and opened anew since that page; begin again without a cursor',
-      );
-    let begin = row;
-    for (const renumbering of this.#renumberings.slice(this.#renumberings.length - behind))
-      begin = renumbering.row(begin);
-    return begin;
+  get #scrolled(): ScrolledRows {
+    const deleted = this.#store.deleted(this.stored.id);
+    return { rowCount: this.rowCount, deleted, id: (row) => this.#ids[row]!, row: (id) => this.#rowOf.get(id) };
   }
 
   facets(field: string, where: Where | null, limit: number): Promise<Facet[]> {
@@ -480,10 +457,16 @@ export class CollectionState {
 
   /**
    * Takes over what a compaction did to the row numbers, in one go. `index` has the rows that are kept; `renumbered` has
-   * those blocks of `postings()` that have been renumbered already.
+   * those blocks of `postings()` that have been renumbered already; `deleted` are the rows that were, under their old numbers.
    */
-  renumber(renumbering: Renumbering, index: VectorIndex | null, renumbered: ReadonlyMap<Postings, Postings>): void {
+  renumber(
+    renumbering: Renumbering,
+    index: VectorIndex | null,
+    renumbered: ReadonlyMap<Postings, Postings>,
+    deleted: Bitset,
+  ): void {
     const { dropped } = renumbering;
+    this.#scrolls.renumber(renumbering, { ...this.#scrolled, deleted });
     this.#withVector = renumbering.apply(this.#withVector, this.#withVector.length);
     this.#ids = this.#ids.filter((_, row) => !dropped.has(row));
     this.#vectorless = this.index ? this.rowCount - this.#withVector.count() : 0;
@@ -493,9 +476,6 @@ export class CollectionState {
     this.index?.close();
     this.index = index;
     this.#payload.drop();
-    this.#numbering++;
-    this.#renumberings.push(renumbering);
-    if (this.#renumberings.length > RENUMBERINGS_MAX) this.#renumberings.shift();
   }
 
   /** Takes an index of the same rows instead of its own. Alone at the gate, in the write queue. */

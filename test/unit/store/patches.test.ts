@@ -83,6 +83,13 @@ describe('patches', () => {
     expect(atOnce(encodePatches([{ rows, changes: [['seen', true]] }])).length).toBeLessThan(32);
   });
 
+  test('of rows that were changed alike share one list', () => {
+    const patches = new Patches();
+    const rows = numbers(1000);
+    for (const field of ['a', 'b']) patches.add({ rows, changes: [[field, 1]] });
+    expect(atOnce(patchesOf(patches, rows, (row) => row)).length).toBe(1);
+  });
+
   test('each row has what was done to it, in order', () => {
     fc.assert(
       fc.property(fc.array(patch, { maxLength: 8 }), fc.array(fc.nat(40), { maxLength: 5 }), (all, removed) => {
@@ -196,8 +203,9 @@ test('folded ones become chunks, small ones together, until a compaction writes 
   const id = await filled(engine, 50, 30_000); // a segment
   const seen = new Map<number, number>();
   for (let i = 0; i < 6500; i++) {
-    await engine.update(id, { ids: [i % 50] }, { set: { seen: i } }, ++call);
-    seen.set(i % 50, i);
+    const rid = i < 4000 ? i % 20 : 20 + (i % 30);
+    await engine.update(id, { ids: [rid] }, { set: { seen: i } }, ++call);
+    seen.set(rid, i);
   }
   const now = expected(50, (i, metadata) => ({ ...metadata, seen: seen.get(i) }));
   expect(await scrolled(engine, id)).toEqual(now);
@@ -215,6 +223,22 @@ test('folded ones become chunks, small ones together, until a compaction writes 
   expect(await scrolled(reopened, again)).toEqual(now);
   const third = await openEngine(disk);
   expect(await scrolled(third, await open(third))).toEqual(now);
+});
+
+test('a chunk of which all records are deleted touches no other record after a compaction', async () => {
+  const disk = new Disk();
+  const engine = await openEngine(disk);
+  const id = await filled(engine, 50, 30_000);
+  for (let i = 0; i < 2000; i++) await engine.update(id, { ids: [5] }, { set: { seen: i } }, ++call);
+  expect(patchChunks(disk).length).toBe(1);
+  await engine.update(id, { ids: [7] }, { set: { seen: 1 } }, ++call);
+  await engine.delete(id, { ids: [5, 7] }, ++call);
+  await engine.upsert(id, records({ ids: [99], vectors: new Float32Array(4), metadata: ['{}'] }), 'upsert', ++call);
+  await engine.compact(id, ++call); // folds the log first
+  const reopened = await openEngine(disk);
+  const found = await scrolled(reopened, await open(reopened));
+  expect(found.length).toBe(49);
+  expect(JSON.stringify(found)).not.toContain('seen');
 });
 
 test('what is changed while a compaction runs is there after it', async () => {
