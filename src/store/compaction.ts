@@ -12,6 +12,7 @@ import type { Journal } from './journal.ts';
 import { byKindAndRow, type ChunkRef, type Segment, type StoredCollection } from './manifest.ts';
 import { type Patches, patchedJson } from './patches.ts';
 import { type RowReader, type StoredPostings, shiftOf } from './reader.ts';
+import type { Rewrite } from './rewrite.ts';
 import {
   COMPACTION_GROUP_BYTES_MAX,
   COMPACTION_SLICE_BYTES,
@@ -28,7 +29,7 @@ export type MergePostings = (
 /** Adjacent segments that become one, or none where all their rows are deleted. */
 type Group = readonly Segment[];
 
-export class Compaction {
+export class Compaction implements Rewrite {
   readonly collection: number;
   /** What becomes of all rows of the collection. */
   readonly renumbering: Renumbering;

@@ -4,16 +4,17 @@ import { Bitset } from '../structures/bitset.ts';
 import { inSlices } from '../structures/slices.ts';
 import { type ChunkValue, encodeSegment, joinBatches, type RowBatch } from './batch.ts';
 import type { RowsState } from './collection-rows.ts';
-import type { Compaction, MergePostings } from './compaction.ts';
+import type { MergePostings } from './compaction.ts';
 import { encodeBlock } from './format.ts';
 import type { ChunkRef, Manifest, StoredCollection } from './manifest.ts';
 import { encodePatches, type Patch, Patches, patchedMetadata, patchesOf } from './patches.ts';
 import { codesBy, type StoredCoder } from './recoding.ts';
+import type { Rewrite } from './rewrite.ts';
 import { PATCH_READER } from './schema.ts';
 
 export interface FoldOptions {
-  /** Null where its rows are not to be renumbered. */
-  compaction: Compaction | null;
+  /** What takes the place of some chunks in the same commit. */
+  rewrite: Rewrite | null;
   mergePostings: MergePostings;
   /** Makes the codes of the new segments; null where they are to have none. */
   coder: StoredCoder | null;
@@ -24,15 +25,15 @@ export interface FoldOptions {
 /** What the collection is when `next` is the manifest and `values`, to which this adds, are durable. Changes nothing of it before. */
 export async function foldRows(
   rows: RowsState,
-  { compaction, mergePostings, coder, readPatches }: FoldOptions,
+  { rewrite, mergePostings, coder, readPatches }: FoldOptions,
   next: Manifest,
   values: ChunkValue[],
 ): Promise<RowsState> {
   const { id: collection } = rows.stored;
   const { refused } = rows;
-  const renumbering = compaction?.renumbering;
-  const segments = compaction ? compaction.apply(rows.stored.segments) : [...rows.stored.segments];
-  if (compaction) next.garbage.chunks.push(...compaction.garbage());
+  const renumbering = rewrite?.renumbering ?? undefined;
+  const segments = rewrite ? rewrite.apply(rows.stored.segments) : [...rows.stored.segments];
+  if (rewrite) next.garbage.chunks.push(...rewrite.garbage());
   for (const run of adjacentRuns(rows.logged)) {
     const blocks = run.flatMap(({ postings }) => (postings ? { bytes: postings, shift: 0 } : []));
     const batch = await inSlices(joinBatches(run, blocks.length > 0 ? await mergePostings(blocks, renumbering) : null));
@@ -52,10 +53,10 @@ export async function foldRows(
     if (tombstones) next.garbage.chunks.push(tombstones.key);
     tombstones = encodeTombstones(collection, deleted, rowCount, () => next.nextChunk++, values);
   }
-  const { patches, chunks } = await foldPatches(rows, compaction, readPatches, next, values);
+  const { patches, chunks } = await foldPatches(rows, rewrite, readPatches, next, values);
   const { patches: _, ...others } = rows.stored;
   const stored: StoredCollection = { ...others, segments, tombstones, ...(chunks.length > 0 && { patches: chunks }) };
-  if (compaction) stored.compactions = (stored.compactions ?? 0) + 1;
+  if (renumbering) stored.compactions = (stored.compactions ?? 0) + 1;
   return {
     stored,
     logged: [],
@@ -75,7 +76,7 @@ export async function foldRows(
  */
 async function foldPatches(
   rows: RowsState,
-  compaction: Compaction | null,
+  rewrite: Rewrite | null,
   readPatches: FoldOptions['readPatches'],
   next: Manifest,
   values: ChunkValue[],
@@ -83,21 +84,21 @@ async function foldPatches(
   const { stored, deleted, rowCount } = rows;
   const chunks = [...(stored.patches ?? [])];
   const { patches, newlyPatched } = rows;
-  if (!compaction && newlyPatched.count() === 0) return { patches, chunks };
+  if (!rewrite && newlyPatched.count() === 0) return { patches, chunks };
   /** Rows whose patches are not needed any more: what the segments have of them is newer, or nobody reads it. */
   const done = deleted.resized(rowCount);
   for (const batch of rows.logged) done.addRange(batch.firstRow, batch.firstRow + batch.rowCount);
   const left = new Patches();
   const keep = (numberOf: (row: number) => number) =>
     patchesOf(patches, patches.rows(), (row) => (done.has(row) ? -1 : numberOf(row)));
-  const { renumbering } = compaction ?? {};
+  const { renumbering } = rewrite ?? {};
   for (const patch of await inSlices(
-    keep((row) => (compaction?.hasWritten(row, patches.of(row)!) ? -1 : (renumbering?.row(row) ?? row))),
+    keep((row) => (rewrite?.hasWritten(row, patches.of(row)!) ? -1 : (renumbering?.row(row) ?? row))),
   ))
     left.add(patch);
-  const fresh = renumbering ? Bitset.full(renumbering.row(rowCount)) : newlyPatched.resized(rowCount);
+  const fresh = rewrite ? Bitset.full(renumbering?.row(rowCount) ?? rowCount) : newlyPatched.resized(rowCount);
   let payload = await payloadOf(left, fresh);
-  if (compaction) next.garbage.chunks.push(...chunks.splice(0).map(({ key }) => key)); // of rows that have other numbers now
+  if (rewrite) next.garbage.chunks.push(...chunks.splice(0).map(({ key }) => key)); // they have old numbers, or what is written
   for (let last = chunks.at(-1); last && last.bytes <= 2 * payload.length; last = chunks.at(-1)) {
     const older = await readPatches(last);
     if (!older) break;

@@ -66,6 +66,9 @@ export const LOG_ENTRIES_MAX = 2000;
 
 /** Share of a segment's rows that must be deleted before compaction rewrites it unasked. */
 export const COMPACTION_SHARE = 0.25;
+/** Patches are written into metadata unasked once they have so many bytes, and such a share of what the metadata has. */
+export const PATCHES_BYTES_MIN = 1 << 20;
+export const PATCHES_SHARE = 0.25;
 /** Source bytes of one slice of compaction: what is in memory at a time, and how long writes wait. */
 export const COMPACTION_SLICE_BYTES = 4 << 20;
 /** Text bytes of which postings are made in one slice of reindexing: some 30 ms. */

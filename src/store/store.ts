@@ -19,13 +19,15 @@ import type { Kind } from './format.ts';
 import { Import } from './import.ts';
 import { Journal } from './journal.ts';
 import type { ChunkRef, CollectionConfig, Manifest, StoredCollection } from './manifest.ts';
+import { PatchMerge } from './patch-merge.ts';
 import { decodePatches, type Patch } from './patches.ts';
 import { type LoadedMetadata, type LoadedRows, RowReader, type StoredMetadata, type StoredPostings } from './reader.ts';
 import { hasStaleCodes, Recoding, type StoredCoder } from './recoding.ts';
 import { Reindexing } from './reindexing.ts';
 import { type BuildPostings, repairSegments, staleRows } from './repair.ts';
 import { replayLog } from './replay.ts';
-import { PAYLOAD_CACHE_BYTES_MAX, SEGMENT_BYTES_MIN } from './schema.ts';
+import type { Rewrite } from './rewrite.ts';
+import { PATCHES_BYTES_MIN, PATCHES_SHARE, PAYLOAD_CACHE_BYTES_MAX, SEGMENT_BYTES_MIN } from './schema.ts';
 
 /** What makes the codes of a collection with `rowCount` rows; null where it is to have none. */
 export type CoderFor = (config: CollectionConfig, rowCount: number) => StoredCoder | null;
@@ -234,7 +236,7 @@ export class Store {
   }
 
   /**
-   * A compaction of a collection, to be carried out step by step and then given to `finishCompaction`; null where there
+   * A compaction of a collection, to be carried out step by step and then given to `finishRewrite`; null where there
    * is nothing to do. `share`: of a segment's rows, how many must be deleted for it to be rewritten.
    */
   async planCompaction(collection: number, share: number): Promise<Compaction | null> {
@@ -245,14 +247,31 @@ export class Store {
     return Compaction.plan(this.#journal, this.#reader, this.#mergePostings, stored, deleted, patches, share);
   }
 
+  /** Whether its patches have grown so large that they are worth a merge. */
+  hasLargePatches(collection: number): boolean {
+    const { stored } = this.#collectionRows.get(collection) ?? {};
+    if (!stored?.patches) return false;
+    const bytesOf = (chunks: readonly ChunkRef[]) => chunks.reduce((sum, { bytes }) => sum + bytes, 0);
+    const bytes = bytesOf(stored.patches);
+    if (bytes < PATCHES_BYTES_MIN) return false; // asked with each write
+    return bytes > PATCHES_SHARE * bytesOf(chunksOf(stored).filter(({ kind }) => kind === 'metadata'));
+  }
+
+  /** What writes patches into metadata, step by step; give it to `finishRewrite`. Null where there are none in chunks. */
+  planPatchMerge(collection: number): PatchMerge | null {
+    const { stored, patches, fixed } = this.#rows(collection);
+    if (!stored.patches || fixed) return null;
+    return new PatchMerge(this.#journal, this.#reader, stored, patches);
+  }
+
   /**
-   * Puts what a compaction has written in place of what was there. Rows have other numbers then: nobody may hold old ones
-   * across it, and `onDurable` is called in one go with the change.
+   * Puts what was written in place of what was there. Nobody may hold row numbers, or read, across it: rows may have other numbers then, and
+   * old chunks go with the next manifest. `onDurable` is called in one go with the change.
    */
-  async finishCompaction(compaction: Compaction, onDurable: () => void): Promise<void> {
-    this.#rows(compaction.collection); // it may have been deleted meanwhile
-    await this.#flipFolded(this.#journal.next(compaction.staged), compaction, onDurable);
-    compaction.abandon(); // what it wrote is nobody's garbage now
+  async finishRewrite(rewrite: Rewrite, onDurable: () => void): Promise<void> {
+    this.#rows(rewrite.collection); // it may have been deleted meanwhile
+    await this.#flipFolded(this.#journal.next(rewrite.staged), rewrite, onDurable);
+    rewrite.abandon(); // what it wrote is nobody's garbage now
   }
 
   /** What makes the collection's postings again by another analysis; carry out its slices, then give it to `finishReindexing`. */
@@ -421,23 +440,23 @@ export class Store {
     return damage;
   }
 
-  /** Folds the log into `next`, with a compaction if there is one, and makes it the manifest. */
+  /** Folds the log into `next`, with a rewrite if there is one, and makes it the manifest. */
   async #flipFolded(
     next: Manifest,
-    compaction: Compaction | null,
+    rewrite: Rewrite | null,
     onDurable: () => void,
     values: ChunkValue[] = [],
   ): Promise<void> {
     const folded = new Map<CollectionRows, RowsState>();
     const deletions: { collection: number; rows: number[] }[] = [];
     for (const rows of this.#collectionRows.values()) {
-      const compacted = compaction?.collection === rows.stored.id ? compaction : null;
+      const rewritten = rewrite?.collection === rows.stored.id ? rewrite : null;
       const isPatched = rows.newlyPatched.count() > 0;
-      if (rows.logged.length === 0 && !rows.deletedChanged && !isPatched && !compacted) continue;
+      if (rows.logged.length === 0 && !rows.deletedChanged && !isPatched && !rewritten) continue;
       // Its damaged deletions must not be replaced by those of the log alone: these stay in the log.
       if (rows.refused) deletions.push({ collection: rows.stored.id, rows: [...rows.deleted] });
       const coder = this.#coderFor(rows.stored.config, rows.rowCount);
-      const options = { compaction: compacted, mergePostings: this.#mergePostings, coder };
+      const options = { rewrite: rewritten, mergePostings: this.#mergePostings, coder };
       const readPatches = (chunk: ChunkRef) => this.#readPatches(rows.stored.id, chunk);
       folded.set(rows, await foldRows(rows, { ...options, readPatches }, next, values));
     }

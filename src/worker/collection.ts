@@ -478,6 +478,11 @@ export class CollectionState {
     this.#payload.drop();
   }
 
+  /** Metadata lies in other chunks now, with the same in it. */
+  restartReading(): void {
+    this.#payload.restart();
+  }
+
   /** Takes an index of the same rows instead of its own. Alone at the gate, in the write queue. */
   exchangeIndex(index: VectorIndex | null): void {
     if (this.isClosed) throw new PiramidError('CLOSED', 'the collection has been closed');

@@ -64,7 +64,7 @@ export async function compactCollection(
       await copyRows(state, dropped, index, copied, goOn); // those that came meanwhile
       await state.gate.alone(() => {
         const deleted = store.deleted(id);
-        return store.finishCompaction(compaction, () => {
+        return store.finishRewrite(compaction, () => {
           state.renumber(renumbering, index, postings, deleted);
           index = null;
         });

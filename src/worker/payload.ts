@@ -117,6 +117,11 @@ export class Payload {
     this.#prepared = null;
   }
 
+  /** What a build reads may be gone: one that is under way begins again. */
+  restart(): void {
+    this.#numbering++;
+  }
+
   /** Rows have other numbers now: all is read again at the next filter. */
   drop(): void {
     this.#numbering++;
@@ -154,7 +159,14 @@ function* appendRows(columns: PayloadIndex, firstRow: number, values: Iterable<S
 }
 
 function replacing(columns: PayloadIndex, { rows, fields, metadataOf }: FieldChange): Sliced<() => void> {
-  return columns.replacing(rows, fields, (i) => toMetadata(structuredClone(metadataOf(i))) ?? {});
+  let stored: StoredMetadata;
+  let metadata: Metadata = {};
+  return columns.replacing(rows, fields, (i) => {
+    const next = metadataOf(i);
+    if (next !== stored) metadata = toMetadata(structuredClone(next)) ?? {}; // most changes are alike for all rows
+    stored = next;
+    return metadata;
+  });
 }
 
 function* parsed(metadata: RowBatch['metadata']): Generator<StoredMetadata> {

@@ -84,16 +84,24 @@ export const storage = [
   ...breaking('src/store/folding.ts', PATCHES, [
     [
       'a patch that came while a compaction ran is kept',
-      'compaction?.hasWritten(row, patches.of(row)!) ? -1',
-      'compaction ? -1',
+      'rewrite?.hasWritten(row, patches.of(row)!) ? -1',
+      'rewrite ? -1',
     ],
     ['patches are merged with those of chunks before', 'for (const row of patch.rows) fresh.add(row);', ''],
     [
       'no chunk of patches keeps old row numbers',
-      'if (compaction) next.garbage.chunks.push(...chunks.splice',
-      'if (compaction && patches.size > 0) next.garbage.chunks.push(...chunks.splice',
+      'if (rewrite) next.garbage.chunks.push(...chunks.splice',
+      'if (rewrite && patches.size > 0) next.garbage.chunks.push(...chunks.splice',
     ],
     ['patches move with their rows', '(renumbering?.row(row) ?? row)', 'row'],
+  ]),
+  ...breaking('src/store/patch-merge.ts', PATCHES, [
+    ['a merge keeps chunks without patches', 'if (part.chunk) chunks.push(part.chunk);', ''],
+    ['a merge deletes what it has replaced', 'this.#garbage.push(part.chunk.key);', '{}'],
+    ['a patch that came while a merge ran is kept', ' && this.#patches.of(row) === changes', ''],
+  ]),
+  ...breaking('src/store/store.ts', PATCHES, [
+    ['large patches are merged unasked', 'if (bytes < PATCHES_BYTES_MIN) return false;', 'return false;'],
   ]),
   ...breaking('src/store/compaction.ts', PATCHES, [
     [

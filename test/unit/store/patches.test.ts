@@ -1,6 +1,7 @@
 // Changes of metadata that are stored beside it: what they do, how they are joined, and that nothing else is written.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { KINDS } from '../../../src/store/format.ts';
 import { decodePatches, encodePatches, Patches, patchesOf } from '../../../src/store/patches.ts';
 import { PATCH_READER } from '../../../src/store/schema.ts';
 import { applyChanges, type Change, joinChanges } from '../../../src/structures/changes.ts';
@@ -195,7 +196,8 @@ function filter(where: Where) {
 }
 
 const patchChunks = (disk: Disk) =>
-  [...disk.state.get('chunks')!].filter(([, chunk]) => new Uint8Array(chunk)[5] === 16);
+  [...disk.state.get('chunks')!].filter(([, chunk]) => new Uint8Array(chunk)[5] === KINDS.patches);
+const kindsOf = (disk: Disk) => [...disk.state.get('chunks')!.values()].map((chunk) => new Uint8Array(chunk)[5]);
 
 test('folded ones become chunks, small ones together, until a compaction writes them into the metadata', async () => {
   const disk = new Disk();
@@ -239,6 +241,88 @@ test('a chunk of which all records are deleted touches no other record after a c
   const found = await scrolled(reopened, await open(reopened));
   expect(found.length).toBe(49);
   expect(JSON.stringify(found)).not.toContain('seen');
+});
+
+test('a compaction writes them into the metadata of records of which none is deleted, too', async () => {
+  for (const isChangedMeanwhile of [false, true]) {
+    const disk = new Disk();
+    const engine = await openEngine(disk);
+    const id = await filled(engine, 50, 30_000);
+    for (let i = 0; i < 2000; i++) await engine.update(id, { ids: [i % 50] }, { set: { seen: i % 50 } }, ++call);
+    await engine.update(id, { ids: [1] }, { set: { late: 1 } }, ++call); // after the fold
+    expect(patchChunks(disk).length).toBe(1);
+    const vectors = kindsOf(disk).filter((kind) => kind === KINDS.vectors).length;
+    const compacted = engine.compact(id, ++call);
+    if (isChangedMeanwhile) {
+      for (let i = 0; i < 4; i++) await new Promise((resolve) => setImmediate(resolve));
+      await engine.update(id, { ids: [2] }, { set: { seen: 'now' }, unset: ['deep.kept'] }, ++call);
+    }
+    await compacted;
+    const now = expected(50, (i, metadata) => {
+      const changed = { ...metadata, seen: i, ...(i === 1 && { late: 1 }) };
+      return isChangedMeanwhile && i === 2 ? { ...changed, seen: 'now', deep: {} } : changed;
+    });
+    expect(await scrolled(engine, id)).toEqual(now);
+    expect((await engine.query(id, [filter({ seen: { $lt: 10 } })], ++call))[0]!.ids.length).toBe(
+      isChangedMeanwhile ? 9 : 10,
+    );
+    const reopened = await openEngine(disk);
+    const again = await open(reopened);
+    expect(await scrolled(reopened, again)).toEqual(now);
+    await reopened.compact(again, ++call);
+    await reopened.renameCollection('c', 'd', ++call);
+    expect(patchChunks(disk)).toEqual([]);
+    expect(kindsOf(disk).filter((kind) => kind === KINDS.vectors).length).toBe(vectors); // nothing else was written
+    const third = await openEngine(disk);
+    const { id: last } = await third.openCollection('d', request({ mustExist: true }), ++call);
+    expect(await scrolled(third, last)).toEqual(now);
+  }
+});
+
+test('a compaction writes the chunks again that have any, and deletes the old ones', async () => {
+  const disk = new Disk();
+  const engine = await openEngine(disk);
+  const id = await open(engine);
+  const ids = numbers(300);
+  const note = 'y'.repeat(6_000);
+  const metadata = ids.map((i) => (i > 200 ? null : JSON.stringify({ i, note })));
+  await engine.upsert(id, records({ ids, vectors: new Float32Array(1200), metadata }), 'upsert', ++call);
+  const chunks = () =>
+    [...disk.state.get('chunks')!].filter(([, chunk]) => new Uint8Array(chunk)[5] === KINDS.metadata);
+  const before = chunks();
+  expect(before.length).toBeGreaterThan(10);
+  for (let i = 0; i < 2000; i++) await engine.update(id, { ids: [0, 1, 299] }, { set: { seen: i } }, ++call);
+  await engine.update(id, { ids: [0] }, { set: { seen: 1999 } }, ++call);
+  await engine.compact(id, ++call);
+  const after = chunks();
+  expect(after.length).toBe(before.length);
+  expect(after.filter(([key]) => before.some(([old]) => old === key)).length).toBe(before.length - 2); // the first, and the last
+  const reopened = await openEngine(disk);
+  const found = await scrolled(reopened, await open(reopened));
+  const seen = (i: number) => [0, 1, 299].includes(i) && { seen: 1999 };
+  expect(found).toEqual(ids.map((i) => [i, i > 200 && !seen(i) ? null : { ...(i <= 200 && { i, note }), ...seen(i) }]));
+});
+
+test('large ones are written into the metadata unasked, beside reads and writes', async () => {
+  const disk = new Disk();
+  const engine = await openEngine(disk);
+  const id = await filled(engine, 250, 6_000);
+  const note = 'x'.repeat(20_000);
+  const isThere = (n: number) => n < 240;
+  for (let i = 0; i < 240; i++) await engine.update(id, { ids: [i] }, { set: { note: note + i } }, ++call);
+  const now = expected(250, (i, metadata) => (isThere(i) ? { ...metadata, note: note + i } : metadata));
+  // That of record 0 stays: it changes all the time.
+  for (let i = 0; i === 0 || patchChunks(disk).some(([, chunk]) => chunk.byteLength > 50_000); i++) {
+    await engine.update(id, { ids: [0] }, { set: { turn: i } }, ++call);
+    now[0] = [0, { n: 0, deep: { kept: true }, note: `${note}0`, turn: i }];
+    expect((await scrolled(engine, id)).length).toBe(250);
+    if (i > 500) throw new Error('they stay');
+  }
+  expect(disk.state.get('log')!.size).toBeLessThan(240); // it has been folded
+  expect(await scrolled(engine, id)).toEqual(now);
+  expect(await engine.count(id, { note: { $exists: true } })).toBe(240);
+  const reopened = await openEngine(disk);
+  expect(await scrolled(reopened, await open(reopened))).toEqual(now);
 });
 
 test('what is changed while a compaction runs is there after it', async () => {
