@@ -57,6 +57,23 @@ test('no link in Markdown is dead', () => {
   expect(dead).toEqual([]);
 });
 
+/** Where a page may look for a path that it names in short. */
+const BASES = ['', 'src', 'src/kernels', 'src/worker', 'docs'];
+const NAMED =
+  /^(src|test|bench|tools|demo|docs|eval|examples|api|worker|tabs|store|indexes|kernels|webgpu|filter|text|structures|models|rag|import|extract|site)\/[\w./-]+$/;
+
+test('files that pages name in code exist', () => {
+  const missing: string[] = [];
+  for (const page of markdown('').filter((page) => !/^docs[\\/](decisions|api)|^CHANGELOG/.test(page))) {
+    for (const [, code] of read(page).matchAll(/`([^`\n]+)`/g)) {
+      if (!NAMED.test(code!) || /NAME|SLUG|-N\.|^bench\/results/.test(code!)) continue;
+      const isThere = BASES.some((base) => ['', '.ts'].some((end) => existsSync(join(root, base, code! + end))));
+      if (!isThere) missing.push(`${page}: ${code}`);
+    }
+  }
+  expect(missing).toEqual([]);
+});
+
 test('each decision has a date, a context, a decision and consequences, and is in the index', () => {
   const index = read('docs/decisions/README.md');
   const decisions = readdirSync(join(root, 'docs/decisions')).filter((name) => name !== 'README.md');
