@@ -90,8 +90,8 @@ async function write(folder) {
 function errorCodes() {
   const source = readFileSync('src/errors.ts', 'utf8');
   const rows = Array.from(
-    source.matchAll(/\/\*\* (.+) \*\/\n {2}\| '(\w+)'/g),
-    ([, text, code]) => `| \`${code}\` | ${text} |`,
+    source.matchAll(/\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*\| '(\w+)'/g),
+    ([, text, code]) => `| \`${code}\` | ${text.replaceAll(/\s+\*?\s*/g, ' ').trim()} |`,
   );
   return ['\n', '| code | meaning |', '|---|---|', ...rows].join('\n');
 }
