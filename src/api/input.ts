@@ -120,7 +120,7 @@ function packList<M extends object>(
         `${what()}: unknown field "${unknown}"; known are id, vector, text, context, metadata. Your own fields belong into metadata.`,
       );
     const before = seen.get(id);
-    if (before !== undefined) throw invalid(`${what()}: stands twice in one call, at ${before} and ${i}`);
+    if (before !== undefined) throw invalid(`${what()}: duplicate id: records ${before} and ${i} of this call`);
     seen.set(id, i);
     packed.ids[i] = id;
     if (text !== undefined) {

@@ -202,7 +202,7 @@ export function createMirror<Copy extends GpuCopy>(devices: Devices, ways: reado
 
   async function ask<T>(search: AskedSearch, question: (copy: Copy) => Promise<T | null>): Promise<Asked<T>> {
     const { rowCount, bytes, batch } = search;
-    if (ways.length === 0) return { answer: null, route: 'its metric is the CPU’s' };
+    if (ways.length === 0) return { answer: null, route: 'metric not supported on the GPU' };
     const route = routeOf(bytes, batch);
     if (!pays(bytes, batch)) return { answer: null, route };
     seat.used();

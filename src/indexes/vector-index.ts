@@ -71,7 +71,7 @@ export interface VectorIndex {
   readonly bytes: { gpu: number; memory: number };
   /** Workers that hold rows, the engine's own included. @default 1 */
   readonly workers?: number;
-  /** Of so many searches that could begin in one turn, how many are best answered at a time. More are answered as well, and hold the thread longer. */
+  /** Preferred batch size, of this many searches that could begin together; larger ones work but block the thread longer. */
   together(batch: number): number;
   /** A worker that held rows is gone. Searches reject with `LostRows`; the index is to be made anew. @default false */
   readonly isLost?: boolean;

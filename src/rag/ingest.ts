@@ -155,7 +155,7 @@ export async function ingest(
       throwIfAborted(signal);
       const id = idOf(input);
       try {
-        if (seen.has(id)) throw new PiramidError('INVALID_ARGUMENT', `document "${id}" stands twice in one call`);
+        if (seen.has(id)) throw new PiramidError('INVALID_ARGUMENT', `document "${id}": duplicate id in this call`);
         seen.add(id);
         const prepared = await prepare(collection, await read(input, options), options.chunk ?? {}, signal);
         if (prepared) {

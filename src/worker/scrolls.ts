@@ -76,7 +76,7 @@ export class Scrolls {
     if (!scroll && (numbering !== this.#numbering || end > rowCount))
       throw new PiramidError(
         'INVALID_ARGUMENT',
-        'cursor: the collection has been compacted since that page, and what was before is not known any more; begin again without a cursor',
+        'stale cursor: the collection was compacted since that page; start again without a cursor',
       );
     scroll ??= { numbering, end, endNow: end, rowOf: null, moved: new Map() };
     this.#scrolls.delete(key);

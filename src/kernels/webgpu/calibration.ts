@@ -69,7 +69,7 @@ export async function calibrateScan(
     const start = performance.now();
     let ms = await scans.runs[0]!(dispatches);
     while (ms < RUN_MS && dispatches < DISPATCHES_MAX) {
-      // The way is most of the time of a few: more of them take less than so many times as long.
+      // Round-trip time dominates small batches.
       dispatches = Math.min(DISPATCHES_MAX, dispatches * Math.min(8, Math.ceil(RUN_MS / Math.max(ms, 0.1))));
       ms = await scans.runs[0]!(dispatches);
     }

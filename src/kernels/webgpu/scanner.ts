@@ -103,7 +103,7 @@ export async function createScanner(gpu: Gpu, source: RowSource, options: Scanne
   const pipelines = await getPipelines(gpu, source);
   const { layouts } = pipelines;
   const shards = createShards(device, source, layouts.shard, options);
-  /** Of which it is not known yet that the GPU had so much, or known that it had not. Asked where a search is not answered. */
+  /** Allocations still pending or refused. Asked where a search is not answered. */
   const allocations = new Set<Allocation>();
   const queryWords = source.pieces * QUERY_PIECES[source.precision] * 4;
   const buffers = new Map<Name, GPUBuffer>();

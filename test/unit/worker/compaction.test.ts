@@ -179,7 +179,7 @@ test('pages go on where they were, through compactions', async () => {
   expect(seen).toEqual([...new Set(seen)]);
   for (const row of left) expect(seen).toContain(row);
   await expect(engine.scroll(id, { where: null, limit: 1, cursor: '99.0.0', select: [] })).rejects.toThrow(
-    /begin again/,
+    /start again/,
   );
 });
 

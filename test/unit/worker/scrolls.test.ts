@@ -159,6 +159,6 @@ test('the cursor of a scroll that a compaction could not keep is refused, and sa
   expect((await page(engine, id, next, 100)).records.length).toBe(40);
   const reopened = await openEngine(disk);
   const again = await open(reopened);
-  await expect(page(reopened, again, next, 10)).rejects.toThrow(/^cursor: .*begin again without a cursor/);
-  await expect(page(reopened, again, '1.9999999999.0', 10)).rejects.toThrow(/begin again/);
+  await expect(page(reopened, again, next, 10)).rejects.toThrow(/^stale cursor: .*start again without a cursor/);
+  await expect(page(reopened, again, '1.9999999999.0', 10)).rejects.toThrow(/start again/);
 });
