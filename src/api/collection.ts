@@ -212,7 +212,7 @@ export class Collection<M extends object = Metadata> {
     return this.#connection.call((engine) => engine.count(this.#id, checked), { signal });
   }
 
-  /** Pages through records in order of writing. A record that is replaced meanwhile moves to the end. */
+  /** Pages through records in order of writing, each record once, whatever is written meanwhile (see `ScrollPage`). */
   async scroll(options?: ScrollOptions<M>): Promise<ScrollPage<M>> {
     const given = readOptions(options, ['where', 'limit', 'cursor', 'select', 'signal'], 'scroll');
     const request = {
