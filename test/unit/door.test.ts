@@ -25,7 +25,7 @@ test.each<[refused: string, records: object[], message: RegExp]>([
       { id: 'b', vector },
       { id: 'a', vector },
     ],
-    /at 0 and 2/,
+    /records 0 and 2/,
   ],
   [
     '0 and -0, which are one id',
@@ -33,7 +33,7 @@ test.each<[refused: string, records: object[], message: RegExp]>([
       { id: 0, vector },
       { id: -0, vector },
     ],
-    /at 0 and 1/,
+    /records 0 and 1/,
   ],
   ['a field that belongs into metadata', [{ id: 'a', vector, title: 'x' }], /unknown field "title"/],
 ])('%s is refused', (_, records, message) => {
