@@ -115,7 +115,18 @@ export interface WordOptions {
   fuzzy?: boolean;
 }
 
-/** What `query` looks for, how many, and among which. At least one of `vector`, `text` and `keywords` is given. */
+/** By which field records are sorted. */
+export interface OrderBy<M extends object = Metadata> {
+  /** Path of a metadata field. */
+  field: FieldPath<M>;
+  /** @default 'ascending' */
+  direction?: 'ascending' | 'descending';
+}
+
+/**
+ * What `query` looks for, how many, and among which. At least one of `vector`, `text`, `keywords`, `where` and `orderBy` is given. With `where`
+ * and `orderBy` alone, the answer is what the filter lets through, sorted.
+ */
 export interface Query<M extends object = Metadata> extends WordOptions {
   /** Find records near this vector. As an object: how vectors are searched, also those that `text` is embedded into. */
   vector?: Vector | VectorLeg;
@@ -159,6 +170,13 @@ export interface Query<M extends object = Metadata> extends WordOptions {
   offset?: number;
   /** Only records that match. The answer has min(k, matching records) entries. */
   where?: Where<M>;
+  /**
+   * Sorts what a filter alone lets through: by one field, or by several, the first first. Not with `vector`, `text` or `keywords`, which sort by
+   * score. Ascending is null, false, true, numbers, dates, strings (by code unit). Records without the field come last in both
+   * directions; of several values of one field, the one that comes first counts. Equal records keep the order of writing.
+   * @default the order of writing
+   */
+  orderBy?: FieldPath<M> | OrderBy<M> | readonly (FieldPath<M> | OrderBy<M>)[];
   /** How the scores of meaning (vectors) and words become one. @default { weighted: {} } */
   fusion?: Fusion;
   /**
@@ -241,7 +259,7 @@ export interface Match<M extends object = Metadata> {
    * L1: the negated sum of absolute differences. Hamming: the negated number of places where exactly one vector is
    * above 0. Jaccard: the places where both are above 0, over those where at least one is; 1 if there are none.
    * Keywords: BM25. Vectors and words: the fused score, 0 to 1 by default. With `rerank`: how well the text answers, 0
-   * to 1 from a named model (the sigmoid of its logit).
+   * to 1 from a named model (the sigmoid of its logit). Of a query for neither vectors nor words: 0.
    */
   score: number;
   text?: string;

@@ -1,5 +1,6 @@
 // The one door: everything that users pass is checked here and in the files that it exports from, once, and turned into the form that
 // crosses to the worker. Every refusal says what was expected, what came and which record. Nothing behind it checks again.
+
 import {
   checkId,
   checkInteger,
@@ -39,6 +40,7 @@ import type {
   VectorRecord,
 } from '../types.ts';
 import { checkFilter, checkSelect, checkVector, K_MAX, packVector } from './door.ts';
+import { packFiltered } from './filtered-query.ts';
 import { checkChanges } from './target.ts';
 
 export {
@@ -212,6 +214,7 @@ const QUERY_OPTIONS = [
   'maxDistance',
   'offset',
   'where',
+  'orderBy',
   'fusion',
   'rerank',
   'select',
@@ -250,8 +253,9 @@ function packOwn(query: Query, rules: PackingRules): EngineQuery {
   const { text, keywords } = query;
   const near = vectorLegOf(query.vector);
   const { values: vector } = near;
-  if (vector === undefined && text === undefined && keywords === undefined)
-    throw invalid('query: expected a vector, a text or keywords');
+  if (vector === undefined && text === undefined && keywords === undefined) return packFiltered(query);
+  if (query.orderBy !== undefined)
+    throw invalid('orderBy: only for queries of a filter alone; a vector, a text and keywords sort by score');
   for (const name of ['text', 'keywords'] as const) {
     const words = query[name];
     if (words !== undefined) checkText(words, () => `query: ${name}`);

@@ -6,9 +6,10 @@
 // a comparison chooses its own (as in MongoDB). `$ne` and `$nin` are the negations of `$eq` and `$in`.
 import { Bitset } from '../structures/bitset.ts';
 import type { Sliced } from '../structures/slices.ts';
-import type { Comparison, Facet, Metadata, MetadataValue, Where } from '../types.ts';
+import type { Comparison, Facet, Metadata, MetadataValue, OrderBy, Where } from '../types.ts';
 import { Column } from './column.ts';
 import { notesOn } from './notes.ts';
+import { type SortKeys, sortKeys } from './order.ts';
 import { isPlainObject, type MetadataObject } from './values.ts';
 
 /**
@@ -120,6 +121,11 @@ export class PayloadIndex {
   facets(field: string, rows: Bitset, limit: number): Facet[] {
     const facets = this.#column(field)?.count(rows) ?? [];
     return facets.sort((a, b) => b.count - a.count || compareValues(a.value, b.value)).slice(0, limit);
+  }
+
+  /** What rows below `rowCount` are sorted by. */
+  sortKeys({ field, direction }: OrderBy, rowCount: number): SortKeys {
+    return sortKeys(this.#column(field), rowCount, direction);
   }
 
   /** What of `where` cannot be meant, for people; see notes.ts. `live`: the rows that are looked at at all. */

@@ -1,6 +1,7 @@
 // One open collection in the worker: what of it is in memory (ids, vectors, postings, payload columns) and how writes and
 // reads change and use it. Durable first: memory follows the store, never the other way round.
 import { PiramidError } from '../errors.ts';
+import { firstInOrder } from '../filter/order.ts';
 import { createFlatIndex } from '../indexes/flat.ts';
 import { createQuantizedIndex } from '../indexes/quantized.ts';
 import { createShardedIndex } from '../indexes/sharded.ts';
@@ -30,6 +31,7 @@ import { WordIndex } from '../text/word-index.ts';
 import type {
   CollectionStats,
   Facet,
+  OrderBy,
   Precision,
   RecordId,
   Target,
@@ -183,6 +185,12 @@ export class CollectionState {
       return this.#payload.columns.evaluate(where, this.rowCount).subtract(this.#store.deleted(this.stored.id));
     if (this.count === this.rowCount) return null;
     return Bitset.full(this.rowCount).subtract(this.#store.deleted(this.stored.id));
+  }
+
+  /** The first `count` of `live` rows (null: all) in that order, then in order of writing. After `ready`, and in one go with it. */
+  inOrder(live: Bitset | null, orderBy: readonly OrderBy[], count: number): Promise<Uint32Array> {
+    const keys = orderBy.map((order) => this.#payload.columns.sortKeys(order, this.rowCount));
+    return inSlices(firstInOrder(live ?? Bitset.full(this.rowCount), keys, count));
   }
 
   /** What of a filter can hardly be meant. After `ready`. */

@@ -51,7 +51,7 @@ async function answer(
 
   if (query.embed !== null) phase('embed');
   else phaseStart = performance.now();
-  const pending = () => state.ready(query.where, query.wordOptions);
+  const pending = () => state.ready(query.where ?? (query.orderBy?.length ? {} : null), query.wordOptions);
   for (let reading = pending(); reading; reading = pending()) {
     await reading;
     throwIfAborted(signal);
@@ -66,6 +66,22 @@ async function answer(
   }
 
   const wanted = query.k + query.offset;
+  if (vector === null && query.words === null && query.embed === null) {
+    const rows = await state.inOrder(live, query.orderBy ?? [], wanted + 1);
+    throwIfAborted(signal);
+    phase('order');
+    const some = rows.subarray(query.offset, wanted);
+    const selected = await state.select(some, query.select);
+    if (query.select.length > 0) phase('payload');
+    return {
+      ids: Array.from(some, (row) => state.id(row)),
+      scores: new Float32Array(some.length),
+      rows: selected,
+      legs: query.explain ? Array.from(some, () => ({})) : null,
+      ...{ exact: true, complete: rows.length <= wanted, took: performance.now() - start },
+      plan: query.explain ? plan : null,
+    };
+  }
   const fused = vector !== null && query.words !== null;
   // Of a range any part may be asked for, also far behind its end.
   const depth = Math.min(fused ? Math.max(wanted, FUSION_DEPTH_MIN) : wanted, Math.max(state.rowCount, 1));

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { checkWhere } from '../../../src/filter/check-where.ts';
 import { decodeMetadataValue, encodeMetadataRow } from '../../../src/filter/metadata.ts';
+import { firstInOrder } from '../../../src/filter/order.ts';
 import { PayloadIndex } from '../../../src/filter/payload-index.ts';
 import { Bitset } from '../../../src/structures/bitset.ts';
 import { atOnce } from '../../../src/structures/slices.ts';
@@ -348,6 +349,44 @@ describe('against the naive oracle', () => {
       }),
       { numRuns: 2000, seed: 2 },
     );
+  });
+
+  test('records are sorted as a plain comparison of their values sorts them', () => {
+    const order = fc.record({ field: path, direction: fc.constantFrom('ascending' as const, 'descending' as const) });
+    const kindOf = (value: unknown) =>
+      value === null ? 0 : ['boolean', 'number', 'object', 'string'].indexOf(typeof value) + 1;
+    const compare = (a: MetadataValue, b: MetadataValue) => kindOf(a) - kindOf(b) || (a! < b! ? -1 : a! > b! ? 1 : 0);
+    let moved = 0;
+    fc.assert(
+      fc.property(records, fc.array(order, { maxLength: 3 }), fc.nat(40), (list, orders, count) => {
+        const index = new PayloadIndex();
+        index.append(0, list);
+        const valueAt = (row: number, { field, direction }: (typeof orders)[number]) => {
+          const values = valuesAt(list[row] ?? {}, field.split('.'))
+            .flatMap((v) => (Array.isArray(v) ? v : [v]))
+            .filter((v) => typeof v !== 'object' || v === null || v instanceof Date)
+            .sort(compare);
+          return direction === 'ascending' ? values[0] : values.at(-1);
+        };
+        const expected = list
+          .map((_, row) => row)
+          .sort((a, b) => {
+            for (const by of orders) {
+              const [x, y] = [valueAt(a, by), valueAt(b, by)];
+              if (x === undefined && y === undefined) continue;
+              if (x === undefined || y === undefined) return x === undefined ? 1 : -1;
+              const difference = compare(x, y);
+              if (difference !== 0) return by.direction === 'ascending' ? difference : -difference;
+            }
+            return a - b;
+          });
+        const keys = orders.map((by) => index.sortKeys(by, list.length));
+        expect([...atOnce(firstInOrder(Bitset.full(list.length), keys, count))]).toEqual(expected.slice(0, count));
+        if (expected.some((row, i) => row !== i)) moved++;
+      }),
+      { numRuns: 2000, seed: 5 },
+    );
+    expect(moved).toBeGreaterThan(500);
   });
 
   test('metadata comes back from its JSON as it was', () => {
