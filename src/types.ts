@@ -161,9 +161,9 @@ export interface Query<M extends object = Metadata> extends WordOptions {
   /** Look at the float32 numbers of every record, whatever the collection's quantization. @default false */
   exact?: boolean;
   /**
-   * Multiplies the number of candidates that a quantised collection scores by their float32 numbers: higher recall, more
+   * Multiplies the number of candidates that a `'binary'` collection scores by their float32 numbers: higher recall, more
    * time. Above 0, at most 1000. Only for vector queries of quantised collections that are not `exact`; for `'auto'`, on top of
-   * what it picks itself, and without effect while it scans the vectors. @default 1
+   * what it picks itself. Without effect on `'int8'`, also where `'auto'` scans it: its answers are exact. @default 1
    */
   oversample?: number;
   /** Return the plan, each phase's time, and each leg's rank and score. @default false */
@@ -250,13 +250,13 @@ export interface LegScore {
 /** The matches of a query, best first; equal scores in order of writing. */
 export interface Matches<M extends object = Metadata> extends Array<Match<M>> {
   /**
-   * Whether these are certainly the best matches: false where codes were scanned (see `CollectionOptions.quantization`). With `rerank`: whether the
+   * Whether these are certainly the best matches: false where binary codes were scanned (see `CollectionOptions.quantization`). With `rerank`: whether the
    * best matches were reranked.
    */
   exact: boolean;
   /**
    * Whether these, with the `offset` before them, are certainly all that match. False where `k` has cut the list (a range ends
-   * at 10 000: ask for the next ones with `offset`), where codes were scanned, which may miss one, and where a word
+   * at 10 000: ask for the next ones with `offset`), where binary codes were scanned, which may miss one, and where a word
    * that is still being typed may stand for more words than are looked for.
    */
   complete: boolean;
@@ -280,7 +280,10 @@ export interface QueryPlan {
   why?: string;
   /** Workers that scanned side by side; absent: one. Without a GPU, vectors above 32 MB are spread over up to 4. */
   workers?: number;
-  /** How many records the scan of codes left to be scored by their float32 numbers. */
+  /**
+   * How many records the scan of codes left to be scored by their float32 numbers. For `'int8'` the records in doubt: those that
+   * could be among the best by what the codes prove; `k` and a few more, unless many are alike.
+   */
   candidates?: number;
   /** Rows that the filter let through, of all live rows. */
   filtered?: { matched: number; of: number };
@@ -307,7 +310,10 @@ export interface CollectionOptions {
   embedder?: string | EmbedderOptions | Embedder;
   /**
    * What queries scan. `'none'`: the vectors, exactly. `'f16'`: as exactly, in half of a GPU's memory, and without one like
-   * `'none'`. `'int8'`, `'binary'` (for cosine, dot and l2): a small copy, then the best candidates' vectors; faster, but a match may be missed: `recallCheck` measures how often, `exact` and `oversample` of a query avoid it.
+   * `'none'`. `'int8'` (for cosine, dot and l2): a copy of a quarter of the size, then the vectors of the few records that could be among
+   * the best; as exactly, in less time. Each answer is proven; where records are too much alike for that, all vectors are scanned.
+   * `'binary'` (for the same metrics): a copy of a thirtieth, then the best candidates' vectors; fastest, but a match may be missed:
+   * `recallCheck` measures how often, `exact` and `oversample` of a query avoid it.
    * Scores are exact in each case, and vectors are always kept in full.
    *
    * `'auto'`: `'none'` as long as the float32 numbers of all rows fit into `OpenOptions.scanBudget`, `'int8'` up to four times

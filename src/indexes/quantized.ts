@@ -1,12 +1,15 @@
 // The index of a quantised collection: codes are scanned for candidates, and these are searched exactly among the float32
-// originals. Rows come and go without a rebuild. The codes are scanned on the CPU, or on the GPU where that pays.
+// originals; int8 codes prove that no other row is among the best. Rows come and go without a rebuild. The codes are scanned on
+// the CPU, or on the GPU where that pays.
 import { withOdd } from '../kernels/candidates.ts';
+import { doubtOf, doubtOfReaching } from '../kernels/codes/doubt.ts';
 import type { Devices } from '../kernels/devices.ts';
 import { createGpuCodes } from '../kernels/webgpu/codes.ts';
 import { type CodingOptions, createCoding } from './coding.ts';
 import { checkRows, copyOf, rowSearchOf } from './flat.ts';
 import { createLifetime } from './lifetime.ts';
-import { createMirror } from './mirror.ts';
+import { createMirror, GPU_NOT_PROVEN } from './mirror.ts';
+import { NOT_PROVEN, type Numbers, provenHits } from './proven.ts';
 import { gathered, TOGETHER_ON_GPU, togetherOnCpu } from './together.ts';
 import type { Codes, VectorHits, VectorIndex, VectorSearch } from './vector-index.ts';
 
@@ -17,6 +20,10 @@ export function createQuantizedIndex(options: CodingOptions, devices: Devices): 
   const originals = devices.createCpuRows({ dimension, metric });
   const codes = devices.createCodeRows(coding.coder);
   const searchOriginals = gathered(originals.searchAll);
+  const numbers: Numbers = {
+    norms: originals.norms,
+    best: async ({ query, among, k }) => originals.best(query, among, k),
+  };
   const scanCodes = gathered(codes.candidatesOfAll);
   const mirror = createMirror(devices, [
     { precision: tier, create: (gpu, room) => createGpuCodes(gpu, codes, { room }) },
@@ -61,20 +68,24 @@ export function createQuantizedIndex(options: CodingOptions, devices: Devices): 
     });
     const onGpu = asked.answer;
     const found = onGpu ?? (await scanCodes(coded));
-    // Rows whose magnitude no float32 kernel can be trusted with are always looked at.
-    const among = Array.from(withOdd(originals, request, found.rows));
-    const scanned = performance.now();
-    const hits = originals.best(query, among, k);
-    return {
-      ...hits,
-      device: onGpu ? 'webgpu' : codes.device,
-      route: asked.route,
-      tier,
-      ...(onGpu && { layout: onGpu.layout }),
-      candidates: among.length,
-      scanMs: scanned - start,
-      rescoreMs: performance.now() - scanned,
-    };
+    const answer = { device: onGpu ? ('webgpu' as const) : codes.device, route: asked.route, tier };
+    const layout = onGpu && { layout: onGpu.layout };
+    if (tier === 'binary') {
+      // Rows whose magnitude no float32 kernel can be trusted with are always looked at.
+      const among = Array.from(withOdd(originals, request, found.rows));
+      const scanned = performance.now();
+      const hits = await numbers.best({ query, among, k });
+      const rescoreMs = performance.now() - scanned;
+      return { ...hits, ...answer, ...layout, candidates: among.length, scanMs: scanned - start, rescoreMs };
+    }
+    const reaching = async (least: number) => doubtOfReaching(codes, coded, least);
+    const proven = await provenHits(coding.coder, coded, doubtOf(codes, coded, found), { ...numbers, reaching });
+    if (!proven)
+      return { ...(await searchOriginals(request)), device: originals.device, route: NOT_PROVEN, tier: 'none' };
+    const { isWidened, ...hits } = proven;
+    const scanMs = performance.now() - start - hits.rescoreMs;
+    if (onGpu && isWidened) return { ...hits, ...answer, device: codes.device, route: GPU_NOT_PROVEN, scanMs };
+    return { ...hits, ...answer, ...layout, scanMs };
   }
 
   return {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { createQuantizedIndex } from '../../src/indexes/quantized.ts';
-import type { CodeHits, CodeRows, Coder, Tier } from '../../src/kernels/codes/coder.ts';
+import type { CodedQuery, CodeHits, CodeRows, Coder, Tier } from '../../src/kernels/codes/coder.ts';
 import { createCoder, createJsCodes } from '../../src/kernels/codes/js.ts';
 import { type Devices, openDevices } from '../../src/kernels/devices.ts';
 import { vectorNorm } from '../../src/kernels/js.ts';
@@ -100,7 +100,11 @@ describe.each<Tier>(['int8', 'binary'])('%s', (tier) => {
       const { js, gpu } = await upload(coder, records);
       for (const scale of [1, 1e-30, 1e30]) {
         const query = makeVectors('random', random, 1, dimension);
-        const coded = { ...coder.encodeQuery(query, vectorNorm(query, 0, dimension)), scale: Math.fround(scale) };
+        const coded: CodedQuery = {
+          ...coder.encodeQuery(query, vectorNorm(query, 0, dimension)),
+          scale: Math.fround(scale),
+          weights: [Math.fround(scale / 3), Math.fround(-scale / 7)],
+        };
         const search = { rowCount, wanted: rowCount };
         const hits = await gpu.candidates(coded, search);
         expect(listed(hits!), `${metric} ${scale}`).toEqual(listed(js.candidates(coded, search)));

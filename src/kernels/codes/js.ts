@@ -8,6 +8,7 @@ import {
   type CodeRows,
   type Coder,
   type CoderOptions,
+  type CodeSearch,
   similarityOf,
 } from './coder.ts';
 import { createInt8Coder } from './int8.ts';
@@ -18,7 +19,7 @@ export function createCoder({ tier, ...options }: CoderOptions): Coder {
 
 /** Records in a plain array that grows by doubling, scanned one by one. */
 export function createJsCodes(coder: Coder): CodeRows {
-  const { recordBytes, factorCount, metric } = coder;
+  const { recordBytes, factorCount } = coder;
   // Shape: (at least rowCount, recordBytes).
   let records = new Uint8Array();
   let rowCount = 0;
@@ -37,17 +38,30 @@ export function createJsCodes(coder: Coder): CodeRows {
     rowCount = end;
   }
 
-  function candidates(query: CodedQuery, { rowCount: end, mask, wanted }: CandidateSearch): CodeHits {
+  function candidates(query: CodedQuery, { wanted, ...search }: CandidateSearch): CodeHits {
+    const best = new TopK(Math.min(wanted, search.rowCount));
+    for (const [row, similarity] of similar(query, search)) best.push(row, similarity);
+    const { rows, scores: similarities } = best.take();
+    return { rows, similarities };
+  }
+
+  function* similar(query: CodedQuery, { rowCount: end, mask }: Omit<CandidateSearch, 'wanted'>) {
     const factors = new Float32Array(records.buffer);
-    const best = new TopK(Math.min(wanted, end));
     for (let row = 0, at = 0; row < end; row++, at += recordBytes) {
       if (mask && !mask.has(row)) continue;
       const integer = coder.integer(query, records, at + factorCount * 4);
-      const similarity = similarityOf(metric, integer, factors, at / 4, query.scale);
-      if (similarity > Number.NEGATIVE_INFINITY) best.push(row, similarity);
+      const similarity = similarityOf(coder, query, integer, factors, at / 4);
+      if (similarity > Number.NEGATIVE_INFINITY) yield [row, similarity] as const;
     }
-    const { rows, scores: similarities } = best.take();
-    return { rows, similarities };
+  }
+
+  function reaching({ query, ...search }: CodeSearch, least: number, most: number): CodeHits | null {
+    const found = Array.from(similar(query, search)).filter(([, similarity]) => similarity >= least);
+    if (found.length > most) return null;
+    return {
+      rows: Uint32Array.from(found, ([row]) => row),
+      similarities: Float32Array.from(found, ([, similarity]) => similarity),
+    };
   }
 
   return {
@@ -65,8 +79,12 @@ export function createJsCodes(coder: Coder): CodeRows {
       rowCount = count;
     },
     records: (first, end) => records.slice(first * recordBytes, end * recordBytes),
+    copyRecord(row, target) {
+      target.set(new Uint32Array(records.buffer, row * recordBytes, recordBytes / 4));
+    },
     candidates,
     candidatesOfAll: (searches) => searches.map(({ query, ...search }) => candidates(query, search)),
+    reaching,
     close() {
       records = new Uint8Array();
     },

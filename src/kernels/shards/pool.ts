@@ -2,6 +2,7 @@
 // gone. Each has its memory to itself, so that rows are scanned side by side, and beyond the 4 GB of one, without shared
 // memory. Knows nothing of which rows are where.
 import type { CodeHits, CodeSearch } from '../codes/coder.ts';
+import type { Doubt, DoubtSearch } from '../codes/doubt.ts';
 import type { CanonicalHits, RowHits, RowSearch } from '../kernel.ts';
 import type { PartOptions } from './part.ts';
 
@@ -37,6 +38,8 @@ export type ShardRequest = { set: number } & (
   | { type: 'truncate'; rowCount: number }
   | { type: 'search'; searches: readonly PartSearch<Omit<RowSearch, 'mask'>>[] }
   | { type: 'candidates'; searches: readonly PartSearch<Omit<CodeSearch, 'mask'>>[] }
+  | { type: 'doubts'; searches: readonly PartSearch<Omit<DoubtSearch, 'mask'>>[] }
+  | { type: 'reaching'; search: PartSearch<Omit<DoubtSearch, 'mask'>>; least: number }
   | { type: 'best'; wishes: readonly BestOf[] }
   | { type: 'vectors'; rows: Uint32Array<ArrayBuffer> }
   | { type: 'close' }
@@ -54,6 +57,9 @@ export interface ShardValues {
   truncate: undefined;
   search: RowHits[];
   candidates: CodeHits[];
+  doubts: Doubt[];
+  /** Null where that are too many. */
+  reaching: Doubt | null;
   best: CanonicalHits[];
   /** Shape: (rows, dimension). */
   vectors: Float32Array<ArrayBuffer>;

@@ -1,6 +1,13 @@
 // Coded rows in one WebAssembly.Memory, scanned by `codes.as.ts`. Owns the memory's layout: groups of 16 rows, each with its
 // codes and then its factors, so that one stream of bytes is all that a scan reads.
-import { type CodeHits, type CodeRows, type Coder, type CodeSearch, similarityOf } from '../codes/coder.ts';
+import {
+  type CodedQuery,
+  type CodeHits,
+  type CodeRows,
+  type Coder,
+  type CodeSearch,
+  similarityOf,
+} from '../codes/coder.ts';
 import { createInt8Coder } from '../codes/int8.ts';
 import { Arena, CACHED_BYTES, copyMask } from './memory.ts';
 import { loadModule } from './modules.ts';
@@ -13,13 +20,20 @@ type Scan = (
   mask: number,
   query: number,
   constant: number,
-  l2: 0 | 1,
-  scale: number,
   kept: number,
 ) => void;
 
 interface CodesExports {
-  begin(kept: number, capacity: number, wanted: number): void;
+  begin(
+    kept: number,
+    capacity: number,
+    wanted: number,
+    threshold: number,
+    factors: number,
+    scale: number,
+    weight1: number,
+    weight2: number,
+  ): void;
   finish(kept: number): number;
   scanInt8: Scan;
   scanBinary: Scan;
@@ -29,18 +43,25 @@ const BLOCK_BYTES = 1 << 20;
 const GROUP_ROWS = 16;
 /** int8: what of a row lies together. */
 const PIECE_BYTES = 16;
+const PIECE_WORDS = PIECE_BYTES / 4;
 const ROWS_TOGETHER = 4;
 
 /** Of what is kept, before the keys of 8 bytes. */
-const KEPT_HEADER_BYTES = 272;
+const KEPT_HEADER_BYTES = 288;
 /** A place to begin with. */
 const KEY_ENTRIES = 1024;
+const FLOAT32_MAX = 3.4028234663852886e38;
 
 /** Where one of the queries that are answered together is, and what it keeps. */
 interface Place {
   queryAt: number;
   keptAt: number;
   keyEntries: number;
+}
+
+/** A place where a scan has begun. */
+interface Scanning extends Pick<Place, 'queryAt' | 'keptAt'> {
+  constant: number;
 }
 
 /** One of two builds of the kernels. They give the same bits. */
@@ -72,7 +93,13 @@ function multiplies(build: CodesModule): boolean {
   const { similarities } = codes.candidates(query, { rowCount: 1, wanted: 1 });
   return (
     similarities[0] ===
-    similarityOf('dot', coder.integer(query, record, 4), new Float32Array(record.buffer), 0, query.scale)
+    similarityOf(
+      coder,
+      query,
+      coder.integer(query, record, coder.factorCount * 4),
+      new Float32Array(record.buffer, 0, coder.factorCount),
+      0,
+    )
   );
 }
 
@@ -87,7 +114,6 @@ export function createWasmCodes({ module, relaxed }: CodesModule, coder: Coder):
   const { memory } = arena;
   const exports = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as CodesExports;
   const scan = tier === 'int8' ? exports.scanInt8 : exports.scanBinary;
-  const l2 = metric === 'l2' ? 1 : 0;
 
   const factorsAt = GROUP_ROWS * codeBytes;
   const groupBytes = factorsAt + GROUP_ROWS * 4 * factorCount;
@@ -96,11 +122,15 @@ export function createWasmCodes({ module, relaxed }: CodesModule, coder: Coder):
   const blockRows = Math.max(1, Math.floor((BLOCK_BYTES * GROUP_ROWS) / groupBytes / pieceRows)) * pieceRows;
   const blockBytes = (blockRows / GROUP_ROWS) * groupBytes;
   const blocks: number[] = [];
+  /** Where 128 was added to signed bytes. */
+  const turned = relaxed ? 0 : 0x0080_0080;
 
   const maskAt = arena.allocate(blockRows / 8);
   /** As many as queries have been answered together. */
   const places = [createPlace()];
   let rowCount = 0;
+  /** The whole memory. Growing detaches older views. */
+  let cached = new Uint32Array(memory.buffer);
 
   function createPlace(): Place {
     const queryAt = arena.allocate(tier === 'int8' ? int8QueryBytes(codeBytes) : codeBytes * 32);
@@ -147,64 +177,88 @@ export function createWasmCodes({ module, relaxed }: CodesModule, coder: Coder):
   }
 
   /** The way back from `put`. */
-  function take(bytes: Uint8Array, records: Uint8Array, record: number, row: number): void {
+  function copyRecord(row: number, target: Uint32Array<ArrayBuffer>): void {
     const lane = row % GROUP_ROWS;
     const group = groupOf(row);
-    const codes = record + factorCount * 4;
-    for (let factor = 0; factor < factorCount; factor++) {
-      const at = group + factorsAt + factor * GROUP_ROWS * 4 + lane * 4;
-      for (let byte = 0; byte < 4; byte++) records[record + factor * 4 + byte] = bytes[at + byte]!;
-    }
+    if (cached.buffer !== memory.buffer) cached = new Uint32Array(memory.buffer);
+    for (let factor = 0; factor < factorCount; factor++)
+      target[factor] = cached[(group + factorsAt) / 4 + factor * GROUP_ROWS + lane]!;
     if (tier === 'int8') {
-      const at = int8At(group, lane);
-      for (let i = 0; i < codeBytes; i += PIECE_BYTES) {
-        const piece = at + i * ROWS_TOGETHER;
-        records.set(bytes.subarray(piece, piece + PIECE_BYTES), codes + i);
-      }
-      if (!relaxed) for (let i = codes; i < codes + codeBytes; i += 2) records[i]! ^= 128;
-    } else for (let i = 0; i < codeBytes; i++) records[codes + i] = bytes[group + i * GROUP_ROWS + lane]!;
+      const at = int8At(group, lane) / 4;
+      for (let i = 0; i < codeBytes / 4; i++)
+        target[factorCount + i] = cached[at + (i & -PIECE_WORDS) * ROWS_TOGETHER + (i % PIECE_WORDS)]! ^ turned;
+    } else {
+      const bytes = new Uint8Array(memory.buffer);
+      const record = new Uint8Array(target.buffer, target.byteOffset + factorCount * 4);
+      for (let i = 0; i < codeBytes; i++) record[i] = bytes[group + i * GROUP_ROWS + lane]!;
+    }
   }
 
   function candidatesOfAll(searches: readonly CodeSearch[]): CodeHits[] {
-    const scans = searches.map(begin);
+    const scans = searches.map((search, i) => {
+      // As many again as are wanted: then each key is looked at a few times on average, however many are wanted.
+      const count = Math.max(1, Math.min(search.wanted, search.rowCount));
+      return begin(search.query, i, count, Math.max(count + 64, count * 2), -FLOAT32_MAX);
+    });
     const step = scans.length > 1 ? pieceRows : blockRows;
     const last = Math.max(...searches.map(({ rowCount: end }) => end));
     // The first of several brings a piece into the cache for the others.
     for (let first = 0; first < last; first += step) {
-      const groups = groupOf(first);
-      for (const [i, { mask, rowCount: end }] of searches.entries()) {
-        const count = Math.min(step, end - first);
-        if (count <= 0 || (mask && !copyMask(memory.buffer, maskAt, mask.words, first, count))) continue;
-        const { queryAt, constant, scale, keptAt } = scans[i]!;
-        scan(groups, codeBytes, count, first, mask ? maskAt : 0, queryAt, constant, l2, scale, keptAt);
-      }
+      for (const [i, search] of searches.entries())
+        over(search, first, Math.min(step, search.rowCount - first), scans[i]!);
     }
     return scans.map(finish);
   }
 
+  /** Scans rows of one block for what it keeps, if any of them is eligible. */
+  function over({ mask }: CodeSearch, first: number, count: number, { queryAt, constant, keptAt }: Scanning): void {
+    if (count <= 0 || (mask && !copyMask(memory.buffer, maskAt, mask.words, first, count))) return;
+    scan(groupOf(first), codeBytes, count, first, mask ? maskAt : 0, queryAt, constant, keptAt);
+  }
+
+  function reaching(search: CodeSearch, least: number, most: number): CodeHits | null {
+    const parts: CodeHits[] = [];
+    let total = 0;
+    for (let first = 0; first < search.rowCount; first += blockRows) {
+      // With room for one more than there are, none is left out.
+      const scanning = begin(search.query, 0, blockRows, blockRows + 1, Math.max(least, -FLOAT32_MAX));
+      over(search, first, Math.min(blockRows, search.rowCount - first), scanning);
+      const found = finish(scanning);
+      total += found.rows.length;
+      if (total > most) return null;
+      parts.push(found);
+    }
+    const hits = { rows: new Uint32Array(total), similarities: new Float32Array(total) };
+    let at = 0;
+    for (const { rows, similarities } of parts) {
+      hits.rows.set(rows, at);
+      hits.similarities.set(similarities, at);
+      at += rows.length;
+    }
+    return hits;
+  }
+
   /** Puts a query into the place of the `i`-th search. */
-  function begin({ query, wanted, rowCount: end }: CodeSearch, i: number) {
+  function begin(query: CodedQuery, i: number, wanted: number, entries: number, threshold: number): Scanning {
     while (places.length <= i) places.push(createPlace());
     const place = places[i]!;
-    const count = Math.max(1, Math.min(wanted, end));
-    // As many again as are wanted: then each key is looked at a few times on average, however many are wanted.
-    const entries = Math.max(count + 64, count * 2);
     if (entries > place.keyEntries) {
       // The smaller place is lost; doubling keeps the sum of them below the largest.
       place.keyEntries = Math.max(entries, place.keyEntries * 2);
       place.keptAt = arena.allocate(KEPT_HEADER_BYTES + place.keyEntries * 8);
     }
-    exports.begin(place.keptAt, entries, count);
     const { queryAt, keptAt } = place;
-    const { table, scale } = query;
+    const { table, scale, weights } = query;
+    const factor = metric === 'l2' ? scale : 1;
+    exports.begin(keptAt, entries, wanted, threshold, factorCount, factor, weights[0], weights[1]);
     let { constant } = query;
     if (table instanceof Uint8Array) new Uint8Array(memory.buffer, queryAt, table.length).set(table);
     else if (relaxed) constant = putRelaxedQuery(memory.buffer, queryAt, table);
     else putInt8Query(memory.buffer, queryAt, table);
-    return { queryAt, keptAt, constant, scale };
+    return { queryAt, keptAt, constant };
   }
 
-  function finish({ keptAt }: Pick<Place, 'keptAt'>): CodeHits {
+  function finish({ keptAt }: Scanning): CodeHits {
     const kept = exports.finish(keptAt);
     const rows = new Uint32Array(kept);
     const bits = new Uint32Array(kept);
@@ -233,12 +287,14 @@ export function createWasmCodes({ module, relaxed }: CodesModule, coder: Coder):
     },
     records(first, end) {
       const taken = new Uint8Array((end - first) * recordBytes);
-      const bytes = new Uint8Array(memory.buffer);
-      for (let row = first; row < end; row++) take(bytes, taken, (row - first) * recordBytes, row);
+      for (let row = first; row < end; row++)
+        copyRecord(row, new Uint32Array(taken.buffer, (row - first) * recordBytes, recordBytes / 4));
       return taken;
     },
+    copyRecord,
     candidates: (query, search) => candidatesOfAll([{ query, ...search }])[0]!,
     candidatesOfAll,
+    reaching,
     close() {
       // Memory cannot shrink; it goes when this object does.
       blocks.length = 0;
