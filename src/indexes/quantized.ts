@@ -1,15 +1,14 @@
 // The index of a quantised collection: codes are scanned for candidates, and these are searched exactly among the float32
 // originals; int8 codes prove that no other row is among the best. Rows come and go without a rebuild. The codes are scanned on
 // the CPU, or on the GPU where that pays.
-import { withOdd } from '../kernels/candidates.ts';
-import { doubtOf, doubtOfReaching } from '../kernels/codes/doubt.ts';
+import { type DoubtSearch, doubtOf, doubtsOf } from '../kernels/codes/doubt.ts';
 import type { Devices } from '../kernels/devices.ts';
 import { createGpuCodes } from '../kernels/webgpu/codes.ts';
 import { type CodingOptions, createCoding } from './coding.ts';
 import { checkRows, copyOf, rowSearchOf } from './flat.ts';
 import { createLifetime } from './lifetime.ts';
 import { createMirror, GPU_NOT_PROVEN } from './mirror.ts';
-import { NOT_PROVEN, type Numbers, provenHits } from './proven.ts';
+import { type CodedRows, hitsInDoubt, NOT_PROVEN } from './proven.ts';
 import { gathered, TOGETHER_ON_GPU, togetherOnCpu } from './together.ts';
 import type { Codes, VectorHits, VectorIndex, VectorSearch } from './vector-index.ts';
 
@@ -20,11 +19,11 @@ export function createQuantizedIndex(options: CodingOptions, devices: Devices): 
   const originals = devices.createCpuRows({ dimension, metric });
   const codes = devices.createCodeRows(coding.coder);
   const searchOriginals = gathered(originals.searchAll);
-  const numbers: Numbers = {
+  const rows: CodedRows = {
     norms: originals.norms,
+    doubts: gathered((searches: DoubtSearch[]) => doubtsOf(codes, searches)),
     best: async ({ query, among, k }) => originals.best(query, among, k),
   };
-  const scanCodes = gathered(codes.candidatesOfAll);
   const mirror = createMirror(devices, [
     { precision: tier, create: (gpu, room) => createGpuCodes(gpu, codes, { room }) },
   ]);
@@ -52,7 +51,7 @@ export function createQuantizedIndex(options: CodingOptions, devices: Devices): 
 
   async function find({ batch = 1, ...search }: VectorSearch): Promise<VectorHits> {
     const request = rowSearchOf(search, originals.rowCount);
-    const { query, k, rowCount, mask } = request;
+    const { rowCount, mask } = request;
     const coded = coding.searchOf({ ...search, rowCount });
     if (!coded) {
       const route = search.exact
@@ -67,25 +66,16 @@ export function createQuantizedIndex(options: CodingOptions, devices: Devices): 
       return hits && { ...hits, layout: gpu.layout };
     });
     const onGpu = asked.answer;
-    const found = onGpu ?? (await scanCodes(coded));
-    const answer = { device: onGpu ? ('webgpu' as const) : codes.device, route: asked.route, tier };
-    const layout = onGpu && { layout: onGpu.layout };
-    if (tier === 'binary') {
-      // Rows whose magnitude no float32 kernel can be trusted with are always looked at.
-      const among = Array.from(withOdd(originals, request, found.rows));
-      const scanned = performance.now();
-      const hits = await numbers.best({ query, among, k });
-      const rescoreMs = performance.now() - scanned;
-      return { ...hits, ...answer, ...layout, candidates: among.length, scanMs: scanned - start, rescoreMs };
-    }
-    const reaching = async (least: number) => doubtOfReaching(codes, coded, least);
-    const proven = await provenHits(coding.coder, coded, doubtOf(codes, coded, found), { ...numbers, reaching });
-    if (!proven)
+    const scanned = onGpu ? doubtOf(codes, coded, onGpu) : await rows.doubts(coded);
+    const hits = await hitsInDoubt(coding.coder, coded, scanned, rows);
+    if (!hits)
       return { ...(await searchOriginals(request)), device: originals.device, route: NOT_PROVEN, tier: 'none' };
-    const { isWidened, ...hits } = proven;
+    const { isWidened, ...answer } = hits;
     const scanMs = performance.now() - start - hits.rescoreMs;
-    if (onGpu && isWidened) return { ...hits, ...answer, device: codes.device, route: GPU_NOT_PROVEN, scanMs };
-    return { ...hits, ...answer, ...layout, scanMs };
+    if (onGpu && !isWidened)
+      return { ...answer, device: 'webgpu', route: asked.route, tier, layout: onGpu.layout, scanMs };
+    const route = onGpu ? GPU_NOT_PROVEN : asked.route;
+    return { ...answer, device: codes.device, route, tier, scanMs };
   }
 
   return {

@@ -1,7 +1,6 @@
 // The index where there is no GPU: rows, and their codes where they are quantised, lie here and, once there are many, in other
 // workers beside. Searches float32 numbers exactly, or codes for candidates and these exactly, like `flat` and `quantized`.
 import { Norms } from '../kernels/bounds.ts';
-import { withOdd } from '../kernels/candidates.ts';
 import type { Tier } from '../kernels/codes/coder.ts';
 import type { Devices } from '../kernels/devices.ts';
 import { vectorNorm } from '../kernels/js.ts';
@@ -13,7 +12,7 @@ import { createCoding } from './coding.ts';
 import { checkRows, rowSearchOf } from './flat.ts';
 import { createLifetime } from './lifetime.ts';
 import { routeWithout } from './mirror.ts';
-import { NOT_PROVEN, type Numbers, provenHits } from './proven.ts';
+import { type CodedRows, hitsInDoubt, NOT_PROVEN } from './proven.ts';
 import { gathered, togetherOnCpu } from './together.ts';
 import type { VectorHits, VectorIndex, VectorIndexOptions, VectorSearch } from './vector-index.ts';
 
@@ -28,13 +27,10 @@ export function createShardedIndex(options: ShardedIndexOptions, devices: Device
   const coding = tier && createCoding({ dimension, metric: productMetric(metric), tier });
   const rows = createShardedRows(createPart(options, devices), pool);
   const searchRows = gathered(rows.searchAll);
-  const scanCodes = gathered(rows.candidatesOfAll);
-  const scanDoubts = gathered(rows.doubtsOfAll);
-  const rescore = gathered(rows.bestOfAll);
   const lifetime = createLifetime(rows.close);
   /** Which rows are odd is asked of all rows: one place must not know it otherwise than several. */
   const norms = new Norms(metric);
-  const numbers: Numbers = { norms, best: rescore };
+  const codedRows: CodedRows = { norms, doubts: gathered(rows.doubtsOfAll), best: gathered(rows.bestOfAll) };
 
   function noteNorms(vectors: Float32Array): void {
     for (let row = rows.rowCount, at = 0; at < vectors.length; row++, at += dimension)
@@ -47,19 +43,9 @@ export function createShardedIndex(options: ShardedIndexOptions, devices: Device
     const route = routeWithout(devices);
     if (!coded) return { ...(await searchRows(request)), device, route, tier: 'none', workers: rows.workers };
     const start = performance.now();
+    const hits = await hitsInDoubt(coding!.coder, coded, await codedRows.doubts(coded), codedRows);
     const answer = { device, route, tier: tier!, workers: rows.workers };
-    if (tier === 'binary') {
-      const found = await scanCodes(coded);
-      const among = Array.from(withOdd({ norms }, request, found.rows));
-      const scanned = performance.now();
-      const hits = await numbers.best({ query: request.query, among, k: request.k });
-      const rescoreMs = performance.now() - scanned;
-      return { ...hits, ...answer, candidates: among.length, scanMs: scanned - start, rescoreMs };
-    }
-    const reaching = (least: number) => rows.doubtOfReaching(coded, least);
-    const proven = await provenHits(coding!.coder, coded, await scanDoubts(coded), { ...numbers, reaching });
-    if (!proven) return { ...(await searchRows(request)), ...answer, route: NOT_PROVEN, tier: 'none' };
-    const { isWidened, ...hits } = proven;
+    if (!hits) return { ...(await searchRows(request)), ...answer, route: NOT_PROVEN, tier: 'none' };
     return { ...hits, ...answer, scanMs: performance.now() - start - hits.rescoreMs };
   }
 

@@ -103,12 +103,12 @@ export const kernels = [
   ...breaking(
     'src/indexes/proven.ts',
     [PROVEN, 'the int8 index on js'],
-    [['codes that prove nothing are scanned again', '&& doubt.floor >= least', '&& false']],
+    [['codes that prove nothing are scanned again', 'doubt.floor >= least &&', 'false &&']],
   ),
   ...breaking(
     'src/kernels/codes/doubt.ts',
     [PROVEN, 'the int8 index on js'],
-    [['rows that a scan has left out are known', 'found.floor = lowest;', '']],
+    [['rows that a scan has left out are known', 'isCut ? ascending', 'false ? ascending']],
   ),
   ...breaking('src/indexes/coding.ts', RECALL, [
     ['exact: true looks at every record', 'if (exact || norm === 0', 'if (norm === 0'],

@@ -5,6 +5,9 @@ import type { Bitset } from '../../structures/bitset.ts';
 import type { Precision, Quantization } from '../../types.ts';
 import type { ProductMetric } from '../kernel.ts';
 
+/** The largest number below Infinity. */
+export const FLOAT32_MAX = 3.4028234663852886e38;
+
 /** What has codes. */
 export type Tier = Extract<Precision, 'int8' | 'binary'>;
 
@@ -72,6 +75,8 @@ export interface CandidateSearch {
   mask?: Bitset;
   /** How many to find. */
   wanted: number;
+  /** Only rows whose similarity is not below. A float32; a GPU does not know it. @default all that have one */
+  least?: number;
 }
 
 export interface CodeSearch extends CandidateSearch {
@@ -105,8 +110,6 @@ export interface CodeRows {
   candidates(query: CodedQuery, search: CandidateSearch): CodeHits;
   /** The same of each, from codes that are read together where that pays. */
   candidatesOfAll(searches: readonly CodeSearch[]): CodeHits[];
-  /** All rows whose similarity is not below `least`; null if they are more than `most`. */
-  reaching(search: CodeSearch, least: number, most: number): CodeHits | null;
   close(): void;
 }
 

@@ -8,7 +8,7 @@ import {
   type CodeRows,
   type Coder,
   type CoderOptions,
-  type CodeSearch,
+  FLOAT32_MAX,
   similarityOf,
 } from './coder.ts';
 import { createInt8Coder } from './int8.ts';
@@ -38,30 +38,18 @@ export function createJsCodes(coder: Coder): CodeRows {
     rowCount = end;
   }
 
-  function candidates(query: CodedQuery, { wanted, ...search }: CandidateSearch): CodeHits {
-    const best = new TopK(Math.min(wanted, search.rowCount));
-    for (const [row, similarity] of similar(query, search)) best.push(row, similarity);
-    const { rows, scores: similarities } = best.take();
-    return { rows, similarities };
-  }
-
-  function* similar(query: CodedQuery, { rowCount: end, mask }: Omit<CandidateSearch, 'wanted'>) {
+  function candidates(query: CodedQuery, search: CandidateSearch): CodeHits {
+    const { rowCount: end, mask, wanted, least = -FLOAT32_MAX } = search;
     const factors = new Float32Array(records.buffer);
+    const best = new TopK(Math.min(wanted, end));
     for (let row = 0, at = 0; row < end; row++, at += recordBytes) {
       if (mask && !mask.has(row)) continue;
       const integer = coder.integer(query, records, at + factorCount * 4);
       const similarity = similarityOf(coder, query, integer, factors, at / 4);
-      if (similarity > Number.NEGATIVE_INFINITY) yield [row, similarity] as const;
+      if (similarity >= least) best.push(row, similarity);
     }
-  }
-
-  function reaching({ query, ...search }: CodeSearch, least: number, most: number): CodeHits | null {
-    const found = Array.from(similar(query, search)).filter(([, similarity]) => similarity >= least);
-    if (found.length > most) return null;
-    return {
-      rows: Uint32Array.from(found, ([row]) => row),
-      similarities: Float32Array.from(found, ([, similarity]) => similarity),
-    };
+    const { rows, scores: similarities } = best.take();
+    return { rows, similarities };
   }
 
   return {
@@ -84,7 +72,6 @@ export function createJsCodes(coder: Coder): CodeRows {
     },
     candidates,
     candidatesOfAll: (searches) => searches.map(({ query, ...search }) => candidates(query, search)),
-    reaching,
     close() {
       records = new Uint8Array();
     },

@@ -22,19 +22,12 @@ export interface Proof {
   /** The similarity that every row reaches whose canonical score is `score` or better. A float32. Odd rows excepted. */
   reach(score: number): number;
   /** Puts two float32 numbers there between which the row's canonical score is; infinite ones where its factors say nothing. */
-  bound(record: CodedRecord, target: Interval): void;
+  bound(factors: Float32Array, codes: Int8Array, target: Interval): void;
 }
 
 export interface Interval {
   lower: number;
   upper: number;
-}
-
-/** A row's record. */
-export interface CodedRecord {
-  readonly factors: Float32Array;
-  /** Shape: (codeBytes). */
-  readonly codes: Int8Array;
 }
 
 /** Weights that make a similarity the bound above: for cosine and dot over `step`, for l2 twice it, less |x|^2 and e |q|. */
@@ -48,12 +41,15 @@ export function weightsOf(metric: ProductMetric, norm: number, { step, lost }: R
 }
 
 /** `vector`: the query whose codes these are. */
-export function createProof({ metric }: Coder, vector: Float32Array, { rounding }: CodedQuery): Proof {
+export function createProof({ metric, codeBytes }: Coder, vector: Float32Array, { rounding }: CodedQuery): Proof {
   const { step, lost } = rounding!;
   const dimension = vector.length;
   const norm = vectorNorm(vector, 0, dimension);
-  const numbers = Float64Array.from(vector);
+  // Padded like codes.
+  const numbers = new Float64Array(codeBytes);
+  numbers.set(vector);
   const sumsRounded = (dimension + 16) * 2 ** -51;
+  const tiny = Math.sqrt(dimension) * 2 ** -142; // |c| times what a subnormal factor is rounded by
   // What subnormal products and factors lose.
   const flushed = 2 ** -147 * (1 + 2 * step);
 
@@ -64,22 +60,29 @@ export function createProof({ metric }: Coder, vector: Float32Array, { rounding 
     return norm * (norm - lost - 2 * ROUNDED * norm) - distance * distance * (1 + ROUNDED);
   }
 
-  function bound({ factors, codes }: CodedRecord, target: Interval): void {
-    let products = 0;
-    let squares = 0;
-    for (let i = 0; i < dimension; i++) {
-      const code = codes[i]!;
-      products += numbers[i]! * code;
-      squares += code * code;
+  function bound(factors: Float32Array, codes: Int8Array, target: Interval): void {
+    // Four sums, so that none waits for the other.
+    let a = 0;
+    let b = 0;
+    let c = 0;
+    let d = 0;
+    for (let i = 0; i < codeBytes; i += 4) {
+      a += numbers[i]! * codes[i]!;
+      b += numbers[i + 1]! * codes[i + 1]!;
+      c += numbers[i + 2]! * codes[i + 2]!;
+      d += numbers[i + 3]! * codes[i + 3]!;
     }
     const scale = factors[0]!;
     const rest = factors[1]!;
-    const length = Math.sqrt(squares);
-    const along = scale * length; // |x^|
-    const product = scale * products; // q.x^
-    const cosine = along > 0 ? product / norm / along : 0;
+    const product = scale * (a + b + c + d); // q.x^
+    // |x^| or a little more: |x|^2 = |x^|^2 + r^2, but for the rounding of factors.
+    const whole = metric === 'cosine' ? 1 : factors[2]! * (1 + 2 ** -21) + 2 ** -147;
+    const part = whole * (1 + 2 ** -21 + 2 * sumsRounded) - rest * rest * (1 - 2 ** -20);
+    const along = metric === 'dot' ? factors[2]! : Math.sqrt(Math.max(0, part));
+    // Of so short a row too little may be left of the right angle.
+    const cosine = scale > 2 ** -100 ? product / norm / along : 0;
     const across = Math.sqrt(Math.max(0, 1 - cosine * cosine) + sumsRounded);
-    const error = norm * (rest * across + (along + rest) * (2 ** -23 + sumsRounded) + length * 2 ** -149);
+    const error = norm * (rest * across + (along + rest) * (2 ** -23 + sumsRounded) + tiny);
     let lower = product - error;
     let upper = product + error;
     if (metric === 'cosine') {

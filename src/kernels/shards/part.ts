@@ -1,6 +1,5 @@
 // What one place holds of a collection's rows: their float32 numbers and, where they are quantised, their codes.
 import type { CodeRows, Coder, Tier } from '../codes/coder.ts';
-import { type Doubt, type DoubtSearch, doubtOf } from '../codes/doubt.ts';
 import { createCoder } from '../codes/js.ts';
 import { type CpuRows, productMetric, type RowsOptions } from '../kernel.ts';
 
@@ -40,11 +39,6 @@ export function reservePart({ rows, codes }: Part, rowCount: number): void {
 export function appendToPart({ rows, codes }: Part, vectors: Float32Array, records: Uint8Array | null): void {
   rows.append(vectors);
   if (records) codes?.append(records);
-}
-
-/** What a scan of the codes leaves in doubt for each search. */
-export function doubtsOfPart({ codes }: Part, searches: readonly DoubtSearch[]): Doubt[] {
-  return codes!.candidatesOfAll(searches).map((hits, i) => doubtOf(codes!, searches[i]!, hits));
 }
 
 export function truncatePart({ rows, codes }: Part, rowCount: number): void {

@@ -1,11 +1,11 @@
 // Coded rows in one WebAssembly.Memory, scanned by `codes.as.ts`. Owns the memory's layout: groups of 16 rows, each with its
 // codes and then its factors, so that one stream of bytes is all that a scan reads.
 import {
-  type CodedQuery,
   type CodeHits,
   type CodeRows,
   type Coder,
   type CodeSearch,
+  FLOAT32_MAX,
   similarityOf,
 } from '../codes/coder.ts';
 import { createInt8Coder } from '../codes/int8.ts';
@@ -50,18 +50,12 @@ const ROWS_TOGETHER = 4;
 const KEPT_HEADER_BYTES = 288;
 /** A place to begin with. */
 const KEY_ENTRIES = 1024;
-const FLOAT32_MAX = 3.4028234663852886e38;
 
 /** Where one of the queries that are answered together is, and what it keeps. */
 interface Place {
   queryAt: number;
   keptAt: number;
   keyEntries: number;
-}
-
-/** A place where a scan has begun. */
-interface Scanning extends Pick<Place, 'queryAt' | 'keptAt'> {
-  constant: number;
 }
 
 /** One of two builds of the kernels. They give the same bits. */
@@ -184,9 +178,10 @@ export function createWasmCodes({ module, relaxed }: CodesModule, coder: Coder):
     for (let factor = 0; factor < factorCount; factor++)
       target[factor] = cached[(group + factorsAt) / 4 + factor * GROUP_ROWS + lane]!;
     if (tier === 'int8') {
-      const at = int8At(group, lane) / 4;
-      for (let i = 0; i < codeBytes / 4; i++)
-        target[factorCount + i] = cached[at + (i & -PIECE_WORDS) * ROWS_TOGETHER + (i % PIECE_WORDS)]! ^ turned;
+      const words = cached;
+      let at = int8At(group, lane) / 4;
+      for (let to = factorCount; to < recordBytes / 4; to += PIECE_WORDS, at += PIECE_WORDS * ROWS_TOGETHER)
+        for (let i = 0; i < PIECE_WORDS; i++) target[to + i] = words[at + i]! ^ turned;
     } else {
       const bytes = new Uint8Array(memory.buffer);
       const record = new Uint8Array(target.buffer, target.byteOffset + factorCount * 4);
@@ -195,53 +190,29 @@ export function createWasmCodes({ module, relaxed }: CodesModule, coder: Coder):
   }
 
   function candidatesOfAll(searches: readonly CodeSearch[]): CodeHits[] {
-    const scans = searches.map((search, i) => {
-      // As many again as are wanted: then each key is looked at a few times on average, however many are wanted.
-      const count = Math.max(1, Math.min(search.wanted, search.rowCount));
-      return begin(search.query, i, count, Math.max(count + 64, count * 2), -FLOAT32_MAX);
-    });
+    const scans = searches.map(begin);
     const step = scans.length > 1 ? pieceRows : blockRows;
     const last = Math.max(...searches.map(({ rowCount: end }) => end));
     // The first of several brings a piece into the cache for the others.
     for (let first = 0; first < last; first += step) {
-      for (const [i, search] of searches.entries())
-        over(search, first, Math.min(step, search.rowCount - first), scans[i]!);
+      const groups = groupOf(first);
+      for (const [i, { mask, rowCount: end }] of searches.entries()) {
+        const count = Math.min(step, end - first);
+        if (count <= 0 || (mask && !copyMask(memory.buffer, maskAt, mask.words, first, count))) continue;
+        const { queryAt, constant, keptAt } = scans[i]!;
+        scan(groups, codeBytes, count, first, mask ? maskAt : 0, queryAt, constant, keptAt);
+      }
     }
     return scans.map(finish);
   }
 
-  /** Scans rows of one block for what it keeps, if any of them is eligible. */
-  function over({ mask }: CodeSearch, first: number, count: number, { queryAt, constant, keptAt }: Scanning): void {
-    if (count <= 0 || (mask && !copyMask(memory.buffer, maskAt, mask.words, first, count))) return;
-    scan(groupOf(first), codeBytes, count, first, mask ? maskAt : 0, queryAt, constant, keptAt);
-  }
-
-  function reaching(search: CodeSearch, least: number, most: number): CodeHits | null {
-    const parts: CodeHits[] = [];
-    let total = 0;
-    for (let first = 0; first < search.rowCount; first += blockRows) {
-      // With room for one more than there are, none is left out.
-      const scanning = begin(search.query, 0, blockRows, blockRows + 1, Math.max(least, -FLOAT32_MAX));
-      over(search, first, Math.min(blockRows, search.rowCount - first), scanning);
-      const found = finish(scanning);
-      total += found.rows.length;
-      if (total > most) return null;
-      parts.push(found);
-    }
-    const hits = { rows: new Uint32Array(total), similarities: new Float32Array(total) };
-    let at = 0;
-    for (const { rows, similarities } of parts) {
-      hits.rows.set(rows, at);
-      hits.similarities.set(similarities, at);
-      at += rows.length;
-    }
-    return hits;
-  }
-
   /** Puts a query into the place of the `i`-th search. */
-  function begin(query: CodedQuery, i: number, wanted: number, entries: number, threshold: number): Scanning {
+  function begin({ query, wanted, rowCount: end, least = -FLOAT32_MAX }: CodeSearch, i: number) {
     while (places.length <= i) places.push(createPlace());
     const place = places[i]!;
+    const count = Math.max(1, Math.min(wanted, end));
+    // As many again as are wanted: then each key is looked at a few times on average, however many are wanted.
+    const entries = Math.max(count + 64, count * 2);
     if (entries > place.keyEntries) {
       // The smaller place is lost; doubling keeps the sum of them below the largest.
       place.keyEntries = Math.max(entries, place.keyEntries * 2);
@@ -250,7 +221,7 @@ export function createWasmCodes({ module, relaxed }: CodesModule, coder: Coder):
     const { queryAt, keptAt } = place;
     const { table, scale, weights } = query;
     const factor = metric === 'l2' ? scale : 1;
-    exports.begin(keptAt, entries, wanted, threshold, factorCount, factor, weights[0], weights[1]);
+    exports.begin(keptAt, entries, count, Math.max(least, -FLOAT32_MAX), factorCount, factor, ...weights);
     let { constant } = query;
     if (table instanceof Uint8Array) new Uint8Array(memory.buffer, queryAt, table.length).set(table);
     else if (relaxed) constant = putRelaxedQuery(memory.buffer, queryAt, table);
@@ -258,7 +229,7 @@ export function createWasmCodes({ module, relaxed }: CodesModule, coder: Coder):
     return { queryAt, keptAt, constant };
   }
 
-  function finish({ keptAt }: Scanning): CodeHits {
+  function finish({ keptAt }: Pick<Place, 'keptAt'>): CodeHits {
     const kept = exports.finish(keptAt);
     const rows = new Uint32Array(kept);
     const bits = new Uint32Array(kept);
@@ -294,7 +265,6 @@ export function createWasmCodes({ module, relaxed }: CodesModule, coder: Coder):
     copyRecord,
     candidates: (query, search) => candidatesOfAll([{ query, ...search }])[0]!,
     candidatesOfAll,
-    reaching,
     close() {
       // Memory cannot shrink; it goes when this object does.
       blocks.length = 0;
