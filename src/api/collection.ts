@@ -264,8 +264,8 @@ export class Collection<M extends object = Metadata> {
 
   /**
    * Measures the recall of this collection's queries on its own data: `sample` records, drawn at random but the same in
-   * each call, are looked for by their vectors, and so is what lies between some of them, as queries do and exactly. Of a
-   * collection without quantisation it is 1.
+   * each call, are looked for by their vectors, and so is what lies between some of them, as queries do and exactly. Where
+   * queries are exact (any quantization but `'binary'`, or `'auto'` where it has chosen that) it is 1.
    */
   async recallCheck(options?: RecallCheckOptions): Promise<RecallCheck> {
     const { sample = 100, k = 10, signal } = readOptions(options, ['sample', 'k', 'signal'], 'recallCheck');

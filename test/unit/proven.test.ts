@@ -9,78 +9,20 @@ import { openDevices } from '../../src/kernels/devices.ts';
 import { canonicalScore, createJsRows, vectorNorm } from '../../src/kernels/js.ts';
 import { type Cpu, createPart } from '../../src/kernels/shards/part.ts';
 import { createShardPool } from '../../src/kernels/shards/pool.ts';
-import { type SeededRandom, seededRandom } from '../../src/structures/random.ts';
+import { seededRandom } from '../../src/structures/random.ts';
+import { HARD_ROWS, hardCase } from './hard-cases.ts';
 import {
   CASES,
   CASES_TIMEOUT,
-  type Case,
   CORPUS_NAMES,
   edgeCases,
   found,
   METRICS,
-  makeMask,
   makeVectors,
   oracle,
   seededCase,
 } from './kernels.oracle.ts';
 import { openShardHere } from './shard-worker.ts';
-
-/** The next float32 number away from 0, some steps on. */
-function stepped(x: number, steps: number): number {
-  const bits = Uint32Array.of(0);
-  const floats = new Float32Array(bits.buffer);
-  floats[0] = x;
-  bits[0]! += steps;
-  return floats[0]!;
-}
-
-type Draw = (random: SeededRandom, dimension: number) => (row: number) => number[];
-
-/** Rows that are hard to tell apart, or to scan. */
-const HARD: Record<string, Draw> = {
-  'one ulp apart': (random, dimension) => {
-    const base = Array.from({ length: dimension }, () => Math.fround(random.normal()));
-    return () => base.map((x) => (random.below(dimension) === 0 ? stepped(x, random.below(3)) : x));
-  },
-  clustered: (random, dimension) => {
-    const centres = Array.from({ length: 12 }, () => Array.from({ length: dimension }, () => random.normal()));
-    return () => centres[random.below(12)]!.map((x) => x + 0.3 * random.normal());
-  },
-  'duplicates of a few': (random, dimension) => {
-    const some = Array.from({ length: 3 }, () => Array.from({ length: dimension }, () => random.normal()));
-    return () => some[random.below(3)]!;
-  },
-  'near duplicates, zeros among them': (random, dimension) => {
-    const base = Array.from({ length: dimension }, () => 5 + random.normal());
-    return (row) => base.map((x) => (row % 9 === 4 ? 0 : x * (1 + 1e-4 * random.normal())));
-  },
-  'one large number each': (random, dimension) => () =>
-    Array.from({ length: dimension }, (_, i) => (i === 0 ? 200 : random.normal())),
-  'lengths of all sizes': (random, dimension) => () => {
-    const size = 10 ** (random.below(12) - 6);
-    return Array.from({ length: dimension }, () => random.normal() * size);
-  },
-  'all positive': (random, dimension) => () => Array.from({ length: dimension }, () => 10 + random.next()),
-};
-
-function hardCase(seed: number): Case & { minScore?: number } {
-  const random = seededRandom(seed);
-  const metric = METRICS[seed % 3]!;
-  const names = Object.keys(HARD);
-  const corpus = names[Math.floor(seed / 3) % names.length]!;
-  const dimension = [2, 7, 16, 33, 64, 130][random.below(6)]!;
-  const rowCount = 300 + random.below(1500);
-  const draw = HARD[corpus]!(random, dimension);
-  const vectors = new Float32Array(rowCount * dimension);
-  for (let row = 0; row < rowCount; row++) vectors.set(draw(row), row * dimension);
-  const row = random.below(rowCount);
-  const query = random.below(2) ? vectors.slice(row * dimension, (row + 1) * dimension) : Float32Array.from(draw(1));
-  if (query.every((x) => x === 0)) query[0] = 1;
-  const k = [1, 2, 10, 10, 40, 300, 3000][random.below(7)]!;
-  const name = `hard seed ${seed}: ${metric}, ${corpus}, ${rowCount} x ${dimension}, k ${k}`;
-  const plain = { name, metric, dimension, vectors, rowCount, query, k };
-  return random.below(3) ? plain : { ...plain, mask: makeMask(random, rowCount, [0.9, 0.3][random.below(2)]!) };
-}
 
 /** The oracle's answer as far as it reaches a score. */
 function inRange(all: ReturnType<typeof oracle>, minScore: number) {
@@ -97,8 +39,7 @@ test.each(['wasm', 'js'] as const)(
     const cases = device === 'js' ? CASES / 4 : CASES;
     const answered = { int8: 0, none: 0 };
     const examples = [...edgeCases([1, 10])];
-    for (let seed = 0; seed < cases; seed++)
-      examples.push(seed % 2 ? seededCase(seed, 700) : (hardCase(seed) as never));
+    for (let seed = 0; seed < cases; seed++) examples.push(seed % 2 ? seededCase(seed, 700) : hardCase(seed));
     for (const [i, example] of examples.entries()) {
       const { name, dimension, metric, vectors, query, k, mask } = example;
       const index = createQuantizedIndex({ dimension, metric, tier: 'int8' }, devices);
@@ -122,6 +63,18 @@ test.each(['wasm', 'js'] as const)(
     expect(answered.int8).toBeGreaterThan(answered.none * 3);
   },
 );
+
+test('codes of an older scheme are made again', async () => {
+  const devices = await openDevices('wasm');
+  const { dimension, metric, vectors, rowCount, query, k, name } = hardCase(4);
+  const index = createQuantizedIndex({ dimension, metric, tier: 'int8' }, devices);
+  const { scheme, records } = index.encode(vectors)!;
+  index.append(vectors, { scheme: 1, records: new Uint8Array(records.length) });
+  expect(scheme).toBeGreaterThan(2);
+  const truth = oracle({ dimension, metric, vectors, rowCount, query, k, name });
+  expect(found(await index.search({ query, k }))).toEqual(truth);
+  devices.close();
+});
 
 test('rows in several places prove the oracle’s answers together, in hard cases', async () => {
   const devices = await openDevices('wasm');
@@ -154,8 +107,8 @@ describe('a bound holds for every row', () => {
       const random = seededRandom(seed);
       const dimension = [1, 3, 20, 64, 384, 1500][random.below(6)]!;
       const corpus = CORPUS_NAMES[seed % CORPUS_NAMES.length]!;
-      const names = Object.keys(HARD);
-      const hard = HARD[names[seed % names.length]!]!(random, dimension);
+      const names = Object.keys(HARD_ROWS);
+      const hard = HARD_ROWS[names[seed % names.length]!]!(random, dimension);
       const rowCount = 60;
       const vectors =
         seed % 2
