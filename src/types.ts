@@ -191,10 +191,9 @@ export interface Query<M extends object = Metadata> extends WordOptions {
   /** Scan the float32 numbers of every record, whatever the collection's quantization. @default false */
   exact?: boolean;
   /**
-   * Multiplies the number of candidates that a quantized collection scores by their float32 numbers: higher recall,
+   * Multiplies the number of candidates that a `'binary'` collection scores by their float32 numbers: higher recall,
    * more time. Above 0, at most 1000. Only for vector queries of quantized collections that are not `exact`. With
-   * `'auto'` it multiplies what `'auto'` chooses, and has no effect while the vectors themselves are scanned. @default
-   * 1
+   * `'auto'` it multiplies what `'auto'` chooses. It has no effect on `'int8'`, whose answers are exact. @default 1
    */
   oversample?: number;
   /** Return the plan, each phase's time, and each leg's rank and score. @default false */
@@ -285,13 +284,13 @@ export interface LegScore {
 /** The matches of a query, best first; equal scores in order of writing. */
 export interface Matches<M extends object = Metadata> extends Array<Match<M>> {
   /**
-   * Whether these are certainly the best matches. False if codes were scanned (see `CollectionOptions.quantization`).
+   * Whether these are certainly the best matches. False if binary codes were scanned (see `CollectionOptions.quantization`).
    * With `rerank`: whether the best matches were reranked.
    */
   exact: boolean;
   /**
    * Whether these, with the `offset` before them, are certainly all matches. False if `k` cut the list (a range ends at
-   * 10 000: ask for the next ones with `offset`), if codes were scanned, which may miss one, or if a word that is still
+   * 10 000: ask for the next ones with `offset`), if binary codes were scanned, which may miss one, or if a word that is still
    * being typed may stand for more words than were searched.
    */
   complete: boolean;
@@ -318,7 +317,11 @@ export interface QueryPlan {
    * 4.
    */
   workers?: number;
-  /** How many candidates of the code scan were scored by their float32 numbers. */
+  /**
+   * How many records the scan of codes left to be scored by their float32 numbers. For `'int8'` these are the records
+   * in doubt: those that could be among the best as far as the codes prove. They are `k` and a few more, unless many
+   * records are alike.
+   */
   candidates?: number;
   /** How many rows match the filter, of all live rows. */
   filtered?: { matched: number; of: number };
@@ -351,9 +354,11 @@ export interface CollectionOptions {
   embedder?: string | EmbedderOptions | Embedder;
   /**
    * What queries scan. `'none'`: the vectors, exactly. `'f16'`: as exact, in half of a GPU's memory; without a GPU like
-   * `'none'`. `'int8'`, `'binary'` (for cosine, dot and l2): codes first, then the vectors of the best candidates. That
-   * is faster, but may miss a match: `recallCheck` measures how often, and `exact` and `oversample` of a query avoid
-   * it. Scores are exact in each case, and vectors are always kept in full.
+   * `'none'`. `'int8'` (for cosine, dot and l2): a copy of a quarter of the size, then the vectors of the few records
+   * that could be among the best. It is as exact, in less time: each answer is proven, and where records are too much
+   * alike for a proof, all vectors are scanned. `'binary'` (for the same metrics): a copy of a thirtieth, then the
+   * vectors of the best candidates. It is the fastest, but may miss a match: `recallCheck` measures how often, and
+   * `exact` and `oversample` of a query avoid it. Scores are exact in each case, and vectors are always kept in full.
    *
    * `'auto'`: `'none'` while the float32 numbers of all rows fit into `OpenOptions.scanBudget`, `'int8'` up to four
    * times as many, and above that `'binary'` with twice the candidates. It changes by itself as records are written

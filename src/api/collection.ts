@@ -272,8 +272,8 @@ export class Collection<M extends object = Metadata> {
 
   /**
    * Measures the recall of this collection's queries on its own data. The queries are the vectors of `sample` random
-   * records (the same in each call), and points between records. Each is answered as queries are, and exactly. Without
-   * quantization the recall is 1.
+   * records (the same in each call), and points between records. Each is answered as queries are, and exactly. The recall
+   * is 1 unless binary codes are scanned (`quantization: 'binary'`, or `'auto'` once it has chosen that).
    */
   async recallCheck(options?: RecallCheckOptions): Promise<RecallCheck> {
     const { sample = 100, k = 10, signal } = readOptions(options, ['sample', 'k', 'signal'], 'recallCheck');

@@ -41,6 +41,9 @@ export interface Asked<T> {
   route: string;
 }
 
+/** Why the CPU answers what the GPU was asked first. */
+export const GPU_NOT_PROVEN = 'the GPU could not prove its answer';
+
 /** Why no GPU is asked, where there is none. */
 export function routeWithout({ wanted, adapter }: Pick<Devices, 'wanted' | 'adapter'>): string {
   if (adapter) return 'the GPU was lost';
@@ -213,7 +216,7 @@ export function createMirror<Copy extends GpuCopy>(devices: Devices, ways: reado
     if (!asked || asked.rowCount < rowCount) return { answer: null, route: routeBeside() };
     try {
       const answer = await question(asked);
-      return { answer, route: answer === null ? 'the GPU could not prove its answer' : route };
+      return { answer, route: answer === null ? GPU_NOT_PROVEN : route };
     } catch (error) {
       fail(asked, error);
       return { answer: null, route: routeBeside() };

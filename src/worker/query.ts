@@ -2,7 +2,7 @@
 // Plans nothing that it does not report: `explain` returns each phase with its time.
 import { throwIfAborted } from '../errors.ts';
 import type { VectorHits } from '../indexes/vector-index.ts';
-import { isTier } from '../kernels/codes/coder.ts';
+import { isCertain } from '../kernels/codes/coder.ts';
 import type { EngineAnswer, EngineQuery } from '../protocol.ts';
 import type { ScoredWords } from '../text/search.ts';
 import type { LegScore, QueryPlan } from '../types.ts';
@@ -118,7 +118,7 @@ async function answer(
     vectorHits = firstOf(near, depth);
     const eligible = mask?.count() ?? state.rowCount;
     complete &&= minScore === null ? eligible <= depth : near.rows.length <= depth;
-    sawAll &&= !isTier(found.tier) || (found.candidates ?? 0) >= eligible;
+    sawAll &&= isCertain(found.tier) || (found.candidates ?? 0) >= eligible;
     plan.device = vectorHits.device;
     plan.route = vectorHits.route;
     plan.tier = vectorHits.tier;
@@ -149,7 +149,7 @@ async function answer(
     scores: hits.scores.slice(query.offset, end),
     rows: selected,
     legs: query.explain ? hits.legs.slice(query.offset, end) : null,
-    exact: vectorHits === null || !isTier(vectorHits.tier),
+    exact: vectorHits === null || isCertain(vectorHits.tier),
     complete,
     took: performance.now() - start,
     plan: query.explain ? withNotes(plan, query, vector) : null,
