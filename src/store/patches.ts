@@ -34,10 +34,15 @@ export class Patches {
     this.#reserve(last + 1);
     /** By the list before: rows that were alike stay alike. */
     const joined = new Map<number, number>();
+    let before = -1;
+    let after = 0;
     for (const row of rows) {
-      const before = this.#listOf[row]!;
-      let after = joined.get(before);
-      if (after === undefined) {
+      // Mostly that of the row before: a Map would take most of the time of a million rows.
+      if (this.#listOf[row] !== before) {
+        before = this.#listOf[row]!;
+        after = joined.get(before) ?? -1;
+      }
+      if (after < 0) {
         const list = this.#lists[before];
         after = this.#newList(list ? joinChanges(list, changes) : changes);
         joined.set(before, after);
