@@ -12,6 +12,7 @@ import { measureCodeShards, measureShards } from './shard-measures.ts';
 import type { Figure } from './statistics.ts';
 import { measureStore } from './store-measures.ts';
 import { measureRealTiers, measureTier } from './tier-measures.ts';
+import { measureUpdates } from './update-measures.ts';
 import { measureWords } from './word-measures.ts';
 import { closeWrites, prepareWrites, runAlone, runWrites } from './write-measures.ts';
 
@@ -26,6 +27,7 @@ export type Group =
   | 'past4gb'
   | 'words'
   | 'ingest'
+  | 'updates'
   | 'answers'
   | 'fusion';
 
@@ -59,6 +61,7 @@ async function measure(group: Group, n: number, d: number, quick: boolean): Prom
   if (group === 'past4gb') return measurePast4Gb({ n, d });
   if (group === 'real') return measureRealTiers(quick ? 100 : 300);
   const data = clusteredData({ n, d, queries: 100, seed: 1 });
+  if (group === 'updates') return measureUpdates(data, { n, d }, quick ? 1 : 5);
   if (group === 'store') return measureStore(data, { n, d }, quick ? 1 : 3);
   if (group === 'tiers' && n >= 1_000_000) return measureTier('binary', data, { n, d }, quick ? 10 : 30, '1m');
   if (group === 'tiers') {

@@ -36,6 +36,7 @@ const MEASURES = (
     : [
         ...SHAPES.flatMap((shape) => ['kernels', 'store', 'queries'].map((group) => [group, shape])),
         ['words', { n: 100_000, d: 0 }],
+        ['updates', SHAPES[1]],
         ['ingest', { n: 0, d: 0 }],
       ]
 )

@@ -2,7 +2,7 @@
 // one on the same collection, taken in turns.
 import { type Collection, open } from 'piramid';
 import type { Data } from './data.ts';
-import { type Figure, median, timed } from './statistics.ts';
+import { type Figure, median, percentile, timed } from './statistics.ts';
 
 const K = 10;
 const BATCH = 64;
@@ -68,7 +68,36 @@ export async function measureTier(
     figure('batch64.vs_single', await measureBatch(collection, data, d, false), 'ratio'),
     { name: 'wasm.f32.batch64.vs_single', value: await measureBatch(collection, data, d, true), unit: 'ratio', n, d },
     figure('insert.ms', insertMs, 'ms'),
+    ...(tier === 'int8' ? await measureProof(collection, rowsOf(data.queries, d), 'int8', { n, d }) : []),
   ];
+}
+
+/** Share of queries whose answer says that it is exact and has the ids and score bits of the float32 scan; records in doubt of each. */
+async function measureProof(
+  collection: Collection,
+  queries: readonly Float32Array[],
+  name: string,
+  shape: { n: number; d: number },
+): Promise<Figure[]> {
+  let exact = 0;
+  const inDoubt: number[] = [];
+  for (const vector of queries) {
+    const query = { vector, k: K, select: [] } as const;
+    const truth = await collection.query({ ...query, exact: true });
+    const found = await collection.query({ ...query, explain: true });
+    const isSame = truth.every(({ id, score }, i) => found[i]?.id === id && found[i].score === score);
+    if (found.exact && isSame && found.length === truth.length) exact++;
+    inDoubt.push(found.plan!.candidates!);
+  }
+  return [
+    { name: `${name}.exact`, value: exact / queries.length, unit: 'ratio', ...shape },
+    { name: `${name}.in_doubt`, value: percentile(inDoubt, 0.95), unit: 'rows', ...shape },
+    { name: `${name}.in_doubt.p50`, value: median(inDoubt), unit: 'rows', ...shape },
+  ];
+}
+
+function rowsOf(vectors: Float32Array, d: number): Float32Array[] {
+  return Array.from({ length: vectors.length / d }, (_, i) => vectors.slice(i * d, (i + 1) * d));
 }
 
 /** The time of 64 queries in one call over that of as many single ones, taken in turns. */
@@ -107,6 +136,7 @@ export async function measureRealTiers(sample: number): Promise<Figure[]> {
     n: sentences.length,
     d: from.dimension!,
   });
+  const shape = { n: sentences.length, d: from.dimension! };
   for (const tier of ['int8', 'binary', 'auto'] as const) {
     const collection = await db.collection(tier, { dimension: from.dimension!, quantization: tier });
     for (let cursor: string | undefined; ; ) {
@@ -120,16 +150,28 @@ export async function measureRealTiers(sample: number): Promise<Figure[]> {
       name: `${NAMES[tier]}.real.${what}`,
       value,
       unit,
-      n: sentences.length,
-      d: from.dimension!,
+      ...shape,
     });
     figures.push(
       figure('recall', recall, 'ratio'),
       figure('query.p50_ms', approximateMs, 'ms'),
       figure('exact.p50_ms', exactMs, 'ms'),
     );
+    if (tier === 'int8') figures.push(...(await measureProof(collection, await queriesOf(from), 'int8.real', shape)));
   }
   return figures;
+}
+
+/** Sentences' vectors, and what lies between three of them each: near no sentence, as questions are. */
+async function queriesOf(from: Collection): Promise<Float32Array[]> {
+  const ids = Array.from({ length: 300 }, (_, i) => i * 200);
+  const vectors = (await from.get(ids, { select: ['vector'] })).flatMap((record) =>
+    record?.vector ? [record.vector] : [],
+  );
+  const between = vectors.map((vector, i) =>
+    vector.map((x, j) => x + vectors[(i + 1) % vectors.length]![j]! + vectors[(i + 2) % vectors.length]![j]!),
+  );
+  return [...vectors, ...between];
 }
 
 async function insertTexts(collection: Collection, texts: readonly string[]): Promise<void> {

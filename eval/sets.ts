@@ -42,9 +42,9 @@ function helpCentre(half: Half): EvalSet {
 }
 
 function docs(half: Half): EvalSet {
-  const names = ['README.md', ...readdirSync('docs').map((name) => `docs/${name}`)];
+  const names = ['README.md', ...readdirSync('docs', { recursive: true }).map((name) => `docs/${name}`)];
   const documents = names
-    .filter((name) => name.endsWith('.md'))
+    .filter((name) => name.endsWith('.md') && !name.startsWith('docs/api'))
     .map((name) => ({
       id: name,
       title: `Piramid: ${name}`,

@@ -47,7 +47,9 @@ export type ErrorCode =
   /** The browser, worker or build lacks what this call needs. */
   | 'UNSUPPORTED';
 
-/** Every error that Piramid throws on purpose. Switch on `code`; show `message`, which does not repeat it, to people. */
+/**
+ * Every error that Piramid throws on purpose. Switch on `code`; show `message`, which does not repeat it, to people.
+ */
 export class PiramidError extends Error {
   override readonly name = 'PiramidError';
   readonly code: ErrorCode;

@@ -69,17 +69,18 @@ type Contained<V> =
   | Extract<Same<ElementOf<V>>, string | number | boolean | null | Date>
   | (V extends string ? string : never);
 
-/** A comparison with one field, whose values are `V`. */
+/** A comparison with one field, whose values are `V`. All given operators must hold. */
 export interface Comparison<V = MetadataValue> {
   /** Equal to. */
   $eq?: Equal<V>;
   /** Not equal to; also matches records without the field. */
   $ne?: Equal<V>;
   /**
-   * Greater than. Numbers with numbers, strings with strings, and dates with dates or strings that are dates: RFC 3339
-   * (`'2024-05-01'`, `'2024-05-01 10:00+02'`; without a zone UTC), or a month (`'2024-05'`) or a year (`'2024'`), which are
-   * compared as a whole: `$gt` after its end, `$gte` from its start, `$lt` before its start, `$lte` up to its end, `$eq` within.
-   * Two strings are compared as text, also where both are dates: with different zones, store a `Date`.
+   * Greater than. Numbers are compared with numbers, strings with strings, and dates with dates or with strings that
+   * are dates: RFC 3339 (`'2024-05-01'`, `'2024-05-01 10:00+02'`; without a zone UTC), a month (`'2024-05'`) or a year
+   * (`'2024'`). A month or a year is compared as a whole: `$gt` after its end, `$gte` from its start, `$lt` before its
+   * start, `$lte` up to its end, `$eq` within. Two strings are compared as text, even if both are dates: where zones
+   * differ, store a `Date`.
    */
   $gt?: Ordered<V | ElementOf<V>>;
   /** Greater than or equal to. */
@@ -92,7 +93,7 @@ export interface Comparison<V = MetadataValue> {
   $in?: readonly Equal<V>[];
   /** Equal to none of these; also matches records without the field. */
   $nin?: readonly Equal<V>[];
-  /** `true`: the field is there (`null` counts). `false`: it is not. */
+  /** `true`: the record has the field (`null` counts). `false`: it does not. */
   $exists?: boolean;
   /** An array with this element, or a string with this substring (case matters). */
   $contains?: Contained<V>;
@@ -105,10 +106,10 @@ type Conditions<M> =
     : { [Path in FieldPath<M>]?: Equal<FieldValue<M, Path>> | Comparison<FieldValue<M, Path>> };
 
 /**
- * Which records: field paths (`'author.name'` reaches into nested objects) with a value (equal to) or a comparison,
- * all of which must hold, and `$and`, `$or`, `$not`. An array field equals a value if one of its elements does.
- * A missing field matches nothing except `$exists: false`, `$ne`, `$nin` and `$not`. Rows have no types: a value that no record can
- * equal (another type, a misspelt field) matches nothing, and `explain` says so.
+ * A filter: field paths (`'author.name'` reaches into nested objects), each with a value (equal to) or a comparison,
+ * and `$and`, `$or`, `$not`. All conditions must hold. An array field equals a value if one of its elements does. A
+ * missing field matches only `$exists: false`, `$ne`, `$nin` and `$not`. Fields have no types: a value that no record
+ * can equal (another type, a misspelt field) matches nothing, and `explain` says so.
  */
 export type Where<M extends object = Metadata> = Conditions<M> & {
   $and?: readonly Where<M>[];
@@ -116,7 +117,7 @@ export type Where<M extends object = Metadata> = Conditions<M> & {
   $not?: Where<M>;
 };
 
-/** Metadata fields and what they are to be. */
+/** Metadata fields and their new values. */
 export type FieldValues<M extends object = Metadata> = {
   readonly [Path in SettablePath<M>]?: Exclude<FieldValue<M, Path>, undefined>;
 };

@@ -23,6 +23,7 @@ import type {
   ModelProgress,
   ModelSource,
   OpenOptions,
+  OrderBy,
   Progress,
   Quantization,
   QueryPlan,
@@ -132,6 +133,8 @@ export interface EngineQuery {
   /** Of the vector leg's, where words are searched, too: a float32. Absent: any. */
   vectorMin?: number;
   where: Where | null;
+  /** Of a query for neither vectors nor words: first by the first. Absent: in order of writing. */
+  orderBy?: readonly Required<OrderBy>[];
   fusion: Fusion;
   select: Select;
   /** Whatever the collection's quantization. */

@@ -11,21 +11,21 @@ export type RecordId = string | number;
 export type Vector = Float32Array | readonly number[];
 
 /**
- * How near two vectors are. See `Match.score` for what each one scores. `'hamming'` and `'jaccard'` look at which numbers are
- * above 0 and at nothing else, so that 0 and 1, and -1 and 1, both mean a bit.
+ * How the distance of two vectors is measured. `Match.score` says what each one scores. `'hamming'` and `'jaccard'`
+ * only see which numbers are above 0, so 0 and 1 are a bit, and so are -1 and 1.
  */
 export type Metric = 'cosine' | 'dot' | 'l2' | 'l1' | 'hamming' | 'jaccard';
 
 /**
- * What is scanned to find records: `'none'`: the float32 numbers themselves; `'f16'`: their float16 roundings, on a GPU
- * alone (the CPU scans float32); `'int8'`: one byte a number; `'binary'`: one bit a number.
+ * What is scanned to find records. `'none'`: the float32 numbers themselves. `'f16'`: their float16 roundings, on a GPU
+ * only (the CPU scans float32). `'int8'`: one byte per number. `'binary'`: one bit per number.
  */
 export type Precision = 'none' | 'f16' | 'int8' | 'binary';
 
-/** What a collection's queries scan: always the same, or what its size asks for. */
+/** What a collection's queries scan: a fixed precision, or `'auto'`, chosen by its size. */
 export type Quantization = Precision | 'auto';
 
-/** A language by its ISO 639-1 code, whose endings are taken off words; `'none'`: words as they stand. */
+/** A language by its ISO 639-1 code: words are stemmed in it. `'none'`: no stemming. */
 export type Language =
   | 'ar'
   | 'hy'
@@ -55,15 +55,16 @@ export type Language =
   | 'tr'
   | 'none';
 
-/** Finds a file that is loaded on demand: gives its URL, or what is in it. */
+/** Finds a file that is loaded on demand: returns its URL or its content. */
 export type AssetLoader = (file: string) => Promise<string | Response | Blob | ArrayBuffer | Uint8Array>;
 
 /** What runs the distance kernels. */
 export type Device = 'webgpu' | 'wasm' | 'js';
 
 /**
- * How rows lie on a GPU: `'interleaved'`, 64 side by side in pieces of 16 bytes, each read by a thread; `'row-major'`, one after
- * the other, each read by a subgroup. Whichever an adapter scans faster, as measured once; the answers are the same.
+ * How rows lie in GPU memory. `'interleaved'`: 64 rows side by side in pieces of 16 bytes, one thread per row.
+ * `'row-major'`: one row after the other, one subgroup per row. An adapter uses the one that it scans faster, measured
+ * once. The answers are the same.
  */
 export type Layout = 'interleaved' | 'row-major';
 
@@ -71,13 +72,13 @@ export type Layout = 'interleaved' | 'row-major';
 export interface VectorRecord<M extends object = Metadata> {
   /** Unique in its collection. */
   id: RecordId;
-  /** `dimension` finite numbers; not all zero where the metric is cosine. Left out: embedded from `text`. */
+  /** `dimension` finite numbers; for cosine not all zero. Without it, the vector is embedded from `text`. */
   vector?: Vector;
   /** Found by `keywords` and `text` queries; returned by queries and `get`. */
   text?: string;
   /**
-   * What the text stands under: a title, headings. Embedded and indexed in front of it; returned where `select` names it. Not shown, and
-   * offsets in the text are not moved by it.
+   * What the text belongs under: a title, headings. It is embedded and indexed in front of the text, and is no part of
+   * it: offsets in the text do not count it. Returned where `select` names it.
    */
   context?: string;
   /** Found by `where`; returned by queries and `get`. */
@@ -87,83 +88,112 @@ export interface VectorRecord<M extends object = Metadata> {
 /** One record as `get` returns it. */
 export interface StoredRecord<M extends object = Metadata> {
   id: RecordId;
-  /** As it was written. Absent where the text has no direction (see `CollectionOptions.embedder`). Shape: (dimension). */
+  /**
+   * As it was written. Absent where the text has no direction (see `CollectionOptions.embedder`). Shape: (dimension).
+   */
   vector?: Float32Array;
   text?: string;
-  /** Where `select` names it, and the record has one. */
+  /** Present if `select` names it and the record has one. */
   context?: string;
   metadata?: M;
 }
 
 /**
- * How the words of a query are looked for that is still being typed. A word counts once, whatever it is found as; words that are farther from what was
- * typed weigh less.
+ * How words are searched while the query is still being typed. A word counts once, whatever it is found as. Words that
+ * are farther from what was typed weigh less.
  */
 export interface WordOptions {
   /**
-   * The last word is the beginning of a word: "bak" finds "bakery" and "bakeries", the most frequent 64 such words. Stop words ("what") are no
-   * such words. @default false
+   * The last word is the beginning of a word: "bak" finds "bakery" and "bakeries". The 64 most frequent such words are
+   * searched. Stop words ("what") are not among them. @default false
    */
   prefix?: boolean;
   /**
-   * Words may have typing errors: one from 4 letters on, two from 8 letters on. A letter too many, missing, wrong, or two in the wrong order are one
-   * error each. Words with digits and stop words have none. @default false
+   * Words may have typing errors: one from 4 letters on, two from 8 letters on. An extra, missing or wrong letter is
+   * one error, and so are two swapped letters. Words with digits and stop words must be exact. @default false
    */
   fuzzy?: boolean;
 }
 
-/** What `query` looks for, how many, and among which. At least one of `vector`, `text` and `keywords` is given. */
+/** By which field records are sorted. */
+export interface OrderBy<M extends object = Metadata> {
+  /** Path of a metadata field. */
+  field: FieldPath<M>;
+  /** @default 'ascending' */
+  direction?: 'ascending' | 'descending';
+}
+
+/**
+ * What `query` looks for, how many, and among which. At least one of `vector`, `text`, `keywords`, `where` and `orderBy` is given. With `where`
+ * and `orderBy` alone, the answer is what the filter lets through, sorted.
+ */
 export interface Query<M extends object = Metadata> extends WordOptions {
-  /** Find records near this vector; or how the vectors are searched, whoever gives the numbers. */
+  /** Find records near this vector. As an object: how vectors are searched, also those that `text` is embedded into. */
   vector?: Vector | VectorLeg;
-  /** Find records that mean this and say this: the text's embedding and its words, fused. */
+  /** Find records by meaning and by words: the text's embedding and its words, fused. */
   text?: string;
-  /** Find records that say these words: BM25 alone. Whole words, English ones in any of their forms; with `prefix`, beginnings too. */
+  /**
+   * Find records that contain these words: BM25 alone. Whole words, in any of their forms; with `prefix`, beginnings
+   * too.
+   */
   keywords?: string;
   /**
-   * The last word of `text` or `keywords` is the beginning of a word (see `WordOptions`). The first query with `prefix` or `fuzzy` reads the
-   * texts of all records, 0.1 ms a passage, while other queries are answered; from then on their words are kept in memory. @default false
+   * The last word of `text` or `keywords` is the beginning of a word (see `WordOptions`). The first query with `prefix`
+   * or `fuzzy` reads the texts of all records (0.1 ms per passage), while other queries are answered. From then on
+   * their words are kept in memory. @default false
    */
   prefix?: boolean;
   /** The words of `text` or `keywords` may have typing errors (see `WordOptions`). @default false */
   fuzzy?: boolean;
-  /** How many matches to return: 1 to 10 000. @default 10; with `minScore` or `maxDistance`, and without `rerank`, 10 000 */
+  /**
+   * How many matches to return: 1 to 10 000. @default 10; with `minScore` or `maxDistance`, and without `rerank`, 10
+   * 000
+   */
   k?: number;
   /**
-   * Only matches that score at least so much (`Match.score`, compared as float32): the vector's score, BM25 of `keywords`, or the fused score.
-   * With `k`, the best k of these; `complete` of the answer says whether there are more. Fused scores of metrics other than cosine, and of ranks,
-   * are counted from what was found, so that a bound means something within one answer alone.
+   * Only matches with at least this score (`Match.score`, compared as float32): the vector's score, BM25 of `keywords`,
+   * or the fused score. With `k`, the best k of these; `complete` of the answer says whether there are more. Fused
+   * scores of ranks, and of metrics other than cosine, are relative to what was found, so a bound on them only has a
+   * meaning within one answer.
    */
   minScore?: number;
   /**
-   * The same for metrics that are distances (`'l2'`, `'l1'`, `'hamming'`), as the distance: 0 or more. Only where no words are searched;
-   * there, see `VectorLeg`.
+   * The same bound as a distance, 0 or more, for metrics that are distances (`'l2'`, `'l1'`, `'hamming'`). Only for
+   * queries without words; with words, see `VectorLeg`.
    */
   maxDistance?: number;
   /**
-   * How many of the best matches to leave out first: 0 to 10 000; with `minScore` or `maxDistance`, to the end of the range. Of a query for meaning and
-   * words, pages behind the first 100 matches fuse longer lists, so that a record can move from one page to another. @default 0
+   * How many of the best matches to skip: 0 to 10 000; with `minScore` or `maxDistance`, up to the end of the range. In
+   * a query for meaning and words, pages beyond the first 100 matches fuse longer lists, so a record can move from one
+   * page to another. @default 0
    */
   offset?: number;
   /** Only records that match. The answer has min(k, matching records) entries. */
   where?: Where<M>;
-  /** How what is said by meaning (vectors) and by words becomes one score. @default { weighted: {} } */
+  /**
+   * Sorts what a filter alone lets through: by one field, or by several, the first first. Not with `vector`, `text` or `keywords`, which sort by
+   * score. Ascending is null, false, true, numbers, dates, strings (by code unit). Records without the field come last in both
+   * directions; of several values of one field, the one that comes first counts. Equal records keep the order of writing.
+   * @default the order of writing
+   */
+  orderBy?: FieldPath<M> | OrderBy<M> | readonly (FieldPath<M> | OrderBy<M>)[];
+  /** How the scores of meaning (vectors) and words become one. @default { weighted: {} } */
   fusion?: Fusion;
   /**
-   * Puts the best matches in the order of a cross-encoder, which reads the query's `text` or `keywords` and each match's text
-   * together: better on hard questions, at the price of a model's run for each match. `score` is then the reranker's, and `k` is at most
-   * 1000. Matches without a text come last, with the score -Infinity; equal scores keep their order. `minScore` and `maxDistance` bound
-   * what is reranked, by its score before. @default none
+   * Reorders the best matches by a cross-encoder, which reads the query's `text` or `keywords` together with each
+   * match's text. Better on hard questions, at the price of one model run per match. `score` is then the reranker's,
+   * and `k` is at most 1000. Matches without a text come last, with the score -Infinity; equal scores keep their order.
+   * `minScore` and `maxDistance` bound what is reranked, by its score before. @default none
    */
   rerank?: string | Reranker | RerankOptions;
   /** Which fields to return beside `id` and `score`; `[]` for none (fastest). @default ['text', 'metadata'] */
   select?: readonly ('text' | 'context' | 'metadata' | 'vector')[];
-  /** Look at the float32 numbers of every record, whatever the collection's quantization. @default false */
+  /** Scan the float32 numbers of every record, whatever the collection's quantization. @default false */
   exact?: boolean;
   /**
-   * Multiplies the number of candidates that a quantised collection scores by their float32 numbers: higher recall, more
-   * time. Above 0, at most 1000. Only for vector queries of quantised collections that are not `exact`; for `'auto'`, on top of
-   * what it picks itself, and without effect while it scans the vectors. @default 1
+   * Multiplies the number of candidates that a `'binary'` collection scores by their float32 numbers: higher recall,
+   * more time. Above 0, at most 1000. Only for vector queries of quantized collections that are not `exact`. With
+   * `'auto'` it multiplies what `'auto'` chooses. It has no effect on `'int8'`, whose answers are exact. @default 1
    */
   oversample?: number;
   /** Return the plan, each phase's time, and each leg's rank and score. @default false */
@@ -177,35 +207,39 @@ export interface VectorLeg {
   /** Find records near these numbers. @default the embedding of `text` */
   values?: Vector;
   /**
-   * Only vectors that score at least so much (compared as float32). A record that is found by words is returned without its vector's share:
-   * to leave it out, bound the fused score (`Query.minScore`).
+   * Only vectors with at least this score (compared as float32). A record that words have found is still returned,
+   * without its vector's share: to leave it out, bound the fused score (`Query.minScore`).
    */
   minScore?: number;
   /** The same as a distance, for metrics that are distances. */
   maxDistance?: number;
 }
 
-/** What puts the matches of a query in a better order. */
+/** How the matches of a query are reranked. */
 export interface RerankOptions {
   /** A cross-encoder of transformers.js by name, which needs `piramid/rag-worker`, or your own. */
   model: string | Reranker;
   /**
    * How many of the best matches are scored, 1 to 1000; never fewer than `offset` and `k` together. Pages of one answer
-   * agree with each other as long as they end before this number. @default 50
+   * are consistent as long as they end before this number. @default 50
    */
   candidates?: number;
   /** Called while files of the model are loaded. */
   onProgress?: (progress: ModelProgress) => void;
 }
 
-/** How ranked lists are combined. */
+/**
+ * How the lists of both legs are combined. `rrf`: by ranks alone. `weighted`: a weighted sum of each leg's score as a
+ * share of 0 to 1, in which a record that one leg did not find still gets that leg's score.
+ */
 export type Fusion =
   /** Reciprocal rank fusion (Cormack et al. 2009): a record scores the sum of 1 / (rrfConstant + rank), rank from 1. */
   | { rrf: { /** @default 60 */ rrfConstant?: number } }
   /**
-   * The sum of two weighted shares, each 0 to 1: the cosine (0 where it is below; of other metrics, the score between the least and the greatest
-   * that were found), and the BM25 score over the greatest that the query's words could reach. Both legs score all that either of them
-   * has found (the best 100, or as many as are asked for), so a record that is in one list alone is not worth nothing in the other.
+   * The sum of two weighted shares, each 0 to 1: the cosine (negative ones count as 0; for other metrics, the score's
+   * place between the lowest and the highest found), and the BM25 score over the highest that the query's words could
+   * reach. Both legs score everything that either of them found (the best 100, or more if asked for), so a record in
+   * one list alone also counts in the other.
    */
   | {
       weighted: {
@@ -221,27 +255,27 @@ export interface Match<M extends object = Metadata> {
   id: RecordId;
   /**
    * Higher is closer, always. Cosine: the cosine, -1 to 1. Dot: the dot product. L2: the negated Euclidean distance.
-   * L1: the negated sum of absolute differences. Hamming: the negated number of places where one vector is above 0 and
-   * the other is not. Jaccard: the places where both are above 0, over those where one is; 1 where none is.
-   * Keywords: BM25. Vectors and words: the fused score, 0 to 1 by default. With `rerank`: how well the text answers, 0 to 1 from a
-   * named model (the sigmoid of its logit).
+   * L1: the negated sum of absolute differences. Hamming: the negated number of places where exactly one vector is
+   * above 0. Jaccard: the places where both are above 0, over those where at least one is; 1 if there are none.
+   * Keywords: BM25. Vectors and words: the fused score, 0 to 1 by default. With `rerank`: how well the text answers, 0
+   * to 1 from a named model (the sigmoid of its logit). Of a query for neither vectors nor words: 0.
    */
   score: number;
   text?: string;
-  /** Where `select` names it, and the record has one. */
+  /** Present if `select` names it and the record has one. */
   context?: string;
   metadata?: M;
   /** Shape: (dimension). */
   vector?: Float32Array;
-  /** With `explain`: what each leg said of this record. A leg that has nothing to say of it is absent. */
+  /** With `explain`: each leg's rank and score of this record. A leg that did not score it is absent. */
   legs?: { vector?: LegScore; words?: LegScore };
-  /** With `explain` and `rerank`: its place and score before. */
+  /** With `explain` and `rerank`: its rank and score before reranking. */
   before?: Required<LegScore>;
 }
 
-/** A record's place in one leg of a query. */
+/** A record's rank and score in one leg of a query. */
 export interface LegScore {
-  /** From 1. Absent where it was not among the best of this leg, and is scored because the other one found it. */
+  /** From 1. Absent if this leg did not rank the record, and scored it only because the other leg found it. */
   rank?: number;
   /** The leg's own score, see `Match.score`. */
   score: number;
@@ -250,14 +284,14 @@ export interface LegScore {
 /** The matches of a query, best first; equal scores in order of writing. */
 export interface Matches<M extends object = Metadata> extends Array<Match<M>> {
   /**
-   * Whether these are certainly the best matches: false where codes were scanned (see `CollectionOptions.quantization`). With `rerank`: whether the
-   * best matches were reranked.
+   * Whether these are certainly the best matches. False if binary codes were scanned (see `CollectionOptions.quantization`).
+   * With `rerank`: whether the best matches were reranked.
    */
   exact: boolean;
   /**
-   * Whether these, with the `offset` before them, are certainly all that match. False where `k` has cut the list (a range ends
-   * at 10 000: ask for the next ones with `offset`), where codes were scanned, which may miss one, and where a word
-   * that is still being typed may stand for more words than are looked for.
+   * Whether these, with the `offset` before them, are certainly all matches. False if `k` cut the list (a range ends at
+   * 10 000: ask for the next ones with `offset`), if binary codes were scanned, which may miss one, or if a word that is still
+   * being typed may stand for more words than were searched.
    */
   complete: boolean;
   /** Time in the worker, and of `rerank`, milliseconds. */
@@ -270,57 +304,75 @@ export interface Matches<M extends object = Metadata> extends Array<Match<M>> {
 export interface QueryPlan {
   /** What scanned the vectors or their codes; absent where neither was. */
   device?: Device;
-  /** Why that device: what was to be scanned and from where on a GPU pays, or why there was no asking one. Absent like `device`. */
+  /** Why this device: bytes to scan and the GPU's break-even, or why no GPU was considered. Absent like `device`. */
   route?: string;
   /** What was scanned: the vectors themselves ('none'), their float16 roundings, or codes. Absent like `device`. */
   tier?: Precision;
-  /** How the rows that a GPU scanned lie there. */
+  /** Layout of the rows that a GPU scanned. */
   layout?: Layout;
-  /** With `quantization: 'auto'`: what that was chosen by. Absent where the query was answered otherwise (`exact`). */
+  /** With `quantization: 'auto'`: why this tier. Absent if the query did not use it (`exact`). */
   why?: string;
-  /** Workers that scanned side by side; absent: one. Without a GPU, vectors above 32 MB are spread over up to 4. */
+  /**
+   * Number of workers that scanned side by side; absent: one. Without a GPU, vectors above 32 MB are spread over up to
+   * 4.
+   */
   workers?: number;
-  /** How many records the scan of codes left to be scored by their float32 numbers. */
+  /**
+   * How many records the scan of codes left to be scored by their float32 numbers. For `'int8'` these are the records
+   * in doubt: those that could be among the best as far as the codes prove. They are `k` and a few more, unless many
+   * records are alike.
+   */
   candidates?: number;
-  /** Rows that the filter let through, of all live rows. */
+  /** How many rows match the filter, of all live rows. */
   filtered?: { matched: number; of: number };
   /**
-   * What of the query can hardly be meant (a field that no record has, a string where only numbers stand), and with `prefix` and `fuzzy` the words that
-   * were looked for, one sentence each. Absent: nothing.
+   * Likely mistakes in the query (a field that no record has, a string for a field with numbers only), and with
+   * `prefix` and `fuzzy` the words that were searched; one sentence each. Absent if there are none.
    */
   notes?: string[];
-  /** In order of running: 'embed', 'forms' (what `prefix` and `fuzzy` need is made), 'filter', 'scan', 'rescore', 'words', 'fuse', 'payload', 'rerank'. */
+  /**
+   * In order of running: 'embed', 'forms' (builds what `prefix` and `fuzzy` need), 'filter', 'scan', 'rescore',
+   * 'words', 'fuse', 'payload', 'rerank'.
+   */
   phases: { name: string; ms: number }[];
 }
 
-/** What a collection is. The options are stored; opening it with others is `CONFIG_MISMATCH`. */
+/** Options of a collection. They are stored; opening it with other ones is `CONFIG_MISMATCH`. */
 export interface CollectionOptions {
-  /** Length of every vector, 1 to 65 536. Left out: the embedder's; without one, the collection holds text only. */
+  /**
+   * Length of every vector, 1 to 65 536. @default the embedder's; without an embedder, the collection holds text only
+   */
   dimension?: number;
   /** @default 'cosine' */
   metric?: Metric;
   /**
-   * What embeds texts written or asked without a vector: `'static-en'` (built in, English, 256 numbers, no ML runtime),
-   * a transformers.js model by name, its options, or your own function. A text without direction (no known word)
-   * gives a record without a vector, found by its words. Another one than stored is `MODEL_MISMATCH`. @default none
+   * Embeds texts that are written or asked without a vector: `'static-en'` (built in, English, 256 numbers, no ML
+   * runtime), a transformers.js model by name, its options, or your own embedder. A text without direction (no known
+   * word) becomes a record without a vector, which is found by its words. Another embedder than the stored one is
+   * `MODEL_MISMATCH`. @default none
    */
   embedder?: string | EmbedderOptions | Embedder;
   /**
-   * What queries scan. `'none'`: the vectors, exactly. `'f16'`: as exactly, in half of a GPU's memory, and without one like
-   * `'none'`. `'int8'`, `'binary'` (for cosine, dot and l2): a small copy, then the best candidates' vectors; faster, but a match may be missed: `recallCheck` measures how often, `exact` and `oversample` of a query avoid it.
-   * Scores are exact in each case, and vectors are always kept in full.
+   * What queries scan. `'none'`: the vectors, exactly. `'f16'`: as exact, in half of a GPU's memory; without a GPU like
+   * `'none'`. `'int8'` (for cosine, dot and l2): a copy of a quarter of the size, then the vectors of the few records
+   * that could be among the best. It is as exact, in less time: each answer is proven, and where records are too much
+   * alike for a proof, all vectors are scanned. `'binary'` (for the same metrics): a copy of a thirtieth, then the
+   * vectors of the best candidates. It is the fastest, but may miss a match: `recallCheck` measures how often, and
+   * `exact` and `oversample` of a query avoid it. Scores are exact in each case, and vectors are always kept in full.
    *
-   * `'auto'`: `'none'` as long as the float32 numbers of all rows fit into `OpenOptions.scanBudget`, `'int8'` up to four times
-   * as many, and `'binary'` with twice the candidates above. As records come and, after compaction, go, it changes by itself, in the
-   * background, while queries are answered as before; that takes the memory of the vectors twice. Metrics without codes
-   * are scanned exactly whatever their size. `stats()` and `explain` say what is scanned and why. @default 'none'
+   * `'auto'`: `'none'` while the float32 numbers of all rows fit into `OpenOptions.scanBudget`, `'int8'` up to four
+   * times as many, and above that `'binary'` with twice the candidates. It changes by itself as records are written
+   * and, after compaction, deleted: in the background, while queries are answered as before. During the change it takes
+   * the memory of the vectors twice. Metrics without codes are scanned exactly whatever their size. `stats()` and
+   * `explain` say what is scanned and why. @default 'none'
    */
   quantization?: Quantization;
   /**
-   * Language of the texts: which endings are taken off words, so that "книги" finds "книга". German compounds stay whole.
-   * Languages other than English need `stemmers.js`, see `OpenOptions.assets`; where it is not there, words are `UNSUPPORTED`, and all else works.
-   * Cannot be changed. @default each word by its script: Latin as English; Cyrillic, Greek, Arabic, Devanagari, Armenian and Tamil as Russian,
-   * Greek, Arabic, Hindi, Armenian and Tamil from the first such text on for which `stemmers.js` can be loaded, else as it stands
+   * Language of the texts, in which words are stemmed, so that "книги" finds "книга". German compounds stay whole.
+   * Languages other than English need `stemmers.js` (see `OpenOptions.assets`); without it, words are `UNSUPPORTED`,
+   * and everything else works. It cannot be changed. @default each word by its script. Latin: English. Cyrillic, Greek,
+   * Arabic, Devanagari, Armenian and Tamil: Russian, Greek, Arabic, Hindi, Armenian and Tamil, from the first such text
+   * for which `stemmers.js` can be loaded; until then unstemmed
    */
   language?: Language;
 }
@@ -367,7 +419,10 @@ export interface Generator {
     messages: readonly ChatMessage[],
     options: { signal?: AbortSignal; maxTokens?: number },
   ): AsyncIterable<string>;
-  /** Whether the model can read so much and write `maxTokens` more. `ask` shortens the sources until it says so. @default it can */
+  /**
+   * Whether the model can read these messages and write `maxTokens` more. `ask` shortens the sources until it can.
+   * @default it can
+   */
   fits?(messages: readonly ChatMessage[], options: { signal?: AbortSignal; maxTokens?: number }): Promise<boolean>;
 }
 
@@ -377,7 +432,7 @@ export interface Reranker {
   rerank(query: string, texts: readonly string[], options: { signal?: AbortSignal }): Promise<number[]>;
 }
 
-/** How far a model's download is. */
+/** Progress of a model's download. */
 export interface ModelProgress {
   model: string;
   /** The file being loaded. */
@@ -399,8 +454,8 @@ export interface ModelInfo {
 }
 
 /**
- * A model's files by their paths in its folder. The built-in embedder's are `raw/table.u4`, `raw/scales.f32` and `tokenizer.json`: the
- * package `piramid-static-en` exports them in this shape.
+ * A model's files by their paths in its folder. The built-in embedder's are `raw/table.u4`, `raw/scales.f32` and
+ * `tokenizer.json`: the package `piramid-static-en` exports them in this shape.
  */
 export interface ModelBytes {
   readonly 'static-en'?: { readonly [path: string]: Blob | ArrayBuffer | Uint8Array };
@@ -409,41 +464,48 @@ export interface ModelBytes {
 /** Where models come from. */
 export interface ModelSource {
   /**
-   * URL of a folder with one folder per model, relative to the page. Looked in before the hub. @default 'models/' in `assets`, if that
-   * is a URL; or else nowhere
+   * URL of a folder with one folder per model, relative to the page. Searched before the hub. @default 'models/' in
+   * `assets`, if that is a URL; otherwise none
    */
   path?: string;
   /** May missing models be downloaded from the Hugging Face hub? @default true */
   remote?: boolean;
   /**
-   * URL of the folder with ONNX Runtime's .mjs and .wasm files and, for pages without a bundler, `transformers.min.js`. @default 'onnx/' in `assets`, if that is a URL; or else beside the
-   * worker's bundle
+   * URL of the folder with ONNX Runtime's .mjs and .wasm files and, for pages without a bundler, `transformers.min.js`.
+   * @default 'onnx/' in `assets`, if that is a URL; otherwise beside the worker's bundle
    */
   runtime?: string;
   /**
-   * The built-in embedder's files, so that nothing is fetched (on `file://`, in an extension). Their hashes are checked like those of
-   * fetched files when the model is loaded: others are `MODEL_FAILED`. A file that is not here comes from `path`.
+   * The built-in embedder's files, so that nothing is fetched (on `file://`, in an extension). Their hashes are checked
+   * when the model is loaded, like those of fetched files; wrong ones are `MODEL_FAILED`. A file that is missing here
+   * is read from `path`.
    */
   bytes?: ModelBytes;
 }
 
-/** Options of `open`. Where tabs share a database, `device`, `durability` and `models` are those of the tab that leads it. */
+/**
+ * Options of `open`. Where tabs share a database, `device`, `durability` and `models` are those of the tab that leads
+ * it.
+ */
 export interface OpenOptions {
-  /** Where records live. `'memory'` writes nothing, is shared with nobody and ends with the page. @default 'indexeddb' */
+  /**
+   * Where records are stored. `'memory'` writes nothing, is not shared between tabs, and ends with the page. @default
+   * 'indexeddb'
+   */
   storage?: 'indexeddb' | 'memory';
   /**
-   * What runs the distance kernels. `'auto'` takes a real GPU, then WASM SIMD, then JavaScript, and never a
-   * software GPU. A named one that is missing is `UNSUPPORTED`. @default 'auto'
+   * What runs the distance kernels. `'auto'` takes a real GPU, then WASM SIMD, then JavaScript, and never a software
+   * GPU. A named device that is missing is `UNSUPPORTED`. @default 'auto'
    */
   device?: 'auto' | Device;
   /**
-   * `'strict'`: an acknowledged write survives power loss. `'relaxed'`: it survives the death of tab and browser, but
-   * power loss may take the last seconds; faster where writes are small. @default 'strict'
+   * `'strict'`: an acknowledged write survives power loss. `'relaxed'`: it survives a crash of tab or browser, but
+   * power loss may take the last seconds. Small writes are faster. @default 'strict'
    */
   durability?: 'strict' | 'relaxed';
   /**
-   * Makes the worker, for pages whose CSP forbids `blob:` workers and for models: serve `piramid/worker` or
-   * `piramid/rag-worker` yourself. @default the engine inlined in this bundle
+   * Creates the worker. For pages whose CSP forbids `blob:` workers (serve `piramid/worker`), and for models of
+   * transformers.js (`piramid/rag-worker`). @default the engine inlined in this bundle
    */
   worker?: () => Worker;
   /**
@@ -454,21 +516,22 @@ export interface OpenOptions {
   /** Where models come from. */
   models?: ModelSource;
   /**
-   * URL of the folder that `npx piramid copy-assets` or the Vite plugin `piramid/vite` filled, relative to the page: models, ONNX
-   * Runtime and `stemmers.js`, each loaded only when it is needed. Or a function that finds `stemmers.js` (for `file://`, strict
-   * policies). @default `stemmers.js` beside the file that holds this library, no models
+   * URL of the folder that `npx piramid copy-assets` or the Vite plugin `piramid/vite` filled, relative to the page. It
+   * has models, ONNX Runtime and `stemmers.js`; each is loaded only when needed. Or a function that finds `stemmers.js`
+   * (for `file://`, strict policies). @default `stemmers.js` beside this library's file, no models
    */
   assets?: string | AssetLoader;
   /**
-   * Encrypts what is stored (AES-GCM): 32 random bytes, or a `CryptoKey` of AES-GCM to encrypt and decrypt. A new database is
-   * encrypted from then on and opens with its key alone: another one, none, or one for a database without encryption is
-   * `WRONG_KEY`. Whoever loses the key loses the records. Needs https. @default not encrypted
+   * Encrypts what is stored (AES-GCM): 32 random bytes, or a `CryptoKey` of AES-GCM to encrypt and decrypt. A new
+   * database is encrypted from the start and opens with its key only. Another key, no key, or a key for a database that
+   * is not encrypted is `WRONG_KEY`. If the key is lost, the records are lost. Needs https. @default not encrypted
    */
   key?: CryptoKey | Uint8Array;
   /**
-   * How many bytes one query of a collection with `quantization: 'auto'` may scan: what does not fit in float32 is scanned as int8,
-   * and what does not fit as int8 as binary codes. 1 or more. Not stored; with several tabs, that of the tab that
-   * leads counts. @default 1/32 of `navigator.deviceMemory` (4 GiB where a browser does not say): 128 MiB for 4 GiB
+   * How many bytes one query of a collection with `quantization: 'auto'` may scan. What does not fit as float32 is
+   * scanned as int8, and what does not fit as int8 as binary codes. 1 or more. Not stored; with several tabs, the
+   * leading tab's value counts. @default 1/32 of `navigator.deviceMemory` (4 GiB if the browser does not say): 128 MiB
+   * for 4 GiB
    */
   scanBudget?: number;
   /**
@@ -485,11 +548,11 @@ export interface OpenOptions {
 
 /** Options of calls that can be cancelled. */
 export interface CallOptions {
-  /** Cancels the call: it rejects with `ABORTED`. A write that is already being made durable completes instead. */
+  /** Cancels the call: it rejects with `ABORTED`. A write that is already becoming durable completes instead. */
   signal?: AbortSignal;
 }
 
-/** How far a long piece of work is. */
+/** Progress of a long call. */
 export interface Progress {
   /** Rows so far, of `total`. */
   done: number;
@@ -512,22 +575,22 @@ export interface ExportOptions extends CallOptions {
 
 /** Options of `import`. */
 export interface ImportOptions extends CallOptions {
-  /** Collections that are to have other names than in the file: `{ notes: 'old notes' }`. */
+  /** New names of collections in the file: `{ notes: 'old notes' }`. */
   rename?: { readonly [nameInFile: string]: string };
   /** Called after each MiB of the file. */
   onProgress?: (progress: Progress) => void;
 }
 
-/** What an import brought in. */
+/** Result of an import. */
 export interface Imported {
   /** Names of the new collections. */
   collections: string[];
   records: number;
 }
 
-/** What a compaction did. */
+/** Result of a compaction. */
 export interface Compacted {
-  /** Deleted rows that are gone for good. */
+  /** Deleted rows that were removed. */
   rows: number;
   /** Bytes on disk before and after, as `stats` counts them. */
   bytesBefore: number;
@@ -537,32 +600,38 @@ export interface Compacted {
 /** What `upsert` does with ids that exist (or do not). */
 export interface UpsertOptions extends CallOptions {
   /**
-   * `'upsert'`: adds or replaces. `'insert'`: an existing id is `CONFLICT`. `'update'`: a missing id is `NOT_FOUND`.
-   * In each case whole records are written, all of them or none; `update` changes metadata alone. @default 'upsert'
+   * `'upsert'`: adds or replaces. `'insert'`: an existing id is `CONFLICT`. `'update'`: a missing id is `NOT_FOUND`. In
+   * each case whole records are written, all of them or none. To change parts of records, use `update`. @default
+   * 'upsert'
    */
   mode?: 'upsert' | 'insert' | 'update';
 }
 
 /**
- * Which records a call is about: those of these ids, those that match, or all. A filter that lets every record through (`{}`) is
- * refused: say `{ all: true }`.
+ * Which records a call changes: those with these ids, those that match, or all. A filter without a condition (`{}`) is
+ * refused: write `{ all: true }`.
  */
 export type Target<M extends object = Metadata> = { ids: readonly RecordId[] } | { where: Where<M> } | { all: true };
 
 /**
- * What `update` changes. Fields are paths (`'author.name'`). One that runs through a list is refused (`INVALID_ARGUMENT`), and so is one of
- * `set` through a value that is no object: set the list, or the value, as a whole.
+ * What `update` changes. Fields are paths (`'author.name'`). One that runs through a list is refused
+ * (`INVALID_ARGUMENT`), and so is one of `set` through a value that is no object: set the list, or the value, as a
+ * whole. A change of metadata alone is written as that: the record keeps its place among equal scores and in `scroll`.
+ * With a text or a vector the whole record is written again, and goes to the end.
  */
 export interface Changes<M extends object = Metadata> {
-  /** Metadata fields to write; objects on the way are made. Of the fields `text` and `vector` this is refused: a record has its own. */
+  /**
+   * Metadata fields to write. Missing objects on a path are created. `text` and `vector` are refused here: they are
+   * fields of the record.
+   */
   set?: FieldValues<M>;
   /** Metadata fields to remove, after `set`. */
   unset?: readonly SettablePath<M>[];
-  /** The records' text from now on. Where the collection has an embedder, and no `vector` is given, it is embedded. */
+  /** The records' new text. It is embedded if the collection has an embedder and no `vector` is given. */
   text?: string;
-  /** Of that text, see `VectorRecord.context`. A new text without one has none. */
+  /** Context of the new text (see `VectorRecord.context`). A new text without a context has none. */
   context?: string;
-  /** The records' vector from now on. */
+  /** The records' new vector. */
   vector?: Vector;
 }
 
@@ -577,48 +646,58 @@ export interface ScrollOptions<M extends object = Metadata> extends GetOptions {
   where?: Where<M>;
   /** 1 to 10 000. @default 100 */
   limit?: number;
-  /** `next` of the page before. Good as long as the database is open; `INVALID_ARGUMENT` once it was compacted and opened anew. */
+  /**
+   * `next` of the page before. It is valid in every tab. A cursor from before a compaction is valid in the engine that
+   * compacted, for the 16 scrolls that were used last; elsewhere it is `INVALID_ARGUMENT`: start again without a cursor.
+   */
   cursor?: string;
 }
 
-/** One page of records in order of writing. */
+/**
+ * One page of records in order of writing. Each record that exists when the first page is read, and still exists, comes
+ * once, whatever is written meanwhile. It comes as it is when its page is read, and `where` is applied then. Records
+ * that are newer than the first page do not come.
+ */
 export interface ScrollPage<M extends object = Metadata> {
   records: StoredRecord<M>[];
-  /** Give it as `cursor` for the next page; absent on the last. */
+  /** Pass it as `cursor` to get the next page; absent on the last page. */
   next?: string;
 }
 
-/** Whose values `facets` counts. */
+/** Which values `facets` counts. */
 export interface FacetOptions<M extends object = Metadata, Path extends FieldPath<M> = FieldPath<M>>
   extends CallOptions {
   /** Path of a metadata field. */
   field: Path;
   where?: Where<M>;
-  /** The most frequent this many values, 1 to 10 000. @default 100 */
+  /** How many of the most frequent values, 1 to 10 000. @default 100 */
   limit?: number;
 }
 
-/** What `recallCheck` measures, and on how much. */
+/** Options of `recallCheck`. */
 export interface RecallCheckOptions extends CallOptions {
-  /** How many records to take as queries, and how many places between records: 1 to 10 000. @default 100 */
+  /** How many records to use as queries, and how many points between records: 1 to 10 000. @default 100 */
   sample?: number;
   /** How many neighbours of each: 1 to 1000. @default 10 */
   k?: number;
 }
 
-/** How well a collection's queries find what is really nearest. */
+/** How many of the true nearest neighbours a collection's queries find. */
 export interface RecallCheck {
   /** Share of the true k nearest that queries of both kinds find, 0 to 1. Ties count as found. */
   recall: number;
-  /** Of queries that are records themselves. A record is not its own neighbour. Easier than most questions: records lie close together. */
+  /**
+   * Recall of queries that are records themselves. A record is not its own neighbour. Easier than most questions:
+   * records are close together.
+   */
   atRecords: number;
   /**
-   * Of queries in the middle of eight records drawn at random, none of which counts as a neighbour: near no record, like most
-   * questions. 1 where there are no two records.
+   * Recall of queries in the middle of eight random records, which do not count as neighbours. Such a query is near no
+   * record, like most questions. 1 if there are fewer than two records.
    */
   betweenRecords: number;
   k: number;
-  /** Records that were taken as queries: fewer than asked for where there are fewer. */
+  /** How many records were used as queries; fewer than asked for if the collection has fewer. */
   sample: number;
   /** Median milliseconds of an exact query in the worker. */
   exactMs: number;
@@ -636,25 +715,25 @@ export interface CollectionInfo {
   quantization?: Quantization;
   /** Fingerprint of the embedder. */
   embedder?: string;
-  /** The told language of its texts. */
+  /** The language of its texts, if one was given. */
   language?: Language;
   /** Live records. */
   count: number;
 }
 
-/** Measures of one collection. */
+/** Statistics of one collection. */
 export interface CollectionStats extends CollectionInfo {
   /** What scans its vectors now. */
   device: Device;
-  /** How its rows lie on the GPU; absent where none are there. */
+  /** Layout of its rows on the GPU; absent if none are there. */
   layout?: Layout;
   /** With `quantization: 'auto'`, once it is loaded: what queries scan now. */
   tier?: Precision;
-  /** What that was chosen by. */
+  /** Why this tier. */
   why?: string;
   /** Where the float32 numbers of a quantized collection are, once it is loaded: in memory, or in a file; see `OpenOptions.memory`. */
   originals?: 'memory' | 'file';
-  /** Rows held, deleted ones that await compaction included. */
+  /** Rows, including deleted ones that await compaction. */
   rows: number;
   /** Bytes of its vectors and indexes in each place. */
   bytes: { gpu: number; memory: number; disk: number };
@@ -672,48 +751,49 @@ export interface MemoryStats {
   why?: string;
 }
 
-/** Something stored that fails its checks, and what it takes with it. Everything else is answered as ever. */
+/** A stored value that is damaged, and what is lost with it. Everything else is answered as before. */
 export interface Damage {
-  /** Name of the collection; absent where not even that can be read. */
+  /** Name of the collection; absent if it cannot be read. */
   collection?: string;
   /**
-   * What is gone, or will be with `repair`: 'records' with all they had, their 'vectors', 'texts' or 'metadata', or their
-   * 'deletions' (without knowing what was deleted, the collection is not opened). 'nothing': a part that is made anew.
+   * What is lost, or will be with `repair`: whole 'records', their 'vectors', 'texts' or 'metadata', or their
+   * 'deletions' (the collection is then not opened, because deleted records would come back). 'nothing': a part that is
+   * rebuilt from others.
    */
   what: 'records' | 'vectors' | 'texts' | 'metadata' | 'deletions' | 'nothing';
-  /** How many records may be concerned; 0 where that cannot be read. */
+  /** How many records may be affected; 0 if that cannot be read. */
   records: number;
   /** Which stored value it is and what is wrong with it. */
   message: string;
 }
 
-/** The database is not what it was when it was last open: the browser lost it, or a part of it. */
+/** The browser lost the database, or a part of it, since it was last open. */
 export interface DataLoss {
-  /** 'everything': it is another, new database. 'writes': the latest writes are missing. */
+  /** 'everything': this is a new, empty database. 'writes': the latest writes are missing. */
   what: 'everything' | 'writes';
   /** Records when it was last seen. Absent for an encrypted database. */
   recordsBefore?: number;
   recordsNow: number;
 }
 
-/** Events of a `Database`, by name: what their `detail` is. */
+/** Events of a `Database`, by name, with the argument of their listeners. */
 export interface DatabaseEvents {
-  /** Something stored has been found damaged. */
+  /** A stored value was found damaged. */
   damage: Damage;
   /** Found when the database was opened, and dispatched right after. */
   dataloss: DataLoss;
-  /** The storage is full: from now on only deletions are written. `code` as the writes that fail have it. */
+  /** The storage is full: only deletions are written from now on. `code` is that of the writes that fail. */
   readonly: { code: ErrorCode; message: string };
-  /** Writes are taken again. */
+  /** Writes are accepted again. */
   writable: null;
 }
 
-/** Measures of one database. */
+/** Statistics of one database. */
 export interface DatabaseStats {
   name: string;
   /**
-   * What this tab is to the database: the leader's worker has it open and answers everybody's calls, those of the followers
-   * are sent to it. The bytes and devices below are the leader's. A database that is not shared is led.
+   * Role of this tab. The leader's worker has the database open and answers every call; followers forward theirs to it.
+   * The bytes and devices below are the leader's. The only tab of a database is its leader.
    */
   role: 'leader' | 'follower';
   storage: 'indexeddb' | 'memory';
@@ -721,28 +801,30 @@ export interface DatabaseStats {
   /** The GPU, as its driver names it; absent without one. */
   adapter?: string;
   /**
-   * With a GPU and `device: 'auto'`: a single search through fewer bytes than these is answered on the CPU before a GPU's
-   * answer could be here; one of a batch pays sooner. Measured at the first visit with this GPU and release, and once a month.
+   * With a GPU and `device: 'auto'`: a single search through fewer bytes than this runs on the CPU, which is done
+   * before the GPU could answer. Searches of a batch go to the GPU sooner. Measured at the first visit with this GPU
+   * and release, and once a month.
    */
   gpuFromBytes?: number;
   /** Bytes of all collections on the GPU; absent without one. */
   gpuBytes?: number;
   /**
-   * What these may be at most: half of the machine's memory as far as the browser says, or less where the GPU could not hold so much. Where
-   * it is used up, float32 copies become float16 ones, and copies that no query used for a minute are given up.
+   * Upper bound of `gpuBytes`: half of the machine's memory as far as the browser says, or less if the GPU refused an
+   * allocation. When it is used up, float32 replicas become float16, and replicas that no query used for a minute are
+   * evicted.
    */
   gpuBudget?: number;
   collections: CollectionStats[];
   /** What vectors take in memory; see `OpenOptions.memory`. */
   memory: MemoryStats;
-  /** Bytes handed to the browser's storage since the database was opened. */
+  /** Bytes written to the browser's storage since the database was opened. */
   bytesWritten: number;
-  /** Whether the storage is full, so that only deletions are written. */
+  /** Whether the storage is full and only deletions are written. */
   isReadOnly: boolean;
-  /** What has been found damaged since the database was opened, see `Database.repair`. */
+  /** Damage found since the database was opened, see `Database.repair`. */
   damage: Damage[];
-  /** What the browser says of the origin's storage, bytes. Absent where it does not say. */
+  /** The origin's storage in bytes, as the browser reports it. Absent if it does not. */
   quota?: { usage: number; quota: number };
-  /** Whether the browser has promised not to clear the origin's storage by itself. Absent where it does not say. */
+  /** Whether the browser has promised not to clear the origin's storage by itself. Absent if it does not say. */
   isPersistent?: boolean;
 }

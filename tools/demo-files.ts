@@ -159,11 +159,11 @@ function reverseBits(value: number): number {
   return reversed;
 }
 
-/** The project's own Markdown. */
+/** The project's own Markdown, without the API reference, which is too long a list to be searched by meaning. */
 function docs(): CorpusDocument[] {
-  const names = ['README.md', 'CHANGELOG.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)];
-  return names
-    .filter((name) => name.endsWith('.md') && existsSync(join(root, name)))
+  const pages = readdirSync(join(root, 'docs'), { recursive: true }).map((name) => `docs/${String(name)}`);
+  return ['README.md', 'CHANGELOG.md', ...pages.sort()]
+    .filter((name) => name.endsWith('.md') && !name.startsWith('docs/api') && existsSync(join(root, name)))
     .map((name) => ({
       id: `piramid-${name}`,
       title: `Piramid: ${name}`,

@@ -1,5 +1,5 @@
 // `npm run test:faults`: the longer suites that continuous integration runs behind `npm test`. Crashes, failing calls, flipped
-// bits, kills of worker, page and browser, tabs and GPU losses, with the counts that docs/ARCHITECTURE.md publishes. Ends with
+// bits, kills of worker, page and browser, tabs and GPU losses, with the counts that docs/testing.md publishes. Ends with
 // the table of all of them and a line that counts the tests. Counts can be set by the environment variables that the tests name, the seed by PIRAMID_SEED.
 import { runLongSuites } from './long-suites.mjs';
 

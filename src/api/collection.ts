@@ -111,14 +111,15 @@ export class Collection<M extends object = Metadata> {
     };
   }
 
-  /** As it is called now, whoever renamed it. */
+  /** Its current name, whichever tab renamed it. */
   get name(): string {
     return this.database.names.get(this.#id)!;
   }
 
   /**
-   * Adds or replaces records, whole ones: all of them or none. Resolves when they are durable and the next query sees them. What embeds
-   * texts does not let go of one call's: some hundreds a call let queries in between. (`update` changes metadata alone.)
+   * Adds or replaces whole records: all of them or none. Resolves when they are durable and the next query sees them.
+   * Texts of one call are embedded without yielding: write a few hundred per call so that queries can run between.
+   * (`update` changes parts of records.)
    *
    * Throws `INVALID_ARGUMENT`, `DIMENSION_MISMATCH`, `CONFLICT`, `NOT_FOUND` (see `mode`), `MODEL_FAILED`,
    * `MODEL_MISMATCH`, `QUOTA_EXCEEDED`, `STORAGE_FULL`; then nothing has been written.
@@ -140,9 +141,10 @@ export class Collection<M extends object = Metadata> {
   }
 
   /**
-   * Changes records, all of them or none: metadata fields, the text, the vector. Returns how many there were; ids that do not exist
-   * are left out. A record that is changed is written again, and moves to the end of the order of writing. `CORRUPT` where
-   * something of one of them is damaged: it would be written again without.
+   * Changes metadata fields, the text or the vector of records: of all of them or none. Returns how many there were;
+   * ids that do not exist are skipped. A change of metadata alone keeps a record's place. A record with a new text or
+   * vector is written again and moves to the end of the order of writing. `CORRUPT` if a part that a record would keep
+   * is damaged.
    */
   async update(
     target: Target<M> | RecordId | readonly RecordId[],
@@ -166,14 +168,17 @@ export class Collection<M extends object = Metadata> {
     );
   }
 
-  /** Deletes records, all of them or none. Returns how many there were; ids that do not exist are left out. */
+  /** Deletes records, all of them or none. Returns how many there were; ids that do not exist are skipped. */
   async delete(target: Target<M> | RecordId | readonly RecordId[], options?: CallOptions): Promise<number> {
     const { signal } = readOptions(options, ['signal'], 'delete');
     const checkedTarget = checkTarget(target as Target);
     return this.#write((engine, call) => engine.delete(this.#id, checkedTarget, call), signal);
   }
 
-  /** The record of one id, undefined where there is none; or those of several, in their order, without those that do not exist. */
+  /**
+   * The record with this id, or undefined; or the records with these ids, in their order, without those that do not
+   * exist.
+   */
   async get(id: RecordId, options?: GetOptions): Promise<StoredRecord<M> | undefined>;
   async get(ids: readonly RecordId[], options?: GetOptions): Promise<StoredRecord<M>[]>;
   async get(
@@ -191,12 +196,12 @@ export class Collection<M extends object = Metadata> {
     return isOne ? records[0] : records;
   }
 
-  /** Whether there is a record of this id. */
+  /** Whether there is a record with this id. */
   async exists(id: RecordId, options?: CallOptions): Promise<boolean> {
     return (await this.get(id, { ...options, select: [] })) !== undefined;
   }
 
-  /** How many records there are, or match: `count({ pinned: true })`. */
+  /** The number of records, or of those that match: `count({ pinned: true })`. */
   async count(where?: Where<M>, options?: CallOptions): Promise<number> {
     const { signal } = readOptions(options, ['signal'], 'count');
     if (door(() => isWrapped(where)))
@@ -207,7 +212,7 @@ export class Collection<M extends object = Metadata> {
     return this.#connection.call((engine) => engine.count(this.#id, checked), { signal });
   }
 
-  /** Pages through records in order of writing. A record that is replaced meanwhile moves to the end. */
+  /** Pages through records in order of writing, each record once, whatever is written meanwhile (see `ScrollPage`). */
   async scroll(options?: ScrollOptions<M>): Promise<ScrollPage<M>> {
     const given = readOptions(options, ['where', 'limit', 'cursor', 'select', 'signal'], 'scroll');
     const request = {
@@ -221,7 +226,7 @@ export class Collection<M extends object = Metadata> {
     return { records: toRecords<M>(page.ids, page.rows), ...(page.next !== null && { next: page.next }) };
   }
 
-  /** The most frequent values of a metadata field, most frequent first, with how many records have each. */
+  /** The most frequent values of a metadata field, most frequent first, with the number of records that have each. */
   async facets<Path extends FieldPath<M>>(options: FacetOptions<M, Path>): Promise<Facet<FieldValue<M, Path>>[]> {
     const given = readOptions(options, ['field', 'where', 'limit', 'signal'], 'facets');
     const request = {
@@ -235,8 +240,8 @@ export class Collection<M extends object = Metadata> {
   }
 
   /**
-   * One vector per text by this collection's own embedder, in order; null for a text without direction. `INVALID_ARGUMENT` where
-   * nothing here embeds. @default { kind: 'document' }
+   * One vector per text by this collection's embedder, in order; null for a text without direction. `INVALID_ARGUMENT`
+   * if the collection was opened without an embedder. @default { kind: 'document' }
    */
   async embed(
     texts: readonly string[],
@@ -248,7 +253,10 @@ export class Collection<M extends object = Metadata> {
     return this.database.embed(texts, { model: this.#model, kind, ...(signal && { signal }) });
   }
 
-  /** The best matches, best first. Always min(k, matching records) of them for a vector; words match what holds them. */
+  /**
+   * The best matches, best first. A vector query always returns min(k, matching records); words match records that
+   * contain them.
+   */
   async query(query: Query<M>): Promise<Matches<M>> {
     const packed = packQuery(query as unknown as Query, this.#rules);
     const [matches] = await this.#run([packed], packed.signal);
@@ -263,9 +271,9 @@ export class Collection<M extends object = Metadata> {
   }
 
   /**
-   * Measures the recall of this collection's queries on its own data: `sample` records, drawn at random but the same in
-   * each call, are looked for by their vectors, and so is what lies between some of them, as queries do and exactly. Of a
-   * collection without quantisation it is 1.
+   * Measures the recall of this collection's queries on its own data. The queries are the vectors of `sample` random
+   * records (the same in each call), and points between records. Each is answered as queries are, and exactly. The recall
+   * is 1 unless binary codes are scanned (`quantization: 'binary'`, or `'auto'` once it has chosen that).
    */
   async recallCheck(options?: RecallCheckOptions): Promise<RecallCheck> {
     const { sample = 100, k = 10, signal } = readOptions(options, ['sample', 'k', 'signal'], 'recallCheck');
@@ -276,9 +284,8 @@ export class Collection<M extends object = Metadata> {
   }
 
   /**
-   * Takes deleted and replaced records out of every chunk that holds some, and merges small chunks, so that disk and memory
-   * come back; queries and writes go on meanwhile. It also happens by itself, where a quarter of the records is deleted.
-   * Cancelled, it leaves everything as it was.
+   * Removes deleted and replaced records from disk and memory, and merges small chunks, while queries and writes go on.
+   * It also happens by itself once a quarter of the records is deleted. If cancelled, it leaves everything as it was.
    */
   async compact(options?: CompactOptions): Promise<Compacted> {
     const { signal, onProgress } = readOptions(options, ['signal', 'onProgress'], 'compact');
@@ -294,8 +301,8 @@ export class Collection<M extends object = Metadata> {
   }
 
   /**
-   * Sends a write once it is prepared. Where the page embeds, writes still reach the worker in the order of the calls: a
-   * quick one does not overtake a slow one.
+   * Sends a write once it is prepared. Where the page embeds, writes still reach the worker in the order of the calls:
+   * a quick one does not overtake a slow one.
    */
   async #write<T>(
     run: (engine: Remote<Engine>, call: CallId) => Promise<T>,

@@ -57,7 +57,7 @@ export interface ModelCallOptions extends CallOptions {
 /** An open database. Get one from `open`, end it with `close` or `await using`. */
 export class Database implements AsyncDisposable {
   readonly name: string;
-  /** What runs the distance kernels; where tabs share the database, what the leader ran them on when this one opened. */
+  /** What runs the distance kernels. In a follower: what the leader ran them on when this tab opened the database. */
   readonly device: Device;
   readonly #connection: Connection;
   readonly #witness: Witness | null;
@@ -82,7 +82,9 @@ export class Database implements AsyncDisposable {
     this.#mayPersist = isStored && options.persist !== false;
   }
 
-  /** @internal Looks for what may have been lost; events reach listeners that are added as soon as `open` has resolved. */
+  /**
+   * @internal Looks for what may have been lost; events reach listeners that are added as soon as `open` has resolved.
+   */
   begin(): void {
     const examined = this.#witness?.examine();
     setTimeout(async () => {
@@ -103,7 +105,7 @@ export class Database implements AsyncDisposable {
     globalThis.navigator?.storage?.persist?.().catch(() => {}); // a wish: what the browser says is in `stats`
   }
 
-  /** Calls `listener` at each event of that name. Returns how to stop that. */
+  /** Calls `listener` at each event of this name. Returns a function that stops it. */
   on<Name extends keyof DatabaseEvents>(name: Name, listener: (detail: DatabaseEvents[Name]) => void): () => void {
     requireChoice(name, ['damage', 'dataloss', 'readonly', 'writable'], 'event');
     if (typeof listener !== 'function') throw invalid(`listener: expected a function, got ${describe(listener)}`);
@@ -124,8 +126,8 @@ export class Database implements AsyncDisposable {
   }
 
   /**
-   * Opens a collection, creating it if it does not exist. Without options it must exist (`NOT_FOUND`).
-   * Other options than stored: `CONFIG_MISMATCH`, another embedder: `MODEL_MISMATCH`; both name the two.
+   * Opens a collection, creating it if it does not exist. Without options it must exist (`NOT_FOUND`). Options that
+   * differ from the stored ones are `CONFIG_MISMATCH`, another embedder is `MODEL_MISMATCH`; the message names both.
    */
   async collection<M extends object = Metadata>(
     name: string,
@@ -169,7 +171,7 @@ export class Database implements AsyncDisposable {
     return this.#connection.call((engine) => engine.listCollections());
   }
 
-  /** Whether there is a collection of this name. */
+  /** Whether there is a collection with this name. */
   async exists(name: string): Promise<boolean> {
     checkName(name, 'collection');
     return (await this.listCollections()).some((collection) => collection.name === name);
@@ -181,7 +183,7 @@ export class Database implements AsyncDisposable {
     return this.#connection.call((engine, id) => engine.deleteCollection(name, id));
   }
 
-  /** Gives a collection another name. `NOT_FOUND` without one, `CONFLICT` if the new name is taken. */
+  /** Renames a collection. `NOT_FOUND` if it does not exist, `CONFLICT` if the new name is taken. */
   async renameCollection(from: string, to: string): Promise<void> {
     checkName(from, 'collection');
     checkName(to, 'new name');
@@ -189,28 +191,27 @@ export class Database implements AsyncDisposable {
     for (const [id, name] of this.names) if (name === from) this.names.set(id, to);
   }
 
-  /** Rows, bytes and devices of everything in the database. */
+  /** Statistics of the database and of each collection: rows, bytes, devices. */
   async stats(): Promise<DatabaseStats> {
     return this.#connection.call((engine) => engine.stats());
   }
 
   /**
-   * Reads everything that is stored, and takes out what is damaged: what can be made from other parts is made anew, and what
-   * was lost is lost for good. Returns what was damaged; none of it is in `stats` any more. If the tab that runs it dies before its
-   * answer, the next one goes over everything again and returns what it found: what had been repaired by then was told by
-   * `damage` events alone.
+   * Reads everything that is stored and removes what is damaged. Rebuilds whatever other parts allow; the rest is
+   * dropped. Returns the damage; afterwards `stats` has none of it. If the tab that runs it dies before its answer, the
+   * next one starts again and returns what it found; what was repaired before was reported by `damage` events only.
    */
   async repair(options?: CallOptions): Promise<Damage[]> {
     const { signal } = readOptions(options, ['signal'], 'repair');
     return this.#connection.call((engine, call) => engine.repair(call), { signal, waits: true });
   }
 
-  /** After a 'readonly' event, when space has been freed: whether writes are taken again. */
+  /** After a 'readonly' event, when space has been freed: tries whether writes are possible again, and returns it. */
   async retryWrites(): Promise<boolean> {
     return this.#connection.call((engine) => engine.retryWrites());
   }
 
-  /** Loads a model, so that the first use need not wait. `UNSUPPORTED` where the worker has no runtime for it. */
+  /** Loads a model ahead of its first use. `UNSUPPORTED` if the worker has no runtime for it. */
   async loadModel(
     task: ModelInfo['task'],
     model: string | EmbedderOptions,
@@ -222,7 +223,9 @@ export class Database implements AsyncDisposable {
     return this.#connection.call((engine, id) => engine.loadModel(task, options, id), events);
   }
 
-  /** One vector per text, in order; null for a text without direction. @default { model: 'static-en', kind: 'document' } */
+  /**
+   * One vector per text, in order; null for a text without direction. @default { model: 'static-en', kind: 'document' }
+   */
   async embed(
     texts: readonly string[],
     options?: ModelCallOptions & { model?: string | EmbedderOptions; kind?: 'query' | 'document' },
@@ -242,8 +245,9 @@ export class Database implements AsyncDisposable {
   }
 
   /**
-   * How well each text answers the query, in order; higher is better. By a cross-encoder of transformers.js in the worker, 0 to 1
-   * (`UNSUPPORTED` without `piramid/rag-worker`), or by your own. Texts that are too long for the model are cut.
+   * How well each text answers the query, in order; higher is better. Scored by a cross-encoder of transformers.js in
+   * the worker, 0 to 1 (`UNSUPPORTED` without `piramid/rag-worker`), or by your own reranker. Texts that are too long
+   * for the model are cut.
    */
   async rerank(
     query: string,
@@ -263,7 +267,9 @@ export class Database implements AsyncDisposable {
     );
   }
 
-  /** An answer to a conversation, piece by piece, by a language model in the worker. Ending the loop early stops it. */
+  /**
+   * An answer to a conversation, piece by piece, by a language model in the worker. Leaving the loop early stops it.
+   */
   async *generate(
     messages: readonly ChatMessage[],
     options: ModelCallOptions & {
@@ -318,11 +324,11 @@ export class Database implements AsyncDisposable {
   }
 
   /**
-   * Exchanges the key of an encrypted database, in one small transaction: records are not written anew. From then on the database opens
-   * with `key` alone; tabs that have it open stay. `WRONG_KEY` where the database is not encrypted.
+   * Exchanges the key of an encrypted database in one small transaction; records are not written again. From then on
+   * the database opens with `key` only; tabs that have it open keep it. `WRONG_KEY` if the database is not encrypted.
    *
-   * The old key still opens an older copy of the database, and what it opens there decrypts later records too. If the old key is in
-   * foreign hands, export the database and import it into a new one.
+   * The old key still opens an older copy of the database, and what it opens there also decrypts later records. If
+   * someone else has the old key, export the database and import it into a new one.
    */
   async rotateKey(key: CryptoKey | Uint8Array): Promise<void> {
     const imported = await importKey(key);
@@ -330,13 +336,13 @@ export class Database implements AsyncDisposable {
   }
 
   /**
-   * The database, or some of its collections, as a file: what they hold at the moment of the call, whatever is written meanwhile. Read
-   * it at your own pace (nothing is made ahead): pipe it into a file, or make a `Blob` of it by `new Response(stream).blob()`
-   * (which rejects with a `TypeError` of the browser's where the stream fails). The file is not encrypted. Cancelling the stream or
-   * the signal ends the export.
+   * The database, or some of its collections, as a file. It has what they hold at the moment of the call, whatever is
+   * written meanwhile. Read it at your own pace (nothing is produced ahead): pipe it into a file, or make a `Blob` of
+   * it by `new Response(stream).blob()` (which rejects with the browser's `TypeError` if the stream fails). The file is
+   * not encrypted. Cancelling the stream or the signal ends the export.
    *
-   * The stream fails with `NOT_FOUND`, `INVALID_ARGUMENT`, `CORRUPT`, `ABORTED`, and with `WORKER_FAILED` if another tab
-   * takes the database over before its end.
+   * The stream fails with `NOT_FOUND`, `INVALID_ARGUMENT`, `CORRUPT`, `ABORTED`, and with `WORKER_FAILED` if another
+   * tab takes the database over before its end.
    */
   export(options?: ExportOptions): ReadableStream<Uint8Array<ArrayBuffer>> {
     const given = readOptions(options, ['collections', 'signal', 'onProgress'], 'export');
@@ -350,9 +356,10 @@ export class Database implements AsyncDisposable {
   }
 
   /**
-   * Brings in the collections of a file that `export` wrote, all of them or none. They are new ones: `CONFLICT` if one of
-   * that name exists (`rename` gives another), `NOT_FOUND` if `rename` names one that the file does not have. The file is checked like any input; one that is damaged, cut off or made up is `INVALID_FILE`, and then, as
-   * on any failure, nothing has changed.
+   * Brings in the collections of a file that `export` wrote, all of them or none. They are new ones: `CONFLICT` if one
+   * of that name exists (`rename` gives another), `NOT_FOUND` if `rename` names one that the file does not have. The
+   * file is checked like any input; one that is damaged, cut off or made up is `INVALID_FILE`, and then, as on any
+   * failure, nothing has changed.
    */
   async import(source: ReadableStream<Uint8Array> | Blob, options?: ImportOptions): Promise<Imported> {
     const { rename, signal, onProgress } = readOptions(options, ['rename', 'signal', 'onProgress'], 'import');
@@ -364,7 +371,9 @@ export class Database implements AsyncDisposable {
     return importStream(this.#connection, stream, { signal, onProgress, rename: { ...names } });
   }
 
-  /** Waits for writes under way, then ends the worker. Other calls still waiting, and later ones, reject with `CLOSED`. */
+  /**
+   * Waits for writes under way, then ends the worker. Other calls still waiting, and later ones, reject with `CLOSED`.
+   */
   close(): Promise<void> {
     // Asked before the worker is told to end.
     const seen = this.#closing ? null : this.#witness?.close();

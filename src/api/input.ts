@@ -1,5 +1,6 @@
 // The one door: everything that users pass is checked here and in the files that it exports from, once, and turned into the form that
 // crosses to the worker. Every refusal says what was expected, what came and which record. Nothing behind it checks again.
+
 import {
   checkId,
   checkInteger,
@@ -39,6 +40,7 @@ import type {
   VectorRecord,
 } from '../types.ts';
 import { checkFilter, checkSelect, checkVector, K_MAX, packVector } from './door.ts';
+import { packFiltered } from './filtered-query.ts';
 import { checkChanges } from './target.ts';
 
 export {
@@ -64,7 +66,7 @@ export { checkChanges, checkTarget } from './target.ts';
 /** Where a page of `scroll` begins. */
 export function checkCursor(cursor: unknown): string | null {
   if (cursor === undefined) return null;
-  if (typeof cursor !== 'string' || !/^\d{1,10}\.\d{1,10}$/.test(cursor))
+  if (typeof cursor !== 'string' || !/^\d{1,10}\.\d{1,10}\.\d{1,10}$/.test(cursor))
     throw invalid(`cursor: expected the \`next\` of the page before, got ${describe(cursor)}`);
   return cursor;
 }
@@ -120,7 +122,7 @@ function packList<M extends object>(
         `${what()}: unknown field "${unknown}"; known are id, vector, text, context, metadata. Your own fields belong into metadata.`,
       );
     const before = seen.get(id);
-    if (before !== undefined) throw invalid(`${what()}: stands twice in one call, at ${before} and ${i}`);
+    if (before !== undefined) throw invalid(`${what()}: duplicate id: records ${before} and ${i} of this call`);
     seen.set(id, i);
     packed.ids[i] = id;
     if (text !== undefined) {
@@ -212,6 +214,7 @@ const QUERY_OPTIONS = [
   'maxDistance',
   'offset',
   'where',
+  'orderBy',
   'fusion',
   'rerank',
   'select',
@@ -250,8 +253,9 @@ function packOwn(query: Query, rules: PackingRules): EngineQuery {
   const { text, keywords } = query;
   const near = vectorLegOf(query.vector);
   const { values: vector } = near;
-  if (vector === undefined && text === undefined && keywords === undefined)
-    throw invalid('query: expected a vector, a text or keywords');
+  if (vector === undefined && text === undefined && keywords === undefined) return packFiltered(query);
+  if (query.orderBy !== undefined)
+    throw invalid('orderBy: only for queries of a filter alone; a vector, a text and keywords sort by score');
   for (const name of ['text', 'keywords'] as const) {
     const words = query[name];
     if (words !== undefined) checkText(words, () => `query: ${name}`);

@@ -10,8 +10,9 @@ import { importKey } from './key.ts';
  * Opens a database, creating it if it does not exist. One database is one IndexedDB database of this origin; any number
  * of tabs and workers share it.
  *
- * Throws `INVALID_ARGUMENT`, `WORKER_FAILED` (blocked, missing), `BLOCKED` (open in a tab with an incompatible release),
- * `UNSUPPORTED` (no browser page or worker of one; a named device or storage is missing; a key without https), `WRONG_KEY`, `CORRUPT`, `NEWER_FORMAT`, `QUOTA_EXCEEDED`, `STORAGE_FULL`.
+ * Throws `INVALID_ARGUMENT`, `WORKER_FAILED` (blocked, missing), `BLOCKED` (open in a tab with an incompatible
+ * release), `UNSUPPORTED` (no browser page or worker of one; a named device or storage is missing; a key without
+ * https), `WRONG_KEY`, `CORRUPT`, `NEWER_FORMAT`, `QUOTA_EXCEEDED`, `STORAGE_FULL`.
  *
  * ```ts
  * await using db = await open('notes');

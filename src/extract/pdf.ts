@@ -18,7 +18,10 @@ const BYTES_MAX = 256 << 20;
 /** Lines that are further apart than so many times their height are of two paragraphs. */
 const PARAGRAPH_GAP = 1.7;
 
-/** Reads PDF files: `ingest(collection, files, { extractors: { pdf } })`. Scanned pages have no text; such a file is refused. */
+/**
+ * Reads PDF files: `ingest(collection, files, { extractors: { pdf } })`. Scanned pages have no text; such a file is
+ * refused.
+ */
 export const pdf: Extractor = (bytes, name) => read(bytes, name, {});
 
 /** The same with options. */
@@ -102,7 +105,10 @@ async function titleOf(document: { getMetadata(): Promise<{ info: object }> }): 
   return typeof title === 'string' ? title.trim() : '';
 }
 
-/** PDF.js on this thread, unless the page has given it a worker (`GlobalWorkerOptions`), which it would otherwise look for by name. */
+/**
+ * PDF.js on this thread, unless the page has given it a worker (`GlobalWorkerOptions`), which it would otherwise look
+ * for by name.
+ */
 async function mainThread({
   GlobalWorkerOptions,
   PDFWorker,

@@ -1,9 +1,11 @@
 // All values that one field has, over all rows, in typed arrays by type. Answers which rows compare how with a value,
 // and counts values. Knows nothing of paths, of `and` and `or`, or of other fields.
 import type { Bitset } from '../structures/bitset.ts';
+import type { Sliced } from '../structures/slices.ts';
 import type { Facet, MetadataValue } from '../types.ts';
 import { joined, meets, type Span, spanOf } from './dates.ts';
 import { Dictionary, grown, Numbers, type Ordering, type Which } from './entries.ts';
+import { KIND } from './order.ts';
 import { canonical, isDate } from './values.ts';
 
 const ANY: Which = { mask: 0, want: 0 };
@@ -56,6 +58,23 @@ export class Column {
     }
   }
 
+  /** Makes ready that `rows` (ascending) have the values of `added` and no others. What comes back does it, at once. */
+  *replacing(rows: readonly number[], added: Column): Sliced<() => void> {
+    const exchanges: (() => void)[] = [];
+    if (this.#numbers !== NO_NUMBERS) exchanges.push(yield* this.#numbers.replacing(rows, added.#numbers));
+    if (this.#dates !== NO_NUMBERS) exchanges.push(yield* this.#dates.replacing(rows, added.#dates));
+    if (this.#keywords !== NO_KEYWORDS) exchanges.push(yield* this.#keywords.replacing(rows, added.#keywords));
+    if (this.#structures !== NO_STRUCTURES) exchanges.push(yield* this.#structures.replacing(rows, added.#structures));
+    return () => {
+      for (const exchange of exchanges) exchange();
+      // Values of a type that there were none of.
+      if (this.#numbers === NO_NUMBERS) this.#numbers = added.#numbers;
+      if (this.#dates === NO_NUMBERS) this.#dates = added.#dates;
+      if (this.#keywords === NO_KEYWORDS) this.#keywords = added.#keywords;
+      if (this.#structures === NO_STRUCTURES) this.#structures = added.#structures;
+    };
+  }
+
   /** Adds the rows that have the field to `rows`. */
   exists(rows: Bitset): void {
     for (const entries of [this.#numbers, this.#dates, this.#keywords, this.#structures]) entries.exists(rows);
@@ -90,6 +109,22 @@ export class Column {
     if (typeof value === 'string') {
       this.#keywords.scan((keyword) => typeof keyword === 'string' && keyword.includes(value), WHOLE, rows);
     }
+  }
+
+  /** Calls `each` with the kind and number (`order.ts`) of every value of rows below `rowCount`; objects and arrays are none. */
+  forEachValue(rowCount: number, each: (row: number, kind: number, value: number) => void): void {
+    for (const [entries, kind] of [
+      [this.#numbers, KIND.number],
+      [this.#dates, KIND.date],
+    ] as const)
+      for (let i = 0; i < entries.end(rowCount); i++) each(entries.slots[i]! >>> 1, kind, entries.values[i]!);
+    const { values, slots, codes } = this.#keywords;
+    const strings = values.filter((value) => typeof value === 'string').sort();
+    const rankOf = new Map(strings.map((value, rank) => [value, rank]));
+    const kinds = values.map((value) => (value === null ? KIND.null : KIND[typeof value as 'boolean' | 'string']));
+    const numbers = values.map((value) => (typeof value === 'string' ? rankOf.get(value)! : Number(value)));
+    const end = this.#keywords.end(rowCount);
+    for (let i = 0; i < end; i++) each(slots[i]! >>> 1, kinds[codes[i]!]!, numbers[codes[i]!]!);
   }
 
   /** Each value that a row of `rows` has, counted once a row. Objects and arrays are not values here. No order. */

@@ -1,9 +1,10 @@
 // Lists of (row, value) entries in typed arrays, by type of value, and the loops that scan them.
 //
 // An entry is a slot and a value. The slot is row * 2, plus 1 where the value is an element of an array: `$contains`
-// means an element to an array but a substring to a string. Slots ascend, because rows are appended in order.
+// means an element to an array but a substring to a string. Slots ascend: rows are appended in order, and changed in place.
 // A scan of 100k entries takes about 0.1 ms, so there are no posting lists to build, keep and merge.
 import type { Bitset } from '../structures/bitset.ts';
+import type { Sliced } from '../structures/slices.ts';
 import { meets, type Span } from './dates.ts';
 
 export type Ordering = '$gt' | '$gte' | '$lt' | '$lte';
@@ -38,6 +39,12 @@ export class Numbers {
     }
     this.slots[this.length] = slot;
     this.values[this.length++] = value;
+  }
+
+  /** Makes ready that `rows` (ascending) have the entries of `added` and no others. What comes back does it, at once. */
+  *replacing(rows: readonly number[], added: Numbers): Sliced<() => void> {
+    const exchange = yield* replacement(this.slots, this.values, this.length, rows, added.slots, added.values, added);
+    return () => Object.assign(this, exchange());
   }
 
   /** How many entries belong to rows below `rowCount`. */
@@ -109,7 +116,7 @@ export class Dictionary<T extends string | boolean | null> {
     );
   }
 
-  append(slot: number, value: T): void {
+  #code(value: T): number {
     let code = this.#codeOf.get(value);
     if (code === undefined) {
       code = this.values.length;
@@ -117,12 +124,28 @@ export class Dictionary<T extends string | boolean | null> {
       this.values.push(value);
       if (typeof value === 'string') this.#characters += value.length;
     }
+    return code;
+  }
+
+  append(slot: number, value: T): void {
+    const code = this.#code(value);
     if (this.length === this.slots.length) {
       this.slots = grown(this.slots, this.length + 1);
       this.codes = grown(this.codes, this.length + 1);
     }
     this.slots[this.length] = slot;
     this.codes[this.length++] = code;
+  }
+
+  /** As that of `Numbers`. */
+  *replacing(rows: readonly number[], added: Dictionary<T>): Sliced<() => void> {
+    const codes = added.values.map((value) => this.#code(value));
+    const addedCodes = added.codes.map((code) => codes[code]!);
+    const exchange = yield* replacement(this.slots, this.codes, this.length, rows, added.slots, addedCodes, added);
+    return () => {
+      const { slots, values, length } = exchange();
+      Object.assign(this, { slots, codes: values, length });
+    };
   }
 
   end(rowCount: number): number {
@@ -180,10 +203,68 @@ export function grown<T extends Uint32Array | Float64Array>(array: T, length: nu
   return larger;
 }
 
-/** Index of the first slot >= `slot` among the first `length`. */
-function lowerBound(slots: Uint32Array, length: number, slot: number): number {
+/**
+ * Makes ready that `rows` (ascending) have the added entries in place of those that they have. Where they are as many of the same slots,
+ * as after a flag has been turned, their values alone are exchanged.
+ */
+function* replacement<V extends Uint32Array | Float64Array>(
+  slots: Uint32Array,
+  values: V,
+  length: number,
+  rows: readonly number[],
+  addedSlots: Uint32Array,
+  addedValues: V,
+  { length: addedLength }: { length: number },
+): Sliced<() => { slots: Uint32Array; values: V; length: number }> {
+  /** Of each row: where its entries begin and end, here and among the added ones. */
+  const bounds = new Uint32Array(rows.length * 4);
+  let at = 0;
+  let added = 0;
+  let removed = 0;
+  let isSame = true;
+  for (let i = 0; i < rows.length; i++) {
+    const slot = rows[i]! * 2;
+    bounds[i * 4] = at = lowerBound(slots, length, slot, at);
+    while (at < length && slots[at]! <= slot + 1) at++;
+    bounds[i * 4 + 1] = at;
+    bounds[i * 4 + 2] = added;
+    while (added < addedLength && addedSlots[added]! <= slot + 1) added++;
+    bounds[i * 4 + 3] = added;
+    const had = at - bounds[i * 4]!;
+    removed += had;
+    isSame &&= had === added - bounds[i * 4 + 2]!;
+    for (let j = 0; isSame && j < had; j++) isSame = slots[at - had + j] === addedSlots[added - had + j];
+    if ((i & 15) === 0) yield;
+  }
+  if (isSame)
+    return () => {
+      for (let i = 0; i < bounds.length; i += 4)
+        for (let j = 0; j < bounds[i + 1]! - bounds[i]!; j++) values[bounds[i]! + j] = addedValues[bounds[i + 2]! + j]!;
+      return { slots, values, length };
+    };
+  const newLength = length - removed + addedLength;
+  const newSlots = new Uint32Array(newLength);
+  const newValues = new (values.constructor as new (length: number) => V)(newLength);
+  let from = 0;
+  let to = 0;
+  const copy = (source: Uint32Array, numbers: V, start: number, end: number) => {
+    newSlots.set(source.subarray(start, end), to);
+    newValues.set(numbers.subarray(start, end), to);
+    to += end - start;
+  };
+  for (let i = 0; i < bounds.length; i += 4) {
+    copy(slots, values, from, bounds[i]!);
+    copy(addedSlots, addedValues, bounds[i + 2]!, bounds[i + 3]!);
+    from = bounds[i + 1]!;
+    if ((i & 63) === 0) yield;
+  }
+  copy(slots, values, from, length);
+  return () => ({ slots: newSlots, values: newValues, length: newLength });
+}
+
+/** Index of the first slot >= `slot` among the first `length`, of which those before `low` are lower. */
+function lowerBound(slots: Uint32Array, length: number, slot: number, low = 0): number {
   if (length === 0 || slots[length - 1]! < slot) return length;
-  let low = 0;
   let high = length;
   while (low < high) {
     const middle = (low + high) >>> 1;

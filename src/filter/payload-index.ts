@@ -1,13 +1,15 @@
 // Which rows a `where` lets through: metadata of all rows as columns, one per field path, built as rows are written.
-// Rows only grow; deleted ones are the caller's business (tombstones), and compaction builds a new index.
+// Rows are added, and their fields changed in place; deleted ones are the caller's business (tombstones), and compaction builds a new index.
 //
 // What a field's value is: `a.b` reaches into the object `a`, and into each object of the array `a`. An operator holds
 // if it holds for one of the values so found or, where a value is an array, for one of its elements; each operator of
 // a comparison chooses its own (as in MongoDB). `$ne` and `$nin` are the negations of `$eq` and `$in`.
 import { Bitset } from '../structures/bitset.ts';
-import type { Comparison, Facet, Metadata, MetadataValue, Where } from '../types.ts';
+import type { Sliced } from '../structures/slices.ts';
+import type { Comparison, Facet, Metadata, MetadataValue, OrderBy, Where } from '../types.ts';
 import { Column } from './column.ts';
 import { notesOn } from './notes.ts';
+import { type SortKeys, sortKeys } from './order.ts';
 import { isPlainObject, type MetadataObject } from './values.ts';
 
 /**
@@ -25,6 +27,19 @@ class Field {
   constructor(row: number, value: MetadataValue) {
     this.#row = row;
     this.#value = value;
+  }
+
+  /** As that of `PayloadIndex`, for the values at and below this field. */
+  *replacing(rows: readonly number[], added: Field | undefined): Sliced<() => void> {
+    const own = yield* this.column.replacing(rows, added?.column ?? new Column());
+    const below = new Set([...(this.fields?.keys() ?? []), ...(added?.fields?.keys() ?? [])]);
+    if (below.size === 0) return own;
+    this.fields ??= new Map();
+    const exchange = yield* replacingFields(this.fields, rows, below, added?.fields ?? new Map());
+    return () => {
+      own();
+      exchange();
+    };
   }
 
   get column(): Column {
@@ -68,6 +83,23 @@ export class PayloadIndex {
     }
   }
 
+  /**
+   * Makes ready that `rows` (ascending) have the fields `names` as `metadataOf` says (by index in `rows`), in place of what they had. Other
+   * fields stay. What comes back does it, at once; nothing may be appended in between.
+   */
+  *replacing(
+    rows: readonly number[],
+    names: Iterable<string>,
+    metadataOf: (i: number) => MetadataObject,
+  ): Sliced<() => void> {
+    const added = new Map<string, Field>();
+    for (const [i, row] of rows.entries()) {
+      appendFields(added, row, metadataOf(i));
+      yield;
+    }
+    return yield* replacingFields(this.#fields, rows, names, added);
+  }
+
   /** The rows below `rowCount` that match; `where` has passed `checkWhere`. */
   evaluate(where: Where, rowCount: number): Bitset {
     const rows = Bitset.full(rowCount);
@@ -89,6 +121,11 @@ export class PayloadIndex {
   facets(field: string, rows: Bitset, limit: number): Facet[] {
     const facets = this.#column(field)?.count(rows) ?? [];
     return facets.sort((a, b) => b.count - a.count || compareValues(a.value, b.value)).slice(0, limit);
+  }
+
+  /** What rows below `rowCount` are sorted by. */
+  sortKeys({ field, direction }: OrderBy, rowCount: number): SortKeys {
+    return sortKeys(this.#column(field), rowCount, direction);
   }
 
   /** What of `where` cannot be meant, for people; see notes.ts. `live`: the rows that are looked at at all. */
@@ -113,6 +150,25 @@ function pathsOf(fields: Map<string, Field>, before = ''): string[] {
     before + name,
     ...(field.fields ? pathsOf(field.fields, `${before}${name}.`) : []),
   ]);
+}
+
+function* replacingFields(
+  fields: Map<string, Field>,
+  rows: readonly number[],
+  names: Iterable<string>,
+  added: Map<string, Field>,
+): Sliced<() => void> {
+  const exchanges: (() => void)[] = [];
+  for (const name of names) {
+    const field = fields.get(name);
+    const replacement = added.get(name);
+    if (field) exchanges.push(yield* field.replacing(rows, replacement));
+    else if (replacement) exchanges.push(() => fields.set(name, replacement));
+    yield;
+  }
+  return () => {
+    for (const exchange of exchanges) exchange();
+  };
 }
 
 function appendFields(fields: Map<string, Field>, row: number, object: MetadataObject): void {

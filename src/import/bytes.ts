@@ -2,7 +2,7 @@
 // than one batch, and one piece of the stream, is in memory.
 import { type Collection, PiramidError, type VectorRecord } from 'piramid';
 
-/** How far an import is. */
+/** Progress of an import. */
 export interface ImportProgress {
   /** Records written. */
   records: number;
@@ -20,7 +20,7 @@ export interface SourceOptions {
   batch?: number;
 }
 
-/** Where records come from. Gzipped or not: that is seen by its first bytes. */
+/** Source of records, gzipped or not: the first bytes tell. */
 export type Source = ReadableStream<Uint8Array> | Blob;
 
 /** Refuses a file for what stands at some place of it. */

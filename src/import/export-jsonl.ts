@@ -10,9 +10,9 @@ const EVERYTHING = ['text', 'context', 'metadata', 'vector'] as const;
 export type ExportJsonlOptions<M extends object> = Pick<ScrollOptions<M>, 'where' | 'select' | 'signal'>;
 
 /**
- * The records of a collection as a file: one `{ id, vector?, text?, context?, metadata? }` a line, UTF-8, in order of writing. Read at your own
- * pace (nothing is made ahead); records that are written meanwhile may be in it. A date of metadata is `{ "$date": "…" }`. For a
- * copy to the bit, of all collections and their options, use `db.export`.
+ * The records of a collection as a file: one `{ id, vector?, text?, context?, metadata? }` per line, UTF-8, in order of
+ * writing. Read it at your own pace (nothing is produced ahead). A date in metadata is `{ "$date": "…" }`. For an exact
+ * copy of all collections and their options, use `db.export`.
  */
 export function exportJsonl<M extends object>(
   collection: Pick<Collection<M>, 'scroll'>,

@@ -17,8 +17,8 @@ export interface FvecsOptions extends SourceOptions {
 }
 
 /**
- * Writes the vectors of a .fvecs, .ivecs or .bvecs file, with numbers for ids. Returns how many. `INVALID_FILE` names the vector
- * (counted from 0) that is cut off or of another length than the first; batches before it stay.
+ * Writes the vectors of a .fvecs, .ivecs or .bvecs file, with numbers for ids. Returns how many. `INVALID_FILE` names
+ * the vector (counted from 0) that is cut off or of another length than the first; batches before it stay.
  */
 export async function importFvecs(
   collection: Pick<Collection<never>, 'upsert'>,

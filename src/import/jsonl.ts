@@ -6,17 +6,17 @@ import { type ByteReader, invalidFile, type Source, type SourceOptions, writeAll
 const LINE_MAX = 1 << 28;
 
 export interface JsonlOptions<M extends object = Metadata> extends SourceOptions {
-  /** Makes a record of what stands in a line (counted from 1); null leaves it out. @default the line is the record */
+  /** Turns the value of a line (counted from 1) into a record; null skips it. @default the value is the record */
   map?: (value: unknown, line: number) => VectorRecord<M> | null;
 }
 
 /**
- * Writes one record per line: `{ id, vector?, text?, context?, metadata? }`, or what `map` makes of it. A `null` vector, text or metadata is none; of
- * several lines with one id the last one stays. `{ "$date": "…" }` in metadata is a date. Empty lines are left out; a file that is
- * gzipped is unpacked. Returns how many lines were written.
+ * Writes one record per line: `{ id, vector?, text?, context?, metadata? }`, or the result of `map`. A `null` vector,
+ * text or metadata counts as absent. Of several lines with one id the last one stays. `{ "$date": "…" }` in metadata is
+ * a date. Empty lines are skipped, and gzipped files are unpacked. Returns how many lines were written.
  *
- * `INVALID_FILE` names the line that is no JSON, or that has an integer beyond 2^53, which a number cannot hold: write it as a string.
- * What `upsert` refuses names the lines of the batch. Batches before it stay.
+ * `INVALID_FILE` names the line that is not JSON, or that has an integer beyond 2^53, which a number cannot hold: write
+ * it as a string. If `upsert` refuses a batch, the error names its lines. Earlier batches stay.
  */
 export function importJsonl<M extends object = Metadata>(
   collection: Pick<Collection<M>, 'upsert'>,
@@ -42,7 +42,9 @@ export function importJsonl<M extends object = Metadata>(
   });
 }
 
-/** An integer of a line of JSON that a number cannot hold. Found in the text: what `JSON.parse` made of it is rounded. */
+/**
+ * An integer of a line of JSON that a number cannot hold. Found in the text: what `JSON.parse` made of it is rounded.
+ */
 function largeInteger(json: string): string | undefined {
   if (!/(?:^|[^\d.])\d{16}/.test(json)) return undefined;
   for (const [token] of json.matchAll(/"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g))

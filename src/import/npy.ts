@@ -39,11 +39,12 @@ interface Header {
 }
 
 /**
- * Writes the rows of a .npy array of shape (records, dimension), with numbers for ids. Returns how many. Floats, integers and booleans
- * of either byte order become float32; an array in Fortran order is turned, for which it is held in memory (up to 1 GiB).
+ * Writes the rows of a .npy array of shape (records, dimension), with numbers for ids. Returns how many. Floats,
+ * integers and booleans of either byte order become float32; an array in Fortran order is turned, for which it is held
+ * in memory (up to 1 GiB).
  *
- * `INVALID_FILE` names what is not supported (complex numbers, strings, objects, records; another number of dimensions), or the row
- * (counted from 0) where the file is cut off; batches before it stay.
+ * `INVALID_FILE` names what is not supported (complex numbers, strings, objects, records; another number of
+ * dimensions), or the row (counted from 0) where the file is cut off; batches before it stay.
  */
 export function importNpy(
   collection: Pick<Collection<never>, 'upsert'>,

@@ -41,6 +41,9 @@ export interface Asked<T> {
   route: string;
 }
 
+/** Why the CPU answers what the GPU was asked first. */
+export const GPU_NOT_PROVEN = 'the GPU could not prove its answer';
+
 /** Why no GPU is asked, where there is none. */
 export function routeWithout({ wanted, adapter }: Pick<Devices, 'wanted' | 'adapter'>): string {
   if (adapter) return 'the GPU was lost';
@@ -202,7 +205,7 @@ export function createMirror<Copy extends GpuCopy>(devices: Devices, ways: reado
 
   async function ask<T>(search: AskedSearch, question: (copy: Copy) => Promise<T | null>): Promise<Asked<T>> {
     const { rowCount, bytes, batch } = search;
-    if (ways.length === 0) return { answer: null, route: 'its metric is the CPU’s' };
+    if (ways.length === 0) return { answer: null, route: 'metric not supported on the GPU' };
     const route = routeOf(bytes, batch);
     if (!pays(bytes, batch)) return { answer: null, route };
     seat.used();
@@ -213,7 +216,7 @@ export function createMirror<Copy extends GpuCopy>(devices: Devices, ways: reado
     if (!asked || asked.rowCount < rowCount) return { answer: null, route: routeBeside() };
     try {
       const answer = await question(asked);
-      return { answer, route: answer === null ? 'the GPU could not prove its answer' : route };
+      return { answer, route: answer === null ? GPU_NOT_PROVEN : route };
     } catch (error) {
       fail(asked, error);
       return { answer: null, route: routeBeside() };

@@ -1,13 +1,15 @@
 // The index of a quantised collection: codes are scanned for candidates, and these are searched exactly among the float32
-// originals. Rows come and go without a rebuild. The codes are scanned on the CPU, or on the GPU where that pays.
-import { withOdd } from '../kernels/candidates.ts';
+// originals; int8 codes prove that no other row is among the best. Rows come and go without a rebuild. The codes are scanned on
+// the CPU, or on the GPU where that pays.
+import { type DoubtSearch, doubtOf, doubtsOf } from '../kernels/codes/doubt.ts';
 import type { Devices } from '../kernels/devices.ts';
 import { createGpuCodes } from '../kernels/webgpu/codes.ts';
 import { type CodingOptions, createCoding } from './coding.ts';
 import { checkRows, copyOf, rowSearchOf } from './flat.ts';
 import { createLifetime } from './lifetime.ts';
-import { createMirror } from './mirror.ts';
+import { createMirror, GPU_NOT_PROVEN } from './mirror.ts';
 import { copiesOf, keptElsewhere, type Originals, type ReadRows } from './originals.ts';
+import { type CodedRows, hitsInDoubt, NOT_PROVEN } from './proven.ts';
 import { gathered, TOGETHER_ON_GPU, togetherOnCpu } from './together.ts';
 import type { Codes, VectorHits, VectorIndex, VectorSearch } from './vector-index.ts';
 
@@ -16,11 +18,15 @@ export function createQuantizedIndex(options: CodingOptions, devices: Devices, r
   const { dimension, metric, tier } = options;
   const coding = createCoding(options);
   const { recordBytes } = coding.coder;
-  const rows = devices.createCpuRows({ dimension, metric });
-  const originals: Originals = read ? keptElsewhere(rows, read) : rows;
+  const inMemory = devices.createCpuRows({ dimension, metric });
+  const originals: Originals = read ? keptElsewhere(inMemory, read) : inMemory;
   const codes = devices.createCodeRows(coding.coder);
   const searchOriginals = gathered(originals.searchAll);
-  const scanCodes = gathered(codes.candidatesOfAll);
+  const rows: CodedRows = {
+    norms: originals.norms,
+    doubts: gathered((searches: DoubtSearch[]) => doubtsOf(codes, searches)),
+    best: async ({ query, among, k }) => originals.best(query, among, k),
+  };
   const mirror = createMirror(devices, [
     { precision: tier, create: (gpu, room) => createGpuCodes(gpu, codes, { room }) },
   ]);
@@ -55,7 +61,7 @@ export function createQuantizedIndex(options: CodingOptions, devices: Devices, r
 
   async function find({ batch = 1, ...search }: VectorSearch): Promise<VectorHits> {
     const request = rowSearchOf(search, originals.rowCount);
-    const { query, k, rowCount, mask } = request;
+    const { rowCount, mask } = request;
     const coded = coding.searchOf({ ...search, rowCount });
     if (!coded) {
       const route = search.exact
@@ -70,21 +76,16 @@ export function createQuantizedIndex(options: CodingOptions, devices: Devices, r
       return hits && { ...hits, layout: gpu.layout };
     });
     const onGpu = asked.answer;
-    const found = onGpu ?? (await scanCodes(coded));
-    // Rows whose magnitude no float32 kernel can be trusted with are always looked at.
-    const among = Array.from(withOdd(originals, request, found.rows));
-    const scanned = performance.now();
-    const hits = await originals.best(query, among, k);
-    return {
-      ...hits,
-      device: onGpu ? 'webgpu' : codes.device,
-      route: asked.route,
-      tier,
-      ...(onGpu && { layout: onGpu.layout }),
-      candidates: among.length,
-      scanMs: scanned - start,
-      rescoreMs: performance.now() - scanned,
-    };
+    const scanned = onGpu ? doubtOf(codes, coded, onGpu) : await rows.doubts(coded);
+    const hits = await hitsInDoubt(coding.coder, coded, scanned, rows);
+    if (!hits)
+      return { ...(await searchOriginals(request)), device: originals.device, route: NOT_PROVEN, tier: 'none' };
+    const { isWidened, ...answer } = hits;
+    const scanMs = performance.now() - start - hits.rescoreMs;
+    if (onGpu && !isWidened)
+      return { ...answer, device: 'webgpu', route: asked.route, tier, layout: onGpu.layout, scanMs };
+    const route = onGpu ? GPU_NOT_PROVEN : asked.route;
+    return { ...answer, device: codes.device, route, tier, scanMs };
   }
 
   return {
@@ -116,7 +117,7 @@ export function createQuantizedIndex(options: CodingOptions, devices: Devices, r
       mirror.restart();
     },
     vectors: async (wanted) =>
-      read ? copiesOf(read, wanted, dimension) : Array.from(wanted, (row) => copyOf(rows, row, dimension)),
+      read ? copiesOf(read, wanted, dimension) : Array.from(wanted, (row) => copyOf(inMemory, row, dimension)),
     search: (search) => lifetime.within(() => find(search)),
     close: lifetime.close,
   };

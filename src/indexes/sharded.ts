@@ -1,7 +1,6 @@
 // The index where there is no GPU: rows, and their codes where they are quantised, lie here and, once there are many, in other
 // workers beside. Searches float32 numbers exactly, or codes for candidates and these exactly, like `flat` and `quantized`.
 import { Norms } from '../kernels/bounds.ts';
-import { withOdd } from '../kernels/candidates.ts';
 import type { Tier } from '../kernels/codes/coder.ts';
 import type { Devices } from '../kernels/devices.ts';
 import { vectorNorm } from '../kernels/js.ts';
@@ -13,6 +12,7 @@ import { createCoding } from './coding.ts';
 import { checkRows, rowSearchOf } from './flat.ts';
 import { createLifetime } from './lifetime.ts';
 import { routeWithout } from './mirror.ts';
+import { type CodedRows, hitsInDoubt, NOT_PROVEN } from './proven.ts';
 import { gathered, togetherOnCpu } from './together.ts';
 import type { VectorHits, VectorIndex, VectorIndexOptions, VectorSearch } from './vector-index.ts';
 
@@ -27,11 +27,10 @@ export function createShardedIndex(options: ShardedIndexOptions, devices: Device
   const coding = tier && createCoding({ dimension, metric: productMetric(metric), tier });
   const rows = createShardedRows(createPart(options, devices), pool);
   const searchRows = gathered(rows.searchAll);
-  const scanCodes = gathered(rows.candidatesOfAll);
-  const rescore = gathered(rows.bestOfAll);
   const lifetime = createLifetime(rows.close);
   /** Which rows are odd is asked of all rows: one place must not know it otherwise than several. */
   const norms = new Norms(metric);
+  const codedRows: CodedRows = { norms, doubts: gathered(rows.doubtsOfAll), best: gathered(rows.bestOfAll) };
 
   function noteNorms(vectors: Float32Array): void {
     for (let row = rows.rowCount, at = 0; at < vectors.length; row++, at += dimension)
@@ -44,20 +43,10 @@ export function createShardedIndex(options: ShardedIndexOptions, devices: Device
     const route = routeWithout(devices);
     if (!coded) return { ...(await searchRows(request)), device, route, tier: 'none', workers: rows.workers };
     const start = performance.now();
-    const found = await scanCodes(coded);
-    const among = Array.from(withOdd({ norms }, request, found.rows));
-    const scanned = performance.now();
-    const hits = await rescore({ query: request.query, among, k: request.k });
-    return {
-      ...hits,
-      device,
-      route,
-      tier: tier!,
-      workers: rows.workers,
-      candidates: among.length,
-      scanMs: scanned - start,
-      rescoreMs: performance.now() - scanned,
-    };
+    const hits = await hitsInDoubt(coding!.coder, coded, await codedRows.doubts(coded), codedRows);
+    const answer = { device, route, tier: tier!, workers: rows.workers };
+    if (!hits) return { ...(await searchRows(request)), ...answer, route: NOT_PROVEN, tier: 'none' };
+    return { ...hits, ...answer, scanMs: performance.now() - start - hits.rescoreMs };
   }
 
   return {

@@ -23,7 +23,7 @@ export interface VectorSearch {
   batch?: number;
   /** Look at the float32 numbers of every row, whatever the index scans otherwise. @default false */
   exact?: boolean;
-  /** Multiplies the number of candidates of a quantised index. @default 1 */
+  /** Multiplies the number of candidates of binary codes. @default 1 */
   oversample?: number;
 }
 
@@ -44,13 +44,13 @@ export interface VectorHits {
   device: Device;
   /** Why that one, see `QueryPlan.route`. */
   route: string;
-  /** What was scanned. The answer is certain where it is 'none' or 'f16'. */
+  /** What was scanned. The answer is certain unless it is 'binary'. */
   tier: Precision;
   /** How the rows that a GPU scanned lie there. */
   layout?: Layout;
   /** Workers that scanned, the engine's own included. @default 1 */
   workers?: number;
-  /** How many rows the scan of codes left for the canonical score. */
+  /** How many rows the scan of codes left for the canonical score: those in doubt, where codes prove the answer. */
   candidates?: number;
   /** Of all searches that were answered together. */
   scanMs: number;
@@ -71,7 +71,7 @@ export interface VectorIndex {
   readonly bytes: { gpu: number; memory: number };
   /** Workers that hold rows, the engine's own included. @default 1 */
   readonly workers?: number;
-  /** Of so many searches that could begin in one turn, how many are best answered at a time. More are answered as well, and hold the thread longer. */
+  /** Preferred batch size, of this many searches that could begin together; larger ones work but block the thread longer. */
   together(batch: number): number;
   /** A worker that held rows is gone. Searches reject with `LostRows`; the index is to be made anew. @default false */
   readonly isLost?: boolean;

@@ -126,12 +126,17 @@ export function approximate(
 }
 
 /** A number not above any that rounds to `score` as a float32. */
-function least(score: number): number {
+export function least(score: number): number {
   if (score === Number.POSITIVE_INFINITY) return 3.4028235e38;
   return score - Math.abs(score) * 2 ** -23 - 2 ** -149;
 }
 
 /** A float32 not above `x`. */
-function floorFloat32(x: number): number {
+export function floorFloat32(x: number): number {
   return Math.fround(x - Math.abs(x) * 2 ** -23 - 2 ** -149);
+}
+
+/** A float32 not below `x`. */
+export function ceilFloat32(x: number): number {
+  return -floorFloat32(-x);
 }

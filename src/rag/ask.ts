@@ -23,48 +23,54 @@ import { verify } from './verify.ts';
 
 export interface AskOptions extends RetrieveOptions {
   /**
-   * When it answers. `'strict'`: only from passages that support it; what would be `perhaps` is `no`. `'balanced'`: where they
-   * may, too, the nearest passages are quoted as such, or the language model is asked. `'off'`: always, from the best
-   * passages there are; `support` still says what they are worth. @default 'balanced'
+   * How much support an answer needs. `'strict'`: it answers only from passages that support it; `'perhaps'` counts as
+   * `'no'`. `'balanced'`: with `'perhaps'`, the nearest passages are quoted as such, or the language model is asked.
+   * `'off'`: it always answers, from the best passages; `support` still says what they are worth. @default 'balanced'
    */
   when?: 'strict' | 'balanced' | 'off';
   /** A language model by name, for `db.generate`. @default none: the answer is quoted */
   model?: string;
   /**
-   * Your own language model, or `'browser'`: the browser's own (see `browserGenerator`), `UNSUPPORTED` where there is none. Excludes `model`.
+   * Your own language model, or `'browser'`: the browser's own (see `browserGenerator`), `UNSUPPORTED` if there is
+   * none. Not together with `model`.
    */
   generator?: Generator | 'browser';
   /** Length of the generated answer. @default 192 */
   maxTokens?: number;
   /**
-   * What of the sources a language model is given. `'sentences'`: the best ones of all of them, so that it begins sooner (a model on a
-   * CPU reads some fifty tokens a second). `'passages'`: whole passages, best first. @default 'sentences'
+   * Which part of the sources a language model gets. `'sentences'`: the best sentences of all sources, so that it
+   * begins sooner (a model on a CPU reads about fifty tokens per second). `'passages'`: whole passages, best first.
+   * @default 'sentences'
    */
   evidence?: 'sentences' | 'passages';
-  /** Room for it in the prompt, tokens (estimated). @default 256 for sentences, 700 for passages */
+  /** Length of the sources in the prompt, in (estimated) tokens. @default 256 for sentences, 700 for passages */
   sourceTokens?: number;
   /** Called while the model is loaded. */
   onProgress?: (progress: ModelProgress) => void;
 }
 
 export interface Answer {
-  /** Passages found, best first; without support the closest ones. */
+  /** The passages found, best first; without support the closest ones. */
   sources: Source[];
   /**
-   * How far the sources support an answer. `'yes'`: they do. `'perhaps'`: they are about it, and may or may not answer; without a
-   * language model `answer` begins with `NEAREST`. `'no'`: nothing found is about it, and `answer` is `NOT_FOUND`.
+   * How far the sources support an answer. `'yes'`: they do. `'perhaps'`: they are about it, and may or may not answer;
+   * without a language model `answer` begins with `NEAREST`. `'no'`: nothing found is about it, and `answer` is
+   * `NOT_FOUND`.
    */
   support: Support;
   /**
-   * The best sentences of the sources, best first, 4 at most: there at once, before a model has written anything. None where nothing was
-   * found, and where what was found has no sentence that is short enough to be quoted. Without a model, they are the answer.
+   * The best sentences of the sources, best first, at most 4. They are available at once, before a model has written
+   * anything. Empty if nothing was found, or if no sentence is short enough to be quoted. Without a language model,
+   * they are the answer.
    */
   quotations: readonly Quotation[];
-  /** Who wrote it: the model's name, or `'quotations'`. */
+  /** Name of the model that wrote it, or `'quotations'`. */
   author: string;
-  /** Piece by piece; can be read more than once. Leaving the loop early stops a model. Throws `MODEL_FAILED`, `ABORTED`. */
+  /**
+   * Piece by piece; can be read more than once. Leaving the loop early stops a model. Throws `MODEL_FAILED`, `ABORTED`.
+   */
   answer: AsyncIterable<string>;
-  /** When the answer is complete; rejects as it does. In order of the answer. */
+  /** In order of the answer. Resolves when the answer is complete, and rejects if it does. */
   citations: Promise<Citation[]>;
 }
 

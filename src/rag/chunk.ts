@@ -8,29 +8,33 @@ import { finer, type Piece, paragraphs, records } from './pieces.ts';
 import { shortened } from './words.ts';
 
 /**
- * How a text is written. `'markdown'`: headings begin passages, tables and code are cut at lines. `'records'`: blank lines
- * part records, and each is a passage of its own.
+ * Format of a text. `'markdown'`: headings begin passages, and tables and code are cut at lines. `'records'`: blank
+ * lines separate records, and each record is a passage.
  */
 export type TextFormat = 'text' | 'markdown' | 'records';
 
 export interface ChunkOptions {
   /** No passage has more words. In scripts without spaces a character counts as a word. @default 180 */
   maxWords?: number;
-  /** Passages with fewer words get some of their neighbours' where the text lets them. @default 40 */
+  /**
+   * A passage with fewer words is joined with a neighbour or takes words from it, if the text allows it. @default 40
+   */
   minWords?: number;
-  /** How the text is written. @default 'text' */
+  /** Format of the text. @default 'text' */
   format?: TextFormat;
 }
 
-/** A stretch of a document. */
+/** A passage of a document. */
 export interface Chunk {
   /** UTF-16 offsets in the document. */
   start: number;
   end: number;
   text: string;
-  /** The headings that it is under, outermost first. Absent where there are none. */
+  /** The headings above it, outermost first. Absent if there are none. */
   headings?: string[];
-  /** To show and embed in front of `text` and behind it: the header row of a table that was cut, the fences of code. */
+  /**
+   * Shown and embedded in front of `text` and behind it: the header row of a table that was cut, the fences of code.
+   */
   before?: string;
   after?: string;
 }
@@ -41,7 +45,10 @@ export const MAX_WORDS = 180;
 export const MIN_WORDS = 40;
 const FORMATS: readonly string[] = ['text', 'markdown', 'records'] satisfies TextFormat[];
 
-/** The passages of `text`, in order; none if it has no words. Those of Markdown come as a promise: its parser is loaded on demand. */
+/**
+ * The passages of `text`, in order; none if it has no words. For Markdown a promise, because its parser is loaded on
+ * demand.
+ */
 export function chunk(text: string, options: ChunkOptions & { format: 'markdown' }): Promise<Chunk[]>;
 export function chunk(text: string, options?: ChunkOptions & { format?: 'text' | 'records' }): Chunk[];
 export function chunk(text: string, options?: ChunkOptions): Chunk[] | Promise<Chunk[]>;

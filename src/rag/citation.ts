@@ -3,9 +3,9 @@ import type { Source } from './retrieve.ts';
 import { type Span, sentences, trimmed } from './sentences.ts';
 import { contentTerms } from './words.ts';
 
-/** A sentence of a document, or two that follow each other. Offsets are UTF-16. */
+/** One sentence of a document, or two consecutive ones. Offsets are UTF-16. */
 export interface Quotation {
-  /** Position in `sources`; the answer's marks count from 1. */
+  /** Index in `sources`; the marks in the answer count from 1. */
   source: number;
   documentId: string;
   /** In the document's text. */
@@ -14,14 +14,14 @@ export interface Quotation {
   quote: string;
 }
 
-/** Where a sentence of the answer stands, or that it stands nowhere. */
+/** Where a sentence of the answer is in the sources, or that it is in none. */
 export type Citation = {
   /** The sentence in the answer, UTF-16 offsets. */
   answerStart: number;
   answerEnd: number;
 } & (
   | ({ supported: true } & Quotation)
-  /** No sentence of the sources says this. Only a language model writes such. */
+  /** No sentence of the sources says this. Only a language model writes such sentences. */
   | { supported: false }
 );
 

@@ -2,7 +2,7 @@
 // metadata, so that filters, facets and citations need no second look-up.
 import { type Collection, type Database, type Metadata, PiramidError, type Where } from 'piramid';
 
-/** What question answering needs of a collection. Every `Collection` has it. */
+/** The part of a collection that question answering uses. Every `Collection` has it. */
 export interface DocumentCollection
   extends Pick<
     // biome-ignore lint/suspicious/noExplicitAny: whatever shape its metadata is declared to have
@@ -12,7 +12,7 @@ export interface DocumentCollection
   readonly database: Pick<Database, 'generate'>;
 }
 
-/** A document as each of its passages carries it, in the metadata field `document`. */
+/** A document, as the metadata field `document` of each of its passages has it. */
 export interface DocumentInfo {
   id: string;
   title: string;
@@ -23,11 +23,11 @@ export interface DocumentInfo {
   /** Length of its text as UTF-8. */
   bytes: number;
   addedAt: Date;
-  /** How its text is written; absent for plain text. */
+  /** Format of its text; absent for plain text. */
   format?: 'markdown' | 'records';
 }
 
-/** A document as it is read back. */
+/** A document with its text. */
 export interface StoredDocument extends DocumentInfo {
   /** All passages one after the other: the text as it was given. */
   text: string;
@@ -58,7 +58,7 @@ export async function listDocuments(
   return documents;
 }
 
-/** A document with its text, or undefined where there is none of that id. */
+/** The document with this id and its text, or undefined. */
 export async function readDocument(
   collection: DocumentCollection,
   documentId: string,

@@ -2,39 +2,43 @@
 import type { TextFormat } from './chunk.ts';
 import { checkOptions } from './documents.ts';
 
-/** A file, or one that has been read. */
+/** A file, or the name and text of one. */
 export type FileInput = File | { readonly name: string; readonly text: string };
 
 export interface ExtractedText {
   /** The document's own title, else the file's name without its ending. */
   title: string;
   text: string;
-  /** How to cut it, see `ChunkOptions.format`. */
+  /** Its format, see `ChunkOptions.format`. */
   format: TextFormat;
 }
 
-/** What an extractor makes of a file. */
+/** Result of an extractor. */
 export interface Extraction {
   /** @default that of the Markdown or HTML, else the file's name without its ending */
   title?: string;
   text: string;
-  /** `'html'`: the text is the source of a page, and is read like one. @default 'text' */
+  /** `'html'`: the text is the source of a page and is parsed as one. @default 'text' */
   format?: TextFormat | 'html';
 }
 
-/** Reads files of one kind. What it throws is the reason why the file cannot be read. */
+/** Reads files of one kind. If it throws, the message is the reason why the file cannot be read. */
 export type Extractor = (bytes: Uint8Array, name: string) => Extraction | Promise<Extraction>;
 
 export interface ExtractOptions {
-  /** The encoding of the files, e.g. `'shift_jis'`. @default that of the byte order mark, `File.type` or the document; else UTF-8 or windows-1252 */
+  /**
+   * The encoding of the files, e.g. `'shift_jis'`. @default that of the byte order mark, `File.type` or the document;
+   * else UTF-8 or windows-1252
+   */
   charset?: string;
-  /** Readers of further kinds by the ending of the file's name, or in place of those that are there: `{ pdf, docx }`. */
+  /** Readers of further kinds, by file ending: `{ pdf, docx }`. They also replace built-in readers. */
   extractors?: { readonly [ending: string]: Extractor };
 }
 
 /**
- * The text of a file: .txt .log .md .html .xhtml .xml .rst .csv .tsv .json .jsonl .ipynb, and files without an ending; others
- * by `extractors`. Throws `UNSUPPORTED` for those that nothing reads, `INVALID_ARGUMENT` where a file is not what it seems.
+ * The text of a file: .txt .log .md .html .xhtml .xml .rst .csv .tsv .json .jsonl .ipynb, and files without an ending;
+ * others by `extractors`. Throws `UNSUPPORTED` for an unknown kind, `INVALID_ARGUMENT` for a file that is not what it
+ * seems.
  */
 export async function extract(file: FileInput, options: ExtractOptions = {}): Promise<ExtractedText> {
   checkOptions(options, ['charset', 'extractors'], 'extract');

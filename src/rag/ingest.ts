@@ -14,16 +14,16 @@ import {
 import { type ExtractOptions, extract } from './extract.ts';
 import { shortened } from './words.ts';
 
-/** A document to put in. */
+/** A document to ingest. */
 export interface DocumentInput {
-  /** Unique in the collection; a document of the same id is replaced. */
+  /** Unique in the collection; a document with the same id is replaced. */
   id: string;
   /** @default the id */
   title?: string;
   text: string;
-  /** Copied to each passage, where `where` finds it. Not `document`, `start`, `end`, `passage`, `headings`, `repeats`. */
+  /** Copied to each passage, for filters. Not `document`, `start`, `end`, `passage`, `headings`, `repeats`. */
   metadata?: Metadata;
-  /** How its text is written. @default that of `IngestOptions.chunk` */
+  /** Format of its text. @default that of `IngestOptions.chunk` */
   format?: TextFormat;
 }
 
@@ -33,12 +33,15 @@ export interface IngestOptions extends ExtractOptions {
   batchSize?: number;
   /** Called after each document that was skipped or failed, and after each write. */
   onProgress?: (progress: IngestProgress) => void;
-  /** Ends the call: it rejects with `ABORTED` once no write is under way (up to two may be completed), and what was written stays. */
+  /**
+   * Cancels the call: it rejects with `ABORTED` once no write is in flight (up to two may complete). What was written
+   * stays.
+   */
   signal?: AbortSignal;
 }
 
 export interface IngestProgress {
-  /** Inputs dealt with, of all: written, skipped or failed. */
+  /** Inputs done, of all: written, skipped or failed. */
   done: number;
   total: number;
   /** Documents and passages written so far. */
@@ -47,7 +50,7 @@ export interface IngestProgress {
   passagesPerSecond: number;
   /** Absent until it can be estimated. */
   secondsLeft?: number;
-  /** The id of the document dealt with last. */
+  /** Id of the last document that is done. */
   id: string;
 }
 
@@ -55,14 +58,14 @@ export interface IngestResult {
   /** Ids, in order. */
   added: string[];
   updated: string[];
-  /** Unchanged since they were put in. */
+  /** Unchanged since the last ingest. */
   skipped: string[];
   failed: { id: string; error: PiramidError }[];
 }
 
 /**
- * Of the way documents are read, cut and stored. Raise it with each change of that: then every document is a changed one,
- * and the next `ingest` improves it. Passages whose text and context stay the same keep their vectors.
+ * Of the way documents are read, cut and stored. Raise it with each change of that: then every document is a changed
+ * one, and the next `ingest` improves it. Passages whose text and context stay the same keep their vectors.
  */
 const HASH_VERSION = 3;
 /** Passages of an earlier version that are read in one call. */
@@ -83,14 +86,15 @@ interface Prepared {
 }
 
 /**
- * Puts documents (or files, see `extract`, whose id is their path) into a collection. Each passage is a record:
+ * Puts documents into a collection, or files (see `extract`; their id is their path). Each passage is a record:
  *
  * - `id`: `${document id}#${number of the passage}`, and `text`, which the collection's embedder embeds
- * - `context`: the document's title (unless it is the id) and the headings that the passage is under, a line each, without those that it
- *   begins with itself. Embedded and indexed in front of the text, and not shown (see `VectorRecord.context`)
+ * - `context`: the document's title (unless it is the id) and the headings above the passage, one per line, without
+ * those that the passage begins with. It is embedded and indexed in front of the text, and not shown (see
+ * `VectorRecord.context`)
  * - `metadata`: the document's own, and `document` (see `DocumentInfo`), `passage` (its number from 0), `start` and
- *   `end` (UTF-16 offsets in the document's text), `headings` (those it is under, where there are any), and `repeats`
- *   (characters at the beginning of `text` that are no part of that stretch: the header row of a table that was cut)
+ * `end` (UTF-16 offsets in the document's text), `headings` (those above it, if any), and `repeats` (number of
+ * characters at the beginning of `text` that are repeated from elsewhere: the header row of a table that was cut)
  *
  * A document that cannot be read or written is reported in `failed`. Errors of the database reject.
  */
@@ -155,7 +159,7 @@ export async function ingest(
       throwIfAborted(signal);
       const id = idOf(input);
       try {
-        if (seen.has(id)) throw new PiramidError('INVALID_ARGUMENT', `document "${id}" stands twice in one call`);
+        if (seen.has(id)) throw new PiramidError('INVALID_ARGUMENT', `document "${id}": duplicate id in this call`);
         seen.add(id);
         const prepared = await prepare(collection, await read(input, options), options.chunk ?? {}, signal);
         if (prepared) {

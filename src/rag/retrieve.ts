@@ -6,32 +6,38 @@ import { type NamedTitles, namedTitles } from './titles.ts';
 import { contentTerms } from './words.ts';
 
 export interface RetrieveOptions {
-  /** How many passages. @default 8 */
+  /** Number of passages. @default 8 */
   k?: number;
   /** Only passages (of documents) that match, e.g. `{ 'document.id': 'moby-dick' }`. */
   where?: Where;
   /**
-   * A cross-encoder by name (which needs `piramid/rag-worker`), your own, or either with options: orders the best passages, see
-   * `Query.rerank`. A question that names titles may have two lists of them. @default none
+   * Reorders the best passages by a cross-encoder: by name (which needs `piramid/rag-worker`), your own, or either with
+   * options; see `Query.rerank`. A question that names titles may rerank two lists. @default none
    */
   rerank?: NonNullable<Query['rerank']>;
   signal?: AbortSignal;
 }
 
-/** A passage that was found. */
+/** A passage found for a question. */
 export interface Source {
   /** Id of its record. */
   id: string | number;
   documentId: string;
   title: string;
-  /** To show. A part of a table or of code begins with the header row or the fence, which stand elsewhere in the document. */
+  /**
+   * Text to show. A part of a table or of code begins with the header row or the fence, which are elsewhere in the
+   * document.
+   */
   text: string;
   /** Where it is in the document, UTF-16 offsets. */
   start: number;
   end: number;
-  /** Characters at the beginning of `text` that are repeated: `start` is the place of the one behind them. @default 0 */
+  /**
+   * Number of characters at the beginning of `text` that are repeated; `start` is the offset of the one behind them.
+   * @default 0
+   */
   repeats?: number;
-  /** The headings that it is under, outermost first. Absent where there are none. */
+  /** The headings above it, outermost first. Absent if there are none. */
   headings?: string[];
   /** Its number in the document, from 0. */
   passage: number;
@@ -43,7 +49,7 @@ export interface Source {
 
 export const K = 8;
 
-/** Passages that mean or say what is asked, best first. */
+/** Passages that match the question by meaning or by words, best first. */
 export async function retrieve(
   collection: DocumentCollection,
   question: string,
@@ -57,7 +63,10 @@ export async function retrieve(
   return titled ?? plain();
 }
 
-/** Passages found, those under named titles first; null if these do not speak of what is asked. `plain` gives `retrievePlain` of the same question. */
+/**
+ * Passages found, those under named titles first; null if these do not speak of what is asked. `plain` gives
+ * `retrievePlain` of the same question.
+ */
 export async function retrieveTitled(
   collection: DocumentCollection,
   question: string,
@@ -152,8 +161,9 @@ function numberOr(value: unknown, other: number): number {
 
 const RRF_CONSTANT = 60;
 /**
- * A name speaks if what was found under its titles says nearly what was asked without the name: Lincoln's passages speak of
- * slavery, those of James Monroe do not speak of "the Monroe doctrine". The least share of the best word score.
+ * A name speaks if what was found under its titles says nearly what was asked without the name: Lincoln's passages
+ * speak of slavery, those of James Monroe do not speak of "the Monroe doctrine". The least share of the best word
+ * score.
  */
 const SPEAKS_MIN = 0.4;
 

@@ -8,13 +8,13 @@ import { type Assets, copyAssets, findAssets, MANIFEST, manifestOf } from './ass
 /** Options of `piramidAssets`. */
 export interface PiramidAssetsOptions {
   /**
-   * Folder below the site's `base` (and in the build, below `build.outDir`). Open databases with it: `assets: '/piramid/'`, or
-   * ``assets: `${import.meta.env.BASE_URL}piramid/` `` where `base` is not '/'. @default 'piramid'
+   * Folder below the site's `base` (and in the build, below `build.outDir`). Open databases with it: `assets:
+   * '/piramid/'`, or ``assets: `${import.meta.env.BASE_URL}piramid/` `` where `base` is not '/'. @default 'piramid'
    */
   folder?: string;
   /**
-   * Models of transformers.js that the site serves itself: `'FOLDER'`, whose last part is the model's name, or `'NAME=FOLDER'`. Folders
-   * are relative to Vite's `root`. @default none
+   * Models of transformers.js that the site serves itself: `'FOLDER'`, whose last part is the model's name, or
+   * `'NAME=FOLDER'`. Folders are relative to Vite's `root`. @default none
    */
   models?: readonly string[];
   /** Whether ONNX Runtime is served, where `@huggingface/transformers` is installed. @default true */
@@ -31,8 +31,9 @@ const TYPES: Record<string, string> = {
 };
 
 /**
- * Puts the files that Piramid loads on demand into a site: the built-in embedder, ONNX Runtime, `stemmers.js` and the models that are named.
- * Throws if one of them is not installed. Workers are built as modules (`worker.format: 'es'`), unless the configuration says otherwise.
+ * Puts the files that Piramid loads on demand into a site: the built-in embedder, ONNX Runtime, `stemmers.js` and the
+ * models that are named. Throws if one of them is not installed. Workers are built as modules (`worker.format: 'es'`),
+ * unless the configuration says otherwise.
  *
  * ```ts
  * export default defineConfig({ plugins: [piramidAssets()] });

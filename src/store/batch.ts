@@ -27,7 +27,8 @@ import {
   writeVectors,
 } from './format.ts';
 import type { ChunkRef, Segment } from './manifest.ts';
-import { ID_CHUNK_ROWS_MAX, PAYLOAD_CHUNK_BYTES, VECTOR_CHUNK_BYTES_MAX } from './schema.ts';
+import { decodePatches, encodePatches, type Patch } from './patches.ts';
+import { ID_CHUNK_ROWS_MAX, PATCH_READER, PAYLOAD_CHUNK_BYTES, VECTOR_CHUNK_BYTES_MAX } from './schema.ts';
 
 /** Rows firstRow .. firstRow + rowCount - 1. */
 export interface RowBatch {
@@ -53,15 +54,33 @@ export function batchBytes(batch: RowBatch): number {
   return bytes;
 }
 
-export const SECTIONS = { ids: 1, vectors: 2, metadata: 3, text: 4, postings: 5, deleted: 6, origin: 7 } as const;
+export const SECTIONS = {
+  ids: 1,
+  vectors: 2,
+  metadata: 3,
+  text: 4,
+  postings: 5,
+  deleted: 6,
+  origin: 7,
+  patch: 8,
+} as const;
 
-/** One log entry: new rows (or none) and rows that they replace or that are deleted. */
+/** What one log entry says, each part of it if it has any. */
+export interface LogEntry {
+  /** New rows. */
+  batch?: RowBatch | null;
+  /** Rows that are deleted, or replaced by the new ones. */
+  deleted?: readonly number[];
+  /** A change of rows' metadata. */
+  patch?: Patch;
+  /** Whose write it is, encoded. */
+  origin?: Uint8Array | null;
+}
+
 export function* encodeLogEntry(
   collection: number,
   key: number,
-  batch: RowBatch | null,
-  deleted: readonly number[],
-  origin: Uint8Array | null = null,
+  { batch = null, deleted = [], patch, origin = null }: LogEntry,
 ): Sliced<ArrayBuffer> {
   const sections: { id: number; bytes: Uint8Array }[] = [];
   if (batch) {
@@ -82,13 +101,14 @@ export function* encodeLogEntry(
   if (deleted.length > 0)
     sections.push({ id: SECTIONS.deleted, bytes: new Uint8Array(Uint32Array.from(deleted).buffer) });
   if (origin) sections.push({ id: SECTIONS.origin, bytes: origin });
+  if (patch) sections.push({ id: SECTIONS.patch, bytes: yield* encodePatches([patch]) });
   const header = {
     kind: 'log',
     collection,
     key,
     firstRow: batch?.firstRow ?? 0,
     rowCount: batch?.rowCount ?? 0,
-    reader: readerOf(batch?.texts ?? []),
+    reader: patch ? PATCH_READER : readerOf(batch?.texts ?? []),
   } as const;
   return yield* blockOf(header, encodeSections(sections));
 }
@@ -106,12 +126,14 @@ export function decodeLogEntry(
   firstRow: number,
   rowCount: number,
   dimension: number | null,
-): { batch: RowBatch | null; deleted: Uint32Array; origin: Uint8Array | undefined } {
+): { batch: RowBatch | null; deleted: Uint32Array; patches: Patch[]; origin: Uint8Array | undefined } {
   const sections = decodeSections(payload);
   const origin = sections.get(SECTIONS.origin);
   const deletedBytes = sections.get(SECTIONS.deleted);
   const deleted = deletedBytes ? new Uint32Array(deletedBytes.slice().buffer) : new Uint32Array();
-  if (rowCount === 0) return { batch: null, deleted, origin };
+  const patchBytes = sections.get(SECTIONS.patch);
+  const patches = patchBytes ? decodePatches(patchBytes) : [];
+  if (rowCount === 0) return { batch: null, deleted, patches, origin };
   const ids = sections.get(SECTIONS.ids);
   if (!ids) throw new PiramidError('CORRUPT', `log entry of rows ${firstRow} to ${firstRow + rowCount - 1} has no ids`);
   const vectors = sections.get(SECTIONS.vectors);
@@ -130,7 +152,7 @@ export function decodeLogEntry(
     texts: texts ? none().map((_, row) => decodeText(texts, rowCount, row)) : none(),
     postings: sections.get(SECTIONS.postings)?.slice() ?? null,
   };
-  return { batch, deleted, origin };
+  return { batch, deleted, patches, origin };
 }
 
 /** A chunk on its way to disk. */

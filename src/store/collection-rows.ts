@@ -3,6 +3,7 @@ import type { PiramidError } from '../errors.ts';
 import { Bitset } from '../structures/bitset.ts';
 import type { RowBatch } from './batch.ts';
 import type { ChunkRef, StoredCollection } from './manifest.ts';
+import { type Patch, Patches } from './patches.ts';
 
 export interface RowsState {
   stored: StoredCollection;
@@ -11,9 +12,15 @@ export interface RowsState {
   /** Grows by doubling; at least as long as there are rows. */
   deleted: Bitset;
   deletedChanged: boolean;
+  /** Of all rows, wherever they are stored. */
+  patches: Patches;
+  /** Rows with patches that only the log holds yet. */
+  newlyPatched: Bitset;
   rowCount: number;
   /** Why its deletions cannot be read: without them deleted records would come back. */
   refused: PiramidError | null;
+  /** Why its rows may not be renumbered: a chunk of patches that cannot be read has old numbers. */
+  fixed: PiramidError | null;
 }
 
 export class CollectionRows implements RowsState {
@@ -21,8 +28,11 @@ export class CollectionRows implements RowsState {
   logged: RowBatch[] = [];
   deleted: Bitset;
   deletedChanged = false;
+  patches = new Patches();
+  newlyPatched = new Bitset(0);
   rowCount: number;
   refused: PiramidError | null = null;
+  fixed: PiramidError | null = null;
 
   /** Without its deletions. */
   constructor(stored: StoredCollection) {
@@ -45,12 +55,21 @@ export class CollectionRows implements RowsState {
     }
   }
 
+  /** A change of metadata that the log has. */
+  patch(patch: Patch): void {
+    const end = (patch.rows.at(-1) ?? -1) + 1;
+    if (end > this.newlyPatched.length)
+      this.newlyPatched = this.newlyPatched.resized(Math.max(end, this.newlyPatched.length * 2));
+    for (const row of patch.rows) this.newlyPatched.add(row);
+    this.patches.add(patch);
+  }
+
   markRangeDeleted(first: number, count: number): void {
     this.deleted.addRange(first, first + count);
     if (count > 0) this.deletedChanged = true;
   }
 }
 
-export function chunksOf({ segments, tombstones }: StoredCollection): ChunkRef[] {
-  return [...segments.flatMap((segment) => segment.chunks), ...(tombstones ? [tombstones] : [])];
+export function chunksOf({ segments, tombstones, patches = [] }: StoredCollection): ChunkRef[] {
+  return [...segments.flatMap((segment) => segment.chunks), ...patches, ...(tombstones ? [tombstones] : [])];
 }

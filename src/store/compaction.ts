@@ -2,6 +2,7 @@
 // so that memory stays bounded and writes go on in between; the last step puts them in place of the old ones in one commit.
 // As in log-structured stores (O'Neil 1996), nothing is changed in place: whatever ends it early, the old chunks are there.
 import { Bitset } from '../structures/bitset.ts';
+import type { Changes } from '../structures/changes.ts';
 import { Renumbering } from '../structures/renumbering.ts';
 import { inSlices } from '../structures/slices.ts';
 import type { RecordId } from '../types.ts';
@@ -9,7 +10,9 @@ import { type ChunkValue, encodeChunks, type RowBatch } from './batch.ts';
 import { decodeCodes, decodeIds, decodeJson, decodeText, readVectors, type StoredCodes } from './format.ts';
 import type { Journal } from './journal.ts';
 import { byKindAndRow, type ChunkRef, type Segment, type StoredCollection } from './manifest.ts';
+import { type Patches, patchedJson } from './patches.ts';
 import { type RowReader, type StoredPostings, shiftOf } from './reader.ts';
+import type { Rewrite } from './rewrite.ts';
 import {
   COMPACTION_GROUP_BYTES_MAX,
   COMPACTION_SLICE_BYTES,
@@ -26,7 +29,7 @@ export type MergePostings = (
 /** Adjacent segments that become one, or none where all their rows are deleted. */
 type Group = readonly Segment[];
 
-export class Compaction {
+export class Compaction implements Rewrite {
   readonly collection: number;
   /** What becomes of all rows of the collection. */
   readonly renumbering: Renumbering;
@@ -39,6 +42,10 @@ export class Compaction {
   readonly #replacements = new Map<Segment, Segment | null>();
   readonly #replaced = new Set<Segment>();
   readonly #groups: Group[];
+  /** As they were at its beginning: the new chunks have them. */
+  readonly #patches: Patches;
+  /** Rows of the groups. */
+  readonly #rewritten: Bitset;
   readonly #journal: Journal;
   readonly #reader: RowReader;
   readonly #mergePostings: MergePostings;
@@ -52,6 +59,7 @@ export class Compaction {
     stored: StoredCollection,
     groups: Group[],
     dropped: Bitset,
+    patches: Patches,
   ) {
     this.#journal = journal;
     this.#reader = reader;
@@ -59,6 +67,9 @@ export class Compaction {
     this.#stored = stored;
     this.collection = stored.id;
     this.#groups = groups;
+    this.#patches = patches;
+    this.#rewritten = new Bitset(dropped.length);
+    for (const { firstRow, rowCount } of groups.flat()) this.#rewritten.addRange(firstRow, firstRow + rowCount);
     this.renumbering = new Renumbering(dropped);
     this.rowsTotal = groups.flat().reduce((sum, segment) => sum + segment.rowCount, 0);
     this.#slices = this.#rewrite();
@@ -71,6 +82,7 @@ export class Compaction {
     mergePostings: MergePostings,
     stored: StoredCollection,
     deleted: Bitset,
+    patches: Patches,
     share: number,
   ): Compaction | null {
     const groups = groupsOf(stored.segments, deleted, share);
@@ -79,7 +91,7 @@ export class Compaction {
     const dropped = new Bitset(last.firstRow + last.rowCount);
     for (const { firstRow, rowCount } of groups.flat())
       for (let row = firstRow; row < firstRow + rowCount; row++) if (deleted.has(row)) dropped.add(row);
-    return new Compaction(journal, reader, mergePostings, stored, groups, dropped);
+    return new Compaction(journal, reader, mergePostings, stored, groups, dropped, patches.clone());
   }
 
   /** Writes the next slice of new chunks. False when all are written. Throws `CORRUPT`; `abandon` it then. */
@@ -94,6 +106,11 @@ export class Compaction {
   abandon(): void {
     this.#journal.release(this.staged);
     this.staged.clear();
+  }
+
+  /** Whether the new chunks have that patch of a row. */
+  hasWritten(row: number, changes: Changes): boolean {
+    return this.#rewritten.has(row) && this.#patches.of(row) === changes;
   }
 
   /** The segments as they are to be, given those of now. */
@@ -124,7 +141,7 @@ export class Compaction {
         const rowBytes = group.flatMap((source) => source.chunks).reduce((sum, { bytes }) => sum + bytes, 0) / rowCount;
         const rowsPerSlice = Math.max(32, Math.floor(COMPACTION_SLICE_BYTES / rowBytes / 32) * 32);
         for (const source of group) {
-          const columns = new Columns(this.#reader, this.#stored, source);
+          const columns = new Columns(this.#reader, this.#stored, source, this.#patches);
           const sourceEnd = source.firstRow + source.rowCount;
           for (let from = source.firstRow; from < sourceEnd; from += rowsPerSlice) {
             const to = Math.min(from + rowsPerSlice, sourceEnd);
@@ -170,12 +187,14 @@ export class Columns {
   readonly #reader: RowReader;
   readonly #stored: StoredCollection;
   readonly #segment: Segment;
+  readonly #patches: Patches;
   readonly #latest = new Map<string, { chunk: ChunkRef; payload: Promise<Uint8Array<ArrayBuffer>> }>();
 
-  constructor(reader: RowReader, stored: StoredCollection, segment: Segment) {
+  constructor(reader: RowReader, stored: StoredCollection, segment: Segment, patches: Patches) {
     this.#reader = reader;
     this.#stored = stored;
     this.#segment = segment;
+    this.#patches = patches;
   }
 
   /** The kept rows of from .. to-1, under their new numbers; null where none is. */
@@ -248,6 +267,11 @@ export class Columns {
         if (value !== null) metadata[target] = JSON.stringify(value);
       },
     );
+    for (const row of this.#patches.rows(from, to))
+      if (!renumbering.dropped.has(row)) {
+        const target = renumbering.row(row) - firstRow;
+        metadata[target] = patchedJson(metadata[target]!, this.#patches.of(row)!);
+      }
     await forEachRow(
       'text',
       (payload) => payload,

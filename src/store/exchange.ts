@@ -65,7 +65,7 @@ export function* encodeRows(collection: number, number: number, rows: RowBatch):
   for (let row = 0; row <= rows.rowCount; row++) {
     const size = row < rows.rowCount ? rowBytes(rows, row) : Number.POSITIVE_INFINITY;
     if (row > start && bytes + size > BLOCK_BYTES) {
-      const block = atOnce(encodeLogEntry(collection, number++, sliceBatch(rows, start, row), []));
+      const block = atOnce(encodeLogEntry(collection, number++, { batch: sliceBatch(rows, start, row) }));
       if (block.byteLength > BLOCK_BYTES_MAX) throw tooLong(rows, start);
       yield block;
       start = row;

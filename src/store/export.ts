@@ -8,6 +8,7 @@ import { Columns } from './compaction.ts';
 import { chainOf, EXCHANGE_VERSION, encodeJsonBlock, encodeRows, type Head } from './exchange.ts';
 import type { Journal } from './journal.ts';
 import type { StoredCollection } from './manifest.ts';
+import { type Patches, patchedMetadata } from './patches.ts';
 import type { RowReader } from './reader.ts';
 
 /** Source bytes that are read at a time. */
@@ -18,6 +19,7 @@ export interface CollectionSnapshot {
   stored: StoredCollection;
   logged: readonly RowBatch[];
   deleted: Bitset;
+  patches: Patches;
   rowCount: number;
 }
 
@@ -92,17 +94,18 @@ export class Export {
   }
 
   /** Live rows in their order, as they are numbered in the file. */
-  async *#rows({ stored, logged }: CollectionSnapshot, renumbering: Renumbering): AsyncGenerator<RowBatch> {
+  async *#rows({ stored, logged, patches }: CollectionSnapshot, renumbering: Renumbering): AsyncGenerator<RowBatch> {
     // Codes are made anew where they are read.
     const plain: StoredCollection = { ...stored, config: { ...stored.config, quantization: 'none' } };
     const parts = [...stored.segments, ...logged].sort((a, b) => a.firstRow - b.firstRow);
     for (const part of parts) {
       const end = part.firstRow + part.rowCount;
       if ('ids' in part) {
-        yield* liveRows(part, renumbering);
+        const metadata = atOnce(patchedMetadata(part, patches));
+        yield* liveRows({ ...part, metadata }, renumbering);
         continue;
       }
-      const columns = new Columns(this.#reader, plain, part);
+      const columns = new Columns(this.#reader, plain, part, patches);
       const bytes = part.chunks.reduce((sum, chunk) => sum + chunk.bytes, 0);
       const rowsAtOnce = Math.max(1, Math.floor(SLICE_BYTES / (bytes / part.rowCount)));
       for (let from = part.firstRow; from < end; from += rowsAtOnce) {

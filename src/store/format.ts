@@ -30,6 +30,7 @@ export const KINDS = {
   end: 13,
   key: 14,
   birth: 15,
+  patches: 16,
 } as const;
 export type Kind = keyof typeof KINDS;
 

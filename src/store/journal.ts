@@ -4,7 +4,7 @@ import { PiramidError } from '../errors.ts';
 import { atOnce, inSlices, type Sliced } from '../structures/slices.ts';
 import { type Answered, countOf, decodeOrigin, encodeOrigin, type Origin, withAnswer } from './answered.ts';
 import { type Backend, bytesOf, isFull, type Put, type Write } from './backend.ts';
-import { type ChunkValue, encodeLogEntry, puts, type RowBatch } from './batch.ts';
+import { type ChunkValue, encodeLogEntry, type LogEntry, puts } from './batch.ts';
 import { type DamageList, ifCorrupt } from './damage.ts';
 import { encodeBlock } from './format.ts';
 import { damageOf, emptyManifest, type Manifest, manifestWrites, readManifest, TWICE_VERSION } from './manifest.ts';
@@ -109,19 +109,20 @@ export class Journal {
   /** Makes one log entry durable. `meanwhile`, which never fails, begins as the disk does. */
   async append(
     collection: number,
-    batch: RowBatch | null,
-    deleted: readonly number[],
+    entry: Omit<LogEntry, 'origin'>,
     meanwhile: () => Promise<void> = async () => {},
   ): Promise<void> {
-    const origin = this.#origin && encodeOrigin(this.#origin, batch?.rowCount ?? deleted.length);
-    const write = await inSlices(this.#logWrite(collection, batch, deleted, origin));
-    if (batch) this.#refuseIfFull();
+    const { batch, deleted, patch } = entry;
+    const count = batch?.rowCount ?? patch?.rows.length ?? deleted?.length ?? 0;
+    const origin = this.#origin && encodeOrigin(this.#origin, count);
+    const write = await inSlices(this.#logWrite(collection, { ...entry, origin }));
+    if (batch || patch) this.#refuseIfFull();
     else if (this.full) await this.#freeBallast();
     const committing = this.#commit([write]);
     const beside = meanwhile();
     await committing;
     this.noteLogEntry(write.key, write.value.byteLength, origin ?? undefined);
-    if (batch && this.#reserve === null) await this.#layBallast();
+    if ((batch || patch) && this.#reserve === null) await this.#layBallast();
     await beside;
   }
 
@@ -167,7 +168,7 @@ export class Journal {
     const isTrimmed = next.logStart === this.#nextLogKey;
     const entries = deletions
       .filter(({ rows }) => rows.length > 0)
-      .map(({ collection, rows }, i) => atOnce(this.#logWrite(collection, null, rows, null, this.#nextLogKey + i)));
+      .map(({ collection, rows }, i) => atOnce(this.#logWrite(collection, { deleted: rows }, this.#nextLogKey + i)));
     // The first one lays by what there is to free when the storage is full.
     const isFirst = this.#current.generation === 0;
     const reserve = isFirst ? [ballast(BALLAST_BYTES)] : [];
@@ -237,14 +238,8 @@ export class Journal {
     }
   }
 
-  *#logWrite(
-    collection: number,
-    batch: RowBatch | null,
-    deleted: readonly number[],
-    origin: Uint8Array | null,
-    key = this.#nextLogKey,
-  ): Sliced<Put> {
-    return { store: 'log', key, value: yield* encodeLogEntry(collection, key, batch, deleted, origin) };
+  *#logWrite(collection: number, entry: LogEntry, key = this.#nextLogKey): Sliced<Put> {
+    return { store: 'log', key, value: yield* encodeLogEntry(collection, key, entry) };
   }
 
   /**

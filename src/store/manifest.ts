@@ -57,6 +57,8 @@ export interface StoredCollection {
   segments: Segment[];
   /** The chunk with one bit per deleted row; null while none is. */
   tombstones: ChunkRef | null;
+  /** Changes of metadata that are not in the segments, oldest first. Absent: none. */
+  patches?: readonly ChunkRef[];
   /** How often compaction has renumbered its rows. Absent: never. */
   compactions?: number;
 }

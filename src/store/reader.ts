@@ -1,6 +1,8 @@
 // Reads rows back from a collection's segments and from the batches that only the log holds. Row numbers are those of now:
 // a segment may lie lower than when its chunks were written, because rows before it have been compacted away.
 import { Bitset } from '../structures/bitset.ts';
+import { applyChanges } from '../structures/changes.ts';
+import { atOnce } from '../structures/slices.ts';
 import type { RecordId } from '../types.ts';
 import type { Backend } from './backend.ts';
 import type { RowBatch } from './batch.ts';
@@ -17,6 +19,7 @@ import {
   type StoredCodes,
 } from './format.ts';
 import type { ChunkRef, Segment, StoredCollection } from './manifest.ts';
+import { type Patches, patchedMetadata } from './patches.ts';
 import type { FiledRows } from './rows/filed-rows.ts';
 
 /** A postings block as it was written, and how many rows lower its rows are now. */
@@ -52,11 +55,17 @@ export type AreEnough = (codes: StoredCodes, rowCount: number) => boolean;
 /** JSON of one row's metadata as it was stored (dates tagged), already parsed. */
 export type StoredMetadata = unknown;
 
+export interface LoadedMetadata {
+  firstRow: number;
+  values: StoredMetadata[];
+}
+
 /** The rows of one collection, as far as they are on disk. */
 export interface DurableRows {
   stored: StoredCollection;
   /** Batches that only the log holds yet, by row. */
   logged: readonly RowBatch[];
+  patches: Patches;
 }
 
 /** How many rows lower a segment's rows are than its chunks say. */
@@ -88,23 +97,34 @@ export class RowReader {
   }
 
   /** All metadata in row order, for building payload columns. Rows of parts without any are left out. */
-  async *loadMetadata({ stored, logged }: DurableRows): AsyncGenerator<{ firstRow: number; values: StoredMetadata[] }> {
+  async *loadMetadata({ stored, logged, patches }: DurableRows): AsyncGenerator<LoadedMetadata> {
     const parts: (Segment | RowBatch)[] = [...stored.segments, ...logged].sort((a, b) => a.firstRow - b.firstRow);
     for (const part of parts) {
-      if ('chunks' in part) {
-        for (const chunk of part.chunks) {
-          if (chunk.kind !== 'metadata') continue;
-          const payload = await this.readWhole(stored.id, chunk);
-          if (!payload) continue;
-          yield { firstRow: chunk.firstRow - shiftOf(part), values: decodeJson(payload) as StoredMetadata[] };
-        }
-      } else yield { firstRow: part.firstRow, values: part.metadata.map(parseOrNull) };
+      if (!('chunks' in part)) {
+        yield { firstRow: part.firstRow, values: atOnce(patchedMetadata(part, patches)).map(parseOrNull) };
+        continue;
+      }
+      let next = part.firstRow;
+      for (const chunk of part.chunks) {
+        if (chunk.kind !== 'metadata') continue;
+        const firstRow = chunk.firstRow - shiftOf(part);
+        yield* patchesAlone(patches, next, firstRow);
+        next = firstRow + chunk.rowCount;
+        const payload = await this.readWhole(stored.id, chunk);
+        if (!payload) continue;
+        const values = decodeJson(payload) as StoredMetadata[];
+        for (const row of patches.rows(firstRow, next))
+          values[row - firstRow] = applyChanges(values[row - firstRow] ?? null, patches.of(row)!);
+        yield { firstRow, values };
+      }
+      yield* patchesAlone(patches, next, part.firstRow + part.rowCount);
     }
   }
 
-  /** Metadata of rows, in their order; null where a row has none. */
-  readMetadata(rows: DurableRows, wanted: ArrayLike<number>): Promise<StoredMetadata[]> {
-    return this.#readPayload(
+  /** Metadata of rows, in their order; null where a row has none, or it is damaged. */
+  async readMetadata(rows: DurableRows, wanted: ArrayLike<number>): Promise<StoredMetadata[]> {
+    const { patches } = rows; // those of now, as what is read; a fold may write them into new chunks meanwhile
+    const stored = await this.#readPayload(
       rows,
       wanted,
       'metadata',
@@ -112,6 +132,11 @@ export class RowReader {
       (payload) => decodeJson(payload) as StoredMetadata[],
       (values, row) => values[row] ?? null,
     );
+    return stored.map((value, i) => {
+      const row = wanted[i]!;
+      const changes = patches.of(row);
+      return changes && !this.damageOf(rows, row, ['metadata']) ? applyChanges(value, changes) : value;
+    });
   }
 
   /** Texts of rows, in their order; null where a row has none. */
@@ -126,11 +151,11 @@ export class RowReader {
     );
   }
 
-  /** What of a row's vector, text and metadata is damaged, as far as it has been read. */
-  damageOf({ stored }: DurableRows, row: number): Damage | undefined {
+  /** What of those parts of a row is damaged, as far as it has been read. */
+  damageOf({ stored }: DurableRows, row: number, kinds: readonly Kind[]): Damage | undefined {
     const segment = findByRow(stored.segments, row);
     if (!segment) return undefined;
-    for (const kind of ['vectors', 'text', 'metadata'] as const) {
+    for (const kind of kinds) {
       const chunk = chunkOf(segment, kind, row);
       const damage = chunk && this.#damage.of(chunk);
       if (damage) return damage;
@@ -266,6 +291,11 @@ export async function readAhead<T, R>(items: readonly T[], read: (item: T) => Pr
   };
   await Promise.all(Array.from({ length: Math.min(AHEAD, items.length) }, worker));
   return results;
+}
+
+/** Of rows that have nothing else. */
+function* patchesAlone(patches: Patches, first: number, end: number): Generator<LoadedMetadata> {
+  for (const row of patches.rows(first, end)) yield { firstRow: row, values: [applyChanges(null, patches.of(row)!)] };
 }
 
 function loadBatch({ firstRow, rowCount, ids, postings, vectors, codes }: RowBatch): LoadedRows {

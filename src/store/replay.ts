@@ -62,7 +62,7 @@ function replayEntry(
       throw orphanError(`log ${key} belongs to an unknown collection`);
     const rows = collections.get(header.collection);
     const dimension = rows?.stored.config.dimension ?? null;
-    const { batch, deleted, origin } = decodeLogEntry(payload, header.firstRow, header.rowCount, dimension);
+    const { batch, deleted, patches, origin } = decodeLogEntry(payload, header.firstRow, header.rowCount, dimension);
     journal.noteLogEntry(key, bytes, origin);
     if (!rows) return; // its collection was deleted afterwards
     if (batch) {
@@ -70,6 +70,7 @@ function replayEntry(
       rows.grow(batch.firstRow + batch.rowCount);
     }
     rows.markDeleted(deleted);
+    for (const patch of patches) rows.patch(patch);
   } catch (error) {
     if (!isCorrupt(error) || error.message.includes(LOST_MANIFEST)) throw error;
     journal.noteLogEntry(key, bytes);

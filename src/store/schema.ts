@@ -4,15 +4,17 @@
 export const INDEXEDDB_VERSION = 1;
 
 /** Format that this release writes. A reader refuses a database whose `reader` is above its own version. */
-export const FORMAT_VERSION = 7;
-/** Oldest format version whose release may open what this one writes: those before do not know the contexts of texts. */
-export const FORMAT_READER = 7;
+export const FORMAT_VERSION = 8;
+/** Oldest format version whose release may open what this one writes: those before do not know patches of metadata. */
+export const FORMAT_READER = 8;
 /** Oldest format version whose reader understands each value, alone or in a file. */
 export const VALUE_READER = 2;
 /** Of values under a later data key than the first, and of the key block once there is one. */
 export const LATER_KEY_READER = 6;
 /** Of values with the context of a text. */
 export const CONTEXT_READER = 7;
+/** Of patches, and of log entries with a patch. */
+export const PATCH_READER = 8;
 
 /** Object stores, each with numeric keys and ArrayBuffer values. */
 export const STORES = ['manifest', 'chunks', 'log'] as const;
@@ -64,6 +66,9 @@ export const LOG_ENTRIES_MAX = 2000;
 
 /** Share of a segment's rows that must be deleted before compaction rewrites it unasked. */
 export const COMPACTION_SHARE = 0.25;
+/** Patches are written into metadata unasked once they have so many bytes, and such a share of what the metadata has. */
+export const PATCHES_BYTES_MIN = 1 << 20;
+export const PATCHES_SHARE = 0.25;
 /** Source bytes of one slice of compaction: what is in memory at a time, and how long writes wait. */
 export const COMPACTION_SLICE_BYTES = 4 << 20;
 /** Text bytes of which postings are made in one slice of reindexing: some 30 ms. */

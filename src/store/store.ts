@@ -15,16 +15,27 @@ import { Compaction, type MergePostings } from './compaction.ts';
 import { type Damage, DamageList, ifCorrupt } from './damage.ts';
 import { Export } from './export.ts';
 import { encodeTombstones, foldRows } from './folding.ts';
+import type { Kind } from './format.ts';
 import { Import } from './import.ts';
 import { Journal } from './journal.ts';
 import type { ChunkRef, CollectionConfig, Manifest, StoredCollection } from './manifest.ts';
-import { type AreEnough, type LoadedRows, RowReader, type StoredMetadata, type StoredPostings } from './reader.ts';
+import { PatchMerge } from './patch-merge.ts';
+import { decodePatches, type Patch } from './patches.ts';
+import {
+  type AreEnough,
+  type LoadedMetadata,
+  type LoadedRows,
+  RowReader,
+  type StoredMetadata,
+  type StoredPostings,
+} from './reader.ts';
 import { hasStaleCodes, Recoding, type StoredCoder } from './recoding.ts';
 import { Reindexing } from './reindexing.ts';
 import { type BuildPostings, repairSegments, staleRows } from './repair.ts';
 import { replayLog } from './replay.ts';
+import type { Rewrite } from './rewrite.ts';
 import type { FiledRows } from './rows/filed-rows.ts';
-import { PAYLOAD_CACHE_BYTES_MAX, SEGMENT_BYTES_MIN } from './schema.ts';
+import { PATCHES_BYTES_MIN, PATCHES_SHARE, PAYLOAD_CACHE_BYTES_MAX, SEGMENT_BYTES_MIN } from './schema.ts';
 import { VectorReader } from './vector-reader.ts';
 
 /** What makes the codes of a collection with `rowCount` rows; null where it is to have none. */
@@ -188,7 +199,7 @@ export class Store {
     const rows = this.#rows(collection);
     if (batch.firstRow !== rows.rowCount) throw new Error(`rows begin at ${batch.firstRow}, expected ${rows.rowCount}`);
     if (batchBytes(batch) < SEGMENT_BYTES_MIN) {
-      await this.#journal.append(collection, batch, replaced, meanwhile);
+      await this.#journal.append(collection, { batch, deleted: replaced }, meanwhile);
       rows.logged.push(batch);
     } else {
       const next = this.#journal.next();
@@ -219,8 +230,23 @@ export class Store {
 
   /** Makes the deletion of rows durable. `onDurable` is called in one go with it. */
   async delete(collection: number, deleted: readonly number[], onDurable: () => void = () => {}): Promise<void> {
-    await this.#journal.append(collection, null, deleted);
+    await this.#journal.append(collection, { deleted });
     this.#rows(collection).markDeleted(deleted);
+    onDurable();
+  }
+
+  /**
+   * Makes a change of rows' metadata durable: that alone, in one log entry. `onDurable` is called in one go with it; `meanwhile` begins as the
+   * disk does, and ends before that.
+   */
+  async patch(
+    collection: number,
+    patch: Patch,
+    onDurable: () => void = () => {},
+    meanwhile: () => Promise<void> = async () => {},
+  ): Promise<void> {
+    await this.#journal.append(collection, { patch }, meanwhile);
+    this.#rows(collection).patch(patch);
     onDurable();
   }
 
@@ -235,25 +261,42 @@ export class Store {
   }
 
   /**
-   * A compaction of a collection, to be carried out step by step and then given to `finishCompaction`; null where there
+   * A compaction of a collection, to be carried out step by step and then given to `finishRewrite`; null where there
    * is nothing to do. `share`: of a segment's rows, how many must be deleted for it to be rewritten.
    */
   async planCompaction(collection: number, share: number): Promise<Compaction | null> {
-    const { logged, refused } = this.#rows(collection);
-    if (refused) throw refused;
+    const { logged, refused, fixed } = this.#rows(collection);
+    if (refused ?? fixed) throw refused ?? fixed;
     if (logged.length > 0) await this.fold();
-    const { stored, deleted } = this.#rows(collection);
-    return Compaction.plan(this.#journal, this.#reader, this.#mergePostings, stored, deleted, share);
+    const { stored, deleted, patches } = this.#rows(collection);
+    return Compaction.plan(this.#journal, this.#reader, this.#mergePostings, stored, deleted, patches, share);
+  }
+
+  /** Whether its patches have grown so large that they are worth a merge. */
+  hasLargePatches(collection: number): boolean {
+    const { stored } = this.#collectionRows.get(collection) ?? {};
+    if (!stored?.patches) return false;
+    const bytesOf = (chunks: readonly ChunkRef[]) => chunks.reduce((sum, { bytes }) => sum + bytes, 0);
+    const bytes = bytesOf(stored.patches);
+    if (bytes < PATCHES_BYTES_MIN) return false; // asked with each write
+    return bytes > PATCHES_SHARE * bytesOf(chunksOf(stored).filter(({ kind }) => kind === 'metadata'));
+  }
+
+  /** What writes patches into metadata, step by step; give it to `finishRewrite`. Null where there are none in chunks. */
+  planPatchMerge(collection: number): PatchMerge | null {
+    const { stored, patches, fixed } = this.#rows(collection);
+    if (!stored.patches || fixed) return null;
+    return new PatchMerge(this.#journal, this.#reader, stored, patches);
   }
 
   /**
-   * Puts what a compaction has written in place of what was there. Rows have other numbers then: nobody may hold old ones
-   * across it, and `onDurable` is called in one go with the change.
+   * Puts what was written in place of what was there. Nobody may hold row numbers, or read, across it: rows may have other numbers then, and
+   * old chunks go with the next manifest. `onDurable` is called in one go with the change.
    */
-  async finishCompaction(compaction: Compaction, onDurable: () => void): Promise<void> {
-    this.#rows(compaction.collection); // it may have been deleted meanwhile
-    await this.#flipFolded(this.#journal.next(compaction.staged), compaction, onDurable);
-    compaction.abandon(); // what it wrote is nobody's garbage now
+  async finishRewrite(rewrite: Rewrite, onDurable: () => void): Promise<void> {
+    this.#rows(rewrite.collection); // it may have been deleted meanwhile
+    await this.#flipFolded(this.#journal.next(rewrite.staged), rewrite, onDurable);
+    rewrite.abandon(); // what it wrote is nobody's garbage now
   }
 
   /** What makes the collection's postings again by another analysis; carry out its slices, then give it to `finishReindexing`. */
@@ -327,9 +370,9 @@ export class Store {
   /** Collections as they are now, to be written as a file while others go on writing. `close` it. */
   export(collections: readonly number[]): Export {
     const snapshots = collections.map((id) => {
-      const { stored, logged, deleted, rowCount, refused } = this.#rows(id);
+      const { stored, logged, deleted, patches, rowCount, refused } = this.#rows(id);
       if (refused) throw refused;
-      return { stored, logged: [...logged], deleted, rowCount };
+      return { stored, logged: [...logged], deleted, patches: patches.clone(), rowCount };
     });
     return new Export(this.#journal, this.#reader, snapshots);
   }
@@ -357,7 +400,7 @@ export class Store {
   }
 
   /** All metadata in row order, for building payload columns. Rows of parts without any are left out. */
-  loadMetadata(collection: number): AsyncGenerator<{ firstRow: number; values: StoredMetadata[] }> {
+  loadMetadata(collection: number): AsyncGenerator<LoadedMetadata> {
     return this.#reader.loadMetadata(this.#rows(collection));
   }
 
@@ -404,9 +447,9 @@ export class Store {
     return this.#reader.readTexts(this.#rows(collection), wanted);
   }
 
-  /** What of a row's vector, text and metadata is damaged, as far as it has been read. */
-  damageOf(collection: number, row: number): Damage | undefined {
-    return this.#reader.damageOf(this.#rows(collection), row);
+  /** What of those parts of a row is damaged, as far as it has been read. */
+  damageOf(collection: number, row: number, kinds: readonly Kind[]): Damage | undefined {
+    return this.#reader.damageOf(this.#rows(collection), row, kinds);
   }
 
   close(): void {
@@ -424,7 +467,7 @@ export class Store {
     const values: ChunkValue[] = [];
     const before = [...this.#collectionRows.values()].map((rows) => ({
       rows,
-      was: { ...rows, deleted: rows.deleted.clone() },
+      was: { ...rows, deleted: rows.deleted.clone(), newlyPatched: rows.newlyPatched.clone() },
     }));
     let damage: readonly Damage[];
     try {
@@ -436,6 +479,7 @@ export class Store {
           next.garbage.chunks.push(...repaired.garbage);
           rows.markDeleted(repaired.lost);
         }
+        if (rows.stored.patches) await this.#dropDamagedPatches(rows, next);
         if (!rows.refused) continue;
         rows.refused = null;
         rows.deletedChanged = true;
@@ -454,25 +498,25 @@ export class Store {
     return damage;
   }
 
-  /** Folds the log into `next`, with a compaction if there is one, and makes it the manifest. */
+  /** Folds the log into `next`, with a rewrite if there is one, and makes it the manifest. */
   async #flipFolded(
     next: Manifest,
-    compaction: Compaction | null,
+    rewrite: Rewrite | null,
     onDurable: () => void,
     values: ChunkValue[] = [],
   ): Promise<void> {
     const folded = new Map<CollectionRows, RowsState>();
     const deletions: { collection: number; rows: number[] }[] = [];
     for (const rows of this.#collectionRows.values()) {
-      const compacted = compaction?.collection === rows.stored.id ? compaction : null;
-      if (rows.logged.length === 0 && !rows.deletedChanged && !compacted) continue;
+      const rewritten = rewrite?.collection === rows.stored.id ? rewrite : null;
+      const isPatched = rows.newlyPatched.count() > 0;
+      if (rows.logged.length === 0 && !rows.deletedChanged && !isPatched && !rewritten) continue;
       // Its damaged deletions must not be replaced by those of the log alone: these stay in the log.
       if (rows.refused) deletions.push({ collection: rows.stored.id, rows: [...rows.deleted] });
       const coder = this.#coderFor(rows.stored.config, rows.rowCount);
-      folded.set(
-        rows,
-        await foldRows(rows, { compaction: compacted, mergePostings: this.#mergePostings, coder }, next, values),
-      );
+      const options = { rewrite: rewritten, mergePostings: this.#mergePostings, coder };
+      const readPatches = (chunk: ChunkRef) => this.#readPatches(rows.stored.id, chunk);
+      folded.set(rows, await foldRows(rows, { ...options, readPatches }, next, values));
     }
     for (const { stored } of folded.values()) replaceCollection(next, stored);
     this.#journal.trimLog(next);
@@ -481,8 +525,38 @@ export class Store {
     onDurable();
   }
 
+  async #readPatches(collection: number, chunk: ChunkRef): Promise<Patch[] | null> {
+    const payload = await this.#reader.readWhole(collection, chunk);
+    return payload && decodePatches(payload);
+  }
+
+  /** What a chunk said that was damaged when it was opened is gone: those rows have the metadata of before. */
+  async #dropDamagedPatches(rows: CollectionRows, next: Manifest): Promise<void> {
+    const whole: ChunkRef[] = [];
+    for (const chunk of rows.stored.patches ?? []) {
+      if (await this.#readPatches(rows.stored.id, chunk)) {
+        whole.push(chunk);
+        continue;
+      }
+      next.garbage.chunks.push(chunk.key);
+      // One that has been read is in memory.
+      if (!rows.fixed) rows.newlyPatched = Bitset.full(rows.rowCount);
+    }
+    rows.stored = { ...rows.stored, patches: whole };
+    rows.fixed = null;
+  }
+
   async #addCollection(stored: StoredCollection): Promise<void> {
     const rows = new CollectionRows(stored);
+    for (const chunk of stored.patches ?? []) {
+      const patches = await this.#readPatches(stored.id, chunk);
+      for (const patch of patches ?? []) rows.patches.add(patch);
+      if (patches) continue;
+      rows.fixed = new PiramidError(
+        'CORRUPT',
+        `collection "${stored.name}": changes of its metadata are damaged, and those records have the metadata of before. db.repair() makes that final, and then the collection can be compacted. Nothing was changed.`,
+      );
+    }
     if (stored.tombstones) {
       const payload = await this.#reader.readWhole(stored.id, stored.tombstones);
       if (payload) {

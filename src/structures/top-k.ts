@@ -17,6 +17,11 @@ export class TopK {
     return this.#size;
   }
 
+  /** The score that the next one must reach to be kept; -Infinity while there is room. */
+  get least(): number {
+    return this.#size < this.capacity ? Number.NEGATIVE_INFINITY : (this.#scores[0] ?? Number.POSITIVE_INFINITY);
+  }
+
   /** `score` is a float32 and no NaN. */
   push(row: number, score: number): void {
     const rows = this.#rows;

@@ -5,8 +5,8 @@ import { locateForms, typedWords } from './forms.ts';
 import { TypedWord } from './typed-word.ts';
 
 /**
- * Stretches of `text` to mark, as [start, end) UTF-16 offsets: ascending, not touching in scripts without spaces. With the `options` of the query,
- * the words that what was typed may stand for are marked, too.
+ * Stretches of `text` to mark, as [start, end) UTF-16 offsets: ascending, not touching in scripts without spaces. With
+ * the `options` of the query, the words that what was typed may stand for are marked, too.
  */
 export function matchRanges(text: string, query: string, options: WordOptions = {}): [start: number, end: number][] {
   const sought = new Set(soughtIn(query).flatMap(({ term, isFragment }) => (isFragment ? [] : [term])));

@@ -29,6 +29,8 @@
 //
 // The dictionary is LevelDB's table block (shared prefixes, restart points), the postings are Lucene's.
 
+import { ByteWriter } from '../structures/bytes.ts';
+
 export const MAGIC = 0x54_53_50_50; // 'PPST'
 export const VERSION = 1;
 export const HEADER_BYTES = 40;
@@ -124,36 +126,4 @@ export class PostingsWriter {
 export function moveBlock(block: Uint8Array<ArrayBuffer>, firstRow: number): Uint8Array<ArrayBuffer> {
   new DataView(block.buffer, block.byteOffset).setUint32(8, firstRow, true);
   return block;
-}
-
-/** Bytes that grow at the end. */
-class ByteWriter {
-  length = 0;
-  #bytes = new Uint8Array(1024);
-
-  varint(value: number): void {
-    this.#reserve(5);
-    let rest = value;
-    while (rest >= 0x80) {
-      this.#bytes[this.length++] = (rest & 0x7f) | 0x80;
-      rest = Math.floor(rest / 0x80);
-    }
-    this.#bytes[this.length++] = rest;
-  }
-
-  append(bytes: Uint8Array, start: number): void {
-    this.#reserve(bytes.length - start);
-    for (let i = start; i < bytes.length; i++) this.#bytes[this.length++] = bytes[i]!;
-  }
-
-  written(): Uint8Array {
-    return this.#bytes.subarray(0, this.length);
-  }
-
-  #reserve(count: number): void {
-    if (this.length + count <= this.#bytes.length) return;
-    const larger = new Uint8Array(Math.max(this.#bytes.length * 2, this.length + count));
-    larger.set(this.#bytes);
-    this.#bytes = larger;
-  }
 }

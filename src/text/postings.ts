@@ -1,6 +1,7 @@
 // Which rows hold which words, and how often: immutable blocks, the same bytes in memory and on disk, so that opening
 // a database rebuilds nothing. Building, reading and merging them; `postings-writer.ts` draws the bytes.
 import { PiramidError } from '../errors.ts';
+import { ByteReader } from '../structures/bytes.ts';
 import { readAs } from '../structures/context.ts';
 import type { Renumbering } from '../structures/renumbering.ts';
 import { type Sliced, sortedIndices } from '../structures/slices.ts';
@@ -246,9 +247,7 @@ class TermCursor {
 }
 
 /** Reads numbers, and the entries of a dictionary. */
-class Reader {
-  readonly bytes: Uint8Array;
-  at: number;
+class Reader extends ByteReader {
   /** Of the dictionary entry read last: bytes in common with the one before, where the others are, and its postings. */
   shared = 0;
   from = 0;
@@ -258,11 +257,6 @@ class Reader {
   /** Before the first entry: where its postings begin. */
   end = 0;
 
-  constructor(bytes: Uint8Array, at: number) {
-    this.bytes = bytes;
-    this.at = at;
-  }
-
   entry(): void {
     this.shared = this.varint();
     const rest = this.varint();
@@ -271,18 +265,6 @@ class Reader {
     this.rowCount = this.varint();
     this.start = this.end;
     this.end += this.varint();
-  }
-
-  varint(): number {
-    let value = 0;
-    let scale = 1;
-    for (;;) {
-      const byte = this.bytes[this.at++]!;
-      value += (byte & 0x7f) * scale;
-      if (byte < 0x80) return value;
-      if (!(scale < 2 ** 28)) throw corrupt('a number runs over its end');
-      scale *= 0x80;
-    }
   }
 }
 

@@ -1,7 +1,7 @@
 // One open collection in the worker: what of it is in memory (ids, vectors, postings, payload columns) and how writes and
 // reads change and use it. Durable first: memory follows the store, never the other way round.
 import { PiramidError } from '../errors.ts';
-import { encodeMetadataRow } from '../filter/metadata.ts';
+import { firstInOrder } from '../filter/order.ts';
 import { createFlatIndex } from '../indexes/flat.ts';
 import { createQuantizedIndex } from '../indexes/quantized.ts';
 import { createShardedIndex } from '../indexes/sharded.ts';
@@ -18,6 +18,7 @@ import type { StoredMetadata, StoredPostings } from '../store/reader.ts';
 import { codesBy } from '../store/recoding.ts';
 import type { Store } from '../store/store.ts';
 import { Bitset } from '../structures/bitset.ts';
+import { applyChanges, type Changes } from '../structures/changes.ts';
 import { contextOf, textOf } from '../structures/context.ts';
 import type { Renumbering } from '../structures/renumbering.ts';
 import { atOnce, inSlices, partsOf, type Sliced } from '../structures/slices.ts';
@@ -30,6 +31,7 @@ import { WordIndex } from '../text/word-index.ts';
 import type {
   CollectionStats,
   Facet,
+  OrderBy,
   Precision,
   RecordId,
   Target,
@@ -37,10 +39,11 @@ import type {
   Where,
   WordOptions,
 } from '../types.ts';
-import { applyChanges } from './changes.ts';
+import { changesOf, fieldsOf, refuseBlocked } from './changes.ts';
 import { Forms } from './forms.ts';
 import { Gate } from './gate.ts';
 import { Payload } from './payload.ts';
+import { type ScrolledRows, Scrolls } from './scrolls.ts';
 import { defaultScanBudget, explainPrecision, oversampleOf, precisionFor } from './tiers.ts';
 import { VectorMemory } from './vector-memory.ts';
 import type { BuiltWords } from './word-builder.ts';
@@ -51,8 +54,6 @@ const PLACED_NUMBERS = 1 << 14;
 const COPIED_ROWS = 128;
 /** A float32 number and its code, at most. */
 const NUMBER_BYTES = 5;
-/** Renumberings that a cursor survives. */
-const RENUMBERINGS_MAX = 8;
 
 export class CollectionState {
   readonly stored: StoredCollection;
@@ -76,9 +77,7 @@ export class CollectionState {
   words = new WordIndex();
   readonly forms: Forms;
   readonly #payload: Payload;
-  /** How often rows have been renumbered since the collection was created, and the latest of these. */
-  #numbering: number;
-  readonly #renumberings: Renumbering[] = [];
+  readonly #scrolls: Scrolls;
   isClosed = false;
 
   private constructor(
@@ -96,7 +95,7 @@ export class CollectionState {
     this.#payload = new Payload(() => store.loadMetadata(stored.id));
     this.forms = new Forms(store, stored.id);
     this.analysis = stored.config.analysis ?? 0;
-    this.#numbering = store.numbering(stored.id);
+    this.#scrolls = new Scrolls(store.numbering(stored.id));
     this.index = this.createIndex(store.rowCount(stored.id));
     this.#leaveMemory = memory.join(this.#vectorBytes);
     this.#keepFile();
@@ -248,6 +247,12 @@ export class CollectionState {
     return Bitset.full(this.rowCount).subtract(this.#store.deleted(this.stored.id));
   }
 
+  /** The first `count` of `live` rows (null: all) in that order, then in order of writing. After `ready`, and in one go with it. */
+  inOrder(live: Bitset | null, orderBy: readonly OrderBy[], count: number): Promise<Uint32Array> {
+    const keys = orderBy.map((order) => this.#payload.columns.sortKeys(order, this.rowCount));
+    return inSlices(firstInOrder(live ?? Bitset.full(this.rowCount), keys, count));
+  }
+
   /** What of a filter can hardly be meant. After `ready`. */
   notes(where: Where): string[] {
     return this.#payload.columns.notes(where, this.liveRows(null) ?? Bitset.full(this.rowCount));
@@ -368,16 +373,53 @@ export class CollectionState {
     yield* this.#payload.prepare(batch);
   }
 
-  /** Changes records by writing them again. Runs in the write queue. */
+  /** Changes records: their metadata where they are, all else by writing them again. Runs in the write queue. */
   async update(target: Target, changes: EngineChanges): Promise<number> {
     const rows = await this.#targetRows(target);
     if (rows.length === 0) return 0;
+    if (changes.text === undefined && changes.vector === undefined) await this.#patch(rows, changesOf(changes));
+    else await this.#rewrite(rows, changes);
+    return rows.length;
+  }
+
+  /** Rows keep their numbers, and nothing of them is written but the change. */
+  async #patch(unordered: number[], changes: Changes): Promise<void> {
+    const rows = ascending(unordered);
+    const fields = fieldsOf(changes);
+    const alike = applyChanges({}, changes);
+    let metadataOf = (_: number): StoredMetadata => alike;
+    // What is below a field depends on what is there.
+    if (changes.some(([path]) => path.includes('.'))) {
+      const changed = await inSlices(
+        this.#changed(rows, await this.#store.readMetadata(this.stored.id, rows), changes),
+      );
+      metadataOf = (i) => changed[i]!;
+    }
+    const change = { rows, fields, metadataOf };
+    let preparing: Promise<void> | undefined;
+    const prepare = () => {
+      preparing = inSlices(this.#payload.prepareChange(change));
+      return preparing;
+    };
+    try {
+      await this.#store.patch(this.stored.id, { rows, changes }, () => this.#payload.change(change), prepare);
+    } catch (error) {
+      await preparing; // else it would end beside the next change
+      throw error;
+    }
+  }
+
+  async #rewrite(rows: readonly number[], changes: EngineChanges): Promise<void> {
+    const kept = [...(changes.vector === undefined ? ['vectors' as const] : []), 'metadata' as const];
     const [metadata, stored] = await Promise.all([
       this.#store.readMetadata(this.stored.id, rows),
       this.#store.readTexts(this.stored.id, rows),
     ]);
     const texts = changes.text === undefined ? stored : rows.map(() => changes.text!);
-    const changed = await inSlices(this.#changed(rows, metadata, changes));
+    // As far as it has been found by now.
+    const parts = changes.text === undefined ? [...kept, 'text' as const] : kept;
+    for (const row of rows) this.#refuseDamaged(row, parts);
+    const changed = await inSlices(this.#changed(rows, metadata, changesOf(changes)));
     const { dimension } = this.stored.config;
     let vectors: Float32Array<ArrayBuffer> | null = null;
     let sources: Uint8Array<ArrayBuffer> | null = null;
@@ -388,7 +430,7 @@ export class CollectionState {
       for (let start = 0; start < rows.length; start += COPIED_ROWS) {
         const some = rows.slice(start, start + COPIED_ROWS);
         const originals = vector === undefined ? await this.index!.vectors(some) : null;
-        for (const row of some) this.#refuseDamaged(row); // which may have been found just now
+        if (originals) for (const row of some) this.#refuseDamaged(row, ['vectors']); // it may have been found just now
         for (const [i, row] of some.entries()) {
           const given = originals?.[i] ?? vector;
           if (given) vectors.set(given, (start + i) * dimension);
@@ -398,31 +440,25 @@ export class CollectionState {
       }
     }
     const ids = rows.map((row) => this.#ids[row]!);
+    const json = changed.map((value) => (value === null ? null : JSON.stringify(value)));
     const someText = texts.some((text) => text !== null);
-    await this.upsert({ ids, vectors, sources, texts: someText ? texts : null, metadata: changed }, 'update');
-    return rows.length;
+    await this.upsert({ ids, vectors, sources, texts: someText ? texts : null, metadata: json }, 'update');
   }
 
   /** The rows' metadata afterwards. */
-  *#changed(
-    rows: readonly number[],
-    metadata: readonly StoredMetadata[],
-    changes: EngineChanges,
-  ): Sliced<(string | null)[]> {
-    const changed: (string | null)[] = [];
+  *#changed(rows: readonly number[], metadata: readonly StoredMetadata[], changes: Changes): Sliced<StoredMetadata[]> {
+    const changed: StoredMetadata[] = [];
     for (const [i, row] of rows.entries()) {
-      this.#refuseDamaged(row);
-      const value = metadata[i] ?? null;
-      const json = encodeMetadataRow(applyChanges(structuredClone(value ?? {}), changes));
-      changed.push(value === null && json === '{}' ? null : json);
+      this.#refuseDamaged(row, ['metadata']); // it may have been found just now
+      changed.push(applyChanges(metadata[i] ?? null, changes, refuseBlocked));
       yield;
     }
     return changed;
   }
 
   /** What is written again without the part that cannot be read now would be without it for good. */
-  #refuseDamaged(row: number): void {
-    const damage = this.#store.damageOf(this.stored.id, row);
+  #refuseDamaged(row: number, kinds: readonly ('vectors' | 'text' | 'metadata')[]): void {
+    const damage = this.#store.damageOf(this.stored.id, row, kinds);
     if (!damage) return;
     const part = damage.kind === 'vectors' ? 'vector' : damage.kind;
     throw new PiramidError(
@@ -470,40 +506,15 @@ export class CollectionState {
   }) {
     return this.gate.read(async () => {
       await this.ready(where);
-      const begin = cursor === null ? 0 : this.#rowBehind(cursor);
-      const live = this.liveRows(where) ?? Bitset.full(this.rowCount);
-      live.words.fill(0, 0, begin >>> 5); // the pages before, but for the last rows of them
-      const rows: number[] = [];
-      let more = false;
-      for (const row of live) {
-        if (row < begin) continue;
-        if (rows.length === limit) {
-          more = true;
-          break;
-        }
-        rows.push(row);
-      }
-      return {
-        ids: rows.map((row) => this.#ids[row]!),
-        rows: await this.select(rows, select),
-        next: more ? `${this.#numbering}.${rows.at(-1)! + 1}` : null,
-      };
+      const matching = this.liveRows(where) ?? Bitset.full(this.rowCount);
+      const { rows, next } = this.#scrolls.page(cursor, limit, this.#scrolled, matching);
+      return { ids: rows.map((row) => this.#ids[row]!), rows: await this.select(rows, select), next };
     });
   }
 
-  /** Where the page behind a cursor begins. */
-  #rowBehind(cursor: string): number {
-    const [numbering, row] = cursor.split('.').map(Number) as [number, number];
-    const behind = this.#numbering - numbering;
-    if (behind < 0 || behind > this.#renumberings.length)
-      throw new PiramidError(
-        'INVALID_ARGUMENT',
-        'cursor: the collection has been compacted and opened anew since that page; begin again without a cursor',
-      );
-    let begin = row;
-    for (const renumbering of this.#renumberings.slice(this.#renumberings.length - behind))
-      begin = renumbering.row(begin);
-    return begin;
+  get #scrolled(): ScrolledRows {
+    const deleted = this.#store.deleted(this.stored.id);
+    return { rowCount: this.rowCount, deleted, id: (row) => this.#ids[row]!, row: (id) => this.#rowOf.get(id) };
   }
 
   facets(field: string, where: Where | null, limit: number): Promise<Facet[]> {
@@ -515,10 +526,16 @@ export class CollectionState {
 
   /**
    * Takes over what a compaction did to the row numbers, in one go. `index` has the rows that are kept; `renumbered` has
-   * those blocks of `postings()` that have been renumbered already.
+   * those blocks of `postings()` that have been renumbered already; `deleted` are the rows that were, under their old numbers.
    */
-  renumber(renumbering: Renumbering, index: VectorIndex | null, renumbered: ReadonlyMap<Postings, Postings>): void {
+  renumber(
+    renumbering: Renumbering,
+    index: VectorIndex | null,
+    renumbered: ReadonlyMap<Postings, Postings>,
+    deleted: Bitset,
+  ): void {
     const { dropped } = renumbering;
+    this.#scrolls.renumber(renumbering, { ...this.#scrolled, deleted });
     this.#withVector = renumbering.apply(this.#withVector, this.#withVector.length);
     this.#ids = this.#ids.filter((_, row) => !dropped.has(row));
     this.#vectorless = this.index ? this.rowCount - this.#withVector.count() : 0;
@@ -529,9 +546,11 @@ export class CollectionState {
     this.index = index;
     this.#keepFile();
     this.#payload.drop();
-    this.#numbering++;
-    this.#renumberings.push(renumbering);
-    if (this.#renumberings.length > RENUMBERINGS_MAX) this.#renumberings.shift();
+  }
+
+  /** Metadata lies in other chunks now, with the same in it. */
+  restartReading(): void {
+    this.#payload.restart();
   }
 
   /** Takes an index of the same rows instead of its own. Alone at the gate, in the write queue. */
@@ -640,6 +659,11 @@ export function coderFor(config: CollectionConfig, rowCount: number, scanBudget 
   const tier = precisionFor(config, rowCount, scanBudget);
   if (dimension === null || !isTier(tier)) return null;
   return createCoder({ tier, dimension, metric: productMetric(metric) });
+}
+
+function ascending(rows: number[]): readonly number[] {
+  const isAscending = rows.every((row, i) => i === 0 || row > rows[i - 1]!);
+  return isAscending ? rows : rows.sort((a, b) => a - b);
 }
 
 /** So that there is a rest where one is due. */

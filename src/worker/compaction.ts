@@ -62,12 +62,13 @@ export async function compactCollection(
     }
     await turn(async () => {
       await copyRows(state, dropped, index, copied, goOn); // those that came meanwhile
-      await state.gate.alone(() =>
-        store.finishCompaction(compaction, () => {
-          state.renumber(renumbering, index, postings);
+      await state.gate.alone(() => {
+        const deleted = store.deleted(id);
+        return store.finishRewrite(compaction, () => {
+          state.renumber(renumbering, index, postings, deleted);
           index = null;
-        }),
-      );
+        });
+      });
     });
     await writes.run(() => store.sweep());
     return { rows: renumbering.dropped.count(), bytesBefore, bytesAfter: store.bytesOnDisk(id) };

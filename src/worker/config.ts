@@ -36,7 +36,7 @@ export async function configOf(
   if (config.quantization !== 'none' && config.quantization !== 'auto' && !isProductMetric(config.metric)) {
     throw new PiramidError(
       'INVALID_ARGUMENT',
-      `quantization '${config.quantization}' does not go with metric '${config.metric}': smaller numbers are for cosine, dot and l2`,
+      `quantization '${config.quantization}' is not supported for metric '${config.metric}' (supported: cosine, dot, l2)`,
     );
   }
   if (config.dimension === null && config.quantization !== 'none') {

@@ -16,6 +16,7 @@ const DAMAGED = {
   vectors: 'vectors',
   text: 'texts',
   metadata: 'metadata',
+  patches: 'metadata',
   tombstones: 'deletions',
 } as const satisfies Partial<Record<Kind, Damage['what']>>;
 

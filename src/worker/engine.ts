@@ -247,7 +247,7 @@ export function createEngine(
         openDevices(options.device, openShard ? { openShard: () => openShard(options.device), shards } : {}),
       ] as const;
       const [stored, devices] = await Promise.all(opening).catch(async (error) => {
-        // Nobody opens it behind the back of who was told that it failed.
+        // Do not leave a half-open database behind a rejected open().
         const [store, devices] = await Promise.allSettled(opening);
         if (store.status === 'fulfilled') store.value.store.close();
         if (devices.status === 'fulfilled') devices.value.close();

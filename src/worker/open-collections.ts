@@ -38,7 +38,7 @@ export class OpenCollections {
     return this.#states.get(id) ?? this.#writes.run(() => this.getInTurn(id));
   }
 
-  /** For who has his turn in the write queue. Throws `NOT_FOUND`, `CLOSED`. */
+  /** Call only from a write-queue job. Throws `NOT_FOUND`, `CLOSED`. */
   async getInTurn(id: number): Promise<CollectionState> {
     if (this.#isClosed) throw new PiramidError('CLOSED', 'the database is not open');
     const stored = this.#store.collections.find((collection) => collection.id === id);
@@ -57,7 +57,7 @@ export class OpenCollections {
     return this.#twice(id, () => this.get(id), run);
   }
 
-  /** For who has his turn in the write queue. */
+  /** Call only from a write-queue job. */
   withRowsInTurn<T>(id: number, run: (collection: CollectionState) => Promise<T>): Promise<T> {
     return this.#twice(id, () => this.getInTurn(id), run);
   }

@@ -8,12 +8,24 @@ import type { Metadata } from '../types.ts';
 
 type LoadMetadata = () => AsyncIterable<{ firstRow: number; values: readonly StoredMetadata[] }>;
 
+/** Fields of rows that have other values now. */
+export interface FieldChange {
+  /** Ascending. */
+  rows: readonly number[];
+  /** Of the metadata itself, not below it. */
+  fields: ReadonlySet<string>;
+  /** Of the row `rows[i]`: stored metadata, of which `fields` alone are looked at. */
+  metadataOf: (i: number) => StoredMetadata;
+}
+
 export class Payload {
   readonly #load: LoadMetadata;
   #built: PayloadIndex | null = null;
   #building: Promise<void> | null = null;
-  /** Written while the build reads. */
-  #late: RowBatch[] = [];
+  /** Written while the build reads, and what puts it into columns. */
+  #late: ((columns: PayloadIndex) => Sliced<void>)[] = [];
+  /** What makes the change under way that is not yet durable. */
+  #exchange: (() => void) | null = null;
   /** Whose rows are in the columns before they are durable. */
   #prepared: RowBatch | null = null;
   /** The columns hold rows that were taken back. */
@@ -67,13 +79,47 @@ export class Payload {
       } catch {
         this.#isSpoiled = true;
       }
-    } else if (this.#building) this.#late.push(batch);
+    } else if (this.#building)
+      this.#late.push((columns) => appendRows(columns, batch.firstRow, parsed(batch.metadata)));
+  }
+
+  /** Gets a change ready that is written, but not yet durable. */
+  *prepareChange(change: FieldChange): Sliced<void> {
+    this.#exchange = null;
+    if (!this.#built || this.#isSpoiled) return;
+    try {
+      this.#exchange = yield* replacing(this.#built, change);
+    } catch {
+      this.#isSpoiled = true; // no memory: the write goes on without
+    }
+  }
+
+  /** A change that the store has already. */
+  change(change: FieldChange): void {
+    const exchange = this.#exchange;
+    this.#exchange = null;
+    if (this.#built && !this.#isSpoiled) {
+      try {
+        if (exchange) exchange();
+        else atOnce(replacing(this.#built, change))();
+      } catch {
+        this.#isSpoiled = true;
+      }
+    } else if (this.#building)
+      this.#late.push(function* (columns) {
+        (yield* replacing(columns, change))();
+      });
   }
 
   /** The rows prepared last could not be written: all is read again at the next filter. Those under way do not see them. */
   takeBack(): void {
     if (this.#prepared) this.#isSpoiled = true;
     this.#prepared = null;
+  }
+
+  /** What a build reads may be gone: one that is under way begins again. */
+  restart(): void {
+    this.#numbering++;
   }
 
   /** Rows have other numbers now: all is read again at the next filter. */
@@ -97,8 +143,7 @@ export class Payload {
     }
     // A query that was cancelled leaves its build alone, and chunks may be compacted away under it.
     if (this.#numbering !== numbering) return this.#build();
-    for (let batch = this.#late.shift(); batch; batch = this.#late.shift())
-      await inSlices(appendRows(columns, batch.firstRow, parsed(batch.metadata)));
+    for (let put = this.#late.shift(); put; put = this.#late.shift()) await inSlices(put(columns));
     if (this.#numbering !== numbering) return this.#build();
     this.#built = columns;
     this.#isSpoiled = false;
@@ -111,6 +156,17 @@ function* appendRows(columns: PayloadIndex, firstRow: number, values: Iterable<S
     columns.append(row++, [toMetadata(value)]);
     yield;
   }
+}
+
+function replacing(columns: PayloadIndex, { rows, fields, metadataOf }: FieldChange): Sliced<() => void> {
+  let stored: StoredMetadata;
+  let metadata: Metadata = {};
+  return columns.replacing(rows, fields, (i) => {
+    const next = metadataOf(i);
+    if (next !== stored) metadata = toMetadata(structuredClone(next)) ?? {}; // most changes are alike for all rows
+    stored = next;
+    return metadata;
+  });
 }
 
 function* parsed(metadata: RowBatch['metadata']): Generator<StoredMetadata> {

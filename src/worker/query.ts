@@ -2,7 +2,7 @@
 // Plans nothing that it does not report: `explain` returns each phase with its time.
 import { throwIfAborted } from '../errors.ts';
 import type { VectorHits } from '../indexes/vector-index.ts';
-import { isTier } from '../kernels/codes/coder.ts';
+import { isCertain } from '../kernels/codes/coder.ts';
 import type { EngineAnswer, EngineQuery } from '../protocol.ts';
 import type { ScoredWords } from '../text/search.ts';
 import type { LegScore, QueryPlan } from '../types.ts';
@@ -51,7 +51,7 @@ async function answer(
 
   if (query.embed !== null) phase('embed');
   else phaseStart = performance.now();
-  const pending = () => state.ready(query.where, query.wordOptions);
+  const pending = () => state.ready(query.where ?? (query.orderBy?.length ? {} : null), query.wordOptions);
   for (let reading = pending(); reading; reading = pending()) {
     await reading;
     throwIfAborted(signal);
@@ -66,6 +66,22 @@ async function answer(
   }
 
   const wanted = query.k + query.offset;
+  if (vector === null && query.words === null && query.embed === null) {
+    const rows = await state.inOrder(live, query.orderBy ?? [], wanted + 1);
+    throwIfAborted(signal);
+    phase('order');
+    const some = rows.subarray(query.offset, wanted);
+    const selected = await state.select(some, query.select);
+    if (query.select.length > 0) phase('payload');
+    return {
+      ids: Array.from(some, (row) => state.id(row)),
+      scores: new Float32Array(some.length),
+      rows: selected,
+      legs: query.explain ? Array.from(some, () => ({})) : null,
+      ...{ exact: true, complete: rows.length <= wanted, took: performance.now() - start },
+      plan: query.explain ? plan : null,
+    };
+  }
   const fused = vector !== null && query.words !== null;
   // Of a range any part may be asked for, also far behind its end.
   const depth = Math.min(fused ? Math.max(wanted, FUSION_DEPTH_MIN) : wanted, Math.max(state.rowCount, 1));
@@ -102,7 +118,7 @@ async function answer(
     vectorHits = firstOf(near, depth);
     const eligible = mask?.count() ?? state.rowCount;
     complete &&= minScore === null ? eligible <= depth : near.rows.length <= depth;
-    sawAll &&= !isTier(found.tier) || (found.candidates ?? 0) >= eligible;
+    sawAll &&= isCertain(found.tier) || (found.candidates ?? 0) >= eligible;
     plan.device = vectorHits.device;
     plan.route = vectorHits.route;
     plan.tier = vectorHits.tier;
@@ -133,7 +149,7 @@ async function answer(
     scores: hits.scores.slice(query.offset, end),
     rows: selected,
     legs: query.explain ? hits.legs.slice(query.offset, end) : null,
-    exact: vectorHits === null || !isTier(vectorHits.tier),
+    exact: vectorHits === null || isCertain(vectorHits.tier),
     complete,
     took: performance.now() - start,
     plan: query.explain ? withNotes(plan, query, vector) : null,

@@ -9,6 +9,7 @@ import { type AnalysisId, ENGLISH } from '../text/analyzer.ts';
 import type { Compacted } from '../types.ts';
 import type { CollectionState } from './collection.ts';
 import { type CompactionRequest, compactCollection } from './compaction.ts';
+import { mergePatches } from './patch-merge.ts';
 import { changePrecision } from './precision-change.ts';
 import { Queue } from './queue.ts';
 import { recodeCollection } from './recoding.ts';
@@ -29,6 +30,7 @@ export class Upkeep {
   readonly #changing = new WeakSet<CollectionState>();
   readonly #recoding = new WeakSet<CollectionState>();
   readonly #reindexing = new WeakSet<CollectionState>();
+  readonly #merging = new WeakSet<CollectionState>();
 
   constructor(store: Store, writes: Queue, closing: AbortSignal) {
     this.#store = store;
@@ -38,7 +40,13 @@ export class Upkeep {
 
   /** As asked for; throws what `compactCollection` does. */
   async compact(state: CollectionState, request: CompactionRequest): Promise<Compacted> {
-    const compacted = await this.#move(state, () => compactCollection(state, this.#store, this.#writes, request));
+    const compacted = await this.#move(state, async () => {
+      const done = await compactCollection(state, this.#store, this.#writes, request);
+      if (request.share > 0) return done;
+      // Of the segments that had no deleted rows.
+      await mergePatches(state, this.#store, this.#writes, request.signal);
+      return { ...done, bytesAfter: this.#store.bytesOnDisk(state.stored.id) };
+    });
     this.recodeIfStale(state); // so few rows may be scanned as something else
     return compacted;
   }
@@ -47,6 +55,7 @@ export class Upkeep {
   keepInShape(state: CollectionState): void {
     this.#compactIfWorthwhile(state);
     this.#changeIndexIfWanted(state);
+    this.#mergePatchesIfWorthwhile(state);
   }
 
   /** Writes codes anew that are not those of what is scanned, so that the next opening need not make them. */
@@ -79,6 +88,15 @@ export class Upkeep {
     this.#compacting.add(state);
     this.compact(state, { share: COMPACTION_SHARE, signal: this.#closing })
       .then(({ rows }) => rows > 0 && this.#compacting.delete(state))
+      .catch((error) => this.#reportIfOpen(state, error));
+  }
+
+  #mergePatchesIfWorthwhile(state: CollectionState): void {
+    const { id } = state.stored;
+    if (this.#merging.has(state) || !this.#store.hasLargePatches(id)) return;
+    this.#merging.add(state);
+    this.#move(state, () => mergePatches(state, this.#store, this.#writes, this.#closing))
+      .then(() => !this.#store.hasLargePatches(id) && this.#merging.delete(state))
       .catch((error) => this.#reportIfOpen(state, error));
   }
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { createQuantizedIndex } from '../../src/indexes/quantized.ts';
-import type { CodeHits, CodeRows, Coder, Tier } from '../../src/kernels/codes/coder.ts';
+import type { CodedQuery, CodeHits, CodeRows, Coder, Tier } from '../../src/kernels/codes/coder.ts';
 import { createCoder, createJsCodes } from '../../src/kernels/codes/js.ts';
 import { type Devices, openDevices } from '../../src/kernels/devices.ts';
 import { vectorNorm } from '../../src/kernels/js.ts';
@@ -8,7 +8,17 @@ import type { GpuCodes } from '../../src/kernels/kernel.ts';
 import { createGpuCodes, type GpuCodesOptions } from '../../src/kernels/webgpu/codes.ts';
 import { seededRandom } from '../../src/structures/random.ts';
 import type { Layout } from '../../src/types.ts';
-import { type Case, edgeCases, found, METRICS, makeMask, makeVectors, seededCase } from '../unit/kernels.oracle.ts';
+import { hardCase } from '../unit/hard-cases.ts';
+import {
+  type Case,
+  edgeCases,
+  found,
+  METRICS,
+  makeMask,
+  makeVectors,
+  oracle,
+  seededCase,
+} from '../unit/kernels.oracle.ts';
 
 const LAYOUTS: readonly Layout[] = ['interleaved', 'row-major'];
 
@@ -100,7 +110,11 @@ describe.each<Tier>(['int8', 'binary'])('%s', (tier) => {
       const { js, gpu } = await upload(coder, records);
       for (const scale of [1, 1e-30, 1e30]) {
         const query = makeVectors('random', random, 1, dimension);
-        const coded = { ...coder.encodeQuery(query, vectorNorm(query, 0, dimension)), scale: Math.fround(scale) };
+        const coded: CodedQuery = {
+          ...coder.encodeQuery(query, vectorNorm(query, 0, dimension)),
+          scale: Math.fround(scale),
+          weights: [Math.fround(scale / 3), Math.fround(-scale / 7)],
+        };
         const search = { rowCount, wanted: rowCount };
         const hits = await gpu.candidates(coded, search);
         expect(listed(hits!), `${metric} ${scale}`).toEqual(listed(js.candidates(coded, search)));
@@ -212,3 +226,19 @@ describe.each<Tier>(['int8', 'binary'])('%s', (tier) => {
     cpu.close();
   });
 });
+
+test('the int8 index on the GPU gives the oracle’s answers in hard cases, some of them with the CPU’s help', async () => {
+  const devicesOf = { webgpu: 0, wasm: 0, js: 0 };
+  for (let seed = 0; seed < inject('gpuCases'); seed++) {
+    const example = hardCase(seed);
+    const { name, dimension, metric, vectors, query, k, mask } = example;
+    const index = createQuantizedIndex({ dimension, metric, tier: 'int8' }, devices);
+    index.append(vectors);
+    const hits = await index.search({ query, k, ...(mask && { mask }) });
+    expect(found(hits), name).toEqual(oracle(example));
+    devicesOf[hits.device]++;
+    if (hits.device !== 'webgpu') expect(hits.route).toMatch(/could not prove|too much alike/);
+    index.close();
+  }
+  expect(devicesOf.webgpu).toBeGreaterThan(devicesOf.wasm);
+}, 600_000);

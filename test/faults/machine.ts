@@ -1,12 +1,13 @@
 // A database and a plain model of it, side by side: random operations on both, and what both must then agree on.
 import { expect } from 'vitest';
 import { PiramidError } from '../../src/errors.ts';
+import { canonical } from '../../src/filter/values.ts';
 import type { EngineQuery } from '../../src/protocol.ts';
 import type { Backend } from '../../src/store/backend.ts';
 import { patient } from '../../src/store/patience.ts';
 import { withContext } from '../../src/structures/context.ts';
 import type { SeededRandom } from '../../src/structures/random.ts';
-import type { Quantization, RecordId } from '../../src/types.ts';
+import type { Metadata, Quantization, RecordId } from '../../src/types.ts';
 import { createEngine, type LocalEngine } from '../../src/worker/engine.ts';
 
 const DIMENSION = 4;
@@ -120,18 +121,23 @@ export function drawOperation(random: SeededRandom, model: Model): Operation {
     const n = random.below(5);
     const where = { n: { $lt: n } };
     const value = random.below(1000);
+    const changes = [{ set: { v: value } }, { set: { 'deep.v': value } }, { unset: ['v', 'deep'] }][random.below(3)]!;
+    const change = (metadata: { [key: string]: unknown }) => {
+      if (!changes.set) {
+        const { v: _, deep: __, ...others } = metadata;
+        return others;
+      }
+      return 'v' in changes.set ? { ...metadata, v: value } : { ...metadata, deep: { v: value } };
+    };
     return {
-      name: `update ${name} n < ${n}`,
-      run: async (engine) =>
-        engine.update(await openCollection(engine, name), { where }, { set: { v: value } }, ++call),
+      name: `update ${name} n < ${n} ${JSON.stringify(changes)}`,
+      run: async (engine) => engine.update(await openCollection(engine, name), { where }, changes, ++call),
       apply: (before) =>
         changed(before, name, (records) => {
-          // What is written again goes to the end.
-          for (const [id, record] of [...records]) {
-            if (!(record.metadata && (record.metadata.n as number) < n)) continue;
-            records.delete(id);
-            records.set(id, { ...record, metadata: { ...record.metadata, v: value } });
-          }
+          // Each keeps its place.
+          for (const [id, record] of records)
+            if (record.metadata && (record.metadata.n as number) < n)
+              records.set(id, { ...record, metadata: change(record.metadata) });
         }),
     };
   }
@@ -250,7 +256,7 @@ export async function contents(engine: LocalEngine): Promise<Model> {
   return model;
 }
 
-/** In a form that compares and can be told apart from others: order counts. */
+/** In a form that compares and can be told apart from others: the order of records counts, that of fields does not. */
 export function fingerprint(model: Model): string {
   return JSON.stringify(
     [...model].map(([name, records]) => [
@@ -259,7 +265,7 @@ export function fingerprint(model: Model): string {
         id,
         vector,
         text && [text.length, text.slice(0, 40), context],
-        metadata,
+        metadata && canonical(metadata as Metadata),
       ]),
     ]),
   );
@@ -292,11 +298,20 @@ export async function checkQueries(engine: LocalEngine, model: Model, random: Se
         .sort((a, b) => b.score - a.score)
         .slice(0, 15)
         .map(({ rid }) => rid);
-    const [all, filtered, words] = await engine.query(
+    const flagged = { $or: [{ v: { $lt: 500 } }, { 'deep.v': { $lt: 500 } }] };
+    const isFlagged = ({ metadata }: ModelRecord) =>
+      [metadata?.v, (metadata?.deep as { v?: unknown } | undefined)?.v].some((v) => typeof v === 'number' && v < 500);
+    const [all, filtered, words, changed] = await engine.query(
       id,
-      [base, { ...base, where: { tags: `y${n}` } }, { ...base, vector: null, words: `word${n}`, k: 1000 }],
+      [
+        base,
+        { ...base, where: { tags: `y${n}` } },
+        { ...base, vector: null, words: `word${n}`, k: 1000 },
+        { ...base, where: flagged },
+      ],
       ++call,
     );
+    expect(changed!.ids).toEqual(nearest(isFlagged));
     expect(all!.ids).toEqual(nearest(() => true));
     expect(filtered!.ids).toEqual(nearest(({ metadata }) => metadata?.n === n));
     const holding = [...records]

@@ -5,6 +5,7 @@ import { PiramidError } from '../../src/errors.ts';
 import type { EngineQuery } from '../../src/protocol.ts';
 import { KINDS, type Kind } from '../../src/store/format.ts';
 import { seededRandom } from '../../src/structures/random.ts';
+import type { RecordId } from '../../src/types.ts';
 import type { LocalEngine } from '../../src/worker/engine.ts';
 import { exported, joined, newCall } from '../unit/transfer/files.ts';
 import { Disk, type DiskState, type Fault } from './disk.ts';
@@ -106,12 +107,25 @@ const ACTIONS: Action[] = [
     run: async (engine) =>
       engine.update(await openExisting(engine, 'a'), { where: { n: { $gte: 0 } } }, { set: { v: 1 } }, newCall()),
     apply: (model) => {
+      const records = [...model.get('a')!].map(
+        ([id, record]) =>
+          [id, record.metadata ? { ...record, metadata: { ...record.metadata, v: 1 } } : record] as const,
+      );
+      return new Map([...model, ['a', new Map(records)]]);
+    },
+  },
+  {
+    name: 'an update that writes records again',
+    run: async (engine) =>
+      engine.update(await openExisting(engine, 'a'), { where: { n: { $gte: 0 } } }, { text: 'new' }, newCall()),
+    apply: (model) => {
       const untouched = [...model.get('a')!].filter(([, { metadata }]) => metadata === null);
       const changed = [...model.get('a')!].filter(([, { metadata }]) => metadata !== null);
-      const records = changed.map(
-        ([id, record]) => [id, { ...record, metadata: { ...record.metadata, v: 1 } }] as const,
-      );
-      return new Map([...model, ['a', new Map([...untouched, ...records])]]);
+      const records = changed.map(([id, { context: _, ...record }]): [RecordId, ModelRecord] => [
+        id,
+        { ...record, text: 'new' },
+      ]);
+      return new Map([...model, ['a', new Map([...untouched, ...records])] as const]);
     },
   },
   {
@@ -132,7 +146,7 @@ async function written(seed: number): Promise<Written> {
   const random = seededRandom(seed);
   const disk = new Disk();
   const engine = await openEngine(disk);
-  const kinds: Kind[] = ['ids', 'vectors', 'codes', 'metadata', 'text', 'postings', 'tombstones'];
+  const kinds: Kind[] = ['ids', 'vectors', 'codes', 'metadata', 'text', 'postings', 'tombstones', 'patches'];
   const hasAll = () => {
     const stored = new Set([...disk.state.get('chunks')!.values()].map((value) => new DataView(value).getUint8(5)));
     return kinds.every((kind) => stored.has(KINDS[kind])) && disk.state.get('log')!.size > 2;

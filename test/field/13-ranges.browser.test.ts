@@ -6,7 +6,7 @@ import { codeOf, freshName } from '../browser/api/databases.ts';
 
 const ROWS = 30_000;
 
-async function line(device: 'wasm' | 'js' | 'webgpu', quantization: 'none' | 'int8' = 'none') {
+async function line(device: 'wasm' | 'js' | 'webgpu', quantization: 'none' | 'int8' | 'binary' = 'none') {
   const db = await open(freshName(), { storage: 'memory', device });
   const c = await db.collection('line', { dimension: 1, metric: 'l2', quantization });
   await c.upsert(Array.from({ length: ROWS }, (_, id) => ({ id, vector: [id], text: id % 3 ? 'odd' : 'even word' })));
@@ -71,8 +71,15 @@ test('complete says whether all are there', async () => {
   await db.close();
 });
 
-test('of a quantised collection a range is not said to be whole where codes may have missed a record', async () => {
+test('a range of an int8 collection is whole', async () => {
   const { db, c } = await line('js', 'int8');
+  const found = await c.query({ vector: [100], maxDistance: 5, k: 100, select: [] });
+  expect([found.exact, found.complete, found.length]).toEqual([true, true, 11]);
+  await db.close();
+});
+
+test('of a binary collection a range is not said to be whole where codes may have missed a record', async () => {
+  const { db, c } = await line('js', 'binary');
   const found = await c.query({ vector: [100], maxDistance: 5, k: 100, select: [] });
   expect([found.exact, found.complete]).toEqual([false, false]);
   const exact = await c.query({ vector: [100], maxDistance: 5, select: [], exact: true });

@@ -67,12 +67,12 @@ export const doors = [
     ['filters nest 32 levels deep', 'if (depth > walk.depthMax)', 'if (depth > walk.depthMax + 1)'],
     ['a name in metadata does not begin with $', "if (key.startsWith('$')) problem =", 'if (false) problem ='],
   ]),
-  ...breaking('src/worker/changes.ts', DOOR, [
+  ...breaking('src/structures/changes.ts', DOOR, [
     [
       'a field called __proto__ is data',
-      'Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });',
-      'object[key] = value;',
+      'Object.defineProperty(copy, key, { value, writable: true, enumerable: true, configurable: true });',
+      'copy[key] = value;',
     ],
-    ['an update goes through no value', 'if (next !== undefined && next !== null)', 'if (false)'],
+    ['an update goes through no value', 'onBlocked(change[0], key, below);', ''],
   ]),
 ];

@@ -69,7 +69,7 @@ export const files = [
     ],
   ]),
   ...breaking('src/store/batch.ts', CONTEXTS, [
-    ['older releases refuse log entries with contexts', 'reader: readerOf(batch?.texts ?? []),', ''],
+    ['older releases refuse log entries with contexts', ': readerOf(batch?.texts ?? []),', ': VALUE_READER,'],
     ['older releases refuse chunks with contexts', 'encodeTexts(texts), readerOf(texts))', 'encodeTexts(texts))'],
   ]),
   ...breaking('src/store/format.ts', DATA_KEYS, [

@@ -4,6 +4,7 @@ import { breaking } from './mutant.ts';
 const KERNELS = 'test/unit/kernels.test.ts';
 const EDGES = [KERNELS, 'agrees with the oracle where its loops begin and end'] as const;
 const BOUNDS = 'test/unit/bounds.test.ts';
+const PROVEN = 'test/unit/proven.test.ts';
 const RECALL = 'test/unit/worker/recall.test.ts';
 
 export const kernels = [
@@ -75,11 +76,49 @@ export const kernels = [
   ...breaking('src/kernels/codes/int8.ts', 'test/unit/codes.test.ts', [
     ['codes are what they were: they are on disk', 'inverse + 128.5', 'inverse + 128.4'],
   ]),
+  ...breaking(
+    'src/kernels/codes/int8.ts',
+    [PROVEN, 'a bound holds'],
+    [
+      [
+        'what a row loses is part of its bound',
+        'scale * unit, dimension) / unit)',
+        'scale * unit, dimension) / unit / 2)',
+      ],
+      [
+        'what a query loses is part of the bound',
+        'step * unit, dimension) / unit }',
+        'step * unit, dimension) / unit / 2 }',
+      ],
+    ],
+  ),
+  ...breaking(
+    'src/kernels/codes/proof.ts',
+    [PROVEN, 'a bound holds'],
+    [
+      ['a row may lie across the query', 'Math.max(0, 1 - cosine * cosine)', 'Math.max(0, 0.5 - cosine * cosine)'],
+      ['the bound of l2 counts what a long row loses', 'own * share + 2 * ROUNDED - 1', '-1'],
+    ],
+  ),
+  ...breaking(
+    'src/indexes/proven.ts',
+    [PROVEN, 'the int8 index on js'],
+    [['codes that prove nothing are scanned again', 'doubt.floor >= least &&', 'false &&']],
+  ),
+  ...breaking(
+    'src/kernels/codes/doubt.ts',
+    [PROVEN, 'the int8 index on js'],
+    [['rows that a scan has left out are known', 'isCut ? ascending', 'false ? ascending']],
+  ),
   ...breaking('src/indexes/coding.ts', RECALL, [
     ['exact: true looks at every record', 'if (exact || norm === 0', 'if (norm === 0'],
   ]),
   ...breaking('src/worker/query.ts', RECALL, [
-    ['a match from codes is not called exact', 'exact: vectorHits === null || !isTier(vectorHits.tier)', 'exact: true'],
+    [
+      'a match from codes is not called exact',
+      'exact: vectorHits === null || isCertain(vectorHits.tier)',
+      'exact: true',
+    ],
     ['an answer from codes is not called complete', '(found.candidates ?? 0) >= eligible', 'true'],
   ]),
   ...breaking('src/worker/recall.ts', RECALL, [

@@ -12,7 +12,7 @@ const LEGS = 'test/unit/worker/fusion.test.ts';
 const REINDEXING = 'test/unit/worker/reindexing.test.ts';
 const FILTERS = 'test/unit/filter/payload-index.test.ts';
 const DATES = 'test/field/11-dates.test.ts';
-const PAGES = ['test/unit/worker/compaction.test.ts', 'pages go on where they were'] as const;
+const SCROLLS = 'test/unit/worker/scrolls.test.ts';
 const RENUMBERED = ['test/unit/worker/compaction.test.ts', 'answers are those of a plain list'] as const;
 
 export const search = [
@@ -159,10 +159,15 @@ export const search = [
       'this.#starts',
     ],
   ]),
-  ...breaking('src/worker/collection.ts', PAGES, [
-    ['a page begins behind the one before', 'rows.at(-1)! + 1}`', 'rows.at(-1)!}`'],
-    ['a cursor goes through compactions', 'begin = renumbering.row(begin);', ''],
-    ['a cursor of before a reopening is refused', 'behind < 0 || behind > this.#renumberings.length', 'false'],
+  ...breaking('src/worker/scrolls.ts', SCROLLS, [
+    ['a page begins behind the one before', 'if (place >= first) yield', 'yield'],
+    ['a scroll ends where it began to', 'matching.resized(scroll.end)', 'matching.clone()'],
+    ['a record that was written again is seen', 'if (matching.has(row)) places.add(place);', ''],
+    ['of two rows of one record one is a place', 'if (older !== undefined) again.delete(older);', ''],
+    ['a record that a compaction moved is seen once', ' || known.has(id)', ''],
+    ['a record that a compaction moved is seen', 'scroll.moved.set(place, rows.id(row));', ';'],
+    ['a cursor goes through compactions', 'scroll.endNow = renumbering.row(scroll.endNow);', ''],
+    ['a cursor of before a reopening is refused', 'numbering !== this.#numbering || end > rowCount', 'false'],
   ]),
   ...breaking('src/worker/collection.ts', RENUMBERED, [
     [

@@ -1,6 +1,7 @@
 // Mutants of what the store promises: durable, all or nothing, checked, one writer, exactly once, space given back.
 import { breaking } from './mutant.ts';
 
+const PATCHES = 'test/unit/store/patches.test.ts';
 const STORE = 'test/unit/store/store.test.ts';
 const SEQUENCES = [STORE, 'any sequence of writes'] as const;
 const LOG = [STORE, 'the log'] as const;
@@ -73,12 +74,56 @@ export const storage = [
       'const { garbage, logStart } = this.next();\n    const deletes',
     ],
   ]),
+  ...breaking('src/store/batch.ts', PATCHES, [
+    ['older releases refuse an update of metadata', 'patch ? PATCH_READER : ', 'patch ? VALUE_READER : '],
+  ]),
+  ...breaking('src/store/patches.ts', PATCHES, [
+    ['a later change does not undo an earlier one', 'list ? joinChanges(list, changes) : changes', 'changes'],
+    ['rows that were changed alike stay apart from others', 'joined.set(before, after);', ''],
+  ]),
+  ...breaking('src/store/folding.ts', PATCHES, [
+    [
+      'a patch that came while a compaction ran is kept',
+      'rewrite?.hasWritten(row, patches.of(row)!) ? -1',
+      'rewrite ? -1',
+    ],
+    ['patches are merged with those of chunks before', 'for (const row of patch.rows) fresh.add(row);', ''],
+    [
+      'no chunk of patches keeps old row numbers',
+      'if (rewrite) next.garbage.chunks.push(...chunks.splice',
+      'if (rewrite && patches.size > 0) next.garbage.chunks.push(...chunks.splice',
+    ],
+    ['patches move with their rows', '(renumbering?.row(row) ?? row)', 'row'],
+  ]),
+  ...breaking('src/store/patch-merge.ts', PATCHES, [
+    ['a merge keeps chunks without patches', 'if (part.chunk) chunks.push(part.chunk);', ''],
+    ['a merge deletes what it has replaced', 'this.#garbage.push(part.chunk.key);', '{}'],
+    ['a patch that came while a merge ran is kept', ' && this.#patches.of(row) === changes', ''],
+  ]),
+  ...breaking('src/store/store.ts', PATCHES, [
+    ['large patches are merged unasked', 'if (bytes < PATCHES_BYTES_MIN) return false;', 'return false;'],
+  ]),
+  ...breaking('src/store/compaction.ts', PATCHES, [
+    [
+      'compaction writes patches into metadata',
+      'metadata[target] = patchedJson(metadata[target]!, this.#patches.of(row)!);',
+      '',
+    ],
+  ]),
+  ...breaking('src/store/store.ts', PATCHES, [
+    ['rows do not move under a patch that cannot be read', 'if (refused ?? fixed) throw', 'if (refused) throw'],
+    [
+      'what a damaged chunk said is written again',
+      'if (!rows.fixed) rows.newlyPatched',
+      'if (rows.fixed) rows.newlyPatched',
+    ],
+  ]),
   ...breaking('src/store/journal.ts', LOG, [
     ['log entries go only when their rows are in chunks', 'key < logStart; key++', 'key <= logStart; key++'],
     ['the log is folded before it is too long', 'this.#logBytes >= LOG_BYTES_MAX ||', ''],
   ]),
   ...breaking('src/store/journal.ts', FULL, [
-    ['a full storage takes no records', 'if (batch) this.#refuseIfFull();', 'if (batch) {}'],
+    ['a full storage takes no records', 'if (batch || patch) this.#refuseIfFull();', 'if (patch) {}'],
     [
       'a full storage takes deletions',
       "await this.backend.commit([{ store: 'chunks', key: BALLAST_KEY, delete: true }]);",

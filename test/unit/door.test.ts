@@ -1,8 +1,9 @@
 // What users pass is checked once, at the door, and what crosses to the worker is a copy.
 import { expect, test } from 'vitest';
 import { checkFilter, packRecords, readOptions } from '../../src/api/input.ts';
+import { applyChanges } from '../../src/structures/changes.ts';
 import type { VectorRecord } from '../../src/types.ts';
-import { applyChanges } from '../../src/worker/changes.ts';
+import { changesOf, refuseBlocked } from '../../src/worker/changes.ts';
 
 const RULES = { dimension: 2, metric: 'cosine', quantization: 'none', embeds: false } as const;
 const pack = (...records: object[]) => packRecords(records as VectorRecord[], RULES).packed;
@@ -24,7 +25,7 @@ test.each<[refused: string, records: object[], message: RegExp]>([
       { id: 'b', vector },
       { id: 'a', vector },
     ],
-    /at 0 and 2/,
+    /records 0 and 2/,
   ],
   [
     '0 and -0, which are one id',
@@ -32,7 +33,7 @@ test.each<[refused: string, records: object[], message: RegExp]>([
       { id: 0, vector },
       { id: -0, vector },
     ],
-    /at 0 and 1/,
+    /records 0 and 1/,
   ],
   ['a field that belongs into metadata', [{ id: 'a', vector, title: 'x' }], /unknown field "title"/],
 ])('%s is refused', (_, records, message) => {
@@ -56,7 +57,9 @@ test('a filter is a copy: what is changed after the call does not change it', ()
 
 test('an update writes a field called __proto__ like any other, and goes through no value', () => {
   const set = JSON.parse('{"__proto__": {"a": 1}}');
-  const changed = applyChanges({}, { set, unset: [] });
-  expect(Object.keys(changed)).toEqual(['__proto__']);
-  expect(() => applyChanges({ a: 5 }, { set: { 'a.b': 1 }, unset: [] })).toThrow(/runs through "a", which is a number/);
+  const changed = applyChanges(null, changesOf({ set }), refuseBlocked);
+  expect(Object.keys(changed as object)).toEqual(['__proto__']);
+  const through = (a: unknown) => () => applyChanges({ a }, changesOf({ set: { 'a.b': 1 } }), refuseBlocked);
+  expect(through(5)).toThrow(/runs through "a", which is a number/);
+  expect(through({ $date: '2020-01-01T00:00:00.000Z' })).toThrow(/runs through "a", which is a date/);
 });

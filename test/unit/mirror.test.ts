@@ -120,7 +120,7 @@ test('without a GPU, it says so', async () => {
     );
   }
   routes.push((await createMirror(devices, []).ask(search, async () => 1)).route);
-  expect(routes).toEqual(['no GPU', "device 'js'", 'its metric is the CPU’s']);
+  expect(routes).toEqual(['no GPU', "device 'js'", 'metric not supported on the GPU']);
 });
 
 /** An index of so many rows, each a byte as float32 or code and half a byte as float16, of which pipelines compile until `compiled`. */

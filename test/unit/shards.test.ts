@@ -112,7 +112,9 @@ test.each(['int8', 'binary'] as const)(
       for (const [i, search] of searches.entries()) {
         const alone = await one.search(search);
         expect(found(together[i]!), `${name}, search ${i}`).toEqual(found(alone));
-        expect([together[i]!.tier, together[i]!.candidates], name).toEqual([alone.tier, alone.candidates]);
+        expect(together[i]!.tier, name).toBe(alone.tier);
+        // How many are in doubt depends on what each place has seen of the others.
+        if (tier === 'binary') expect(together[i]!.candidates, name).toBe(alone.candidates);
       }
       const some = [0, rowCount - 1].slice(0, rowCount);
       expect(await several.vectors(some), name).toEqual(await one.vectors(some));

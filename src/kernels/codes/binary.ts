@@ -56,7 +56,8 @@ export function createBinaryCoder({ dimension, metric }: { dimension: number; me
       }
     }
     // l2: 2 q.x. The integer counts half steps, and the rotation has lengthened the query.
-    return { table, constant: LEVEL_MAX * bits, scale: Math.fround((norm * step) / length(rotated)) };
+    const scale = Math.fround((norm * step) / length(rotated));
+    return { table, constant: LEVEL_MAX * bits, scale, weights: [-1, 0] };
   }
 
   function integer({ table, constant }: CodedQuery, codes: Uint8Array, offset: number): number {

@@ -5,6 +5,9 @@ import type { Bitset } from '../../structures/bitset.ts';
 import type { Precision, Quantization } from '../../types.ts';
 import type { ProductMetric } from '../kernel.ts';
 
+/** The largest number below Infinity. */
+export const FLOAT32_MAX = 3.4028234663852886e38;
+
 /** What has codes. */
 export type Tier = Extract<Precision, 'int8' | 'binary'>;
 
@@ -12,13 +15,20 @@ export function isTier(quantization: Quantization): quantization is Tier {
   return quantization === 'int8' || quantization === 'binary';
 }
 
+/** Whether an answer of such a scan is certain: float32 and float16 numbers prove theirs, and so do int8 codes. */
+export function isCertain(precision: Precision): boolean {
+  return precision !== 'binary';
+}
+
 /**
- * Turns vectors into records: one or two float32 factors, then the codes. Of a row and a query comes an integer, and
+ * Turns vectors into records: one to three float32 factors, then the codes. Of a row and a query comes an integer, and
  *
- *     similarity = float32(integer) * factor[0]                          cosine, dot
- *     similarity = float32(integer) * factor[0] * scale - factor[1]      l2
+ *     similarity = float32(integer) * factor[0]             cosine, dot
+ *     similarity = float32(integer) * factor[0] * scale     l2
+ *     similarity += factor[i] * weights[i - 1]              for each further factor
  *
- * each operation rounded to float32. It orders rows as their scores do, up to the error of the codes.
+ * each operation rounded to float32. binary: it orders rows as their scores do, up to the error of the codes. int8: it is a bound
+ * that no score exceeds, see `proof.ts`.
  */
 export interface Coder {
   readonly tier: Tier;
@@ -27,7 +37,7 @@ export interface Coder {
   readonly scheme: number;
   /** Length of a row's codes, a multiple of 8. */
   readonly codeBytes: number;
-  readonly factorCount: 1 | 2;
+  readonly factorCount: 1 | 2 | 3;
   /** Of a row's factors and codes: a multiple of 4. */
   readonly recordBytes: number;
   /** Shape of vectors: (n, dimension). Shape of the result: (n, recordBytes). */
@@ -44,6 +54,18 @@ export interface CodedQuery {
   constant: number;
   /** A float32, for l2. */
   scale: number;
+  /** Float32 numbers, for factors after the first. */
+  weights: readonly [number, number];
+  /** int8: what `proof.ts` needs to know of how the query was rounded. */
+  rounding?: Rounding;
+}
+
+/** A vector as a multiple of its codes. In units of its length for cosine and dot. */
+export interface Rounding {
+  /** What a code of 1 stands for. */
+  step: number;
+  /** The length of what is lost, or more. */
+  lost: number;
 }
 
 export interface CandidateSearch {
@@ -53,6 +75,8 @@ export interface CandidateSearch {
   mask?: Bitset;
   /** How many to find. */
   wanted: number;
+  /** Only rows whose similarity is not below. A float32; a GPU does not know it. @default all that have one */
+  least?: number;
 }
 
 export interface CodeSearch extends CandidateSearch {
@@ -80,6 +104,8 @@ export interface CodeRows {
   truncate(rowCount: number): void;
   /** A copy of the records of rows first .. end-1, as they were appended. */
   records(first: number, end: number): Uint8Array<ArrayBuffer>;
+  /** Copies a row's record to the beginning of `target`. */
+  copyRecord(row: number, target: Uint32Array<ArrayBuffer>): void;
   /** Of equal ones at the border the lowest rows. A similarity that overflows to NaN or -Infinity is not found. */
   candidates(query: CodedQuery, search: CandidateSearch): CodeHits;
   /** The same of each, from codes that are read together where that pays. */
@@ -93,15 +119,17 @@ export interface CoderOptions {
   metric: ProductMetric;
 }
 
-/** The similarity of an integer, as `Coder` defines it. */
+/** The similarity of an integer, as `Coder` defines it. `at`: where the row's factors begin. */
 export function similarityOf(
-  metric: ProductMetric,
+  { metric, factorCount }: Pick<Coder, 'metric' | 'factorCount'>,
+  { scale, weights }: CodedQuery,
   integer: number,
   factors: Float32Array,
   at: number,
-  scale: number,
 ): number {
-  const product = Math.fround(Math.fround(integer) * factors[at]!);
-  // Never -0.
-  return (metric === 'l2' ? Math.fround(Math.fround(product * scale) - factors[at + 1]!) : product) + 0;
+  let similarity = Math.fround(Math.fround(integer) * factors[at]!);
+  if (metric === 'l2') similarity = Math.fround(similarity * scale);
+  for (let i = 1; i < factorCount; i++)
+    similarity = Math.fround(similarity + Math.fround(factors[at + i]! * weights[i - 1]!));
+  return similarity + 0; // never -0
 }

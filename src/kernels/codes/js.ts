@@ -8,6 +8,7 @@ import {
   type CodeRows,
   type Coder,
   type CoderOptions,
+  FLOAT32_MAX,
   similarityOf,
 } from './coder.ts';
 import { createInt8Coder } from './int8.ts';
@@ -18,7 +19,7 @@ export function createCoder({ tier, ...options }: CoderOptions): Coder {
 
 /** Records in a plain array that grows by doubling, scanned one by one. */
 export function createJsCodes(coder: Coder): CodeRows {
-  const { recordBytes, factorCount, metric } = coder;
+  const { recordBytes, factorCount } = coder;
   // Shape: (at least rowCount, recordBytes).
   let records = new Uint8Array();
   let rowCount = 0;
@@ -37,14 +38,15 @@ export function createJsCodes(coder: Coder): CodeRows {
     rowCount = end;
   }
 
-  function candidates(query: CodedQuery, { rowCount: end, mask, wanted }: CandidateSearch): CodeHits {
+  function candidates(query: CodedQuery, search: CandidateSearch): CodeHits {
+    const { rowCount: end, mask, wanted, least = -FLOAT32_MAX } = search;
     const factors = new Float32Array(records.buffer);
     const best = new TopK(Math.min(wanted, end));
     for (let row = 0, at = 0; row < end; row++, at += recordBytes) {
       if (mask && !mask.has(row)) continue;
       const integer = coder.integer(query, records, at + factorCount * 4);
-      const similarity = similarityOf(metric, integer, factors, at / 4, query.scale);
-      if (similarity > Number.NEGATIVE_INFINITY) best.push(row, similarity);
+      const similarity = similarityOf(coder, query, integer, factors, at / 4);
+      if (similarity >= least) best.push(row, similarity);
     }
     const { rows, scores: similarities } = best.take();
     return { rows, similarities };
@@ -65,6 +67,9 @@ export function createJsCodes(coder: Coder): CodeRows {
       rowCount = count;
     },
     records: (first, end) => records.slice(first * recordBytes, end * recordBytes),
+    copyRecord(row, target) {
+      target.set(new Uint32Array(records.buffer, row * recordBytes, recordBytes / 4));
+    },
     candidates,
     candidatesOfAll: (searches) => searches.map(({ query, ...search }) => candidates(query, search)),
     close() {

@@ -1,6 +1,7 @@
 // The other end of sharded rows: what a worker does that holds a part of them. Owns nothing but the parts it was given; it
 // answers what it is asked over one port, in order.
 import { Bitset } from '../../structures/bitset.ts';
+import { doubtsOf } from '../codes/doubt.ts';
 import { appendToPart, bytesOf, closePart, type Part, type PartOptions, reservePart, truncatePart } from './part.ts';
 import type { PartSearch, ShardAnswer, ShardRequest, ShardValues } from './pool.ts';
 
@@ -38,10 +39,8 @@ export function serveShard(port: MessagePort, { create, words }: Skills, end: ()
         const hits = part.rows.searchAll(request.searches.map(withMask));
         return { value: hits, transfer: hits.flatMap(({ rows, scores }) => [rows.buffer, scores.buffer]) };
       }
-      case 'candidates': {
-        const hits = part.codes!.candidatesOfAll(request.searches.map(withMask));
-        return { value: hits, transfer: [] };
-      }
+      case 'doubts':
+        return { value: doubtsOf(part.codes!, request.searches.map(withMask)), transfer: [] };
       case 'best': {
         const hits = request.wishes.map(({ query, among, k }) => part.rows.best(query, among, k));
         return { value: hits, transfer: hits.flatMap(({ rows, scores }) => [rows.buffer, scores.buffer]) };

@@ -1,7 +1,7 @@
 // Other workers that hold rows: starts them when rows are first given away, carries requests to them, and knows when one is
 // gone. Each has its memory to itself, so that rows are scanned side by side, and beyond the 4 GB of one, without shared
 // memory. Knows nothing of which rows are where.
-import type { CodeHits, CodeSearch } from '../codes/coder.ts';
+import type { Doubt, DoubtSearch } from '../codes/doubt.ts';
 import type { CanonicalHits, RowHits, RowSearch } from '../kernel.ts';
 import type { PartOptions } from './part.ts';
 
@@ -36,7 +36,7 @@ export type ShardRequest = { set: number } & (
   | { type: 'append'; vectors: Float32Array<ArrayBuffer>; records: Uint8Array<ArrayBuffer> | null }
   | { type: 'truncate'; rowCount: number }
   | { type: 'search'; searches: readonly PartSearch<Omit<RowSearch, 'mask'>>[] }
-  | { type: 'candidates'; searches: readonly PartSearch<Omit<CodeSearch, 'mask'>>[] }
+  | { type: 'doubts'; searches: readonly PartSearch<Omit<DoubtSearch, 'mask'>>[] }
   | { type: 'best'; wishes: readonly BestOf[] }
   | { type: 'vectors'; rows: Uint32Array<ArrayBuffer> }
   | { type: 'close' }
@@ -53,7 +53,7 @@ export interface ShardValues {
   append: undefined;
   truncate: undefined;
   search: RowHits[];
-  candidates: CodeHits[];
+  doubts: Doubt[];
   best: CanonicalHits[];
   /** Shape: (rows, dimension). */
   vectors: Float32Array<ArrayBuffer>;

@@ -1,9 +1,9 @@
 // Rows spread over this worker and others: which block of rows is where, and one search over all of them. Every part gives
-// its best k with canonical scores, or its best candidates with their similarities, so the best of these are the best of all,
-// the same bits as from one place.
+// its best k with canonical scores, or what its codes leave in doubt, so the best of these are the best of all, the same bits as
+// from one place.
 import type { Bitset } from '../../structures/bitset.ts';
 import { TopK } from '../../structures/top-k.ts';
-import type { CodeHits, CodeSearch } from '../codes/coder.ts';
+import { type Doubt, type DoubtSearch, doubtsOf } from '../codes/doubt.ts';
 import type { CanonicalHits, RowHits, RowSearch } from '../kernel.ts';
 import { withMask } from './host.ts';
 import { appendToPart, bytesOf, closePart, type Part, reservePart, truncatePart } from './part.ts';
@@ -24,8 +24,8 @@ export interface ShardedRows {
   truncate(rowCount: number): void;
   /** See `CpuRows`. Rejects with `LostRows` where a part is gone. */
   searchAll(searches: readonly RowSearch[]): Promise<RowHits[]>;
-  /** See `CodeRows`; where there are codes. Rejects like `searchAll`. */
-  candidatesOfAll(searches: readonly CodeSearch[]): Promise<CodeHits[]>;
+  /** What a scan of codes leaves in doubt, of each. Rejects like `searchAll`. */
+  doubtsOfAll(searches: readonly DoubtSearch[]): Promise<Doubt[]>;
   /** See `CpuRows.best`, of each. Rejects like `searchAll`. */
   bestOfAll(wishes: readonly BestOf[]): Promise<CanonicalHits[]>;
   /** Copies of rows as they were appended. Rejects like `searchAll`. */
@@ -154,19 +154,30 @@ export function createShardedRows(local: Part, pool: ShardPool): ShardedRows {
     });
   }
 
-  async function candidatesOfAll(searches: readonly CodeSearch[]): Promise<CodeHits[]> {
+  async function doubtsOfAll(searches: readonly DoubtSearch[]): Promise<Doubt[]> {
     const found = await everywhere(
       (shard, owner) => {
         const parts = searches.map((search) => partOf(search, owner));
-        return shard.ask({ set, type: 'candidates', searches: parts }, parts.flatMap(maskBuffers));
+        return shard.ask({ set, type: 'doubts', searches: parts }, parts.flatMap(maskBuffers));
       },
-      () => local.codes!.candidatesOfAll(searches.map((search) => withMask(partOf(search, 0)))),
+      () =>
+        doubtsOf(
+          local.codes!,
+          searches.map((search) => withMask(partOf(search, 0))),
+        ),
     );
-    return searches.map(({ wanted, rowCount: end }, i) => {
-      const hits = found.map((part) => ({ rows: part[i]!.rows, scores: part[i]!.similarities }));
-      const { rows, scores: similarities } = bestOf(hits, Math.min(wanted, end));
-      return { rows, similarities };
-    });
+    return searches.map((_, i) => inOne(found.map((part) => part[i]!)));
+  }
+
+  /** What the owners, in their order, have in doubt. */
+  function inOne(parts: readonly Doubt[]): Doubt {
+    const numbers = (of: (part: Doubt) => Float32Array) => Float32Array.from(parts.flatMap((part) => [...of(part)]));
+    return {
+      rows: Uint32Array.from(parts.flatMap(({ rows }, owner) => Array.from(rows, (row) => globalRow(owner, row)))),
+      lower: numbers(({ lower }) => lower),
+      upper: numbers(({ upper }) => upper),
+      floor: Math.max(...parts.map(({ floor }) => floor)),
+    };
   }
 
   async function bestOfAll(wishes: readonly BestOf[]): Promise<CanonicalHits[]> {
@@ -270,7 +281,7 @@ export function createShardedRows(local: Part, pool: ShardPool): ShardedRows {
     append,
     truncate,
     searchAll,
-    candidatesOfAll,
+    doubtsOfAll,
     bestOfAll,
     vectors,
     close() {

@@ -2,19 +2,24 @@
 // that 16 integers become similarities at once, and a group that the mask leaves empty is skipped. All integers are exact
 // and every float32 operation is the one of `codes/coder.ts`, so the candidates are those of the JavaScript truth.
 
-// The kept: u32 capacity, u32 wanted, u32 size, f32 threshold; 64 bytes each for what four groups found; then keys of 8 bytes. A key is
+// The kept: u32 capacity, u32 wanted, u32 size, f32 threshold; u32 number of factors, f32 scale and two weights, see `codes/coder.ts`;
+// 64 bytes each for what four groups found; then keys of 8 bytes. A key is
 // a similarity, as an integer of the same order, over the complement of the row: the higher key is the better row, and of equal
 // similarities the lower row is better. When the place is full, all but the best `wanted` go, which costs a tenth of a heap
 // where hundreds are wanted. A row below the threshold is worse than all of these.
-const SCRATCH: usize = 16;
-const KEYS: usize = 272;
+const SCRATCH: usize = 32;
+const KEYS: usize = 288;
 
 /** Forgets all rows. capacity: how many keys have place, more than `count`, the number of rows to find. */
-export function begin(kept: usize, capacity: u32, count: u32): void {
+export function begin(kept: usize, capacity: u32, count: u32, threshold: f32, factors: u32, scale: f32, weight1: f32, weight2: f32): void {
   store<u32>(kept, capacity);
   store<u32>(kept, count, 4);
   store<u32>(kept, 0, 8);
-  store<f32>(kept, -f32.MAX_VALUE, 12);
+  store<f32>(kept, threshold, 12);
+  store<u32>(kept, factors, 16);
+  store<f32>(kept, scale, 20);
+  store<f32>(kept, weight1, 24);
+  store<f32>(kept, weight2, 28);
 }
 
 /** Leaves the keys of the best rows, in no order, and returns how many there are. */
@@ -23,14 +28,14 @@ export function finish(kept: usize): u32 {
   return sizeOf(kept);
 }
 
-// A group: 16 rows' codes, then 16 f32 factors, for l2 (1, else 0) twice. codeBytes: of one row. count: rows, the last group
+// A group: 16 rows' codes, then their first f32 factors, their second ones and so on. codeBytes: of one row. count: rows, the last group
 // may be partly filled. row: number of the first. mask: 0, or one bit a row, bits at and above `count` zero.
 
 // int8: rows by fours, 16 codes of each in turns, so that memory is read in one stream: with one for each row, 768 codes apart,
 // it came at a quarter of the speed. Groups are taken by fours, one of each quarter: four streams bring up to twice as much as one
 // where one does not fill the way from memory. codeBytes is a multiple of 32. query: see `four`, and `relaxedFour` with its constant.
-export function scanInt8(groups: usize, codeBytes: u32, count: u32, row: u32, mask: usize, query: usize, constant: i32, l2: u32, scale: f32, kept: usize): void {
-  const groupBytes = (<usize>codeBytes << 4) + (<usize>64 << l2);
+export function scanInt8(groups: usize, codeBytes: u32, count: u32, row: u32, mask: usize, query: usize, constant: i32, kept: usize): void {
+  const groupBytes = (<usize>codeBytes << 4) + factorBytes(kept);
   const groupCount = (count + 15) >> 4;
   const quarter = groupCount >> 2;
   const apart = quarter * groupBytes;
@@ -55,10 +60,10 @@ export function scanInt8(groups: usize, codeBytes: u32, count: u32, row: u32, ma
       }
     }
     const at = group + factors;
-    if (w0) offer(w0, at, row + first, l2, scale, kept, SCRATCH);
-    if (w1) offer(w1, at + apart, row + second, l2, scale, kept, SCRATCH + 64);
-    if (w2) offer(w2, at + 2 * apart, row + third, l2, scale, kept, SCRATCH + 128);
-    if (w3) offer(w3, at + 3 * apart, row + fourth, l2, scale, kept, SCRATCH + 192);
+    if (w0) offer(w0, at, row + first, kept, SCRATCH);
+    if (w1) offer(w1, at + apart, row + second, kept, SCRATCH + 64);
+    if (w2) offer(w2, at + 2 * apart, row + third, kept, SCRATCH + 128);
+    if (w3) offer(w3, at + 3 * apart, row + fourth, kept, SCRATCH + 192);
     group += groupBytes;
   }
   group = groups + 4 * apart;
@@ -66,7 +71,7 @@ export function scanInt8(groups: usize, codeBytes: u32, count: u32, row: u32, ma
     const wanted = rowsOf(mask, first, count);
     for (let j: u32 = 0; j < 16; j += 4)
       if ((wanted >> j) & 15) v128.store(kept + (<usize>j << 2), fourOf(group + <usize>j * codeBytes, codeBytes, query, constant, ones), SCRATCH);
-    if (wanted) offer(wanted, group + factors, row + first, l2, scale, kept, SCRATCH);
+    if (wanted) offer(wanted, group + factors, row + first, kept, SCRATCH);
     group += groupBytes;
   }
 }
@@ -186,9 +191,9 @@ function sumsOf(a: v128, b: v128, c: v128, d: v128): v128 {
 
 // binary: 16 rows' first bytes, then their second bytes, and so on; codeBytes is a multiple of 8. query: a table of 16 sums
 // for each half byte. Groups are taken by twos, one of each half: they share the tables, and memory has two streams to bring.
-export function scanBinary(groups: usize, codeBytes: u32, count: u32, row: u32, mask: usize, query: usize, constant: i32, l2: u32, scale: f32, kept: usize): void {
+export function scanBinary(groups: usize, codeBytes: u32, count: u32, row: u32, mask: usize, query: usize, constant: i32, kept: usize): void {
   const factors = <usize>codeBytes << 4;
-  const groupBytes = factors + (<usize>64 << l2);
+  const groupBytes = factors + factorBytes(kept);
   const half = (count + 15) >> 5;
   const apart = half * groupBytes;
   let group = groups;
@@ -196,8 +201,8 @@ export function scanBinary(groups: usize, codeBytes: u32, count: u32, row: u32, 
     const first = i << 4, second = (half + i) << 4;
     const w0 = rowsOf(mask, first, count), w1 = rowsOf(mask, second, count);
     if (w0 | w1) binaryTwo(group, apart, codeBytes, query, constant, kept + SCRATCH);
-    if (w0) offer(w0, group + factors, row + first, l2, scale, kept, SCRATCH);
-    if (w1) offer(w1, group + apart + factors, row + second, l2, scale, kept, SCRATCH + 64);
+    if (w0) offer(w0, group + factors, row + first, kept, SCRATCH);
+    if (w1) offer(w1, group + apart + factors, row + second, kept, SCRATCH + 64);
     group += groupBytes;
   }
   group = groups + 2 * apart;
@@ -205,7 +210,7 @@ export function scanBinary(groups: usize, codeBytes: u32, count: u32, row: u32, 
   const wanted = last < count ? rowsOf(mask, last, count) : 0;
   if (!wanted) return;
   binaryTwo(group, 0, codeBytes, query, constant, kept + SCRATCH);
-  offer(wanted, group + factors, row + last, l2, scale, kept, SCRATCH);
+  offer(wanted, group + factors, row + last, kept, SCRATCH);
 }
 
 // The integers of two groups, into the scratch of each.
@@ -278,15 +283,25 @@ function rowsOf(mask: usize, first: u32, count: u32): u32 {
   return count - first < 16 ? (1 << (count - first)) - 1 : 0xffff;
 }
 
+// @ts-ignore: decorator
+@inline
+function factorBytes(kept: usize): usize {
+  return <usize>load<u32>(kept, 16) << 6;
+}
+
 // Makes similarities of a group's integers in the scratch, and keeps the rows that are not below the threshold.
 // offset: of the group's scratch.
-function offer(wanted: u32, factors: usize, row: u32, l2: u32, scale: f32, kept: usize, offset: usize): void {
+function offer(wanted: u32, factors: usize, row: u32, kept: usize, offset: usize): void {
   const scratch = kept + offset;
   const threshold = v128.load32_splat(kept, 12);
+  const count = load<u32>(kept, 16);
+  const scale = v128.load32_splat(kept, 20), weight1 = v128.load32_splat(kept, 24), weight2 = v128.load32_splat(kept, 28);
   let found: u32 = 0;
   for (let i: usize = 0; i < 64; i += 16) {
     let s = f32x4.mul(f32x4.convert_i32x4_s(v128.load(scratch + i)), v128.load(factors + i));
-    if (l2) s = f32x4.sub(f32x4.mul(s, f32x4.splat(scale)), v128.load(factors + i, 64));
+    s = f32x4.mul(s, scale);
+    if (count > 1) s = f32x4.add(s, f32x4.mul(v128.load(factors + i, 64), weight1));
+    if (count > 2) s = f32x4.add(s, f32x4.mul(v128.load(factors + i, 128), weight2));
     s = f32x4.add(s, f32x4.splat(0)); // no -0, which is another integer than 0
     v128.store(scratch + i, s);
     found |= i32x4.bitmask(f32x4.ge(s, threshold)) << <u32>(i >> 2);

@@ -1,6 +1,13 @@
 // Coded rows in one WebAssembly.Memory, scanned by `codes.as.ts`. Owns the memory's layout: groups of 16 rows, each with its
 // codes and then its factors, so that one stream of bytes is all that a scan reads.
-import { type CodeHits, type CodeRows, type Coder, type CodeSearch, similarityOf } from '../codes/coder.ts';
+import {
+  type CodeHits,
+  type CodeRows,
+  type Coder,
+  type CodeSearch,
+  FLOAT32_MAX,
+  similarityOf,
+} from '../codes/coder.ts';
 import { createInt8Coder } from '../codes/int8.ts';
 import { Arena, CACHED_BYTES, copyMask } from './memory.ts';
 import { loadModule } from './modules.ts';
@@ -13,13 +20,20 @@ type Scan = (
   mask: number,
   query: number,
   constant: number,
-  l2: 0 | 1,
-  scale: number,
   kept: number,
 ) => void;
 
 interface CodesExports {
-  begin(kept: number, capacity: number, wanted: number): void;
+  begin(
+    kept: number,
+    capacity: number,
+    wanted: number,
+    threshold: number,
+    factors: number,
+    scale: number,
+    weight1: number,
+    weight2: number,
+  ): void;
   finish(kept: number): number;
   scanInt8: Scan;
   scanBinary: Scan;
@@ -29,10 +43,11 @@ const BLOCK_BYTES = 1 << 20;
 const GROUP_ROWS = 16;
 /** int8: what of a row lies together. */
 const PIECE_BYTES = 16;
+const PIECE_WORDS = PIECE_BYTES / 4;
 const ROWS_TOGETHER = 4;
 
 /** Of what is kept, before the keys of 8 bytes. */
-const KEPT_HEADER_BYTES = 272;
+const KEPT_HEADER_BYTES = 288;
 /** A place to begin with. */
 const KEY_ENTRIES = 1024;
 
@@ -72,7 +87,13 @@ function multiplies(build: CodesModule): boolean {
   const { similarities } = codes.candidates(query, { rowCount: 1, wanted: 1 });
   return (
     similarities[0] ===
-    similarityOf('dot', coder.integer(query, record, 4), new Float32Array(record.buffer), 0, query.scale)
+    similarityOf(
+      coder,
+      query,
+      coder.integer(query, record, coder.factorCount * 4),
+      new Float32Array(record.buffer, 0, coder.factorCount),
+      0,
+    )
   );
 }
 
@@ -87,7 +108,6 @@ export function createWasmCodes({ module, relaxed }: CodesModule, coder: Coder):
   const { memory } = arena;
   const exports = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as CodesExports;
   const scan = tier === 'int8' ? exports.scanInt8 : exports.scanBinary;
-  const l2 = metric === 'l2' ? 1 : 0;
 
   const factorsAt = GROUP_ROWS * codeBytes;
   const groupBytes = factorsAt + GROUP_ROWS * 4 * factorCount;
@@ -96,11 +116,15 @@ export function createWasmCodes({ module, relaxed }: CodesModule, coder: Coder):
   const blockRows = Math.max(1, Math.floor((BLOCK_BYTES * GROUP_ROWS) / groupBytes / pieceRows)) * pieceRows;
   const blockBytes = (blockRows / GROUP_ROWS) * groupBytes;
   const blocks: number[] = [];
+  /** Where 128 was added to signed bytes. */
+  const turned = relaxed ? 0 : 0x0080_0080;
 
   const maskAt = arena.allocate(blockRows / 8);
   /** As many as queries have been answered together. */
   const places = [createPlace()];
   let rowCount = 0;
+  /** The whole memory. Growing detaches older views. */
+  let cached = new Uint32Array(memory.buffer);
 
   function createPlace(): Place {
     const queryAt = arena.allocate(tier === 'int8' ? int8QueryBytes(codeBytes) : codeBytes * 32);
@@ -147,22 +171,22 @@ export function createWasmCodes({ module, relaxed }: CodesModule, coder: Coder):
   }
 
   /** The way back from `put`. */
-  function take(bytes: Uint8Array, records: Uint8Array, record: number, row: number): void {
+  function copyRecord(row: number, target: Uint32Array<ArrayBuffer>): void {
     const lane = row % GROUP_ROWS;
     const group = groupOf(row);
-    const codes = record + factorCount * 4;
-    for (let factor = 0; factor < factorCount; factor++) {
-      const at = group + factorsAt + factor * GROUP_ROWS * 4 + lane * 4;
-      for (let byte = 0; byte < 4; byte++) records[record + factor * 4 + byte] = bytes[at + byte]!;
-    }
+    if (cached.buffer !== memory.buffer) cached = new Uint32Array(memory.buffer);
+    for (let factor = 0; factor < factorCount; factor++)
+      target[factor] = cached[(group + factorsAt) / 4 + factor * GROUP_ROWS + lane]!;
     if (tier === 'int8') {
-      const at = int8At(group, lane);
-      for (let i = 0; i < codeBytes; i += PIECE_BYTES) {
-        const piece = at + i * ROWS_TOGETHER;
-        records.set(bytes.subarray(piece, piece + PIECE_BYTES), codes + i);
-      }
-      if (!relaxed) for (let i = codes; i < codes + codeBytes; i += 2) records[i]! ^= 128;
-    } else for (let i = 0; i < codeBytes; i++) records[codes + i] = bytes[group + i * GROUP_ROWS + lane]!;
+      const words = cached;
+      let at = int8At(group, lane) / 4;
+      for (let to = factorCount; to < recordBytes / 4; to += PIECE_WORDS, at += PIECE_WORDS * ROWS_TOGETHER)
+        for (let i = 0; i < PIECE_WORDS; i++) target[to + i] = words[at + i]! ^ turned;
+    } else {
+      const bytes = new Uint8Array(memory.buffer);
+      const record = new Uint8Array(target.buffer, target.byteOffset + factorCount * 4);
+      for (let i = 0; i < codeBytes; i++) record[i] = bytes[group + i * GROUP_ROWS + lane]!;
+    }
   }
 
   function candidatesOfAll(searches: readonly CodeSearch[]): CodeHits[] {
@@ -175,15 +199,15 @@ export function createWasmCodes({ module, relaxed }: CodesModule, coder: Coder):
       for (const [i, { mask, rowCount: end }] of searches.entries()) {
         const count = Math.min(step, end - first);
         if (count <= 0 || (mask && !copyMask(memory.buffer, maskAt, mask.words, first, count))) continue;
-        const { queryAt, constant, scale, keptAt } = scans[i]!;
-        scan(groups, codeBytes, count, first, mask ? maskAt : 0, queryAt, constant, l2, scale, keptAt);
+        const { queryAt, constant, keptAt } = scans[i]!;
+        scan(groups, codeBytes, count, first, mask ? maskAt : 0, queryAt, constant, keptAt);
       }
     }
     return scans.map(finish);
   }
 
   /** Puts a query into the place of the `i`-th search. */
-  function begin({ query, wanted, rowCount: end }: CodeSearch, i: number) {
+  function begin({ query, wanted, rowCount: end, least = -FLOAT32_MAX }: CodeSearch, i: number) {
     while (places.length <= i) places.push(createPlace());
     const place = places[i]!;
     const count = Math.max(1, Math.min(wanted, end));
@@ -194,14 +218,15 @@ export function createWasmCodes({ module, relaxed }: CodesModule, coder: Coder):
       place.keyEntries = Math.max(entries, place.keyEntries * 2);
       place.keptAt = arena.allocate(KEPT_HEADER_BYTES + place.keyEntries * 8);
     }
-    exports.begin(place.keptAt, entries, count);
     const { queryAt, keptAt } = place;
-    const { table, scale } = query;
+    const { table, scale, weights } = query;
+    const factor = metric === 'l2' ? scale : 1;
+    exports.begin(keptAt, entries, count, Math.max(least, -FLOAT32_MAX), factorCount, factor, ...weights);
     let { constant } = query;
     if (table instanceof Uint8Array) new Uint8Array(memory.buffer, queryAt, table.length).set(table);
     else if (relaxed) constant = putRelaxedQuery(memory.buffer, queryAt, table);
     else putInt8Query(memory.buffer, queryAt, table);
-    return { queryAt, keptAt, constant, scale };
+    return { queryAt, keptAt, constant };
   }
 
   function finish({ keptAt }: Pick<Place, 'keptAt'>): CodeHits {
@@ -233,10 +258,11 @@ export function createWasmCodes({ module, relaxed }: CodesModule, coder: Coder):
     },
     records(first, end) {
       const taken = new Uint8Array((end - first) * recordBytes);
-      const bytes = new Uint8Array(memory.buffer);
-      for (let row = first; row < end; row++) take(bytes, taken, (row - first) * recordBytes, row);
+      for (let row = first; row < end; row++)
+        copyRecord(row, new Uint32Array(taken.buffer, (row - first) * recordBytes, recordBytes / 4));
       return taken;
     },
+    copyRecord,
     candidates: (query, search) => candidatesOfAll([{ query, ...search }])[0]!,
     candidatesOfAll,
     close() {

@@ -3,7 +3,7 @@
 import { PiramidError } from '../../errors.ts';
 
 const PAGE_BYTES = 65_536;
-/** What several searches read in turns: the second cache of any processor holds it, and to call a kernel is nothing beside it. */
+/** Tile size for batched scans: fits the L2 cache of any processor; call overhead is negligible. */
 export const CACHED_BYTES = 192 << 10;
 /** One page less than 4 GB, so that no pointer to an end wraps to 0. */
 const MEMORY_BYTES_MAX = 65_535 * PAGE_BYTES;

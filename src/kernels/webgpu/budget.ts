@@ -70,7 +70,7 @@ export function createGpuBudget(bytesMax: number, idleMs = IDLE_MS): GpuBudget {
     return sum;
   }
 
-  /** Whose turns come so that `asking` can have so many bytes more. Null where that is not enough before its own turn. */
+  /** Copies to evict so that `asking` gets `bytes` more; null if it would have to evict itself. */
   function victimsFor(asking: Tenant, precision: Precision, bytes: number): Tenant[] | null {
     let over = total() + bytes - limit;
     const own = { precision, used: tenants.get(asking)! };

@@ -3,6 +3,7 @@
 import type { Layout } from '../../types.ts';
 import { type Gpu, nudged } from './device.ts';
 import { getPipelines, type Precision } from './pipelines.ts';
+import { SEARCH_WORDS } from './scanner.ts';
 import { GROUP_ROWS } from './shards.ts';
 
 export interface ScanRate {
@@ -23,7 +24,6 @@ const ROUNDS = 3;
 const BUDGET_MS = 12;
 const DISPATCHES_MAX = 256;
 const WORKGROUPS = 1024;
-const SEARCH_WORDS = 10;
 const COUNTS_BYTES = 3 * 2048 * 4;
 
 /** How rows of so many pieces are to lie on this adapter. */
@@ -69,7 +69,7 @@ export async function calibrateScan(
     const start = performance.now();
     let ms = await scans.runs[0]!(dispatches);
     while (ms < RUN_MS && dispatches < DISPATCHES_MAX) {
-      // The way is most of the time of a few: more of them take less than so many times as long.
+      // Round-trip time dominates small batches.
       dispatches = Math.min(DISPATCHES_MAX, dispatches * Math.min(8, Math.ceil(RUN_MS / Math.max(ms, 0.1))));
       ms = await scans.runs[0]!(dispatches);
     }
@@ -97,7 +97,8 @@ async function createScans(gpu: Gpu, precision: Precision, layouts: readonly Lay
   const groupBytes = PIECES * 16 * GROUP_ROWS;
   const groups = Math.floor(Math.min(bytesMax, maxBufferSize, maxStorageBufferBindingSize) / groupBytes);
   const rowCount = groups * GROUP_ROWS;
-  const format = { precision, metric: 'cosine', pieces: PIECES, factorCount: 1 } as const;
+  const factorCount = precision === 'int8' ? 2 : 1;
+  const format = { precision, metric: 'cosine', pieces: PIECES, factorCount } as const;
   const pipelines = await Promise.all(layouts.map((layout) => getPipelines(gpu, { ...format, layout })));
   const { STORAGE, UNIFORM, COPY_DST } = GPUBufferUsage;
   const buffers: GPUBuffer[] = [];
@@ -121,7 +122,7 @@ async function createScans(gpu: Gpu, precision: Precision, layouts: readonly Lay
   const shard = bind(pipelines[0]!.layouts.shard, [
     buffer(16, [0, groups, 0, PIECES], UNIFORM),
     buffer(groups * groupBytes),
-    buffer(rowCount * 4),
+    buffer(rowCount * 4 * factorCount),
   ]);
   const noRoom = await device.popErrorScope();
   if (noRoom) {

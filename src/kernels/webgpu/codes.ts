@@ -35,7 +35,7 @@ export async function createGpuCodes(gpu: Gpu, codes: CodeRows, options: GpuCode
     const wanted = Math.min(search.wanted, eligible);
     if (wanted > PAIRS_MAX) return null;
     if (wanted === 0) return { rows: new Uint32Array(), similarities: new Float32Array() };
-    const { scale, constant } = query;
+    const { scale, constant, weights } = query;
     const words = coder.tier === 'int8' ? packCodes(query, source.pieces) : packLevels(query, source.pieces);
     const found = await scanner.scan({
       rowCount,
@@ -44,6 +44,7 @@ export async function createGpuCodes(gpu: Gpu, codes: CodeRows, options: GpuCode
       query: words,
       scale,
       constant,
+      weights,
       ...(mask && { mask }),
     });
     const some = found.border > KEY_NONE ? found.keys.length : found.keys.filter((key) => key > KEY_NONE).length;

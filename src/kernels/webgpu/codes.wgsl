@@ -28,9 +28,9 @@ fn keyOf(sum: Total, at: u32, search: Search) -> u32 {
   if (BINARY) { integer = search.constant - 2 * sum; }
   let magnitude = u32(abs(integer));
   var similarity = multiply(rounded(select(0u, SIGN, integer < 0), 0, magnitude), factors[at]);
-  if (METRIC == L2) {
-    similarity = sum2(multiply(similarity, bitcast<u32>(search.scale)), factors[at + GROUP] ^ SIGN);
-  }
+  if (METRIC == L2) { similarity = multiply(similarity, bitcast<u32>(search.scale)); }
+  if (FACTORS > 1u) { similarity = sum2(similarity, multiply(factors[at + GROUP], bitcast<u32>(search.weight1))); }
+  if (FACTORS > 2u) { similarity = sum2(similarity, multiply(factors[at + 2u * GROUP], bitcast<u32>(search.weight2))); }
   // Below all others: NaN and -Infinity are no similarities.
   if ((similarity & ~SIGN) > INFINITY || similarity == (SIGN | INFINITY)) { return 1u; }
   return orderedKey(select(similarity, 0u, similarity == SIGN));

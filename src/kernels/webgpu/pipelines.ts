@@ -22,7 +22,7 @@ export interface RowFormat {
   readonly metric: ProductMetric;
   /** Pieces of 16 bytes a row. */
   readonly pieces: number;
-  /** Float32 numbers a row beside its pieces: 0 to 2. */
+  /** Float32 numbers a row beside its pieces: 0 to 3. */
   readonly factorCount: number;
 }
 

@@ -21,6 +21,7 @@ export interface Scan {
   /** Of coded queries, see coder.ts. */
   scale?: number;
   constant?: number;
+  weights?: readonly [number, number];
 }
 
 /** The rows with the highest keys, in no order: exactly as many as wanted, and of equal ones at the border the lowest rows. */
@@ -66,7 +67,7 @@ export const PAIRS_MAX = 65_536;
 const BATCH_MAX = 64;
 const PAIR_BYTES = 8;
 const HEADER_BYTES = 16;
-const SEARCH_WORDS = 10;
+export const SEARCH_WORDS = 12;
 const HISTOGRAM_BYTES = 3 * 2048 * 4;
 const STATE_BYTES = 20;
 const STAGING_KEPT_MAX = 4;
@@ -103,7 +104,7 @@ export async function createScanner(gpu: Gpu, source: RowSource, options: Scanne
   const pipelines = await getPipelines(gpu, source);
   const { layouts } = pipelines;
   const shards = createShards(device, source, layouts.shard, options);
-  /** Of which it is not known yet that the GPU had so much, or known that it had not. Asked where a search is not answered. */
+  /** Allocations still pending or refused. Asked where a search is not answered. */
   const allocations = new Set<Allocation>();
   const queryWords = source.pieces * QUERY_PIECES[source.precision] * 4;
   const buffers = new Map<Name, GPUBuffer>();
@@ -319,7 +320,7 @@ export async function createScanner(gpu: Gpu, source: RowSource, options: Scanne
     let keysAt = 0;
     let pairsAt = 0;
     for (const [i, search] of batch.entries()) {
-      const { mask, wanted, query, scale = 0, constant = 0 } = search.scan;
+      const { mask, wanted, query, scale = 0, constant = 0, weights = [0, 0] } = search.scan;
       const selection = search.list ?? mask?.words;
       // Queries of one filter share its mask.
       const shared = search.list ? search : mask;
@@ -334,7 +335,10 @@ export async function createScanner(gpu: Gpu, source: RowSource, options: Scanne
       const chunk = Math.ceil(count / selectWorkgroups / 256) * 256;
       const kind = search.list ? LIST : mask ? MASK : ALL;
       searches.set(
-        [count, kind, at ?? 0, wanted, firstToken + i, keysAt, pairsAt, chunk, bitsOf(scale), constant],
+        [
+          ...[count, kind, at ?? 0, wanted, firstToken + i, keysAt, pairsAt, chunk],
+          ...[bitsOf(scale), constant, bitsOf(weights[0]), bitsOf(weights[1])],
+        ],
         i * SEARCH_WORDS,
       );
       queries.set(new Uint32Array(query.buffer, query.byteOffset, query.length), i * queryWords);

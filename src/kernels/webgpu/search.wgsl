@@ -16,4 +16,6 @@ struct Search {
   chunk: u32,       // rows of one workgroup of the selection
   scale: f32,       // of a coded query, see coder.ts
   constant: i32,
+  weight1: f32,
+  weight2: f32,
 }

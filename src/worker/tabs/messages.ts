@@ -3,7 +3,7 @@
 import type { CallId, Engine, EngineEvent, Notice, OpenedDatabase, WireError } from '../../protocol.ts';
 
 /** Raised when messages change their meaning: a tab with another release's code is told so instead of misunderstood. */
-export const TABS_PROTOCOL = 4;
+export const TABS_PROTOCOL = 5;
 
 /** Calls that are about the records, and so belong to the one engine. */
 export type Method = Exclude<

@@ -298,7 +298,7 @@ class Tab {
     this.#watchLeader();
   }
 
-  /** Nobody could be brought to lead. */
+  /** No worker could become leader. */
   #fail(error: PiramidError): void {
     this.#opened?.reject(error);
     this.#opened = null;

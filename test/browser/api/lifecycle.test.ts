@@ -147,7 +147,7 @@ describe('errors', () => {
         /record 1: id: expected an id that is a non-empty string or a safe integer, got 1.5/,
       ],
       [[good, { id: '', vector: [1, 2, 3] }], /expected an id/],
-      [[good, good], /record "ok": stands twice in one call, at 0 and 1/],
+      [[good, good], /record "ok": duplicate id: records 0 and 1 of this call/],
       [[good, { id: 'a' }], /record "a": expected a vector or a text/],
       [[good, { id: 'a', text: 'x' }], /no embedder/],
       [[good, { id: 'a', vector: [1, 2, 3], title: 'x' }], /unknown field "title"/],

@@ -237,3 +237,72 @@ function score(metric: 'cosine' | 'dot' | 'l2', a: readonly number[], b: readonl
   if (metric === 'dot') return dot;
   return metric === 'l2' ? -Math.sqrt(squares) : dot / Math.sqrt(aa * bb);
 }
+
+describe('a query for neither vectors nor words', () => {
+  test('gives what the filter lets through, in the order that is asked for, page by page', async () => {
+    await using db = await openFresh();
+    const c = await db.collection<{ year?: number; title: string; tags?: string[] }>('c', { dimension: 2 });
+    const years = [1950, 1900, undefined, 1950, 2001, 1800];
+    await c.upsert(
+      years.map((year, i) => ({
+        ...{ id: `r${i}`, vector: [i + 1, 1] },
+        metadata: { title: `t${5 - i}`, ...(year && { year }), ...(i < 2 && { tags: [`z${i}`, 'a'] }) },
+      })),
+    );
+    const ids = async (query: Parameters<typeof c.query>[0]) => (await c.query(query)).map(({ id }) => id);
+    expect(await ids({ where: { year: { $lt: 2000 } } })).toEqual(['r0', 'r1', 'r3', 'r5']);
+    expect(await ids({ orderBy: 'year' })).toEqual(['r5', 'r1', 'r0', 'r3', 'r4', 'r2']);
+    expect(await ids({ orderBy: { field: 'year', direction: 'descending' } })).toEqual([
+      'r4',
+      'r0',
+      'r3',
+      'r1',
+      'r5',
+      'r2',
+    ]);
+    const both = [{ field: 'year', direction: 'descending' }, 'title'] as const;
+    expect(await ids({ where: { year: { $gte: 1900 } }, orderBy: both })).toEqual(['r4', 'r3', 'r0', 'r1']);
+    expect(await ids({ orderBy: 'tags', k: 2 })).toEqual(['r0', 'r1']);
+    expect(await ids({ where: {}, offset: 4 })).toEqual(['r4', 'r5']);
+
+    const page = await c.query({ orderBy: 'year', k: 2, offset: 1, select: ['metadata'], explain: true });
+    expect([...page]).toEqual([
+      { id: 'r1', score: 0, metadata: { title: 't4', year: 1900, tags: ['z1', 'a'] }, legs: {} },
+      { id: 'r0', score: 0, metadata: { title: 't5', year: 1950, tags: ['z0', 'a'] }, legs: {} },
+    ]);
+    expect(page).toMatchObject({ exact: true, complete: false });
+    expect(page.plan!.phases.map(({ name }) => name)).toEqual(['order', 'payload']);
+    expect((await c.query({ orderBy: 'year' })).complete).toBe(true);
+    await c.update('r5', { set: { year: 1999 } });
+    expect(await ids({ orderBy: 'year', k: 3 })).toEqual(['r1', 'r0', 'r3']);
+
+    const [sorted, near] = await c.queryBatch([
+      { orderBy: 'title', k: 1 },
+      { vector: [1, 1], k: 1 },
+    ]);
+    expect([sorted![0]!.id, near![0]!.id]).toEqual(['r5', 'r0']);
+    await using words = await openFresh();
+    const texts = await words.collection('texts', {});
+    await texts.upsert([
+      { id: 1, text: 'one', metadata: { n: 2 } },
+      { id: 2, text: 'two', metadata: { n: 1 } },
+    ]);
+    expect((await texts.query({ orderBy: 'n' })).map(({ id }) => id)).toEqual([2, 1]);
+  });
+
+  test('refuses what it cannot do by name', async () => {
+    await using db = await openFresh();
+    const c = await db.collection('c', { dimension: 2 });
+    const refused = (query: object) => c.query(query as Query).then(String, (error: Error) => error.message);
+    expect(await refused({ k: 3 })).toMatch(/expected a vector, a text or keywords, or where and orderBy alone/);
+    expect(await refused({ vector: [1, 1], orderBy: 'year' })).toMatch(/^orderBy: only for queries of a filter alone/);
+    expect(await refused({ orderBy: 'year', minScore: 0.5 })).toMatch(/^minScore: only for queries that search/);
+    expect(await refused({ where: { a: 1 }, exact: true })).toMatch(/^exact: only for/);
+    expect(await refused({ orderBy: [] })).toMatch(/^orderBy: expected a field/);
+    expect(await refused({ orderBy: [{ field: 'a' }, { field: 'b', direction: 'up' }] })).toMatch(
+      /^orderBy\[1\]\.direction/,
+    );
+    expect(await refused({ orderBy: 5 })).toMatch(/^orderBy/);
+    expect(await refused({ orderBy: '$a' })).toMatch(/\$a/);
+  });
+});

@@ -2,8 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { checkWhere } from '../../../src/filter/check-where.ts';
 import { decodeMetadataValue, encodeMetadataRow } from '../../../src/filter/metadata.ts';
+import { firstInOrder } from '../../../src/filter/order.ts';
 import { PayloadIndex } from '../../../src/filter/payload-index.ts';
 import { Bitset } from '../../../src/structures/bitset.ts';
+import { atOnce } from '../../../src/structures/slices.ts';
 import type { Comparison, Facet, Metadata, MetadataValue, Where } from '../../../src/types.ts';
 import { matches, valuesAt } from './oracle.ts';
 
@@ -304,6 +306,40 @@ describe('against the naive oracle', () => {
     expect(found).toBeGreaterThan(500);
   });
 
+  test('rows whose fields are changed match as if they had been written so', () => {
+    const change = fc.record({ at: fc.uniqueArray(fc.nat(60), { maxLength: 20 }), to: metadata, drop: key });
+    let found = 0;
+    fc.assert(
+      fc.property(records, where, fc.array(change, { maxLength: 5 }), path, (list, filter, changes, field) => {
+        const index = new PayloadIndex();
+        index.append(0, list);
+        const now = structuredClone(list);
+        for (const { at, to, drop } of changes) {
+          index.evaluate(filter, list.length); // what it caches must not go stale
+          const rows = at.filter((row) => row < list.length).sort((a, b) => a - b);
+          // All rows get those fields, and the one that is dropped.
+          const names = new Set([...Object.keys(to), drop]);
+          const { [drop]: _, ...kept } = to;
+          const exchange = atOnce(index.replacing(rows, names, () => kept));
+          expect([...index.evaluate(filter, list.length)]).toEqual(rowsOf(now, filter)); // nothing is seen of it before
+          exchange();
+          for (const row of rows) {
+            const others = Object.entries(now[row] ?? {}).filter(([name]) => !names.has(name));
+            now[row] = { ...Object.fromEntries(others), ...kept };
+          }
+        }
+        const expected = rowsOf(now, filter);
+        expect([...index.evaluate(filter, list.length)]).toEqual(expected);
+        expect(index.facets(field, Bitset.full(list.length), 5)).toEqual(countNaively(now, field).slice(0, 5));
+        index.append(list.length, list);
+        expect([...index.evaluate(filter, list.length * 2)]).toEqual(rowsOf([...now, ...list], filter));
+        if (changes.length > 0 && expected.length > 0 && expected.length < list.length) found++;
+      }),
+      { numRuns: 3000, seed: 4 },
+    );
+    expect(found).toBeGreaterThan(300);
+  });
+
   test('the same values are counted', () => {
     fc.assert(
       fc.property(records, path, fc.integer({ min: 1, max: 5 }), (list, field, limit) => {
@@ -313,6 +349,44 @@ describe('against the naive oracle', () => {
       }),
       { numRuns: 2000, seed: 2 },
     );
+  });
+
+  test('records are sorted as a plain comparison of their values sorts them', () => {
+    const order = fc.record({ field: path, direction: fc.constantFrom('ascending' as const, 'descending' as const) });
+    const kindOf = (value: unknown) =>
+      value === null ? 0 : ['boolean', 'number', 'object', 'string'].indexOf(typeof value) + 1;
+    const compare = (a: MetadataValue, b: MetadataValue) => kindOf(a) - kindOf(b) || (a! < b! ? -1 : a! > b! ? 1 : 0);
+    let moved = 0;
+    fc.assert(
+      fc.property(records, fc.array(order, { maxLength: 3 }), fc.nat(40), (list, orders, count) => {
+        const index = new PayloadIndex();
+        index.append(0, list);
+        const valueAt = (row: number, { field, direction }: (typeof orders)[number]) => {
+          const values = valuesAt(list[row] ?? {}, field.split('.'))
+            .flatMap((v) => (Array.isArray(v) ? v : [v]))
+            .filter((v) => typeof v !== 'object' || v === null || v instanceof Date)
+            .sort(compare);
+          return direction === 'ascending' ? values[0] : values.at(-1);
+        };
+        const expected = list
+          .map((_, row) => row)
+          .sort((a, b) => {
+            for (const by of orders) {
+              const [x, y] = [valueAt(a, by), valueAt(b, by)];
+              if (x === undefined && y === undefined) continue;
+              if (x === undefined || y === undefined) return x === undefined ? 1 : -1;
+              const difference = compare(x, y);
+              if (difference !== 0) return by.direction === 'ascending' ? difference : -difference;
+            }
+            return a - b;
+          });
+        const keys = orders.map((by) => index.sortKeys(by, list.length));
+        expect([...atOnce(firstInOrder(Bitset.full(list.length), keys, count))]).toEqual(expected.slice(0, count));
+        if (expected.some((row, i) => row !== i)) moved++;
+      }),
+      { numRuns: 2000, seed: 5 },
+    );
+    expect(moved).toBeGreaterThan(500);
   });
 
   test('metadata comes back from its JSON as it was', () => {
@@ -327,6 +401,10 @@ describe('against the naive oracle', () => {
     );
   });
 });
+
+function rowsOf(list: (Metadata | undefined)[], filter: Where): number[] {
+  return list.flatMap((record, row) => (matches(filter, record) ? [row] : []));
+}
 
 /** JSON has no negative zero. */
 function withoutNegativeZero<T>(value: T): T {

@@ -117,7 +117,7 @@ async function compact(store: Store, collection: number, share: number): Promise
   const compaction = await store.planCompaction(collection, share);
   if (!compaction) return null;
   while (await compaction.step());
-  await store.finishCompaction(compaction, () => {});
+  await store.finishRewrite(compaction, () => {});
   await store.sweep();
   return compaction.renumbering;
 }
@@ -191,7 +191,7 @@ test.each(['plain', 'encrypted'])(
             else if (step.meanwhile === 'crash') store = await Store.open(backend, mergePostings);
             else {
               while (await compaction.step());
-              await store.finishCompaction(compaction, () => {});
+              await store.finishRewrite(compaction, () => {});
               await store.sweep();
               model = model.filter((_, row) => !compaction.renumbering.dropped.has(row));
               if (step.share === 0 && !['append', 'delete'].includes(step.meanwhile))

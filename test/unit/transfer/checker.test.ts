@@ -14,12 +14,9 @@ const head = (count: number, ...names: string[]) =>
     collections: names.map((name) => ({ name, config: CONFIG, count })),
   });
 const rows = atOnce(
-  encodeLogEntry(
-    1,
-    1,
-    { firstRow: 0, rowCount: 1, ids: [1], vectors: null, metadata: [null], texts: ['a'], postings: null },
-    [],
-  ),
+  encodeLogEntry(1, 1, {
+    batch: { firstRow: 0, rowCount: 1, ids: [1], vectors: null, metadata: [null], texts: ['a'], postings: null },
+  }),
 );
 const end = (chained: ArrayBuffer[], says: { blocks: number; rows: number[] }) =>
   encodeJsonBlock('end', chained.length, { ...says, chain: chained.reduce(chainOf, 0) });

@@ -262,33 +262,39 @@ describe('a value that the storage cannot give', () => {
   });
 
   test.each([
-    ['vector', 4],
-    ['metadata', 5],
-    ['text', 6],
-  ])('of the %s keeps a record from being updated, until repair gives it up', async (what, kind) => {
-    const disk = new HoledDisk();
-    const engine = await openEngine(disk);
-    const id = await open(engine);
-    for (const first of [0, 20]) await write(engine, id, numbers(first, first + 20), 60_000);
-    await engine.delete(id, { ids: numbers(0, 10) }, ++call);
-    await engine.compact(id, ++call); // the second segment lies lower than its chunks say
-    await write(engine, id, [99]);
-    const values = [...disk.state.get('chunks')!].map(([key, value]) => ({ key, view: new DataView(value) }));
-    const hole = values.find(({ view }) => view.getUint8(5) === kind && view.getUint32(16, true) === 20)!.key;
-    disk.isGone = (store, key) => store === 'chunks' && key === hole;
+    ['vector', 4, { text: 'new' }],
+    ['metadata', 5, { set: { 'n.m': 1 } }],
+    ['metadata', 5, { text: 'new' }],
+    ['text', 6, { vector: new Float32Array(4) }],
+  ])(
+    'of the %s keeps a record from being written without it, until repair gives it up',
+    async (what, kind, changes) => {
+      const disk = new HoledDisk();
+      const engine = await openEngine(disk);
+      const id = await open(engine);
+      for (const first of [0, 20]) await write(engine, id, numbers(first, first + 20), 60_000);
+      await engine.delete(id, { ids: numbers(0, 10) }, ++call);
+      await engine.compact(id, ++call); // the second segment lies lower than its chunks say
+      await write(engine, id, [99]);
+      const values = [...disk.state.get('chunks')!].map(([key, value]) => ({ key, view: new DataView(value) }));
+      const hole = values.find(({ view }) => view.getUint8(5) === kind && view.getUint32(16, true) === 20)!.key;
+      disk.isGone = (store, key) => store === 'chunks' && key === hole;
 
-    const reopened = await openEngine(disk);
-    const again = await open(reopened);
-    const { state } = disk;
-    const update = (ids: RecordId[]) => reopened.update(again, { ids }, { set: { n: 1 } }, ++call);
-    await expect(update([12, 20])).rejects.toThrow(new RegExp(`^record 20: its ${what} is damaged .*db.repair`));
-    expect(disk.state).toBe(state);
-    expect(await update([12, 99])).toBe(2);
-    await write(reopened, again, [20]); // all of it
-    expect(await update([20])).toBe(1);
-    await reopened.repair(++call);
-    expect(await update(numbers(20, 40))).toBe(20);
-  });
+      const reopened = await openEngine(disk);
+      const again = await open(reopened);
+      const update = (ids: RecordId[]) => reopened.update(again, { ids }, changes, ++call);
+      // Nothing is written again by this one.
+      expect(await reopened.update(again, { ids: [20] }, { set: { n: 0 } }, ++call)).toBe(1);
+      const { state } = disk;
+      await expect(update([12, 20])).rejects.toThrow(new RegExp(`^record 20: its ${what} is damaged .*db.repair`));
+      expect(disk.state).toBe(state);
+      expect(await update([12, 99])).toBe(2);
+      await write(reopened, again, [20]); // all of it
+      expect(await update([20])).toBe(1);
+      await reopened.repair(++call);
+      expect(await update(numbers(20, 40))).toBe(20);
+    },
+  );
 
   test('for a moment is not gone', async () => {
     const disk = new HoledDisk();

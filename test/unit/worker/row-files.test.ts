@@ -359,7 +359,7 @@ test('vectors that are damaged in the file and in the database are gone, and tol
   for (let at = DIRECTORY_BYTES + 100_000; at < folder.file.bytes.length; at += 5000) folder.file.bytes[at]! ^= 1;
   engine = await openEngine(backend, folder, 1);
   id = await openCollection(engine);
-  const update = () => engine.update(id, { ids: [1] }, { set: { a: 1 } }, ++call);
+  const update = () => engine.update(id, { ids: [1] }, { text: 'another' }, ++call);
   await expect(update()).rejects.toMatchObject({ code: 'CORRUPT' });
   const left = await engine.query(id, [query(vector, { exact: true, k: 50_000 })], ++call);
   expect(left[0]!.ids.length).toBeLessThan(50_000);

@@ -1,0 +1,11 @@
+// Keeps the page and the library. In an app, list what your build writes, and change the name with each release.
+const CACHE = 'example-offline-1';
+const FILES = ['./', '../../dist/piramid.js'];
+
+addEventListener('install', (event) => {
+  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(FILES)));
+});
+
+addEventListener('fetch', (event) => {
+  event.respondWith(caches.match(event.request).then((kept) => kept ?? fetch(event.request)));
+});
