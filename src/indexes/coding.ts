@@ -1,7 +1,8 @@
 // What indexes over codes have in common: the records of rows, and which queries are answered by codes, from how many candidates.
-import type { Coder, Tier } from '../kernels/codes/coder.ts';
+import { type Coder, FLOAT32_MAX, type Tier } from '../kernels/codes/coder.ts';
 import type { DoubtSearch } from '../kernels/codes/doubt.ts';
 import { createCoder } from '../kernels/codes/js.ts';
+import { createProof } from '../kernels/codes/proof.ts';
 import { vectorNorm } from '../kernels/js.ts';
 import type { ProductMetric } from '../kernels/kernel.ts';
 import type { Codes, VectorIndexOptions, VectorSearch } from './vector-index.ts';
@@ -16,6 +17,10 @@ const CANDIDATES: Record<Tier, (k: number, rowCount: number) => number> = {
   int8: (k) => Math.max(4 * k, 200),
   binary: (k, rowCount) => Math.max(20 * k, 300, Math.sqrt(rowCount)),
 };
+
+/** More than so many, if they are also one row in so many, are found sooner among the float32 numbers. */
+const INT8_K_MAX = 1000;
+const INT8_SHARE = 64;
 
 /** A longer query would overflow the float32 similarities of l2, and a shorter one vanish in them. */
 const QUERY_NORM_MAX = 2 ** 60;
@@ -49,12 +54,14 @@ export function createCoding(options: CodingOptions): Coding {
     recordsOf(vectors, known) {
       return known && isOurs(known, vectors.length / dimension) ? known.records : coder.encode(vectors);
     },
-    searchOf({ query: vector, k, rowCount, mask, exact, minScore, oversample = 1 }) {
+    searchOf({ query: vector, k, rowCount, mask, exact, minScore = Number.NEGATIVE_INFINITY, oversample = 1 }) {
       const norm = vectorNorm(vector, 0, dimension);
       // A query without direction has nothing to estimate.
       if (exact || norm === 0 || norm > QUERY_NORM_MAX || (metric === 'l2' && norm < L2_QUERY_NORM_MIN)) return null;
+      const isInt8 = tier === 'int8';
+      if (isInt8 && minScore < -FLOAT32_MAX && k > INT8_K_MAX && k * INT8_SHARE > rowCount) return null;
       const enough = CANDIDATES[tier](k, rowCount);
-      const wanted = tier === 'int8' ? enough : Math.max(k, Math.ceil(enough * oversample));
+      const wanted = isInt8 ? enough : Math.max(k, Math.ceil(enough * oversample));
       const query = coder.encodeQuery(vector, norm);
       return {
         vector,
@@ -62,7 +69,8 @@ export function createCoding(options: CodingOptions): Coding {
         k,
         rowCount,
         wanted,
-        minScore: minScore ?? Number.NEGATIVE_INFINITY,
+        minScore,
+        ...(isInt8 && { least: createProof(coder, vector, query).reach(minScore) }),
         ...(mask && { mask }),
       };
     },

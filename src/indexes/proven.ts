@@ -10,7 +10,7 @@ import type { BestOf } from '../kernels/shards/pool.ts';
 import { TopK } from '../structures/top-k.ts';
 
 /** Why the float32 numbers of all rows are scanned, see `QueryPlan.route`. */
-export const NOT_PROVEN = 'too many rows are too much alike for their codes to tell them apart';
+export const NOT_PROVEN = 'too many rows are alike';
 
 /** Where codes and numbers are. */
 export interface CodedRows {

@@ -66,7 +66,7 @@ export function createQuantizedIndex(options: CodingOptions, devices: Devices, r
     if (!coded) {
       const route = search.exact
         ? 'float32 numbers of a quantised collection are never on the GPU'
-        : 'the query has no codes';
+        : 'no codes for this query';
       return { ...(await searchOriginals(request)), device: originals.device, route, tier: 'none' };
     }
     const start = performance.now();

@@ -46,7 +46,7 @@ export function createJsCodes(coder: Coder): CodeRows {
       if (mask && !mask.has(row)) continue;
       const integer = coder.integer(query, records, at + factorCount * 4);
       const similarity = similarityOf(coder, query, integer, factors, at / 4);
-      if (similarity >= least) best.push(row, similarity);
+      if (similarity >= least && similarity >= -FLOAT32_MAX) best.push(row, similarity);
     }
     const { rows, scores: similarities } = best.take();
     return { rows, similarities };

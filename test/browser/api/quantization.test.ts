@@ -194,7 +194,7 @@ test('an int8 answer is exact on every device, and reads few records in full', a
     await c.upsert(written);
     await c.upsert(written.slice(0, 40).map((record, i) => ({ ...record, id: `twin ${i}` }))); // they tie
     for (const [i, { vector }] of [...queries, ...written.slice(0, 4)].entries()) {
-      const k = [1, 10, 100, 3000][i % 4]!;
+      const k = [1, 10, 100, 700][i % 4]!;
       const query = { vector, k, select: [], ...(i % 3 === 0 && { where: { even: true } }) } as const;
       const truth = await c.query({ ...query, exact: true });
       const found = await c.query(query);
