@@ -66,6 +66,10 @@ test('own vectors are found and filtered', async () => {
   expect(await runExample('vectors')).toEqual([expect.stringMatching(/^moby 0\.99388\d* Moby-Dick$/)]);
 });
 
+test('records are changed and listed in order', async () => {
+  expect(await runExample('lists')).toEqual(['2 A second one', '1 The first mail']);
+});
+
 test('texts are found by meaning', async () => {
   expect(await runExample('texts')).toEqual(['The bakery on the corner opens at six.']);
 });
