@@ -1,6 +1,7 @@
 // Mutants of what the store promises: durable, all or nothing, checked, one writer, exactly once, space given back.
 import { breaking } from './mutant.ts';
 
+const ROWS = 'test/unit/store/row-file.test.ts';
 const PATCHES = 'test/unit/store/patches.test.ts';
 const STORE = 'test/unit/store/store.test.ts';
 const SEQUENCES = [STORE, 'any sequence of writes'] as const;
@@ -73,6 +74,15 @@ export const storage = [
       'const { garbage, logStart } = this.#current;\n    const deletes',
       'const { garbage, logStart } = this.next();\n    const deletes',
     ],
+  ]),
+  ...breaking('src/store/rows/row-file.ts', ROWS, [
+    ['damaged bytes of a row file are not returned', '!== sums![block]) return false;', '!== sums![block]) {}'],
+    ['a chunk in a row file is the one that counts', 'chunk?.checksum === entry.checksum && ', 'chunk && '],
+    ['a row file that cannot be written gives its bytes back', 'this.#handle.truncate(0);', ''],
+  ]),
+  ...breaking('src/store/rows/layout.ts', ROWS, [
+    ['a row file is of one database', ' && owner === uuid', ''],
+    ['a damaged directory says nothing', ' || checksum !== crc32(json)', ''],
   ]),
   ...breaking('src/store/batch.ts', PATCHES, [
     ['older releases refuse an update of metadata', 'patch ? PATCH_READER : ', 'patch ? VALUE_READER : '],
