@@ -1,6 +1,7 @@
 // The benchmark's page: bench/run.mjs opens it and calls `measure`, one group of figures at a time.
 
 import { measureAnswers } from './answer-measures.ts';
+import { fillBeyond, measureBeyond } from './beyond-measures.ts';
 import { measureCodes } from './code-measures.ts';
 import { clusteredData } from './data.ts';
 import { measureFusion } from './fusion-measures.ts';
@@ -28,6 +29,9 @@ export type Group =
   | 'words'
   | 'ingest'
   | 'updates'
+  | 'beyond-fill'
+  | 'beyond-int8'
+  | 'beyond-bin'
   | 'answers'
   | 'fusion';
 
@@ -58,6 +62,9 @@ async function measure(group: Group, n: number, d: number, quick: boolean): Prom
   if (group === 'fusion') return measureFusion();
   if (group === 'answers') return measureAnswers();
   if (group === 'ingest') return measureIngest(quick ? 1 : 3);
+  if (group === 'beyond-fill') return fillBeyond({ n, d });
+  if (group === 'beyond-int8') return measureBeyond('int8', { n, d });
+  if (group === 'beyond-bin') return measureBeyond('bin', { n, d });
   if (group === 'past4gb') return measurePast4Gb({ n, d });
   if (group === 'real') return measureRealTiers(quick ? 100 : 300);
   const data = clusteredData({ n, d, queries: 100, seed: 1 });

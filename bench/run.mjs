@@ -1,6 +1,7 @@
 // `npm run bench`: measures in a real Chromium, prints a table, and appends one JSON line per figure to
 // bench/results/latest.jsonl. Judges nothing and exits 0. `--quick` takes fewer rounds; `--kernels` measures kernels and
-// quantised tiers instead, also at a million rows (6 GB of memory) and on real text.
+// quantised tiers instead, also at a million rows (6 GB of memory) and on real text; `--beyond` collections that do not fit
+// into memory.
 import { appendFileSync, cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus, loadavg } from 'node:os';
@@ -21,24 +22,30 @@ const WIDE = { n: 100_000, d: 768 };
 const MILLION = { n: 1_000_000, d: 384 };
 /** 4.15 GiB: takes 10 GB of memory, so it is measured only by its name. */
 const PAST_4GB = ['past4gb', { n: 1_450_000, d: 768 }];
+/** `--beyond`: with float32 numbers in a file, a tenth of a million rows and, unless it is to be quick, a million. */
+const BEYOND = (quick ? [SHAPES[1]] : [SHAPES[1], MILLION]).flatMap((shape) =>
+  ['beyond-fill', 'beyond-int8', 'beyond-bin'].map((group) => [group, shape]),
+);
 /** With models and questions beside the project, some minutes: by their names alone. */
 const JUDGED = ['answers', 'fusion'].map((group) => [group, { n: 0, d: 0 }]);
 /** `--only codes` measures that group alone. */
 const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : undefined;
 const MEASURES = (
-  process.argv.includes('--kernels')
-    ? [
-        ...['kernels', 'codes', 'shards', 'tiers'].map((group) => [group, SHAPES[1]]),
-        ...['kernels', 'codes'].map((group) => [group, WIDE]),
-        ['real', { n: 0, d: 0 }],
-        ...['kernels', 'codes', 'shards', 'tiers'].map((group) => [group, MILLION]),
-      ]
-    : [
-        ...SHAPES.flatMap((shape) => ['kernels', 'store', 'queries'].map((group) => [group, shape])),
-        ['words', { n: 100_000, d: 0 }],
-        ['updates', SHAPES[1]],
-        ['ingest', { n: 0, d: 0 }],
-      ]
+  process.argv.includes('--beyond')
+    ? BEYOND
+    : process.argv.includes('--kernels')
+      ? [
+          ...['kernels', 'codes', 'shards', 'tiers'].map((group) => [group, SHAPES[1]]),
+          ...['kernels', 'codes'].map((group) => [group, WIDE]),
+          ['real', { n: 0, d: 0 }],
+          ...['kernels', 'codes', 'shards', 'tiers'].map((group) => [group, MILLION]),
+        ]
+      : [
+          ...SHAPES.flatMap((shape) => ['kernels', 'store', 'queries'].map((group) => [group, shape])),
+          ['words', { n: 100_000, d: 0 }],
+          ['updates', SHAPES[1]],
+          ['ingest', { n: 0, d: 0 }],
+        ]
 )
   .concat(only === undefined ? [] : [PAST_4GB, ...JUDGED])
   .filter(([group]) => only === undefined || group === only);
@@ -62,9 +69,11 @@ const browser = await chromium.launch({
 });
 
 const figures = [];
+// One for all, so that a page finds what the one before has stored.
+const context = await browser.newContext();
 try {
   for (const [group, shape] of MEASURES) {
-    const page = await browser.newPage();
+    const page = await context.newPage();
     page.on('pageerror', (error) => console.error(error));
     await page.goto(url);
     await page.waitForFunction('globalThis.measure');
@@ -73,6 +82,15 @@ try {
     await page.exposeFunction('taskSeconds', async () => {
       const { metrics } = await session.send('Performance.getMetrics');
       return metrics.find(({ name }) => name === 'TaskDuration').value;
+    });
+    const processes = await browser.newBrowserCDPSession();
+    await page.exposeFunction('rss', async () => {
+      const { processInfo } = await processes.send('SystemInfo.getProcessInfo');
+      const pages = processInfo.filter(({ type }) => type === 'renderer');
+      const sizes = pages.map(
+        ({ id }) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${id}/status`, 'utf8'))?.[1]) / 1024,
+      );
+      return Math.max(...sizes);
     });
     const measured = await page.evaluate(([g, { n, d }, q]) => globalThis.measure(g, n, d, q), [group, shape, quick]);
     figures.push(...measured);
