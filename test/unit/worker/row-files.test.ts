@@ -169,7 +169,7 @@ test.each([
     const twins = new Twins(5, quantization, metric);
     await twins.open();
     await twins.write(3000);
-    for (let step = 0; step < 30; step++) {
+    for (let step = 0; step < 20; step++) {
       const what = twins.random.below(10);
       if (what < 3) await twins.write(30);
       else if (what < 5) await twins.write(12_000);
