@@ -648,7 +648,7 @@ export interface ScrollOptions<M extends object = Metadata> extends GetOptions {
   limit?: number;
   /**
    * `next` of the page before. It is valid in every tab. A cursor from before a compaction is valid in the engine that
-   * compacted, for the 16 scrolls that were used last; elsewhere it is `INVALID_ARGUMENT`: start again without a cursor.
+   * compacted, for the 4 scrolls under way that were used last; elsewhere it is `INVALID_ARGUMENT`: start again without a cursor.
    */
   cursor?: string;
 }
@@ -656,7 +656,7 @@ export interface ScrollOptions<M extends object = Metadata> extends GetOptions {
 /**
  * One page of records in order of writing. Each record that exists when the first page is read, and still exists, comes
  * once, whatever is written meanwhile. It comes as it is when its page is read, and `where` is applied then. Records
- * that are newer than the first page do not come.
+ * that are newer than the first page do not come, but for those whose id had been deleted before it.
  */
 export interface ScrollPage<M extends object = Metadata> {
   records: StoredRecord<M>[];

@@ -2,7 +2,7 @@
 import { DATABASE_PREFIX, rowFilesOf } from '../checks.ts';
 import { PiramidError, toPiramidError } from '../errors.ts';
 import { checkName } from './input.ts';
-import { forget } from './witness.ts';
+import { forget, removeEntry } from './witness.ts';
 
 /** How long whoever has the database may take to close it, milliseconds. */
 const PATIENCE_MS = 2000;
@@ -27,8 +27,7 @@ export async function deleteDatabase(name: string): Promise<boolean> {
   const remove = async () => {
     await removed(DATABASE_PREFIX + name);
     await forget(name);
-    const root = await navigator.storage?.getDirectory?.();
-    await root?.removeEntry(rowFilesOf(name), { recursive: true }).catch(() => {}); // there may be none
+    await removeEntry(rowFilesOf(name));
     return exists;
   };
   const signal = AbortSignal.timeout(PATIENCE_MS);

@@ -102,7 +102,15 @@ export async function forget(database: string): Promise<void> {
   try {
     localStorage.removeItem(key);
   } catch {} // none here
-  await (await navigator.storage?.getDirectory?.())?.removeEntry(file).catch(() => {}); // there may be no file
+  await removeEntry(file);
+}
+
+/** Removes a file or a folder of the origin, where there are any and it is there. A private window may refuse to look. */
+export async function removeEntry(name: string): Promise<void> {
+  try {
+    const root = await navigator.storage?.getDirectory?.();
+    await root?.removeEntry(name, { recursive: true });
+  } catch {}
 }
 
 function namesOf(database: string): { key: string; file: string } {

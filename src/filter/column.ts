@@ -30,6 +30,11 @@ export class Column {
   #starts = NO_TIMES;
   #ends = NO_TIMES;
   #spansEnd = 0;
+  /** Strings -> their place among the sorted ones, of so many keywords. */
+  #rankOf: ReadonlyMap<string, number> = new Map();
+  #ranked = 0;
+  /** Of the keywords' codes, when these were made. */
+  #generation = 0;
 
   get byteLength(): number {
     return (
@@ -116,11 +121,23 @@ export class Column {
     for (const [entries, kind] of [
       [this.#numbers, KIND.number],
       [this.#dates, KIND.date],
-    ] as const)
-      for (let i = 0; i < entries.end(rowCount); i++) each(entries.slots[i]! >>> 1, kind, entries.values[i]!);
+    ] as const) {
+      const end = entries.end(rowCount);
+      for (let i = 0; i < end; i++) each(entries.slots[i]! >>> 1, kind, entries.values[i]!);
+    }
     const { values, slots, codes } = this.#keywords;
-    const strings = values.filter((value) => typeof value === 'string').sort();
-    const rankOf = new Map(strings.map((value, rank) => [value, rank]));
+    // Sorted again only when there are others: that takes as long as all the rest.
+    this.#forgetOldCodes();
+    if (this.#ranked !== values.length) {
+      this.#ranked = values.length;
+      this.#rankOf = new Map(
+        values
+          .filter((value) => typeof value === 'string')
+          .sort()
+          .map((value, i) => [value, i]),
+      );
+    }
+    const rankOf = this.#rankOf;
     const kinds = values.map((value) => (value === null ? KIND.null : KIND[typeof value as 'boolean' | 'string']));
     const numbers = values.map((value) => (typeof value === 'string' ? rankOf.get(value)! : Number(value)));
     const end = this.#keywords.end(rowCount);
@@ -171,7 +188,17 @@ export class Column {
     }
   }
 
+  /** What is known by code is made again once codes mean something else. */
+  #forgetOldCodes(): void {
+    const { generation } = this.#keywords;
+    if (generation === this.#generation) return;
+    this.#generation = generation;
+    this.#spansEnd = 0;
+    this.#ranked = 0;
+  }
+
   #readSpans(): void {
+    this.#forgetOldCodes();
     const { values } = this.#keywords;
     if (this.#starts.length < values.length) {
       this.#starts = grown(this.#starts, values.length);

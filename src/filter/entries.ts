@@ -19,6 +19,9 @@ export interface Which {
 /** What one entry of a dictionary costs beside its characters, bytes; measured in V8 with a Map and an array. */
 const DICTIONARY_ENTRY_BYTES = 64;
 
+/** So many values may be without an entry. */
+const UNUSED_MAX = 1024;
+
 const NO_SLOTS = new Uint32Array(0);
 const NO_VALUES: Float64Array = new Float64Array(0);
 
@@ -108,6 +111,8 @@ export class Dictionary<T extends string | boolean | null> {
   /** Code -> value. */
   readonly values: T[] = [];
   readonly #codeOf = new Map<T, number>();
+  /** Goes up as codes change their meaning. */
+  generation = 0;
   #characters = 0;
 
   get byteLength(): number {
@@ -145,7 +150,23 @@ export class Dictionary<T extends string | boolean | null> {
     return () => {
       const { slots, values, length } = exchange();
       Object.assign(this, { slots, codes: values, length });
+      if (this.values.length > 2 * length + UNUSED_MAX) this.#forgetUnused();
     };
+  }
+
+  /** Values that no entry has any more are let go: fields that change all the time would keep all that they ever were. */
+  #forgetUnused(): void {
+    const { codes, length } = this;
+    const old = this.values.splice(0);
+    this.#codeOf.clear();
+    this.#characters = 0;
+    this.generation++;
+    const codeOf = new Int32Array(old.length).fill(-1);
+    for (let i = 0; i < length; i++) {
+      const was = codes[i]!;
+      if (codeOf[was]! < 0) codeOf[was] = this.#code(old[was]!);
+      codes[i] = codeOf[was]!;
+    }
   }
 
   end(rowCount: number): number {

@@ -1,7 +1,7 @@
 // The order of records by their fields: null, false, true, numbers, dates, strings (by code unit). A record without the field comes last,
 // whichever the direction. Of several values of one field the first in the order counts, as in MongoDB.
 import type { Bitset } from '../structures/bitset.ts';
-import type { Sliced } from '../structures/slices.ts';
+import { type Sliced, sortedIndices } from '../structures/slices.ts';
 import type { OrderBy } from '../types.ts';
 
 /** What has values to sort by. */
@@ -70,5 +70,6 @@ export function* firstInOrder(rows: Bitset, orders: readonly SortKeys[], count: 
     } else if (count > 0 && isBefore(row, kept[0]!)) sink(row);
     if ((seen++ & 63) === 0) yield;
   }
-  return Uint32Array.from(kept.sort((a, b) => (isBefore(a, b) ? -1 : 1)));
+  const order = yield* sortedIndices(kept.length, (a, b) => (isBefore(kept[a]!, kept[b]!) ? -1 : 1));
+  return order.map((i) => kept[i]!);
 }

@@ -19,8 +19,10 @@ export interface RowsState {
   rowCount: number;
   /** Why its deletions cannot be read: without them deleted records would come back. */
   refused: PiramidError | null;
-  /** Why its rows may not be renumbered: a chunk of patches that cannot be read has old numbers. */
+  /** Why its rows may not be renumbered: a chunk of patches that could not be read has old numbers. */
   fixed: PiramidError | null;
+  /** Keys of those chunks: memory has nothing of them, though they may be readable later. */
+  unread: ReadonlySet<number>;
 }
 
 export class CollectionRows implements RowsState {
@@ -33,6 +35,7 @@ export class CollectionRows implements RowsState {
   rowCount: number;
   refused: PiramidError | null = null;
   fixed: PiramidError | null = null;
+  unread: ReadonlySet<number> = new Set();
 
   /** Without its deletions. */
   constructor(stored: StoredCollection) {

@@ -67,6 +67,7 @@ export async function foldRows(
     rowCount,
     refused,
     fixed: rows.fixed,
+    unread: rows.unread,
   };
 }
 
@@ -99,7 +100,12 @@ async function foldPatches(
   const fresh = rewrite ? Bitset.full(renumbering?.row(rowCount) ?? rowCount) : newlyPatched.resized(rowCount);
   let payload = await payloadOf(left, fresh);
   if (rewrite) next.garbage.chunks.push(...chunks.splice(0).map(({ key }) => key)); // they have old numbers, or what is written
-  for (let last = chunks.at(-1); last && last.bytes <= 2 * payload.length; last = chunks.at(-1)) {
+  // What a chunk says that could not be read is not in memory: all stay.
+  for (
+    let last = rows.fixed ? undefined : chunks.at(-1);
+    last && last.bytes <= 2 * payload.length;
+    last = chunks.at(-1)
+  ) {
     const older = await readPatches(last);
     if (!older) break;
     chunks.pop();

@@ -105,6 +105,7 @@ export function* patchesOf(
   numberOf: (row: number) => number,
 ): Sliced<Patch[]> {
   const byChanges = new Map<Changes, number[]>();
+  let count = 0;
   for (const row of rows) {
     const number = numberOf(row);
     const changes = number < 0 ? undefined : patches.of(row);
@@ -113,7 +114,7 @@ export function* patchesOf(
       if (known) known.push(number);
       else byChanges.set(changes, [number]);
     }
-    if ((row & 63) === 0) yield;
+    if ((count++ & 63) === 0) yield;
   }
   return [...byChanges].map(([changes, rows]) => ({ rows, changes }));
 }

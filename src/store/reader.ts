@@ -2,7 +2,7 @@
 // a segment may lie lower than when its chunks were written, because rows before it have been compacted away.
 import { Bitset } from '../structures/bitset.ts';
 import { applyChanges } from '../structures/changes.ts';
-import { atOnce } from '../structures/slices.ts';
+import { atOnce, inSlices } from '../structures/slices.ts';
 import type { RecordId } from '../types.ts';
 import type { Backend } from './backend.ts';
 import type { RowBatch } from './batch.ts';
@@ -132,11 +132,20 @@ export class RowReader {
       (payload) => decodeJson(payload) as StoredMetadata[],
       (values, row) => values[row] ?? null,
     );
-    return stored.map((value, i) => {
-      const row = wanted[i]!;
-      const changes = patches.of(row);
-      return changes && !this.damageOf(rows, row, ['metadata']) ? applyChanges(value, changes) : value;
-    });
+    if (patches.size === 0) return stored;
+    const isDamaged =
+      this.#damage.all.length > 0 ? (row: number) => this.damageOf(rows, row, ['metadata']) : () => undefined;
+    return inSlices(
+      (function* () {
+        for (const [i, value] of stored.entries()) {
+          const row = wanted[i]!;
+          const changes = patches.of(row);
+          if (changes && !isDamaged(row)) stored[i] = applyChanges(value, changes);
+          yield;
+        }
+        return stored;
+      })(),
+    );
   }
 
   /** Texts of rows, in their order; null where a row has none. */
@@ -192,27 +201,52 @@ export class RowReader {
     fromChunk: (decoded: D, row: number, chunk: ChunkRef) => T,
   ): Promise<(T | null)[]> {
     // Each chunk once a call: the rows of a long answer lie in more chunks than the cache keeps, in any order.
-    const reads = new Map<ChunkRef, Promise<D | null>>();
-    return Promise.all(
-      Array.from(wanted, async (row) => {
+    const places = new Map<ChunkRef, number[]>();
+    const found: (T | null)[] = new Array(wanted.length).fill(null);
+    const shifts = new Map<ChunkRef, number>();
+    let chunk: ChunkRef | undefined;
+    let first = 0;
+    let end = 0;
+    for (let i = 0; i < found.length; i++) {
+      const row = wanted[i]!;
+      // Mostly one behind the other.
+      if (row < first || row >= end) {
         const batch = findByRow(logged, row);
-        if (batch) return fromBatch(batch, row - batch.firstRow);
-        const segment = findByRow(stored.segments, row);
-        if (!segment) return null;
-        const chunk = chunkOf(segment, kind, row);
-        if (!chunk) return null;
-        let read = reads.get(chunk);
-        if (!read) {
-          read = this.#cache.get(chunk.key, chunk.bytes, async () => {
-            const payload = await this.readWhole(stored.id, chunk);
-            return payload && decode(payload, chunk);
-          });
-          reads.set(chunk, read);
+        if (batch) {
+          found[i] = fromBatch(batch, row - batch.firstRow);
+          continue;
         }
-        const decoded = await read;
-        return decoded && fromChunk(decoded, row + shiftOf(segment) - chunk.firstRow, chunk);
+        const segment = findByRow(stored.segments, row);
+        chunk = segment && chunkOf(segment, kind, row);
+        if (!chunk) continue;
+        const shift = shiftOf(segment!);
+        shifts.set(chunk, shift);
+        first = chunk.firstRow - shift;
+        end = first + chunk.rowCount;
+      }
+      const known = places.get(chunk!);
+      if (known) known.push(i);
+      else places.set(chunk!, [i]);
+    }
+    await Promise.all(
+      Array.from(places, async ([chunk, some]) => {
+        const decoded = await this.#cache.get(chunk.key, chunk.bytes, async () => {
+          const payload = await this.readWhole(stored.id, chunk);
+          return payload && decode(payload, chunk);
+        });
+        if (!decoded) return;
+        const from = chunk.firstRow - shifts.get(chunk)!;
+        await inSlices(
+          (function* () {
+            for (const i of some) {
+              found[i] = fromChunk(decoded, wanted[i]! - from, chunk);
+              yield;
+            }
+          })(),
+        );
       }),
     );
+    return found;
   }
 
   async #loadSegment(stored: StoredCollection, segment: Segment, areEnough: AreEnough): Promise<LoadedRows> {

@@ -36,7 +36,7 @@ import { replayLog } from './replay.ts';
 import type { Rewrite } from './rewrite.ts';
 import type { FiledRows } from './rows/filed-rows.ts';
 import { PATCHES_BYTES_MIN, PATCHES_SHARE, PAYLOAD_CACHE_BYTES_MAX, SEGMENT_BYTES_MIN } from './schema.ts';
-import { VectorReader } from './vector-reader.ts';
+import { type LostVectors, VectorReader } from './vector-reader.ts';
 
 /** What makes the codes of a collection with `rowCount` rows; null where it is to have none. */
 export type CoderFor = (config: CollectionConfig, rowCount: number) => StoredCoder | null;
@@ -64,7 +64,10 @@ export class Store {
     this.damage = damage;
     this.#filed = filed;
     this.#reader = new RowReader(journal.backend, this.#cache, damage, filed);
-    this.#vectors = new VectorReader(this.#reader, damage, filed);
+    this.#vectors = new VectorReader(this.#reader, damage, filed, (collection, chunk) => {
+      const { stored } = this.#collectionRows.get(collection) ?? {};
+      return stored?.segments.some(({ chunks }) => chunks.includes(chunk)) ?? false;
+    });
     this.#mergePostings = mergePostings;
     this.#coderFor = coderFor;
   }
@@ -410,7 +413,7 @@ export class Store {
   }
 
   /** See `VectorReader.read`. */
-  readVectors(collection: number, wanted: ArrayLike<number>, target: Float32Array): Promise<number[]> {
+  readVectors(collection: number, wanted: ArrayLike<number>, target: Float32Array): Promise<LostVectors> {
     return this.#vectors.read(this.#rows(collection), wanted, target);
   }
 
@@ -530,20 +533,22 @@ export class Store {
     return payload && decodePatches(payload);
   }
 
-  /** What a chunk said that was damaged when it was opened is gone: those rows have the metadata of before. */
+  /** What a chunk said that could not be read when it was opened, and cannot be now, is gone: those rows have the metadata of before. */
   async #dropDamagedPatches(rows: CollectionRows, next: Manifest): Promise<void> {
     const whole: ChunkRef[] = [];
+    const unread = new Set(rows.unread);
     for (const chunk of rows.stored.patches ?? []) {
       if (await this.#readPatches(rows.stored.id, chunk)) {
-        whole.push(chunk);
+        whole.push(chunk); // one that is readable again is taken in when the database is opened again
         continue;
       }
       next.garbage.chunks.push(chunk.key);
       // One that has been read is in memory.
-      if (!rows.fixed) rows.newlyPatched = Bitset.full(rows.rowCount);
+      if (!unread.delete(chunk.key)) rows.newlyPatched = Bitset.full(rows.rowCount);
     }
     rows.stored = { ...rows.stored, patches: whole };
-    rows.fixed = null;
+    rows.unread = unread;
+    if (unread.size === 0) rows.fixed = null;
   }
 
   async #addCollection(stored: StoredCollection): Promise<void> {
@@ -552,6 +557,7 @@ export class Store {
       const patches = await this.#readPatches(stored.id, chunk);
       for (const patch of patches ?? []) rows.patches.add(patch);
       if (patches) continue;
+      rows.unread = new Set([...rows.unread, chunk.key]);
       rows.fixed = new PiramidError(
         'CORRUPT',
         `collection "${stored.name}": changes of its metadata are damaged, and those records have the metadata of before. db.repair() makes that final, and then the collection can be compacted. Nothing was changed.`,

@@ -16,32 +16,46 @@ export type OnBlocked = (path: string, key: string, value: unknown) => void;
  * of other values; removing a missing field does nothing. No object and nothing set is still none.
  */
 export function applyChanges(value: unknown, changes: Changes, onBlocked: OnBlocked = () => {}): unknown {
-  let result: unknown = value;
+  /** Each object is copied once, whatever is changed in it. */
+  const copies = new Set<unknown>();
+  const copyOf = (object: JsonObject): JsonObject => {
+    if (copies.has(object)) return object;
+    const copy = { ...object };
+    copies.add(copy);
+    return copy;
+  };
+  let result = value as JsonObject | null;
   for (const change of changes) {
     if (result === null && change.length === 1) continue;
-    result = changed((result ?? {}) as JsonObject, change[0].split('.'), 0, change, onBlocked);
+    result = copyOf(result ?? {});
+    makeChange(result, change, copyOf, onBlocked);
   }
   return result;
 }
 
-function changed(
-  object: JsonObject,
-  keys: readonly string[],
-  depth: number,
+/** Makes one change in an object that is a copy. */
+function makeChange(
+  root: JsonObject,
   change: Change,
+  copyOf: (object: JsonObject) => JsonObject,
   onBlocked: OnBlocked,
-): JsonObject {
-  const key = keys[depth]!;
-  const isLast = depth === keys.length - 1;
-  const below = Object.hasOwn(object, key) ? object[key] : undefined;
-  if (isLast && change.length === 1) return without(object, key);
-  if (isLast) return withField(object, key, structuredClone(change[1]));
-  if (!isObject(below)) {
-    if (Array.isArray(below) || (change.length === 2 && below !== undefined && below !== null))
-      onBlocked(change[0], key, below);
-    if (change.length === 1) return object;
+) {
+  const keys = change[0].split('.');
+  const last = keys.pop()!;
+  let object = root;
+  for (const key of keys) {
+    const below = Object.hasOwn(object, key) ? object[key] : undefined;
+    if (!isObject(below)) {
+      if (Array.isArray(below) || (change.length === 2 && below !== undefined && below !== null))
+        onBlocked(change[0], key, below);
+      if (change.length === 1) return;
+    }
+    const next = copyOf(isObject(below) ? below : {});
+    define(object, key, next);
+    object = next;
   }
-  return withField(object, key, changed(isObject(below) ? below : {}, keys, depth + 1, change, onBlocked));
+  if (change.length === 1) delete object[last];
+  else define(object, last, structuredClone(change[1]));
 }
 
 function isObject(value: unknown): value is JsonObject {
@@ -49,31 +63,37 @@ function isObject(value: unknown): value is JsonObject {
 }
 
 // A field named `__proto__` is data like any other.
-function withField(object: JsonObject, key: string, value: unknown): JsonObject {
-  const copy = { ...object };
-  Object.defineProperty(copy, key, { value, writable: true, enumerable: true, configurable: true });
-  return copy;
-}
-
-function without(object: JsonObject, key: string): JsonObject {
-  if (!Object.hasOwn(object, key)) return object;
-  const copy = { ...object };
-  delete copy[key];
-  return copy;
+function define(object: JsonObject, key: string, value: unknown): void {
+  Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
 }
 
 /**
- * One list that does what `earlier` and then `later` do, as short as the number of paths in it: what a later set of the same field, or of
- * one above it, replaces is left out, and so is a removal before another one. `join(a, join(a, b))` is `join(a, b)`.
+ * One list that does what `earlier` and then `later` do, about as short as the number of paths in it: what a later set of the same field, or of
+ * one above it, replaces is left out, and so is a removal before another one. What `join(a, b)` does after `a` is what it does at once.
  */
 export function joinChanges(earlier: Changes, later: Changes): Changes {
-  const joined: Change[] = [];
-  for (const change of [...earlier, ...later]) {
-    for (let i = joined.length - 1; i >= 0; i--)
-      if ((change.length === 2 || joined[i]!.length === 1) && isWithin(joined[i]![0], change[0])) joined.splice(i, 1);
-    joined.push(change);
+  const joined: (Change | null)[] = [...earlier];
+  /** Where the changes of each path are, and of how many paths it is the beginning. */
+  const places = new Map<string, number[]>();
+  const above = new Set<string>();
+  const note = ([path]: Change, place: number) => {
+    const known = places.get(path);
+    if (known) known.push(place);
+    else places.set(path, [place]);
+    for (let dot = path.indexOf('.'); dot >= 0; dot = path.indexOf('.', dot + 1)) above.add(path.slice(0, dot));
+  };
+  for (const [place, change] of earlier.entries()) note(change, place);
+  for (const change of later) {
+    const [path] = change;
+    // Most fields have none below them: no list is walked for these.
+    const reached = above.has(path) ? [...joined.keys()] : (places.get(path) ?? []);
+    for (const place of reached) {
+      const known = joined[place];
+      if (known && (change.length === 2 || known.length === 1) && isWithin(known[0], path)) joined[place] = null;
+    }
+    note(change, joined.push(change) - 1);
   }
-  return joined;
+  return joined.filter((change) => change !== null);
 }
 
 /** Whether `path` is `above`, or below it. */

@@ -79,6 +79,8 @@ export class CollectionState {
   readonly #payload: Payload;
   readonly #scrolls: Scrolls;
   isClosed = false;
+  /** Rows whose vectors have turned out to be damaged since it was loaded. A search beside which it changes is to be made again. */
+  vectorsLost = 0;
 
   private constructor(
     stored: StoredCollection,
@@ -182,13 +184,15 @@ export class CollectionState {
 
   /** Rows whose vectors turn out to be damaged have none from then on, as if that had been found when the collection was opened. */
   async #readRows(rows: ArrayLike<number>, target: Float32Array): Promise<readonly number[]> {
-    const damaged = await this.#store.readVectors(this.stored.id, rows, target);
-    for (const place of damaged) {
-      if (!this.#withVector.has(rows[place]!)) continue;
-      this.#withVector.remove(rows[place]!);
-      this.#vectorless++;
-    }
-    return damaged;
+    const { places, chunks } = await this.#store.readVectors(this.stored.id, rows, target);
+    for (const { firstRow, rowCount } of chunks)
+      for (let row = firstRow; row < firstRow + rowCount; row++) {
+        if (!this.#withVector.has(row)) continue;
+        this.#withVector.remove(row);
+        this.#vectorless++;
+        this.vectorsLost++;
+      }
+    return places;
   }
 
   /** What the candidates of its queries are multiplied by. */
@@ -385,6 +389,8 @@ export class CollectionState {
   /** Rows keep their numbers, and nothing of them is written but the change. */
   async #patch(unordered: number[], changes: Changes): Promise<void> {
     const rows = ascending(unordered);
+    // As far as it has been found by now; a patch itself loses nothing.
+    if (this.#store.damage.all.length > 0) for (const row of rows) this.#refuseDamaged(row, ['metadata']);
     const fields = fieldsOf(changes);
     const alike = applyChanges({}, changes);
     let metadataOf = (_: number): StoredMetadata => alike;

@@ -101,7 +101,9 @@ export async function copyRows(
     if (!dropped?.has(row)) rows.push(row);
     if (rows.length < rowsAtOnce && row < end - 1) continue;
     const vectors = new Float32Array(rows.length * index.dimension);
-    for (const [i, vector] of (await state.index.vectors(rows)).entries()) vectors.set(vector, i * index.dimension);
+    const wanted = rows;
+    const copies = await state.gate.read(() => state.index!.vectors(wanted));
+    for (const [i, vector] of copies.entries()) vectors.set(vector, i * index.dimension);
     await index.reserve(index.rowCount + rows.length);
     index.append(vectors);
     rows = [];

@@ -5,13 +5,13 @@ import type { Store } from '../store/store.ts';
 import type { CollectionState } from './collection.ts';
 import type { Queue } from './queue.ts';
 
-/** Whatever ends it early, the patches are there as before. */
+/** Whatever ends it early, the patches are there as before. Returns whether it may bring something to try again. */
 export async function mergePatches(
   state: CollectionState,
   store: Store,
   writes: Queue,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const { id } = state.stored;
   /** A turn in the write queue, as long as the rows have not been given to another state, nor deleted. */
   const turn = <T>(job: () => T | Promise<T>) =>
@@ -20,13 +20,14 @@ export async function mergePatches(
       state.gate.check();
       return job();
     });
-  if (store.full) return; // it can wait
+  if (store.full) return true; // it can wait
   const merge = await turn(() => store.planPatchMerge(id));
-  if (!merge) return;
+  if (!merge) return false;
   try {
     while (await turn(() => merge.step()));
     await turn(() => state.gate.alone(() => store.finishRewrite(merge, () => state.restartReading())));
     await writes.run(() => store.sweep());
+    return merge.garbage().length > 0;
   } finally {
     const isLeftOver = merge.staged.size > 0;
     merge.abandon();

@@ -1,9 +1,10 @@
 // Answers one query over one collection: embed, filter, look for vectors and words, fuse, fetch what was selected.
 // Plans nothing that it does not report: `explain` returns each phase with its time.
 import { throwIfAborted } from '../errors.ts';
-import type { VectorHits } from '../indexes/vector-index.ts';
+import type { VectorHits, VectorSearch } from '../indexes/vector-index.ts';
 import { isCertain } from '../kernels/codes/coder.ts';
 import type { EngineAnswer, EngineQuery } from '../protocol.ts';
+import type { Bitset } from '../structures/bitset.ts';
 import type { ScoredWords } from '../text/search.ts';
 import type { LegScore, QueryPlan } from '../types.ts';
 import type { CollectionState } from './collection.ts';
@@ -100,18 +101,16 @@ async function answer(
   }
   let vectorHits: VectorHits | null = null;
   if (vector !== null && state.index) {
-    const mask = state.rowsWithVector(live);
     const { exact, oversample } = query;
     const minScore = (fused ? query.vectorMin : query.minScore) ?? null;
     const { choice } = state;
-    const found = await state.index.search({
+    const { mask, found } = await searched(state, live, {
       query: vector,
       k: minScore === null ? depth : depth + 1,
       batch: query.embed === null ? batch : 1,
       rowCount: state.rowCount,
       exact,
       oversample: oversample * state.oversample,
-      ...(mask && { mask }),
       ...(minScore !== null && { minScore }),
     });
     const near = minScore === null ? found : reaching(found, minScore);
@@ -154,6 +153,20 @@ async function answer(
     took: performance.now() - start,
     plan: query.explain ? withNotes(plan, query, vector) : null,
   };
+}
+
+/** Vectors that turn out to be damaged may have pushed others out: without them it is asked again. */
+async function searched(
+  state: CollectionState,
+  live: Bitset | null,
+  search: VectorSearch,
+): Promise<{ mask: Bitset | null; found: VectorHits }> {
+  for (;;) {
+    const { vectorsLost } = state;
+    const mask = state.rowsWithVector(live);
+    const found = await state.index!.search({ ...search, ...(mask && { mask }) });
+    if (state.vectorsLost === vectorsLost) return { mask, found };
+  }
 }
 
 function withNotes(plan: QueryPlan, query: EngineQuery, vector: Float32Array | null): QueryPlan {

@@ -68,9 +68,11 @@ export async function checkRecall(
   for (const [i, id] of sample.entries()) {
     // The sample is drawn at random: those that follow have nothing to do with this one.
     const some = [...sample, ...sample].slice(i, i + Math.min(AMONG, sample.length));
-    const rows = some.map((one) => state.row(one)).filter((row) => row !== undefined);
-    if (rows.length < some.length) continue; // deleted meanwhile
-    const vectors = await state.index!.vectors(rows);
+    const vectors = await state.gate.read(async () => {
+      const rows = some.map((one) => state.row(one)).filter((row) => row !== undefined);
+      return rows.length < some.length ? null : state.index!.vectors(rows);
+    });
+    if (!vectors) continue; // deleted meanwhile
     await compare(vectors[0]!, [id], at);
     const middle = middleOf(vectors, state.stored.config.metric === 'cosine');
     if (some.length > 1 && middle.some((x) => x !== 0)) await compare(middle, some, between);

@@ -10,7 +10,7 @@ import type { Renumbering } from '../structures/renumbering.ts';
 import type { RecordId } from '../types.ts';
 
 /** Scrolls that a compaction keeps up with; of others, the first of them ends. */
-const SCROLLS_MAX = 16;
+const SCROLLS_MAX = 4;
 const NO_ROW = 0xffffffff;
 
 /** What there is to scroll over. */
@@ -62,27 +62,33 @@ export class Scrolls {
         ? [this.#numbering, rows.rowCount, 0]
         : (cursor.split('.').map(Number) as [number, number, number]);
     const scroll = this.#find(numbering, end, rows.rowCount);
+    const key = keyOf(scroll);
+    this.#scrolls.delete(key);
     const found: number[] = [];
     for (const [place, row] of records(scroll, rows, matching, first)) {
-      if (found.length === limit) return { rows: found, next: `${numbering}.${end}.${place}` };
+      if (found.length === limit) {
+        this.#keep(key, scroll);
+        return { rows: found, next: `${key}.${place}` };
+      }
       found.push(row);
     }
+    if (cursor !== null) this.#keep(key, scroll); // the last page may be asked for again
     return { rows: found, next: null };
   }
 
+  #keep(key: string, scroll: Scroll): void {
+    this.#scrolls.set(key, scroll);
+    if (this.#scrolls.size > SCROLLS_MAX) this.#scrolls.delete(this.#scrolls.keys().next().value!);
+  }
+
   #find(numbering: number, end: number, rowCount: number): Scroll {
-    const key = `${numbering}.${end}`;
-    let scroll = this.#scrolls.get(key);
+    const scroll = this.#scrolls.get(keyOf({ numbering, end }));
     if (!scroll && (numbering !== this.#numbering || end > rowCount))
       throw new PiramidError(
         'INVALID_ARGUMENT',
         'stale cursor: the collection was compacted since that page; start again without a cursor',
       );
-    scroll ??= { numbering, end, endNow: end, rowOf: null, moved: new Map() };
-    this.#scrolls.delete(key);
-    this.#scrolls.set(key, scroll);
-    if (this.#scrolls.size > SCROLLS_MAX) this.#scrolls.delete(this.#scrolls.keys().next().value!);
-    return scroll;
+    return scroll ?? { numbering, end, endNow: end, rowOf: null, moved: new Map() };
   }
 
   /** Rows are about to be renumbered: `rows` have the old numbers. */
@@ -100,6 +106,10 @@ export class Scrolls {
     }
     this.#numbering++;
   }
+}
+
+function keyOf({ numbering, end }: Pick<Scroll, 'numbering' | 'end'>): string {
+  return `${numbering}.${end}`;
 }
 
 /** Places from `first` on, ascending, and where the records of them are now. */

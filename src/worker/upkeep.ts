@@ -96,7 +96,7 @@ export class Upkeep {
     if (this.#merging.has(state) || !this.#store.hasLargePatches(id)) return;
     this.#merging.add(state);
     this.#move(state, () => mergePatches(state, this.#store, this.#writes, this.#closing))
-      .then(() => !this.#store.hasLargePatches(id) && this.#merging.delete(state))
+      .then((isWorthwhile) => isWorthwhile && this.#merging.delete(state))
       .catch((error) => this.#reportIfOpen(state, error));
   }
 

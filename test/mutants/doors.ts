@@ -70,8 +70,8 @@ export const doors = [
   ...breaking('src/structures/changes.ts', DOOR, [
     [
       'a field called __proto__ is data',
-      'Object.defineProperty(copy, key, { value, writable: true, enumerable: true, configurable: true });',
-      'copy[key] = value;',
+      'Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });',
+      'object[key] = value;',
     ],
     ['an update goes through no value', 'onBlocked(change[0], key, below);', ''],
   ]),

@@ -124,8 +124,8 @@ export const storage = [
     ['rows do not move under a patch that cannot be read', 'if (refused ?? fixed) throw', 'if (refused) throw'],
     [
       'what a damaged chunk said is written again',
-      'if (!rows.fixed) rows.newlyPatched',
-      'if (rows.fixed) rows.newlyPatched',
+      'if (!unread.delete(chunk.key)) rows.newlyPatched',
+      'if (unread.delete(chunk.key)) rows.newlyPatched',
     ],
   ]),
   ...breaking('src/store/journal.ts', LOG, [

@@ -1,7 +1,7 @@
 // Keeps a row file in step with the database: vector chunks of the collections that want it are written to the file as they
 // are committed, and let go as they are deleted. Opens the file when the first collection wants it. Never fails a call.
 import { inSlices, type Sliced } from '../../structures/slices.ts';
-import type { Backend, Write } from '../backend.ts';
+import { type Backend, isFull, type Write } from '../backend.ts';
 import { KINDS } from '../format.ts';
 import type { ChunkRef } from '../manifest.ts';
 import { type Norm, RowFile, type RowHandle } from './row-file.ts';
@@ -52,7 +52,12 @@ export class FiledRows {
       const putting = inSlices(this.#putAll(writes.flatMap((write) => ('value' in write ? write.value : []))));
       let isDone = false;
       try {
-        await backend.commit(writes, vacant);
+        await backend.commit(writes, vacant).catch((error) => {
+          // On a full storage the file is the first thing to go.
+          if (!isFull(error) || !this.file?.bytes) throw error;
+          this.file.giveUp();
+          return backend.commit(writes, vacant);
+        });
         isDone = true;
       } finally {
         await putting;
@@ -71,7 +76,7 @@ export class FiledRows {
   #remove(writes: readonly Write[], isDone: boolean): void {
     if (!this.file) return;
     const gone = writes.filter((write) => write.store === 'chunks' && (isDone ? 'delete' in write : 'value' in write));
-    for (const { key } of gone) this.file.remove(key);
+    this.file.remove(gone.map(({ key }) => key));
     if (gone.length > 0) void inSlices(this.file.tidy());
   }
 

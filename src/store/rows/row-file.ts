@@ -141,10 +141,20 @@ export class RowFile {
     return isRead || this.#free(key);
   }
 
-  /** A chunk was deleted. */
-  remove(key: number): void {
-    this.#removed.add(key);
-    this.#free(key);
+  /** Chunks were deleted. */
+  remove(keys: readonly number[]): void {
+    const known = keys.filter((key) => this.has(key));
+    for (const key of keys) this.#removed.add(key);
+    for (const key of known) this.#byKey.delete(key);
+    this.#extents = this.#extents.filter(({ key }) => this.#byKey.has(key));
+    if (known.length > 0) this.#attempt(() => this.#save());
+  }
+
+  /** There is no room for it: its bytes are given back, and everything is in the database. */
+  giveUp(): void {
+    this.#attempt(() => {
+      throw new Error('full');
+    });
   }
 
   /** Moves rows from the end of the file into room that has become free before them, and gives the end back. */

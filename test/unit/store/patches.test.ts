@@ -377,6 +377,51 @@ test('a damaged chunk of them is told, stops compaction, and is given up by repa
   expect(await scrolled(third, await open(third))).toEqual(now);
 });
 
+test('a chunk of them that cannot be read only while the database is opened is there when it is opened again', async () => {
+  for (const isRepaired of [false, true]) {
+    const disk = new Disk();
+    const engine = await openEngine(disk);
+    const id = await filled(engine, 50, 30_000);
+    for (let i = 0; i < 2001; i++) await engine.update(id, { ids: [i % 40] }, { set: { seen: 1 } }, ++call);
+    const [[key, chunk]] = patchChunks(disk) as [[number, ArrayBuffer]];
+    spoilPatches(disk);
+    const reopened = await openEngine(disk);
+    (disk.state.get('chunks') as Map<number, ArrayBuffer>).set(key, chunk);
+    const again = await open(reopened);
+    if (isRepaired) await reopened.repair(++call);
+    const id2 = isRepaired ? await open(reopened) : again;
+    for (let i = 0; i < 2001; i++) await reopened.update(id2, { ids: [45] }, { set: { late: i } }, ++call);
+    await reopened.delete(id2, { ids: [0] }, ++call);
+    await expect(reopened.compact(id2, ++call)).rejects.toThrow(/changes of its metadata are damaged/);
+    const third = await openEngine(disk);
+    const now = await scrolled(third, await open(third));
+    expect(now.filter(([, metadata]) => (metadata as { seen?: number })?.seen === 1).length).toBe(39);
+    expect(now.filter(([, metadata]) => (metadata as { late?: number })?.late === 2000).length).toBe(1);
+  }
+});
+
+test('thousands of fields are changed, joined and read in no more than seconds', async () => {
+  const engine = await openEngine(new Disk());
+  const id = await filled(engine, 20);
+  const set = (n: number) => Object.fromEntries(Array.from({ length: 3000 }, (_, i) => [`f${i}`, n]));
+  for (const n of [1, 2]) await engine.update(id, { all: true }, { set: set(n) }, ++call);
+  await engine.update(id, { ids: [3] }, { set: { 'deep.more': 1 } }, ++call);
+  const found = await scrolled(engine, id);
+  expect(Object.keys(found[3]![1] as object).length).toBeGreaterThan(3000);
+  expect(found[5]![1]).toMatchObject({ f0: 2, f2999: 2 });
+});
+
+test('a field that changes all the time keeps what it was out of memory', async () => {
+  const engine = await openEngine(new Disk());
+  const id = await filled(engine, 20);
+  await engine.count(id, { turn: 'x' });
+  for (let i = 0; i < 3000; i++) await engine.update(id, { ids: [1] }, { set: { turn: `turn ${i}` } }, ++call);
+  const [found] = await engine.query(id, [filter({ turn: 'turn 2999' })], ++call);
+  expect(found!.ids).toEqual([1]);
+  expect(await engine.count(id, { turn: { $gte: 'turn 0' } })).toBe(1);
+  expect((await engine.collectionStats(id)).bytes.memory).toBeLessThan(1_000_000);
+});
+
 test('a chunk of them that goes bad after it has been read is written again by repair', async () => {
   const disk = new Disk();
   const engine = await openEngine(disk);

@@ -184,7 +184,7 @@ test('room of chunks that were deleted is used again, and given back at the end'
       live.set(chunk.ref.key, chunk);
     } else {
       const [key] = [...live.keys()].slice(random.below(live.size || 1));
-      if (key !== undefined) file.remove(key);
+      if (key !== undefined) file.remove([key]);
       live.delete(key!);
     }
     if (step % 3 === 0) atOnce(file.tidy());
@@ -197,7 +197,7 @@ test('room of chunks that were deleted is used again, and given back at the end'
     for (const chunk of live.values()) expect(isWhole(file, chunk)).toBe(true);
     expect(file.bytes).toBeLessThan(DIRECTORY_BYTES + most * 3 * 40_000);
   }
-  for (const key of live.keys()) file.remove(key);
+  for (const key of live.keys()) file.remove([key]);
   expect(file.bytes).toBe(DIRECTORY_BYTES);
   // Its key is never used again.
   const [late] = live.values();
@@ -213,12 +213,12 @@ test('what lies at the end is moved into room before it, also while it is read, 
     for (const chunk of chunks) put(file, chunk);
     const [first, second, , , last] = chunks;
     const full = file.bytes;
-    file.remove(first!.ref.key);
-    file.remove(second!.ref.key);
+    file.remove([first!.ref.key]);
+    file.remove([second!.ref.key]);
     const moving = file.tidy();
     moving.next();
     expect(isWhole(file, last!)).toBe(true);
-    if (fate === 'deleted') file.remove(last!.ref.key);
+    if (fate === 'deleted') file.remove([last!.ref.key]);
     if (fate === 'full') handle.room = 0;
     const halfWay = handle.reopened();
     atOnce(moving);
@@ -227,7 +227,7 @@ test('what lies at the end is moved into room before it, also while it is read, 
       for (const chunk of chunks.slice(2)) expect(isWhole(again, chunk)).toBe(true);
       atOnce(again.tidy());
       expect(again.bytes).toBe(file.bytes);
-      for (const { ref } of chunks) again.remove(ref.key);
+      for (const { ref } of chunks) again.remove([ref.key]);
       expect(again.bytes).toBe(DIRECTORY_BYTES);
     }
     if (fate === 'full') expect([file.bytes, handle.bytes.length]).toEqual([0, 0]);
@@ -244,8 +244,8 @@ test('two that write at once do not meet, and one that is written twice is there
   const writing = [file.put(a.value), file.put(b.value), file.put(a.value)];
   for (let open = writing.length; open > 0; ) open = writing.filter((work) => !work.next().done).length;
   expect([a, b].map((chunk) => isWhole(file, chunk))).toEqual([true, true]);
-  file.remove(a.ref.key);
-  file.remove(b.ref.key);
+  file.remove([a.ref.key]);
+  file.remove([b.ref.key]);
   expect(file.bytes).toBe(DIRECTORY_BYTES);
 });
 
@@ -265,7 +265,7 @@ test('on a full disk the file goes, at whatever byte that is', () => {
     expect(file.bytes).toBe(0);
     for (const { ref } of chunks) expect(file.read(ref.key, 0, 1, new Float32Array(40), 0)).toBe(false);
     put(file, chunks[0]!);
-    file.remove(chunks[0]!.ref.key);
+    file.remove([chunks[0]!.ref.key]);
   }
 });
 

@@ -1,5 +1,6 @@
 // Collections whose float32 numbers are in a row file answer as those that have them in memory, whatever becomes of the file.
 import { expect, test } from 'vitest';
+import { PiramidError } from '../../../src/errors.ts';
 import type { EngineQuery } from '../../../src/protocol.ts';
 import { decodeBlock, KINDS } from '../../../src/store/format.ts';
 import { MemoryBackend } from '../../../src/store/memory.ts';
@@ -369,5 +370,56 @@ test('vectors that are damaged in the file and in the database are gone, and tol
   const { rows } = await engine.get(id, [0, 49_999], ['vector']);
   expect([rows.vectors![0], rows.vectors![1]!.length]).toEqual([null, DIMENSION]);
   expect(await engine.count(id, null)).toBe(50_000);
+  await engine.close();
+});
+
+test('a chunk that is damaged everywhere takes nothing else out of the first answer', async () => {
+  const backend = new MemoryBackend();
+  const folder = new Folder();
+  let engine = await openEngine(backend, folder, 1);
+  let id = await openCollection(engine);
+  await fill(engine, id, 50_000);
+  await untilIn('file', engine, id);
+  await engine.close();
+  for (const key of await backend.keys('chunks')) {
+    const value = (await backend.read('chunks', key))!;
+    if (new Uint8Array(value)[5] !== KINDS.vectors) continue;
+    new Uint8Array(value)[5000]! ^= 1;
+    break;
+  }
+  // What opening needs of the chunk is whole, and its rows are not.
+  for (let at = DIRECTORY_BYTES + 500_000; at < DIRECTORY_BYTES + 4_000_000; at += 5000) folder.file.bytes[at]! ^= 1;
+  engine = await openEngine(backend, folder, 1);
+  id = await openCollection(engine);
+  const ask = async (exact: boolean) => (await engine.query(id, [query(vector, { exact, select: [] })], ++call))[0]!;
+  const first = await ask(false);
+  expect(first.ids).toHaveLength(10);
+  expect(first.ids).toEqual((await ask(true)).ids);
+  await engine.close();
+});
+
+test('on a storage that the file has filled it is the file that goes', async () => {
+  const sizes = new Map<string, number>();
+  const folder = new Folder();
+  const used = () => folder.file.bytes.length + [...sizes.values()].reduce((sum, size) => sum + size, 0);
+  class Full extends MemoryBackend {
+    override async commit(...args: Parameters<MemoryBackend['commit']>): Promise<void> {
+      const puts = args[0].flatMap((write) => ('value' in write ? [write] : []));
+      const added = puts.map(({ store, key, value }) => value.byteLength - (sizes.get(store + key) ?? 0));
+      if (used() + added.reduce((sum, size) => sum + size, 0) > 13_000_000)
+        throw new PiramidError('QUOTA_EXCEEDED', 'the disk is full');
+      await super.commit(...args);
+      for (const write of args[0])
+        if ('value' in write) sizes.set(write.store + write.key, write.value.byteLength);
+        else sizes.delete(write.store + write.key);
+    }
+  }
+  const engine = await openEngine(new Full(), folder, 1);
+  const id = await openCollection(engine);
+  await fill(engine, id, 40_000);
+  await untilIn('file', engine, id);
+  await fill(engine, id, 39_000);
+  expect((await engine.stats()).isReadOnly).toBe(false);
+  expect((await engine.query(id, [query(vector)], ++call))[0]!.ids).toHaveLength(10);
   await engine.close();
 });
