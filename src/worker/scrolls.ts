@@ -63,7 +63,7 @@ export class Scrolls {
         : (cursor.split('.').map(Number) as [number, number, number]);
     const scroll = this.#find(numbering, end, rows.rowCount);
     const key = keyOf(scroll);
-    this.#scrolls.delete(key);
+    const isKnown = this.#scrolls.delete(key);
     const found: number[] = [];
     for (const [place, row] of records(scroll, rows, matching, first)) {
       if (found.length === limit) {
@@ -72,7 +72,8 @@ export class Scrolls {
       }
       found.push(row);
     }
-    if (cursor !== null) this.#keep(key, scroll); // the last page may be asked for again
+    // The last page may be asked for again, and another scroll may have begun at the same time.
+    if (cursor !== null || isKnown) this.#keep(key, scroll);
     return { rows: found, next: null };
   }
 

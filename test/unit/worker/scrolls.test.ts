@@ -143,6 +143,26 @@ test('a record comes once where compaction takes some of its old rows, and leave
   }
 });
 
+test('scrolls of one page push out none that is under way', async () => {
+  const engine = await openEngine(new Disk());
+  const id = await open(engine);
+  await write(
+    engine,
+    id,
+    Array.from({ length: 50 }, (_, i) => i),
+    0,
+  );
+  const { next } = await page(engine, id, null, 10);
+  await page(engine, id, null, 100); // begins at the same time
+  for (let i = 0; i < 20; i++) {
+    await write(engine, id, [i], 1);
+    expect((await page(engine, id, null, 100)).next).toBeNull();
+  }
+  await engine.compact(id, ++call);
+  const { records: rest } = await page(engine, id, next, 100);
+  expect(rest.map(([rid]) => rid)).toEqual(Array.from({ length: 40 }, (_, i) => i + 10));
+});
+
 test('the cursor of a scroll that a compaction could not keep is refused, and says what to do', async () => {
   const disk = new Disk();
   const engine = await openEngine(disk);
