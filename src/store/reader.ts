@@ -218,6 +218,7 @@ export class RowReader {
         }
         const segment = findByRow(stored.segments, row);
         chunk = segment && chunkOf(segment, kind, row);
+        first = end = 0;
         if (!chunk) continue;
         const shift = shiftOf(segment!);
         shifts.set(chunk, shift);

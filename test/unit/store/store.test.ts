@@ -758,6 +758,25 @@ test('the chunks of a deleted collection are deleted by the manifest after that'
   expect(store.rowCount(store.collections[0]!.id)).toBe(0);
 });
 
+test('rows with a text and rows of segments without any are read together, in any order', async () => {
+  const store = await Store.open(new MemoryBackend(), mergePostings);
+  const { id } = await store.createCollection('c', { dimension: null, metric: 'cosine', embedder: null });
+  const long = 'x'.repeat(1_300_000); // a segment of its own
+  const metadata = JSON.stringify({ long });
+  for (const [firstRow, text] of [null, long, null, 'short'].entries()) {
+    const rest = { rowCount: 1, ids: [firstRow], vectors: null, postings: null };
+    await store.append(id, { firstRow, ...rest, texts: [text], metadata: [text === long ? null : metadata] }, []);
+  }
+  for (const wanted of [
+    [0, 1, 2, 3],
+    [1, 0, 1, 2, 3, 0, 1],
+    [3, 2, 1, 0, 1],
+  ])
+    expect((await store.readTexts(id, wanted)).map((text) => text?.length ?? null)).toEqual(
+      wanted.map((row) => [null, long.length, null, 5][row]),
+    );
+});
+
 test('a chunk is read once a call, however many rows are wanted of it and in what order', async () => {
   const memory = new MemoryBackend();
   let reads = 0;
