@@ -43,8 +43,11 @@ export class Upkeep {
     const compacted = await this.#move(state, async () => {
       const done = await compactCollection(state, this.#store, this.#writes, request);
       if (request.share > 0) return done;
-      // Of the segments that had no deleted rows.
-      await mergePatches(state, this.#store, this.#writes, request.signal);
+      // Of the segments that had no deleted rows. If that fails, what has been compacted still is.
+      await mergePatches(state, this.#store, this.#writes, request.signal).catch((error) => {
+        if (done.rows === 0) throw error;
+        this.#reportIfOpen(state, error);
+      });
       return { ...done, bytesAfter: this.#store.bytesOnDisk(state.stored.id) };
     });
     this.recodeIfStale(state); // so few rows may be scanned as something else
