@@ -1,8 +1,10 @@
 // `piramid/extract-pdf`: the text of PDF files by PDF.js, which the page installs beside: `npm install pdfjs-dist`.
 import { PiramidError } from 'piramid';
 import type { Extraction, Extractor } from 'piramid/rag';
+import { withinDeadline } from './deadline.ts';
 
 type PdfJs = typeof import('pdfjs-dist/legacy/build/pdf.mjs');
+type Document = Awaited<ReturnType<PdfJs['getDocument']>['promise']>;
 
 export interface PdfOptions {
   /** Opens files that ask for one. */
@@ -20,7 +22,8 @@ const PARAGRAPH_GAP = 1.7;
 
 /**
  * Reads PDF files: `ingest(collection, files, { extractors: { pdf } })`. Scanned pages have no text; such a file is
- * refused.
+ * refused. Throws `TIMEOUT` after 20 s and 20 s more per million bytes. PDF.js runs on this thread, or in the worker
+ * that you give it (`GlobalWorkerOptions` of `pdfjs-dist`), which is ended then.
  */
 export const pdf: Extractor = (bytes, name) => read(bytes, name, {});
 
@@ -46,21 +49,11 @@ async function read(bytes: Uint8Array, name: string, options: PdfOptions): Promi
     ...(worker && { worker }),
   });
   try {
-    const document = await task.promise;
-    const pages: string[] = [];
-    for (let number = 1; number <= document.numPages; number++) {
-      const page = await document.getPage(number);
-      pages.push(textOf((await page.getTextContent()).items as Item[]));
-      page.cleanup();
-    }
-    const text = pages.filter((page) => page !== '').join('\n');
-    if (text === '') {
-      throw new PiramidError(
-        'UNSUPPORTED',
-        `"${name}" holds no text; its pages are pictures, which a text recogniser could read`,
-      );
-    }
-    return { title: await titleOf(document), text };
+    return await withinDeadline(
+      task.promise.then((document) => contentOf(document, name)),
+      name,
+      bytes.length,
+    );
   } catch (error) {
     if ((error as Error).name !== 'PasswordException') throw error;
     throw new PiramidError('UNSUPPORTED', `"${name}" is encrypted: pass pdfWith({ password }) as its extractor`, {
@@ -70,6 +63,23 @@ async function read(bytes: Uint8Array, name: string, options: PdfOptions): Promi
     await task.destroy();
     worker?.destroy();
   }
+}
+
+async function contentOf(document: Document, name: string): Promise<Extraction> {
+  const pages: string[] = [];
+  for (let number = 1; number <= document.numPages; number++) {
+    const page = await document.getPage(number);
+    pages.push(textOf((await page.getTextContent()).items as Item[]));
+    page.cleanup();
+  }
+  const text = pages.filter((page) => page !== '').join('\n');
+  if (text === '') {
+    throw new PiramidError(
+      'UNSUPPORTED',
+      `"${name}" holds no text; its pages are pictures, which a text recogniser could read`,
+    );
+  }
+  return { title: await titleOf(document), text };
 }
 
 interface Item {

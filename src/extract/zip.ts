@@ -6,8 +6,8 @@ const LIST_ENTRY = 0x02014b50;
 const LIST_END_BYTES = 22;
 const COMMENT_MAX = 0xffff;
 
-/** Bytes of all files in it, unpacked; undefined where it is no zip archive. */
-export function unpackedBytes(bytes: Uint8Array): number | undefined {
+/** Bytes of all files in it, and of its XML, unpacked; undefined where it is no zip archive. */
+export function unpackedBytes(bytes: Uint8Array): { all: number; xml: number } | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let end = bytes.length - LIST_END_BYTES;
   const last = Math.max(0, end - COMMENT_MAX);
@@ -15,11 +15,15 @@ export function unpackedBytes(bytes: Uint8Array): number | undefined {
   if (end < last) return undefined;
   const count = view.getUint16(end + 10, true);
   let at = view.getUint32(end + 16, true);
-  let total = 0;
+  const total = { all: 0, xml: 0 };
+  const decoder = new TextDecoder();
   for (let i = 0; i < count; i++) {
     if (at + 46 > bytes.length || view.getUint32(at, true) !== LIST_ENTRY) return undefined;
-    total += view.getUint32(at + 24, true);
-    at += 46 + view.getUint16(at + 28, true) + view.getUint16(at + 30, true) + view.getUint16(at + 32, true);
+    const unpacked = view.getUint32(at + 24, true);
+    const nameBytes = view.getUint16(at + 28, true);
+    total.all += unpacked;
+    if (/\.(xml|rels)$/i.test(decoder.decode(bytes.subarray(at + 46, at + 46 + nameBytes)))) total.xml += unpacked;
+    at += 46 + nameBytes + view.getUint16(at + 30, true) + view.getUint16(at + 32, true);
   }
   return total;
 }
