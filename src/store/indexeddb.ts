@@ -1,12 +1,13 @@
 // The durable backend: one IndexedDB database of three object stores. Owns the connection: a dead one is dropped and
 // reopened, never retried (w3c/IndexedDB and Safari's "connection lost" made that rule). Knows nothing of what bytes mean.
-import { deleteDB, type IDBPDatabase, openDB, unwrap, wrap } from 'idb';
+import { type IDBPDatabase, openDB, unwrap, wrap } from 'idb';
 import { DATABASE_PREFIX } from '../checks.ts';
 import { PiramidError } from '../errors.ts';
 import { inSlices, nextTask, type Sliced } from '../structures/slices.ts';
 import { type Backend, bytesOf, isFull, isTakenOver, type Place, type Put, takenOver, type Write } from './backend.ts';
 import { encodeBlock } from './format.ts';
 import { mayBeInline } from './inline.ts';
+import { isChromium, renewLog, turnLog } from './leveldb.ts';
 import { patient } from './patience.ts';
 import { BIRTH_KEY, INDEXEDDB_VERSION, STORES, type StoreName } from './schema.ts';
 import { remedyOf, storageError, writeError } from './storage-error.ts';
@@ -20,10 +21,8 @@ const REST_MS = 3000;
 /** To put so much takes half a millisecond. */
 const LARGE_BYTES = 256 << 10;
 
-/** Made and deleted again, see `renewLog`. */
-const RENEWAL = 'piramid-log-renewal';
-/** A renewal that takes longer (another tab is frozen in the middle of its own) is not waited for. */
-const RENEWAL_MS_MAX = 500;
+/** Of more bytes in LevelDB, it is quicker to have LevelDB turn to another log than to put them again. */
+const TURN_BYTES_MIN = 3 << 20;
 
 export async function openIndexedDb(name: string, durability: 'strict' | 'relaxed'): Promise<Backend> {
   if (typeof indexedDB === 'undefined') {
@@ -34,26 +33,6 @@ export async function openIndexedDb(name: string, durability: 'strict' | 'relaxe
     await backend.connect();
     await backend.renewal;
   });
-}
-
-/**
- * Has Chromium's LevelDB begin a new log. A browser that is killed while it writes leaves a torn record at the end of the log. The
- * next opening skips it, but goes on writing behind it (google/leveldb#1287), and to the opening after that the log is
- * corrupt: Chromium then deletes all databases of the origin. To delete a database is to compact its range, before which
- * LevelDB turns to a new log and drops the old one: 5 to 50 ms, beside the opening. No specification says so; `torn-record` in test/faults does.
- */
-async function renewLog(): Promise<void> {
-  if (!isChromium()) return;
-  const renew = async () => {
-    (await openDB(RENEWAL, 1)).close();
-    await deleteDB(RENEWAL);
-  };
-  const patience = new Promise<void>((resolve) => setTimeout(resolve, RENEWAL_MS_MAX));
-  await Promise.race([renew(), patience]).catch(() => {}); // what is wrong, the opening says
-}
-
-function isChromium(): boolean {
-  return /Chrome\//.test(navigator.userAgent);
 }
 
 class IndexedDbBackend implements Backend {
@@ -167,6 +146,7 @@ class IndexedDbBackend implements Backend {
    * the last one. Where LevelDB turns to a new log in between (every 4 MB), what is in the old one is not synced until LevelDB has made a
    * table of it, some time after the transaction has completed. So what is in LevelDB is put again: where the first transaction met a
    * turn, the second is in the new log as a whole, or meets another turn, for which LevelDB first waits for the table of the one before.
+   * Where that is much, LevelDB is made to meet another turn instead.
    */
   async commit(all: readonly Write[], vacant?: Place): Promise<void> {
     // Of two writes to one key, the last counts, whichever of the two is inline.
@@ -188,7 +168,10 @@ class IndexedDbBackend implements Backend {
     const again = inline.filter(({ store, key }) => !(store === vacant?.store && key === vacant.key));
     // Behind its end: one that fails as a whole must not be there in half.
     await first;
-    const [copied] = await Promise.allSettled([again.length > 0 ? this.#commitOnce(again, vacant) : first]);
+    const isTurned = bytesOf(again) >= TURN_BYTES_MIN && (await hasTurned());
+    const [copied] = await Promise.allSettled([
+      again.length > 0 && !isTurned ? this.#commitOnce(again, vacant) : first,
+    ]);
     // Where there is no room for it, or another opener has come, what was written stands all the same.
     if (copied.status === 'rejected' && !isFull(copied.reason) && !isTakenOver(copied.reason)) throw copied.reason;
     this.#isFull = copied.status === 'rejected';
@@ -295,6 +278,14 @@ function* inlineOf(puts: readonly Put[]): Sliced<Put[]> {
     yield;
   }
   return inline;
+}
+
+/** False where LevelDB could not be made to: another tab is frozen in the middle of that, or there is no room. */
+function hasTurned(): Promise<boolean> {
+  return turnLog().then(
+    () => true,
+    () => false,
+  );
 }
 
 function newBirth(): ArrayBuffer {

@@ -8,7 +8,15 @@ import { type ChunkValue, encodeLogEntry, type LogEntry, puts } from './batch.ts
 import { type DamageList, ifCorrupt } from './damage.ts';
 import { encodeBlock } from './format.ts';
 import { damageOf, emptyManifest, type Manifest, manifestWrites, readManifest, TWICE_VERSION } from './manifest.ts';
-import { BALLAST_BYTES, BALLAST_KEY, FORMAT_READER, FORMAT_VERSION, LOG_BYTES_MAX, LOG_ENTRIES_MAX } from './schema.ts';
+import {
+  BALLAST_BYTES,
+  BALLAST_KEY,
+  FORMAT_READER,
+  FORMAT_VERSION,
+  LOG_BYTES_LONG,
+  LOG_BYTES_MAX,
+  LOG_ENTRIES_MAX,
+} from './schema.ts';
 
 /** Of one call for random bytes. */
 const RANDOM_BYTES_MAX = 65_536;
@@ -77,8 +85,13 @@ export class Journal {
     return { generation: this.#current.generation, log: this.#nextLogKey };
   }
 
-  /** Whether the log is long enough to be folded. */
+  /** Whether the log is long enough to be folded once there is time for it. */
   get isLong(): boolean {
+    return this.#logBytes >= LOG_BYTES_LONG || this.isTooLong;
+  }
+
+  /** Whether it is to be folded at once. */
+  get isTooLong(): boolean {
     return this.#logBytes >= LOG_BYTES_MAX || this.#nextLogKey - this.#current.logStart >= LOG_ENTRIES_MAX;
   }
 

@@ -58,10 +58,12 @@ export const ID_CHUNK_ROWS_MAX = 1 << 16;
  */
 export const PAYLOAD_CHUNK_BYTES = 56 << 10;
 
-/** A batch of at least this many bytes becomes a segment of its own; a smaller one goes to the log. */
-export const SEGMENT_BYTES_MIN = 1 << 20;
-/** Bytes and entries of log at which it is folded into segments: opening takes it in entry by entry. */
-export const LOG_BYTES_MAX = 4 << 20;
+/** A batch of at least this many bytes becomes a segment of its own; a smaller one goes to the log, as one value. */
+export const SEGMENT_BYTES_MIN = 2 << 20;
+/** Bytes of log at which it is folded into segments once nobody writes: opening takes it in entry by entry. */
+export const LOG_BYTES_LONG = 4 << 20;
+/** Bytes and entries of log at which it is folded whoever waits. */
+export const LOG_BYTES_MAX = 8 << 20;
 export const LOG_ENTRIES_MAX = 2000;
 
 /** Share of a segment's rows that must be deleted before compaction rewrites it unasked. */

@@ -253,9 +253,14 @@ export class Store {
     onDurable();
   }
 
-  /** Whether the log is long enough for `fold`. */
+  /** Whether the log is long enough for `fold`, once there is time for it. */
   get shouldFold(): boolean {
     return this.#journal.isLong;
+  }
+
+  /** Whether it is so long that `fold` is to come next. */
+  get mustFold(): boolean {
+    return this.#journal.isTooLong;
   }
 
   /** Moves the rows that only the log holds into segments, and the deletions into tombstone chunks. */

@@ -182,7 +182,7 @@ export function createEngine(
           return run(signal);
         };
         const result = again ? await opened().store.once(originOf(call), begin, again) : await begin();
-        if (opened().store.shouldFold) writes.run(() => opened().store.fold()).catch(reportUpkeep);
+        opened().upkeep.foldIfLong();
         return result;
       });
     });

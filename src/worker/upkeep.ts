@@ -17,6 +17,8 @@ import { reindexCollection } from './reindexing.ts';
 
 /** Fewer deleted rows are not worth a compaction that nobody asked for. */
 const COMPACTION_ROWS_MIN = 1000;
+/** Without a write for so long, there is time to fold the log, milliseconds. */
+const FOLD_REST_MS = 1000;
 
 export class Upkeep {
   readonly #store: Store;
@@ -31,6 +33,7 @@ export class Upkeep {
   readonly #recoding = new WeakSet<CollectionState>();
   readonly #reindexing = new WeakSet<CollectionState>();
   readonly #merging = new WeakSet<CollectionState>();
+  #foldTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(store: Store, writes: Queue, closing: AbortSignal) {
     this.#store = store;
@@ -52,6 +55,14 @@ export class Upkeep {
     });
     this.recodeIfStale(state); // so few rows may be scanned as something else
     return compacted;
+  }
+
+  /** The log has grown: folds it at once, or when nobody writes, or not yet. */
+  foldIfLong(): void {
+    clearTimeout(this.#foldTimer);
+    const fold = () => this.#writes.run(() => this.#store.fold()).catch(reportUpkeep);
+    if (this.#store.mustFold) fold();
+    else if (this.#store.shouldFold) this.#foldTimer = setTimeout(() => this.#closing.aborted || fold(), FOLD_REST_MS);
   }
 
   /** Rows were written or deleted. */

@@ -44,7 +44,7 @@ const PAGE = `<!doctype html><meta charset="utf-8"><script type="module">
   // Every tenth batch is large: chunks and a manifest, not a log entry. Every seventh is compacted over.
   const batch = (n) => Array.from({ length: SIZE }, (_, i) => ({
     id: n * SIZE + i, vector: new Float32Array(16).fill(n + 1),
-    text: 'b' + n + ' ' + 'x'.repeat(n % 10 === 3 ? 150000 : 50), metadata: { n },
+    text: 'b' + n + ' ' + 'x'.repeat(n % 10 === 3 ? 300000 : 50), metadata: { n },
   }));
   globalThis.writeOn = async (name, first, onAcknowledged) => {
     const { c } = await openAll(name);

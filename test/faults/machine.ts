@@ -5,6 +5,7 @@ import { canonical } from '../../src/filter/values.ts';
 import type { EngineQuery } from '../../src/protocol.ts';
 import type { Backend } from '../../src/store/backend.ts';
 import { patient } from '../../src/store/patience.ts';
+import { SEGMENT_BYTES_MIN } from '../../src/store/schema.ts';
 import { withContext } from '../../src/structures/context.ts';
 import type { SeededRandom } from '../../src/structures/random.ts';
 import type { Metadata, Quantization, RecordId } from '../../src/types.ts';
@@ -171,7 +172,7 @@ function upsert(random: SeededRandom, name: string, known: ReadonlyMap<RecordId,
   const isLarge = random.below(24) === 0; // a segment of its own, not a log entry
   const records = ids.map((id): ModelRecord => {
     const n = random.below(10);
-    const long = isLarge ? '.'.repeat(Math.ceil(1_300_000 / ids.length)) : ''; // no words, which would take most of the time
+    const long = isLarge ? '.'.repeat(Math.ceil((1.1 * SEGMENT_BYTES_MIN) / ids.length)) : ''; // no words, which would take most of the time
     const text = isLarge || random.below(4) > 0 ? `word${n} id${id}${long}` : null;
     return {
       vector: Array.from({ length: DIMENSION }, () => random.below(9) - 4),

@@ -6,6 +6,7 @@ const PATCHES = 'test/unit/store/patches.test.ts';
 const STORE = 'test/unit/store/store.test.ts';
 const SEQUENCES = [STORE, 'any sequence of writes'] as const;
 const LOG = [STORE, 'the log'] as const;
+const IDLE = ['test/unit/worker/engine.test.ts', 'a long log'] as const;
 const MANIFEST = [STORE, 'the manifest'] as const;
 const FAILED = [STORE, 'a failed commit'] as const;
 const DAMAGED = [STORE, 'a damaged chunk'] as const;
@@ -131,6 +132,9 @@ export const storage = [
   ...breaking('src/store/journal.ts', LOG, [
     ['log entries go only when their rows are in chunks', 'key < logStart; key++', 'key <= logStart; key++'],
     ['the log is folded before it is too long', 'this.#logBytes >= LOG_BYTES_MAX ||', ''],
+  ]),
+  ...breaking('src/store/journal.ts', IDLE, [
+    ['a long log is folded when there is time for it', 'this.#logBytes >= LOG_BYTES_LONG ||', ''],
   ]),
   ...breaking('src/store/journal.ts', FULL, [
     ['a full storage takes no records', 'if (batch || patch) this.#refuseIfFull();', 'if (patch) {}'],

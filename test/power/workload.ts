@@ -25,7 +25,7 @@ export const PAGE = `<!doctype html><meta charset="utf-8"><script type="module">
     const round = Math.floor(n / 6);
     switch (n % 6) {
       case 0: return { put: many(40, (i) => record('t' + (round % 3) + '-' + i, n, 60_000)) };
-      case 2: return { put: many(700, (i) => record('v' + (round % 3) + '-' + i, n, 200)) };
+      case 2: return { put: many(1300, (i) => record('v' + (round % 3) + '-' + i, n, 200)) };
       case 3: return { deleted: many(5, (i) => 's' + ((n - 2) % 30) + '-' + i) };
       case 5: return { put: many(8, (i) => record('m' + (round % 5) + '-' + i, n, 10_000)) };
       default: return { put: many(5, (i) => record('s' + (n % 30) + '-' + i, n, 3_000)) };

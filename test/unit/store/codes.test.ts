@@ -71,7 +71,7 @@ test('a damaged chunk of codes is left out', async () => {
   const backend = new MemoryBackend();
   const store = await open(backend);
   const { id } = await store.createCollection('c', CONFIG);
-  await store.append(id, batch(0, 2000), []);
+  await store.append(id, batch(0, SEGMENT_BYTES_MIN / DIMENSION / 4), []);
   const chunk = store.collections[0]!.segments[0]!.chunks.find(({ kind }) => kind === 'codes')!;
   const value = (await backend.read('chunks', chunk.key))!.slice(0);
   new Uint8Array(value)[100]! ^= 1;

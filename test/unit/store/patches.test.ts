@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { KINDS } from '../../../src/store/format.ts';
 import { decodePatches, encodePatches, Patches, patchesOf } from '../../../src/store/patches.ts';
-import { PATCH_READER } from '../../../src/store/schema.ts';
+import { LOG_BYTES_MAX, PATCH_READER, SEGMENT_BYTES_MIN } from '../../../src/store/schema.ts';
 import { applyChanges, type Change, joinChanges } from '../../../src/structures/changes.ts';
 import { atOnce } from '../../../src/structures/slices.ts';
 import type { Where } from '../../../src/types.ts';
@@ -202,7 +202,7 @@ const kindsOf = (disk: Disk) => [...disk.state.get('chunks')!.values()].map((chu
 test('folded ones become chunks, small ones together, until a compaction writes them into the metadata', async () => {
   const disk = new Disk();
   const engine = await openEngine(disk);
-  const id = await filled(engine, 50, 30_000); // a segment
+  const id = await filled(engine, 50, SEGMENT_BYTES_MIN / 50); // a segment
   const seen = new Map<number, number>();
   for (let i = 0; i < 6500; i++) {
     const rid = i < 4000 ? i % 20 : 20 + (i % 30);
@@ -230,7 +230,7 @@ test('folded ones become chunks, small ones together, until a compaction writes 
 test('a chunk of which all records are deleted touches no other record after a compaction', async () => {
   const disk = new Disk();
   const engine = await openEngine(disk);
-  const id = await filled(engine, 50, 30_000);
+  const id = await filled(engine, 50, SEGMENT_BYTES_MIN / 50);
   for (let i = 0; i < 2000; i++) await engine.update(id, { ids: [5] }, { set: { seen: i } }, ++call);
   await engine.update(id, { ids: [7] }, { set: { seen: 1 } }, ++call);
   expect(patchChunks(disk).length).toBe(1);
@@ -247,7 +247,7 @@ test('a compaction writes them into the metadata of records of which none is del
   for (const isChangedMeanwhile of [false, true]) {
     const disk = new Disk();
     const engine = await openEngine(disk);
-    const id = await filled(engine, 50, 30_000);
+    const id = await filled(engine, 50, SEGMENT_BYTES_MIN / 50);
     for (let i = 0; i < 2000; i++) await engine.update(id, { ids: [i % 50] }, { set: { seen: i % 50 } }, ++call);
     await engine.update(id, { ids: [1] }, { set: { late: 1 } }, ++call); // after the fold
     expect(patchChunks(disk).length).toBe(1);
@@ -284,7 +284,7 @@ test('a compaction writes the chunks again that have any, and deletes the old on
   const engine = await openEngine(disk);
   const id = await open(engine);
   const ids = numbers(300);
-  const note = 'y'.repeat(6_000);
+  const note = 'y'.repeat(SEGMENT_BYTES_MIN / 200);
   const metadata = ids.map((i) => (i > 200 ? null : JSON.stringify({ i, note })));
   await engine.upsert(id, records({ ids, vectors: new Float32Array(1200), metadata }), 'upsert', ++call);
   const chunks = () =>
@@ -306,8 +306,8 @@ test('a compaction writes the chunks again that have any, and deletes the old on
 test('large ones are written into the metadata unasked, beside reads and writes', async () => {
   const disk = new Disk();
   const engine = await openEngine(disk);
-  const id = await filled(engine, 250, 6_000);
-  const note = 'x'.repeat(20_000);
+  const id = await filled(engine, 250, SEGMENT_BYTES_MIN / 250);
+  const note = 'x'.repeat(LOG_BYTES_MAX / 240);
   const isThere = (n: number) => n < 240;
   for (let i = 0; i < 240; i++) await engine.update(id, { ids: [i] }, { set: { note: note + i } }, ++call);
   const now = expected(250, (i, metadata) => (isThere(i) ? { ...metadata, note: note + i } : metadata));
@@ -329,7 +329,7 @@ test('what is changed while a compaction runs is there after it', async () => {
   for (let moment = 0; moment < 20; moment++) {
     const disk = new Disk();
     const engine = await openEngine(disk);
-    const id = await filled(engine, 50, 30_000);
+    const id = await filled(engine, 50, SEGMENT_BYTES_MIN / 50);
     await engine.update(id, { all: true }, { set: { before: 1, both: 1 } }, ++call);
     await engine.delete(id, { ids: [0, 7] }, ++call);
     const compacted = engine.compact(id, ++call);
@@ -357,7 +357,7 @@ function spoilPatches(disk: Disk): void {
 test('a damaged chunk of them is told, stops compaction, and is given up by repair', async () => {
   const disk = new Disk();
   const engine = await openEngine(disk);
-  const id = await filled(engine, 50, 30_000);
+  const id = await filled(engine, 50, SEGMENT_BYTES_MIN / 50);
   for (let i = 0; i < 2001; i++) await engine.update(id, { ids: [i % 50] }, { set: { seen: i } }, ++call);
   await engine.delete(id, { ids: [0] }, ++call);
   spoilPatches(disk);
@@ -381,7 +381,7 @@ test('a chunk of them that cannot be read only while the database is opened is t
   for (const isRepaired of [false, true]) {
     const disk = new Disk();
     const engine = await openEngine(disk);
-    const id = await filled(engine, 50, 30_000);
+    const id = await filled(engine, 50, SEGMENT_BYTES_MIN / 50);
     for (let i = 0; i < 2001; i++) await engine.update(id, { ids: [i % 40] }, { set: { seen: 1 } }, ++call);
     const [[key, chunk]] = patchChunks(disk) as [[number, ArrayBuffer]];
     spoilPatches(disk);
@@ -425,7 +425,7 @@ test('a field that changes all the time keeps what it was out of memory', async 
 test('a chunk of them that goes bad after it has been read is written again by repair', async () => {
   const disk = new Disk();
   const engine = await openEngine(disk);
-  const id = await filled(engine, 50, 30_000);
+  const id = await filled(engine, 50, SEGMENT_BYTES_MIN / 50);
   for (let i = 0; i < 2001; i++) await engine.update(id, { ids: [i % 50] }, { set: { seen: i } }, ++call);
   const now = await scrolled(engine, id);
   spoilPatches(disk);

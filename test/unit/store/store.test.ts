@@ -230,7 +230,7 @@ describe('the log', () => {
     const backend = new MemoryBackend();
     const store = await Store.open(backend, mergePostings);
     const { id } = await store.createCollection('c', CONFIG);
-    while (!store.shouldFold) await store.append(id, batch(store.rowCount(id), 20, 20_000), []);
+    while (!store.mustFold) await store.append(id, batch(store.rowCount(id), 20, 20_000), []);
     expect(store.bytesWritten).toBeGreaterThanOrEqual(LOG_BYTES_MAX);
     expect(store.bytesWritten).toBeLessThan(2 * LOG_BYTES_MAX);
     await store.fold();

@@ -2,8 +2,9 @@ import { describe, expect, test, vi } from 'vitest';
 import type { LoadedEmbedder, LoadOptions, ModelLoader } from '../../../src/models/model.ts';
 import { createSharedLoads } from '../../../src/models/shared-loads.ts';
 import type { CollectionRequest, EngineQuery, PackedRecords } from '../../../src/protocol.ts';
-import { LOG_ENTRIES_MAX } from '../../../src/store/schema.ts';
-import { createEngine, type LocalEngine } from '../../../src/worker/engine.ts';
+import { BALLAST_KEY, LOG_BYTES_LONG, LOG_BYTES_MAX, LOG_ENTRIES_MAX } from '../../../src/store/schema.ts';
+import { createEngine, type Environment, type LocalEngine } from '../../../src/worker/engine.ts';
+import { Disk } from '../../faults/disk.ts';
 
 /** Loads that arrive when the test says so, by model. */
 function slowModels() {
@@ -36,8 +37,11 @@ function embedderOf(model: string): LoadedEmbedder {
   };
 }
 
-async function openEngine(loader: ModelLoader = slowModels().loader): Promise<LocalEngine> {
-  const engine = createEngine(() => loader);
+async function openEngine(
+  loader: ModelLoader = slowModels().loader,
+  environment: Environment = {},
+): Promise<LocalEngine> {
+  const engine = createEngine(() => loader, environment);
   await engine.open({ name: 'x', storage: 'memory', device: 'js', durability: 'strict', models: {} }, () => {});
   return engine;
 }
@@ -147,6 +151,30 @@ test('words are found alike before and after a full log is folded', async () => 
   await engine.renameCollection('c', 'd', 99); // behind the fold in the queue
   expect(await bytesOnDisk()).toBeLessThan(bytes);
   expect(await find()).toEqual(found);
+});
+
+test('a long log is folded when nobody writes, and in its turn when it is too long', async () => {
+  const disk = new Disk();
+  const engine = await openEngine(undefined, { openBackend: async () => disk });
+  const { id } = await engine.openCollection('c', request({}), 1);
+  let calls = 1;
+  const write = async (bytes: number) => {
+    const records = { ids: [++calls], vectors: null, sources: null, metadata: null, texts: ['.'.repeat(bytes)] };
+    await engine.upsert(id, records, 'upsert', calls);
+  };
+  const chunks = () => [...disk.state.get('chunks')!.keys()].filter((key) => key !== BALLAST_KEY).length;
+  while (calls * 1_000_000 < LOG_BYTES_LONG) await write(1_000_000);
+  expect(chunks()).toBe(0);
+  await write(1_000_000);
+  await vi.waitFor(() => expect(chunks()).toBeGreaterThan(0), { timeout: 60_000 });
+  await engine.renameCollection('c', 'd', ++calls); // its manifest deletes the entries
+  expect(disk.state.get('log')!.size).toBe(0);
+
+  const folded = chunks();
+  for (let bytes = 0; bytes < LOG_BYTES_MAX; bytes += 1_000_000) await write(1_000_000);
+  await engine.renameCollection('d', 'c', ++calls); // behind the fold in the queue
+  expect(chunks()).toBeGreaterThan(folded);
+  await engine.close();
 });
 
 test('texts are embedded ahead of their turn, and written in the order of the calls', async () => {

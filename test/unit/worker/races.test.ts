@@ -3,7 +3,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { PiramidError } from '../../../src/errors.ts';
 import type { EngineEvent, NoticeEvent } from '../../../src/protocol.ts';
 import type { Write } from '../../../src/store/backend.ts';
-import type { StoreName } from '../../../src/store/schema.ts';
+import { SEGMENT_BYTES_MIN, type StoreName } from '../../../src/store/schema.ts';
 import type { RecordId } from '../../../src/types.ts';
 import { createEngine, type LocalEngine } from '../../../src/worker/engine.ts';
 import { Disk, type DiskState } from '../../faults/disk.ts';
@@ -13,6 +13,8 @@ import { exported, joined, records, request } from '../transfer/files.ts';
 vi.setConfig({ testTimeout: 60_000 });
 
 const DIMENSION = 4;
+/** Letters of a text of which twenty are a segment. */
+const HEAVY = Math.ceil(SEGMENT_BYTES_MIN / 20);
 let call = 0;
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -95,7 +97,7 @@ test('deleting a collection that is read or compacted damages nothing', async ()
     const notices: unknown[] = [];
     const engine = await openEngine(new Disk(), (event) => notices.push(event));
     const id = await open(engine);
-    for (let i = 0; i < 3; i++) await write(engine, id, numbers(i * 20, i * 20 + 20), 60_000);
+    for (let i = 0; i < 3; i++) await write(engine, id, numbers(i * 20, i * 20 + 20), HEAVY);
     await engine.delete(id, { ids: [1, 30, 50] }, ++call);
     await open(engine, 'other');
     const codes = [
@@ -163,11 +165,11 @@ describe('a storage without room', () => {
     const disk = new SmallDisk();
     const engine = await openEngine(disk);
     const id = await open(engine);
-    for (let i = 0; i < 8; i++) await write(engine, id, numbers(i * 20, i * 20 + 20), 60_000);
+    for (let i = 0; i < 8; i++) await write(engine, id, numbers(i * 20, i * 20 + 20), HEAVY);
     await engine.delete(id, { ids: numbers(0, 160).filter((rid) => rid % 3 === 0) }, ++call);
-    disk.capacity = disk.bytes + (7 << 20);
+    disk.capacity = disk.bytes + 6 * SEGMENT_BYTES_MIN;
     expect(await codeOf(engine.compact(id, ++call))).toBe('QUOTA_EXCEEDED');
-    expect(disk.bytes).toBeLessThan(disk.capacity - (6 << 20));
+    expect(disk.bytes).toBeLessThan(disk.capacity - 5 * SEGMENT_BYTES_MIN);
     await write(engine, id, [1000]);
     expect((await engine.stats()).isReadOnly).toBe(false);
     await engine.close();
@@ -177,15 +179,15 @@ describe('a storage without room', () => {
     const disk = new SmallDisk();
     const engine = await openEngine(disk);
     const id = await open(engine);
-    await write(engine, id, numbers(0, 20), 60_000);
-    await write(engine, await open(engine, 'large'), numbers(0, 20), 60_000);
+    await write(engine, id, numbers(0, 20), HEAVY);
+    await write(engine, await open(engine, 'large'), numbers(0, 20), HEAVY);
     disk.capacity = disk.bytes;
-    expect(await codeOf(write(engine, id, numbers(20, 40), 60_000))).toBe('QUOTA_EXCEEDED');
+    expect(await codeOf(write(engine, id, numbers(20, 40), HEAVY))).toBe('QUOTA_EXCEEDED');
     expect(await engine.delete(id, { ids: [0] }, ++call)).toBe(1); // in place of the ballast
     expect(await engine.retryWrites()).toBe(false);
     await engine.deleteCollection('large', ++call);
     expect(await engine.retryWrites()).toBe(true);
-    await write(engine, id, numbers(20, 30), 60_000);
+    await write(engine, id, numbers(20, 30), HEAVY);
     await engine.close();
   });
 
@@ -237,7 +239,7 @@ describe('a value that the storage cannot give', () => {
     const disk = new HoledDisk();
     const first = await openEngine(disk);
     const id = await open(first);
-    for (const from of [0, 20]) await write(first, id, numbers(from, from + 20), 60_000);
+    for (const from of [0, 20]) await write(first, id, numbers(from, from + 20), HEAVY);
     await first.close();
     const told: unknown[] = [];
     const engine = await openEngine(disk, (event) => event.type === 'notice' && told.push(event.notice));
@@ -272,7 +274,7 @@ describe('a value that the storage cannot give', () => {
       const disk = new HoledDisk();
       const engine = await openEngine(disk);
       const id = await open(engine);
-      for (const first of [0, 20]) await write(engine, id, numbers(first, first + 20), 60_000);
+      for (const first of [0, 20]) await write(engine, id, numbers(first, first + 20), HEAVY);
       await engine.delete(id, { ids: numbers(0, 10) }, ++call);
       await engine.compact(id, ++call); // the second segment lies lower than its chunks say
       await write(engine, id, [99]);
@@ -300,7 +302,7 @@ describe('a value that the storage cannot give', () => {
     const disk = new HoledDisk();
     const engine = await openEngine(disk);
     const id = await open(engine);
-    for (let i = 0; i < 3; i++) await write(engine, id, numbers(i * 20, i * 20 + 20), 60_000);
+    for (let i = 0; i < 3; i++) await write(engine, id, numbers(i * 20, i * 20 + 20), HEAVY);
     await write(engine, id, [60]);
     await engine.close();
     const failed = new Set<string>();
