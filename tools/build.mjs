@@ -18,7 +18,6 @@ const LIBRARIES = [
   ['import/index.ts', 'import.js', 'es', ['piramid']],
   ['extract/pdf.ts', 'extract-pdf.js', 'es', ['piramid', /^pdfjs-dist/]],
   ['extract/docx.ts', 'extract-docx.js', 'es', ['piramid', 'mammoth']],
-  ['text/stemmers.ts', 'stemmers.js', 'es', []],
   ['worker/worker.ts', 'worker.js', 'es', []],
   ['worker/rag-worker.ts', 'rag-worker.js', 'es', ['@huggingface/transformers']],
   ['site/vite.ts', 'vite.js', 'es', [/^node:/]],
@@ -31,7 +30,8 @@ export async function buildLibrary() {
   for (const name of existsSync(`${root}dist`) ? readdirSync(`${root}dist`) : []) {
     if (name !== 'demo') rmSync(`${root}dist/${name}`, { recursive: true });
   }
-  for (const library of LIBRARIES) await build(module.library(...library));
+  const onDemand = Object.entries(module.ON_DEMAND).map(([file, entry]) => [entry, file, 'es', []]);
+  for (const library of [...LIBRARIES, ...onDemand]) await build(module.library(...library));
   execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.types.json'], {
     stdio: 'inherit',
   });

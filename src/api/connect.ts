@@ -14,7 +14,7 @@ import {
   SHARD_ENDED,
 } from '../protocol.ts';
 // `?worker&inline` in the IIFE format is the one form that works as ESM, as a script tag, from another origin and on file://.
-import InlinedWorker from '../worker/worker.ts?worker&inline';
+import InlinedWorker from '../worker/inlined-worker.ts?worker&inline';
 import type { FindAsset } from './assets.ts';
 import { describe, invalid } from './input.ts';
 
