@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig, type InlineConfig, type LibraryFormats, type Plugin } from 'vite';
 import { ON_DEMAND } from './src/on-demand.ts';
 import { assemblyscript } from './tools/assemblyscript.ts';
+import { besideBundle } from './tools/beside.ts';
 import { core, coreEntries } from './tools/core.ts';
 import { demoFiles } from './tools/demo-files.ts';
 import { release } from './tools/release.ts';
@@ -18,6 +19,7 @@ export const alias = [
   { find: /^piramid\/rag$/, replacement: path('./src/rag/index.ts') },
   { find: /^piramid\/extract-docx$/, replacement: path('./src/extract/docx.ts') },
   { find: /^piramid\/extract-pdf$/, replacement: path('./src/extract/pdf.ts') },
+  { find: /^piramid\/client$/, replacement: path('./src/client.ts') },
   { find: /^piramid$/, replacement: path('./src/index.ts') },
 ];
 
@@ -137,6 +139,7 @@ export function library(
       ...sources(true),
       withoutByteLetters(),
       ...(isCore ? [core(file, format === 'iife' ? name : undefined), withoutPureMarks()] : []),
+      ...(format === 'es' ? [besideBundle()] : []),
       ascii(),
     ],
     // The script tag of `rag` reads the worker's module, though none of it stays.

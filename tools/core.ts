@@ -5,7 +5,6 @@ import { fileURLToPath } from 'node:url';
 import { decode, encode } from '@jridgewell/sourcemap-codec';
 import { minify } from 'terser';
 import type { Plugin, Rolldown } from 'vite';
-import { ON_DEMAND } from '../src/on-demand.ts';
 
 /** The entries, by the names of their chunks. */
 export const coreEntries = {
@@ -31,13 +30,6 @@ export default function InlinedWorker() {
   }
 }`;
 
-/**
- * Where the page looks for code that is loaded on demand (src/api/beside.ts): each place written out, so that bundlers take the files along.
- * Put in last, because Vite would look for them now.
- */
-const BESIDE = 'export const beside = (file) => PIRAMID_BESIDE[file]().href;';
-const PLACES = Object.keys(ON_DEMAND).map((file) => `"${file}":()=>new URL("./${file}",import.meta.url)`);
-
 /** The entries' chunks as one, `file`: a module, or with a `globalName` a script that declares that. */
 export function core(file: string, globalName?: string): Plugin {
   return {
@@ -46,7 +38,7 @@ export function core(file: string, globalName?: string): Plugin {
     // A script has none.
     config: () => (globalName ? { define: { 'import.meta.url': 'undefined' } } : {}),
     resolveId: (source) => (source.endsWith('/inlined-worker.ts?worker&inline') ? INLINED : null),
-    load: (id) => (id === INLINED ? WRAPPER : id.endsWith('/api/beside.ts') && !globalName ? BESIDE : null),
+    load: (id) => (id === INLINED ? WRAPPER : null),
     // What a chunk imports is declared last, before names are shortened: what comes first gets the letters that locals have
     // elsewhere. The empty line keeps the source map right.
     renderChunk: (code) => ({ code: code.replace(/^(import \{[^}]*\} from "[^"]*";)(.*)$/s, '$2\n$1'), map: null }),
@@ -73,8 +65,7 @@ export function core(file: string, globalName?: string): Plugin {
         ? `return Object.defineProperty({${ofPage.exports.map(({ local, exported }) => `${exported}:${local}`)}},Symbol.toStringTag,{value:\`Module\`})})();`
         : `export{${ofPage.exports.map(({ local, exported }) => `${local} as ${exported}`)}};`;
       // The page's own code has lines to itself, for its source map.
-      const places = globalName ? '' : `const PIRAMID_BESIDE={${PLACES}};`;
-      page.code = `${start}${both}const PIRAMID_WORKER=${script};${places}\n${ofPage.body}${end}\n//# sourceMappingURL=${file}.map`;
+      page.code = `${start}${both}const PIRAMID_WORKER=${script};\n${ofPage.body}${end}\n//# sourceMappingURL=${file}.map`;
 
       mapOf(page).source = joinedMaps(file, [
         { map: String(mapOf(common).source), line: 0, column: start.length + '(()=>{'.length },
