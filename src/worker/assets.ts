@@ -13,8 +13,8 @@ export interface Code {
   'webgpu.js': GpuKernels;
 }
 
-/** Imports a script that the page says where to find. */
-export type ImportAsset = (file: string) => Promise<unknown>;
+/** Imports a script that the page says where to find. `lookIn` is called with that place. */
+export type ImportAsset = (file: string, lookIn: (place: string) => void) => Promise<unknown>;
 
 /** Where there is no page to ask. */
 export const noAssets: ImportAsset = () => Promise.reject(new Error('there is no page to ask for it'));
@@ -29,19 +29,23 @@ export async function loadCode<File extends keyof Code>(
   what: string,
   patienceMs = PATIENCE_MS,
 ): Promise<Code[File]> {
+  let place = '';
+  const lookIn = (found: string) => {
+    place = `${found}: `;
+  };
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`it did not come within ${patienceMs / 1000} s`)), patienceMs);
   });
   try {
-    const code = (await Promise.race([importAsset(file), late])) as Code[File] & { release?: string };
+    const code = (await Promise.race([importAsset(file, lookIn), late])) as Code[File] & { release?: string };
     const wanted = `${file} ${PIRAMID_RELEASE}`;
     if (code.release !== wanted) throw new Error(`it is ${code.release ?? 'another file'}, and ${wanted} is needed`);
     return code;
   } catch (error) {
     throw new PiramidError(
       'UNSUPPORTED',
-      `${what} ${file}, which could not be loaded (${error instanceof Error ? error.message : error}). Serve it beside the bundle, or say where it is by the option \`assets\` of open().`,
+      `${what} ${file}, which could not be loaded (${place}${error instanceof Error ? error.message : error}). Serve it beside the bundle, or say where it is by the option \`assets\` of open().`,
       { cause: error },
     );
   } finally {
@@ -50,7 +54,11 @@ export async function loadCode<File extends keyof Code>(
 }
 
 /** Asks the page for a script, and imports it. */
-export async function importAsset(file: string, onEvent: (event: PageEvent) => unknown): Promise<unknown> {
+export async function importAsset(
+  file: string,
+  lookIn: (place: string) => void,
+  onEvent: (event: PageEvent) => unknown,
+): Promise<unknown> {
   const { port1, port2 } = new MessageChannel();
   const answer = new Promise<Asset>((resolve) => {
     port1.onmessage = ({ data }: MessageEvent<Asset>) => resolve(data);
@@ -58,21 +66,13 @@ export async function importAsset(file: string, onEvent: (event: PageEvent) => u
   onEvent(transfer({ type: 'asset', file, port: port2 }, [port2]));
   const asset = await answer;
   port1.close();
+  lookIn('url' in asset ? asset.url : 'by the function `assets`');
   if ('error' in asset) throw new Error(asset.error);
-  if ('url' in asset) return importFrom(asset.url, asset.url);
+  if ('url' in asset) return import(/* webpackIgnore: true */ /* @vite-ignore */ asset.url);
   const url = URL.createObjectURL(new Blob([asset.bytes], { type: 'text/javascript' }));
   try {
-    return await importFrom(url, 'what `assets` gave');
+    return await import(/* webpackIgnore: true */ /* @vite-ignore */ url);
   } finally {
     URL.revokeObjectURL(url);
-  }
-}
-
-async function importFrom(url: string, place: string): Promise<unknown> {
-  try {
-    return await import(/* webpackIgnore: true */ /* @vite-ignore */ url);
-  } catch (error) {
-    // Not every browser says where it looked.
-    throw new Error(`${place}: ${error instanceof Error ? error.message : error}`, { cause: error });
   }
 }

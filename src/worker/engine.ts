@@ -44,7 +44,7 @@ import { Queue } from './queue.ts';
 import { checkRecall } from './recall.ts';
 import { reindexEmpty } from './reindexing.ts';
 import { defaultScanBudget } from './tiers.ts';
-import type { Transfers } from './transfer.ts';
+import { transferCalls } from './transfer-calls.ts';
 import { reportUpkeep, Upkeep } from './upkeep.ts';
 import { VectorMemory } from './vector-memory.ts';
 import { type BuiltWords, WordBuilder } from './word-builder.ts';
@@ -60,8 +60,6 @@ interface OpenDatabase {
   devices: Devices;
   memory: VectorMemory;
   models: ModelLoader;
-  /** Makes exports and imports, once the first has begun. */
-  transfers: Promise<Transfers> | null;
   coderFor: CoderFor;
   upkeep: Upkeep;
   onEvent: OnEvent;
@@ -215,21 +213,6 @@ export function createEngine(
     return model;
   }
 
-  /** Loaded when it is first wanted, and tried again if that failed. */
-  function transfers(): Promise<Transfers> {
-    const database = opened();
-    if (!database.transfers) {
-      const { store, coderFor } = database;
-      database.transfers = loadCode(importAsset, 'transfer.js', 'exports and imports need').then(
-        ({ Transfers }) => new Transfers({ store, writes, coderFor, languages, postingsOf }),
-      );
-      database.transfers.catch(() => {
-        database.transfers = null;
-      });
-    }
-    return database.transfers;
-  }
-
   /** The vectors that are to be made from texts, in place. */
   async function embedTexts(id: number, records: PackedRecords, call: CallId, signal: AbortSignal): Promise<void> {
     const positions = [...(records.sources?.entries() ?? [])]
@@ -271,7 +254,7 @@ export function createEngine(
               importAsset,
               'webgpu.js',
               options.device === 'webgpu' ? "device: 'webgpu' needs" : 'the GPU needs',
-              GPU_PATIENCE_MS,
+              options.device === 'webgpu' ? undefined : GPU_PATIENCE_MS,
             ),
           ...(openShard && { openShard: () => openShard(options.device), shards }),
         }),
@@ -296,7 +279,7 @@ export function createEngine(
         upkeep.reindexIfStale(state);
         return state;
       });
-      const rest = { collections, devices, memory, onEvent, models, transfers: null, coderFor: codersFor, upkeep };
+      const rest = { collections, devices, memory, onEvent, models, coderFor: codersFor, upkeep };
       database = { name: options.name, ...stored, ...rest };
       if (filed)
         filed.onLost = async () => {
@@ -556,38 +539,13 @@ export function createEngine(
       });
     },
 
-    runExport(name, wanted, call) {
-      return cancellable(call, async (signal) => {
-        // Its moment is now: what is written from here on waits, and is not in it.
-        const loading = transfers();
-        const source = writes.run(async () => (await loading).export(wanted));
-        source.catch(() => {});
-        return (await loading).runExport(name, source, signal);
-      });
-    },
-
-    async exportBlock(name, number) {
-      return (await transfers()).exportBlock(name, number);
-    },
-
-    runImport(name, call) {
-      return cancellable(call, async (signal) => (await transfers()).runImport(name, signal));
-    },
-
-    async importPiece(name, number, bytes, rename) {
-      return (await transfers()).importPiece(name, number, bytes, rename);
-    },
-
-    finishImport(name, call) {
-      return write(call, async () => (await transfers()).finishImport(name), { again: () => {} });
-    },
-
     recallCheck(id, request, call) {
       return cancellable(call, (signal) =>
         opened().collections.withRows(id, (collection) => checkRecall(collection, request, signal)),
       );
     },
 
+    ...transferCalls(cancellable, write, opened, { importAsset, languages, writes }),
     ...modelCalls(cancellable, opened, loadOptions),
   };
 }

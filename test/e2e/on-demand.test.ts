@@ -205,9 +205,11 @@ test('that is missing is named, with where it was looked for and what to do; the
   const { exported, device, words } = (await run(again.page, 'without')) as Record<string, string>;
   expect([exported, device]).toEqual([
     expect.stringMatching(
-      /^UNSUPPORTED: .* \(it is transfer\.js 0\.0\.1, and transfer\.js \d+\.\d+\.\d+\S* is needed\)/,
+      /^UNSUPPORTED: .* \(http\S+\/bare\/transfer\.js: it is transfer\.js 0\.0\.1, and transfer\.js \d+\.\d+\.\d+\S* is needed\)/,
     ),
-    expect.stringMatching(/^UNSUPPORTED: .* \(it is webgpu\.js 0\.0\.1, and webgpu\.js \d+\.\d+\.\d+\S* is needed\)/),
+    expect.stringMatching(
+      /^UNSUPPORTED: .* \(http\S+\/bare\/webgpu\.js: it is webgpu\.js 0\.0\.1, and webgpu\.js \d+\.\d+\.\d+\S* is needed\)/,
+    ),
   ]);
   expect(words).toEqual(['c']);
   await Promise.all([page.close(), again.page.close()]);

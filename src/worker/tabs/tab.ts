@@ -504,7 +504,7 @@ class Tab {
         this.#notify(notice);
         this.#leader?.notice(notice);
       },
-      async (file) => this.#included[file as keyof Code] ?? importAsset(file, this.#onEvent),
+      async (file, lookIn) => this.#included[file as keyof Code] ?? importAsset(file, lookIn, this.#onEvent),
     );
   }
 

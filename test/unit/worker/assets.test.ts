@@ -1,10 +1,10 @@
 // What is said of code that cannot be loaded; test/e2e/on-demand.test.ts loads the built files.
 import { expect, test } from 'vitest';
 import { PiramidError } from '../../../src/errors.ts';
-import { loadCode, noAssets } from '../../../src/worker/assets.ts';
+import { type ImportAsset, loadCode, noAssets } from '../../../src/worker/assets.ts';
 import { included } from '../../../src/worker/included.ts';
 
-const load = (importAsset: (file: string) => Promise<unknown>, patienceMs?: number) =>
+const load = (importAsset: ImportAsset, patienceMs?: number) =>
   loadCode(importAsset, 'transfer.js', 'exports need', patienceMs);
 const refused = (why: string) => ({
   name: 'PiramidError',
@@ -24,7 +24,13 @@ test('code that is another file, of another release, late or nowhere is refused 
     [included['webgpu.js'], `it is webgpu.js ${PIRAMID_RELEASE}, and ${wanted}`],
   ];
   for (const [module, why] of given) await expect(load(async () => module)).rejects.toMatchObject(refused(why));
-  await expect(load(() => new Promise(() => {}), 20)).rejects.toMatchObject(refused('it did not come within 0.02 s'));
+  const nowhere = (_file: string, lookIn: (place: string) => void) => {
+    lookIn('https://there/transfer.js');
+    return new Promise(() => {});
+  };
+  await expect(load(nowhere, 20)).rejects.toMatchObject(
+    refused('https://there/transfer.js: it did not come within 0.02 s'),
+  );
   await expect(load(noAssets)).rejects.toMatchObject(refused('there is no page to ask for it'));
 });
 
