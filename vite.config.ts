@@ -2,7 +2,9 @@
 // tools/build.mjs, which takes `library` from here.
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type InlineConfig, type LibraryFormats, type Plugin } from 'vite';
+import { ON_DEMAND } from './src/on-demand.ts';
 import { assemblyscript } from './tools/assemblyscript.ts';
+import { besideBundle } from './tools/beside.ts';
 import { core, coreEntries } from './tools/core.ts';
 import { demoFiles } from './tools/demo-files.ts';
 import { release } from './tools/release.ts';
@@ -17,11 +19,14 @@ export const alias = [
   { find: /^piramid\/rag$/, replacement: path('./src/rag/index.ts') },
   { find: /^piramid\/extract-docx$/, replacement: path('./src/extract/docx.ts') },
   { find: /^piramid\/extract-pdf$/, replacement: path('./src/extract/pdf.ts') },
+  { find: /^piramid\/client$/, replacement: path('./src/client.ts') },
   { find: /^piramid$/, replacement: path('./src/index.ts') },
 ];
 
 /** What a script tag's build has otherwise. */
 const ofScripts = [{ find: './make-worker.ts', replacement: path('./src/rag/reading/make-worker.script.ts') }];
+
+export { ON_DEMAND };
 
 /** Packages that are bundled ahead: found at their dynamic import, they would reload the page. */
 export const loadedOnDemand = [
@@ -36,7 +41,7 @@ export const loadedOnDemand = [
 ];
 
 /** What turns sources into modules. */
-export const sources = (stemmers?: string) => [assemblyscript(), wgsl(), release(stemmers)];
+export const sources = (isLibrary = false) => [assemblyscript(), wgsl(), release(isLibrary)];
 
 /** No report of how long each plugin took, nor that a script tag has no `import.meta`. */
 const checks = { bundlerTimings: false, emptyImportMeta: false };
@@ -75,13 +80,16 @@ export default defineConfig({
   optimizeDeps: { include: loadedOnDemand, exclude: ['@huggingface/transformers'] },
 });
 
+/** There, the default worker is the one that loads nothing on demand: no file is beside it. */
+const withEverything = { find: /inlined-worker\.ts(?=\?)/, replacement: 'worker.ts' };
+
 /** A page of its own below `root`, built into `outDir` (the benchmark). */
 export function page(root: string, outDir: string): InlineConfig {
   return {
     configFile: false,
     logLevel: 'warn',
     root,
-    resolve: { alias },
+    resolve: { alias: [...alias, withEverything] },
     plugins: sources(),
     worker: { format: 'iife', plugins: () => sources(), rolldownOptions: { checks } },
     build: { outDir, emptyOutDir: true, target: 'es2023', rolldownOptions: { checks } },
@@ -128,9 +136,10 @@ export function library(
     logLevel: 'warn',
     resolve: { alias: format === 'iife' ? [...alias, ...ofScripts] : alias },
     plugins: [
-      ...sources('./stemmers.js'),
+      ...sources(true),
       withoutByteLetters(),
       ...(isCore ? [core(file, format === 'iife' ? name : undefined), withoutPureMarks()] : []),
+      ...(format === 'es' ? [besideBundle()] : []),
       ascii(),
     ],
     // The script tag of `rag` reads the worker's module, though none of it stays.
@@ -139,8 +148,8 @@ export function library(
       outDir: path('./dist'),
       emptyOutDir: false,
       target: 'es2023',
-      // Sites serve copies of stemmers.js, which would name a map that is not beside it.
-      sourcemap: entry !== 'text/stemmers.ts',
+      // Sites serve copies of these, which would name a map that is not beside them.
+      sourcemap: !(file in ON_DEMAND),
       minify: true, // and `output.minify`: Vite leaves the white space of ES modules in
       copyPublicDir: false,
       lib: isCore

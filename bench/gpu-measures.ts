@@ -45,7 +45,10 @@ export interface GpuMeasures {
 }
 
 export async function measureGpu(options: { quick: boolean; say: (message: string) => void }): Promise<GpuMeasures> {
-  const devices = await openDevices('webgpu', { gpuBytesMax: Number.POSITIVE_INFINITY });
+  const devices = await openDevices('webgpu', {
+    gpuBytesMax: Number.POSITIVE_INFINITY,
+    loadGpuKernels: () => import('../src/kernels/webgpu/webgpu.ts'),
+  });
   const gpu = devices.gpu!;
   const { isSoftware } = gpu;
   const { vendor, architecture, device, description } = gpu.device.adapterInfo;

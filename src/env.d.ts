@@ -10,8 +10,8 @@ declare module '*?wasm' {
   };
   export default wasm;
 }
-/** Where `stemmers.js` is, seen from `src/api/assets.ts` or the bundle. */
-declare const PIRAMID_STEMMERS: string;
+/** Where the sources of files are that are loaded on demand, seen from `src/api/beside.ts`; null in the library. */
+declare const PIRAMID_SOURCES: { readonly [file: string]: string } | null;
 /** The package's version. */
 declare const PIRAMID_RELEASE: string;
 /** Puts `pdfjsWorker` into the global scope, and exports the same. */

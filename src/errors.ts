@@ -58,6 +58,11 @@ export class PiramidError extends Error {
     super(message, options);
     this.code = code;
   }
+
+  /** By its name: code that is loaded on demand brings a class of its own. @internal */
+  static override [Symbol.hasInstance](value: unknown): value is PiramidError {
+    return (value as Partial<PiramidError> | null | undefined)?.name === 'PiramidError';
+  }
 }
 
 /** `error` as a `PiramidError`: itself, or wrapped under `code` with its message kept. */

@@ -495,7 +495,7 @@ export interface OpenOptions {
   storage?: 'indexeddb' | 'memory';
   /**
    * What runs the distance kernels. `'auto'` takes a real GPU, then WASM SIMD, then JavaScript, and never a software
-   * GPU. A named device that is missing is `UNSUPPORTED`. @default 'auto'
+   * GPU. A named device that is missing is `UNSUPPORTED`; so is `'webgpu'` without its code (see `assets`). @default 'auto'
    */
   device?: 'auto' | Device;
   /**
@@ -517,8 +517,10 @@ export interface OpenOptions {
   models?: ModelSource;
   /**
    * URL of the folder that `npx piramid copy-assets` or the Vite plugin `piramid/vite` filled, relative to the page. It
-   * has models, ONNX Runtime and `stemmers.js`; each is loaded only when needed. Or a function that finds `stemmers.js`
-   * (for `file://`, strict policies). @default `stemmers.js` beside this library's file, no models
+   * has models, ONNX Runtime, and three files of code: `webgpu.js` (loaded where there is a GPU; without it, answers are
+   * the same and come from the CPU), `transfer.js` (for `export` and `import`) and `stemmers.js` (for other languages than
+   * English). Each is loaded only when needed. Or a function that finds the code (for `file://`, where pages can fetch
+   * nothing). @default the code beside this library's file, no models
    */
   assets?: string | AssetLoader;
   /**

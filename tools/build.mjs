@@ -13,12 +13,12 @@ process.env.NODE_ENV = 'production';
 const LIBRARIES = [
   ['index.ts', 'piramid.js', 'es', []],
   ['index.ts', 'piramid.iife.js', 'iife', []],
-  ['rag/index.ts', 'rag.js', 'es', ['piramid']],
+  ['client.ts', 'client.js', 'es', []],
+  ['rag/index.ts', 'rag.js', 'es', []],
   ['rag/script.ts', 'rag.iife.js', 'iife', [], 'piramidRag'],
-  ['import/index.ts', 'import.js', 'es', ['piramid']],
-  ['extract/pdf.ts', 'extract-pdf.js', 'es', ['piramid', /^pdfjs-dist/]],
-  ['extract/docx.ts', 'extract-docx.js', 'es', ['piramid', 'mammoth']],
-  ['text/stemmers.ts', 'stemmers.js', 'es', []],
+  ['import/index.ts', 'import.js', 'es', []],
+  ['extract/pdf.ts', 'extract-pdf.js', 'es', [/^pdfjs-dist/]],
+  ['extract/docx.ts', 'extract-docx.js', 'es', ['mammoth']],
   ['worker/worker.ts', 'worker.js', 'es', []],
   ['worker/rag-worker.ts', 'rag-worker.js', 'es', ['@huggingface/transformers']],
   ['site/vite.ts', 'vite.js', 'es', [/^node:/]],
@@ -31,7 +31,8 @@ export async function buildLibrary() {
   for (const name of existsSync(`${root}dist`) ? readdirSync(`${root}dist`) : []) {
     if (name !== 'demo') rmSync(`${root}dist/${name}`, { recursive: true });
   }
-  for (const library of LIBRARIES) await build(module.library(...library));
+  const onDemand = Object.entries(module.ON_DEMAND).map(([file, entry]) => [entry, file, 'es', []]);
+  for (const library of [...LIBRARIES, ...onDemand]) await build(module.library(...library));
   execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.types.json'], {
     stdio: 'inherit',
   });

@@ -1,4 +1,4 @@
-// Vite plugin of the browser tests: serves each worker as one script. Vite's development server hands out every module by
+// Vite plugin of the browser tests: serves each worker, and each file that it loads on demand, as one script. Vite's development server hands out every module by
 // itself, and a worker of a hundred modules takes half a second to start. The tests start hundreds of workers.
 import { build, type InlineConfig, type Plugin, type Rolldown } from 'vite';
 
@@ -11,7 +11,7 @@ export function bundledWorkers(config: InlineConfig): Plugin {
       watcher.on('all', () => scripts.clear());
       middlewares.use(async (request, response, next) => {
         const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
-        if (!searchParams.has('worker_file')) return next();
+        if (!searchParams.has('worker_file') && !searchParams.has('on-demand')) return next();
         const entry = `${root}${pathname}`;
         try {
           const script = scripts.get(entry) ?? bundle(entry, config);

@@ -13,6 +13,8 @@ const CHECKS = [
     '--quiet',
     '--exclude-entrypoints',
     './stemmers.js',
+    './transfer.js',
+    './webgpu.js',
     './worker',
     './rag-worker',
   ],

@@ -9,7 +9,7 @@ import type { Plugin, Rolldown } from 'vite';
 /** The entries, by the names of their chunks. */
 export const coreEntries = {
   page: fileURLToPath(new URL('../src/index.ts', import.meta.url)),
-  worker: fileURLToPath(new URL('../src/worker/worker.ts', import.meta.url)),
+  worker: fileURLToPath(new URL('../src/worker/inlined-worker.ts', import.meta.url)),
 };
 
 const INLINED = '\0inlined-worker';
@@ -37,7 +37,7 @@ export function core(file: string, globalName?: string): Plugin {
     enforce: 'pre',
     // A script has none.
     config: () => (globalName ? { define: { 'import.meta.url': 'undefined' } } : {}),
-    resolveId: (source) => (source.endsWith('/worker.ts?worker&inline') ? INLINED : null),
+    resolveId: (source) => (source.endsWith('/inlined-worker.ts?worker&inline') ? INLINED : null),
     load: (id) => (id === INLINED ? WRAPPER : null),
     // What a chunk imports is declared last, before names are shortened: what comes first gets the letters that locals have
     // elsewhere. The empty line keeps the source map right.

@@ -9,6 +9,7 @@ import { fail, root, say } from './setup.mjs';
 /** Public entries: what one imports, its source, its page, and what it is for. */
 const ENTRIES = [
   ['piramid', 'src/index.ts', 'piramid', 'databases, collections, queries; every option, result and error code'],
+  ['piramid/client', 'src/client.ts', 'client', '`piramid` without the worker, for pages that serve one'],
   ['piramid/rag', 'src/rag/index.ts', 'rag', 'documents in, passages and answers with citations out'],
   ['piramid/import', 'src/import/index.ts', 'import', 'records from files of other programs, and into JSON Lines'],
   ['piramid/extract-pdf', 'src/extract/pdf.ts', 'extract-pdf', 'the text of PDF files'],
@@ -59,6 +60,7 @@ async function write(folder) {
     excludeInternal: true,
     excludePrivate: true,
     excludeExternals: true,
+    excludeReferences: true, // `piramid/client` has what `piramid` has
     sort: ['alphabetical'],
     outputFileStrategy: 'modules',
     hidePageHeader: true,

@@ -1,10 +1,8 @@
 // Where the files are that are loaded on demand: beside the bundle, in the folder that `assets` names, or what the page has.
 import type { Asset } from '../protocol.ts';
 import type { AssetLoader, ModelSource, OpenOptions } from '../types.ts';
+import { beside } from './beside.ts';
 import { absolute, describe, door, invalid, readOptions } from './input.ts';
-
-/** Of this script, in each of its forms. */
-const HERE = (globalThis.document?.currentScript as HTMLScriptElement | null)?.src || import.meta.url;
 
 export type FindAsset = (file: string) => Promise<Asset>;
 
@@ -12,11 +10,7 @@ export type FindAsset = (file: string) => Promise<Asset>;
 export function assetFinder(assets: OpenOptions['assets']): FindAsset {
   if (typeof assets === 'function') return (file) => given(assets, file);
   const base = assets === undefined ? null : absolute(assets, 'assets');
-  return async (file) => {
-    // From its sources, in development, the one file has another name.
-    const place = base === null && file === 'stemmers.js' ? PIRAMID_STEMMERS : file;
-    return { url: new URL(place, base ?? HERE).href };
-  };
+  return async (file) => ({ url: base === null ? beside(file) : new URL(file, base).href });
 }
 
 /** Where models come from, checked: absolute URLs, and bytes as Blobs, which cross to a worker without being copied. */

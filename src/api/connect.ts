@@ -13,8 +13,6 @@ import {
   type PageEvent,
   SHARD_ENDED,
 } from '../protocol.ts';
-// `?worker&inline` in the IIFE format is the one form that works as ESM, as a script tag, from another origin and on file://.
-import InlinedWorker from '../worker/worker.ts?worker&inline';
 import type { FindAsset } from './assets.ts';
 import { describe, invalid } from './input.ts';
 
@@ -23,11 +21,19 @@ const START_TIMEOUT = 20_000;
 /** How often a silent worker is asked for a sign of life before it is given up. */
 const BEATS = 4;
 
-const inlined = () => new InlinedWorker();
-const SERVE_IT =
-  "if a Content-Security-Policy forbids blob: workers, serve piramid/worker: open(name, { worker: () => new Worker(url, { type: 'module' }) })";
+/** How a page brings a worker of its own. */
+export const SERVE_IT = "serve piramid/worker: open(name, { worker: () => new Worker(url, { type: 'module' }) })";
+const FORBIDDEN = `if a Content-Security-Policy forbids blob: workers, ${SERVE_IT}`;
 
 installErrorTransfer();
+
+interface Starting {
+  /** The worker is the one of this bundle. */
+  isInlined: boolean;
+  /** Milliseconds without a sign of life that are taken for death. */
+  silence: number;
+  findAsset: FindAsset;
+}
 
 export class Connection {
   readonly #makeWorker: () => Worker;
@@ -50,14 +56,14 @@ export class Connection {
 
   readonly #findAsset: FindAsset;
 
-  private constructor(makeWorker: () => Worker, worker: Worker, silence: number, findAsset: FindAsset) {
+  private constructor(makeWorker: () => Worker, worker: Worker, { isInlined, silence, findAsset }: Starting) {
     this.#findAsset = findAsset;
     this.#makeWorker = makeWorker;
     this.#worker = worker;
     this.#silence = silence;
     worker.addEventListener('error', (event) => {
       event.preventDefault();
-      const why = makeWorker === inlined ? SERVE_IT : 'is it missing, or does a Content-Security-Policy forbid it?';
+      const why = isInlined ? FORBIDDEN : 'is it missing, or does a Content-Security-Policy forbid it?';
       const hint = event.message || `its script did not load; ${why}`;
       this.#fail(new PiramidError('WORKER_FAILED', `the worker failed: ${hint}`));
     });
@@ -67,24 +73,25 @@ export class Connection {
     this.#engine = wrap<Engine>(worker);
   }
 
-  /** Starts a worker and waits for its hello. `silence`: milliseconds without a sign of life that are taken for death. */
-  static async start(makeWorker: () => Worker = inlined, silence: number, findAsset: FindAsset): Promise<Connection> {
+  /** Starts a worker and waits for its hello. */
+  static async start(makeWorker: () => Worker, starting: Starting): Promise<Connection> {
+    const { isInlined } = starting;
     let worker: Worker;
     try {
       worker = makeWorker();
     } catch (error) {
       if (typeof Worker === 'undefined') throw new PiramidError('UNSUPPORTED', nowhere(), { cause: error });
-      const why = makeWorker === inlined ? ` (${SERVE_IT})` : '';
+      const why = isInlined ? ` (${FORBIDDEN})` : '';
       throw toPiramidError(error, 'WORKER_FAILED', `the worker could not be made${why}`);
     }
     if (typeof worker?.addEventListener !== 'function')
       throw invalid(`worker: expected a function that makes a Worker, and it made ${describe(worker)}`);
-    const connection = new Connection(makeWorker, worker, silence, findAsset);
+    const connection = new Connection(makeWorker, worker, starting);
     const timer = setTimeout(() => {
       connection.#fail(
         new PiramidError(
           'WORKER_FAILED',
-          `the worker did not answer within ${START_TIMEOUT} ms${makeWorker === inlined ? `; ${SERVE_IT}` : ''}`,
+          `the worker did not answer within ${START_TIMEOUT} ms${isInlined ? `; ${FORBIDDEN}` : ''}`,
         ),
       );
     }, START_TIMEOUT);

@@ -341,8 +341,9 @@ export class Database implements AsyncDisposable {
    * it by `new Response(stream).blob()` (which rejects with the browser's `TypeError` if the stream fails). The file is
    * not encrypted. Cancelling the stream or the signal ends the export.
    *
-   * The stream fails with `NOT_FOUND`, `INVALID_ARGUMENT`, `CORRUPT`, `ABORTED`, and with `WORKER_FAILED` if another
-   * tab takes the database over before its end.
+   * The stream fails with `NOT_FOUND`, `INVALID_ARGUMENT`, `CORRUPT`, `ABORTED`, with `WORKER_FAILED` if another
+   * tab takes the database over before its end, and with `UNSUPPORTED` if `transfer.js` is missing
+   * (`OpenOptions.assets`).
    */
   export(options?: ExportOptions): ReadableStream<Uint8Array<ArrayBuffer>> {
     const given = readOptions(options, ['collections', 'signal', 'onProgress'], 'export');
@@ -359,7 +360,7 @@ export class Database implements AsyncDisposable {
    * Brings in the collections of a file that `export` wrote, all of them or none. They are new ones: `CONFLICT` if one
    * of that name exists (`rename` gives another), `NOT_FOUND` if `rename` names one that the file does not have. The
    * file is checked like any input; one that is damaged, cut off or made up is `INVALID_FILE`, and then, as on any
-   * failure, nothing has changed.
+   * failure, nothing has changed. `UNSUPPORTED` if `transfer.js` is missing (`OpenOptions.assets`).
    */
   async import(source: ReadableStream<Uint8Array> | Blob, options?: ImportOptions): Promise<Imported> {
     const { rename, signal, onProgress } = readOptions(options, ['rename', 'signal', 'onProgress'], 'import');

@@ -1,6 +1,6 @@
 // An end to what a library does with a file, where the library does not come to one. What it holds the thread for cannot be cut short
 // from here: it is given less at once, or a worker that can be ended.
-import { PiramidError } from 'piramid';
+import { PiramidError } from '../errors.ts';
 
 const TICK_MS = 250;
 /** A file may take so long, and this much more for each million bytes, milliseconds. A slow machine needs a tenth of it. */

@@ -1,7 +1,8 @@
 // `piramid/extract-docx`: the text of Word files by Mammoth, which the page installs beside: `npm install mammoth`. It makes
 // HTML of them, which is read like any page: headings, lists and tables stay what they are.
-import { PiramidError } from 'piramid';
+
 import type { Extractor } from 'piramid/rag';
+import { PiramidError } from '../errors.ts';
 import { withinDeadline } from './deadline.ts';
 import { unpackedBytes } from './zip.ts';
 

@@ -1,6 +1,7 @@
 // `piramid/extract-pdf`: the text of PDF files by PDF.js, which the page installs beside: `npm install pdfjs-dist`.
-import { PiramidError } from 'piramid';
+
 import type { Extraction, Extractor } from 'piramid/rag';
+import { PiramidError } from '../errors.ts';
 import { withinDeadline } from './deadline.ts';
 
 type PdfJs = typeof import('pdfjs-dist/legacy/build/pdf.mjs');

@@ -1,6 +1,7 @@
 // What all formats share: bytes of a stream in the amounts that a format asks for, and records written in batches. No more
 // than one batch, and one piece of the stream, is in memory.
-import { type Collection, PiramidError, type VectorRecord } from 'piramid';
+import type { Collection, VectorRecord } from 'piramid';
+import { PiramidError } from '../errors.ts';
 
 /** Progress of an import. */
 export interface ImportProgress {

@@ -1,5 +1,6 @@
 // The vector files of the TEXMEX corpora (SIFT1M, GIST1M): per vector its length as int32, then its numbers, little-endian.
-import { type Collection, PiramidError } from 'piramid';
+import type { Collection } from 'piramid';
+import { PiramidError } from '../errors.ts';
 import { invalidFile, type Source, type SourceOptions, writeAll } from './bytes.ts';
 
 const FORMATS = {

@@ -5,7 +5,6 @@ import type { Devices } from '../kernels/devices.ts';
 import { type CpuRows, isProductMetric, type RowSearch } from '../kernels/kernel.ts';
 import type { Room } from '../kernels/webgpu/budget.ts';
 import type { Gpu } from '../kernels/webgpu/device.ts';
-import { createGpuRows } from '../kernels/webgpu/rows.ts';
 import { createLifetime } from './lifetime.ts';
 import { createMirror } from './mirror.ts';
 import { gathered, TOGETHER_ON_GPU, togetherOnCpu } from './together.ts';
@@ -23,7 +22,7 @@ export function createFlatIndex(options: FlatIndexOptions, devices: Devices): Ve
   const precisions = isHalf ? (['f16'] as const) : (['f32', 'f16'] as const);
   const ways = precisions.map((precision) => ({
     precision,
-    create: (gpu: Gpu, room: Room) => createGpuRows(gpu, cpu, { precision, room }),
+    create: (gpu: Gpu, room: Room) => devices.gpuKernels!.createGpuRows(gpu, cpu, { precision, room }),
   }));
   const mirror = createMirror(devices, isProductMetric(metric) ? ways : []);
   const rowBytes = dimension * 4;

@@ -2,11 +2,10 @@
 // when the GPU is lost, makes room for others' when the budget says so, and makes it anew when the GPU or the room is back.
 // Never fails: without a copy, the CPU answers.
 import type { Devices } from '../kernels/devices.ts';
-import type { GpuCopy } from '../kernels/kernel.ts';
+import { type GpuCopy, NO_ROOM } from '../kernels/kernel.ts';
 import type { Room } from '../kernels/webgpu/budget.ts';
 import type { Gpu } from '../kernels/webgpu/device.ts';
 import type { Precision } from '../kernels/webgpu/pipelines.ts';
-import { NoRoom } from '../kernels/webgpu/shards.ts';
 import type { Layout } from '../types.ts';
 
 export interface Mirror<Copy extends GpuCopy> {
@@ -45,9 +44,13 @@ export interface Asked<T> {
 export const GPU_NOT_PROVEN = 'the GPU could not prove its answer';
 
 /** Why no GPU is asked, where there is none. */
-export function routeWithout({ wanted, adapter }: Pick<Devices, 'wanted' | 'adapter'>): string {
+export function routeWithout({
+  wanted,
+  adapter,
+  gpuMissing = 'no GPU',
+}: Pick<Devices, 'wanted' | 'adapter' | 'gpuMissing'>): string {
   if (adapter) return 'the GPU was lost';
-  return wanted === 'auto' ? 'no GPU' : `device '${wanted}'`;
+  return wanted === 'auto' ? gpuMissing : `device '${wanted}'`;
 }
 
 /** A way to copy the rows. */
@@ -184,7 +187,7 @@ export function createMirror<Copy extends GpuCopy>(devices: Devices, ways: reado
   function fail(target: Copy, error: unknown): boolean {
     if (copy !== target) return false;
     drop(target);
-    if (!(error instanceof NoRoom) || closed || devices.gpu === null) return false;
+    if ((error as Error | null)?.name !== NO_ROOM || closed || devices.gpu === null) return false;
     if (way + 1 === ways.length) {
       without = 'full';
       return false;

@@ -3,7 +3,6 @@
 // the CPU, or on the GPU where that pays.
 import { type DoubtSearch, doubtOf, doubtsOf } from '../kernels/codes/doubt.ts';
 import type { Devices } from '../kernels/devices.ts';
-import { createGpuCodes } from '../kernels/webgpu/codes.ts';
 import { type CodingOptions, createCoding } from './coding.ts';
 import { checkRows, copyOf, rowSearchOf } from './flat.ts';
 import { createLifetime } from './lifetime.ts';
@@ -28,7 +27,7 @@ export function createQuantizedIndex(options: CodingOptions, devices: Devices, r
     best: async ({ query, among, k }) => originals.best(query, among, k),
   };
   const mirror = createMirror(devices, [
-    { precision: tier, create: (gpu, room) => createGpuCodes(gpu, codes, { room }) },
+    { precision: tier, create: (gpu, room) => devices.gpuKernels!.createGpuCodes(gpu, codes, { room }) },
   ]);
   const lifetime = createLifetime(() => {
     mirror.close();

@@ -1,16 +1,20 @@
 // What a worker can compute on, opened once and shared by every index and model in it. Owns the GPU's loss and return.
 import { PiramidError } from '../errors.ts';
 import type { Device } from '../types.ts';
+import { findAdapter } from './adapter.ts';
 import type { CodeRows, Coder } from './codes/coder.ts';
 import { createJsCodes } from './codes/js.ts';
 import { createJsRows } from './js.ts';
 import type { CpuRows, RowsOptions } from './kernel.ts';
-import { gpuFromBytes, measuredRoute, type Route } from './routing.ts';
+import { gpuFromBytes, type Route } from './routing.ts';
 import { createShardPool, type ShardPool, type ShardPoolOptions, type ShardWorker } from './shards/pool.ts';
 import { createWasmCodes, loadWasmCodes } from './wasm/codes.ts';
 import { createWasmRows, loadWasm } from './wasm/rows.ts';
 import { createGpuBudget, type GpuBudget } from './webgpu/budget.ts';
-import { type Gpu, openGpu } from './webgpu/device.ts';
+import type { Gpu } from './webgpu/device.ts';
+
+/** What `webgpu.js` has. */
+export type GpuKernels = typeof import('./webgpu/webgpu.ts');
 
 export interface Devices {
   /** What the user asked for. */
@@ -19,6 +23,10 @@ export interface Devices {
   readonly cpu: 'wasm' | 'js';
   /** The GPU to use now. Null where there is none, or where it was lost and is not back. */
   readonly gpu: Gpu | null;
+  /** What it computes with. Null where there never was a GPU. */
+  readonly gpuKernels: GpuKernels | null;
+  /** Why there is no GPU, where that is more than that the machine has none. */
+  readonly gpuMissing?: string;
   /** The GPU as its driver names it, also while it is lost; absent where there never was one. */
   readonly adapter?: string;
   /** Who may have how much of the GPU's memory. */
@@ -36,6 +44,8 @@ export interface Devices {
 }
 
 export interface OpenDevicesOptions {
+  /** Loads what computes on a GPU, where there is one. Left out: no GPU is used. */
+  loadGpuKernels?: (() => Promise<GpuKernels>) | undefined;
   /** How long to wait before each attempt to get a lost GPU back. @default [1000, 4000, 16000, 64000, 256000] */
   retryMs?: readonly number[];
   /** What all copies on the GPU may take, unless it has less. WebGPU does not say how much there is. @default half of `memoryBytes()` */
@@ -69,10 +79,34 @@ export async function openCpu(
 
 /** `UNSUPPORTED` if a device asked for by name is missing. `auto` takes a real GPU beside WASM, or else JavaScript. */
 export async function openDevices(wanted: 'auto' | Device, options: OpenDevicesOptions = {}): Promise<Devices> {
-  const { retryMs = [1000, 4000, 16_000, 64_000, 256_000], gpuBytesMax = memoryBytes() / 2, openShard } = options;
+  const { retryMs = [1000, 4000, 16_000, 64_000, 256_000], gpuBytesMax = memoryBytes() / 2 } = options;
+  const { openShard, loadGpuKernels } = options;
   const software = wanted === 'webgpu';
-  const { cpu, createCpuRows, createCodeRows } = await openCpu(wanted);
-  let gpu = wanted === 'auto' || wanted === 'webgpu' ? await openGpu({ software }) : null;
+  let gpuKernels: GpuKernels | null = null;
+  let gpuMissing: string | undefined;
+
+  /** Null where there is none. Rejects where there is one, and what computes on it cannot be loaded. */
+  async function openGpu(): Promise<Gpu | null> {
+    if (!loadGpuKernels) return null;
+    const adapter = await findAdapter({ software });
+    if (!adapter) return null;
+    gpuKernels ??= await loadGpuKernels();
+    return gpuKernels.openGpu(adapter);
+  }
+
+  /** Without the GPU, answers are the same: only who asked for it by name is refused. */
+  function goOnWithout(error: PiramidError): null {
+    if (software) throw error;
+    console.warn(`Piramid: vectors are searched on the CPU, with the same answers. ${error.message}`);
+    gpuMissing = 'webgpu.js could not be loaded';
+    return null;
+  }
+
+  const [{ cpu, createCpuRows, createCodeRows }, found] = await Promise.all([
+    openCpu(wanted),
+    wanted === 'auto' || software ? openGpu().catch(goOnWithout) : null,
+  ]);
+  let gpu = found;
   if (wanted === 'wasm' && cpu !== 'wasm')
     throw new PiramidError(
       'UNSUPPORTED',
@@ -101,7 +135,7 @@ export async function openDevices(wanted: 'auto' | Device, options: OpenDevicesO
     const wait = retryMs[attempt];
     if (wait === undefined) return;
     timer = setTimeout(async () => {
-      const back = await openGpu({ software });
+      const back = await openGpu();
       if (!back) return closed || retry(attempt + 1);
       if (closed) return back.device.destroy();
       gpu = back;
@@ -114,7 +148,7 @@ export async function openDevices(wanted: 'auto' | Device, options: OpenDevicesO
   if (gpu) watch(gpu);
   if (gpu && wanted === 'auto') {
     // Nobody waits for it. A GPU that is lost meanwhile leaves the guess.
-    measuredRoute(gpu, createCpuRows).then(
+    gpuKernels!.measuredRoute(gpu, createCpuRows).then(
       (measured) => {
         route = measured;
       },
@@ -124,6 +158,8 @@ export async function openDevices(wanted: 'auto' | Device, options: OpenDevicesO
   return {
     wanted,
     cpu,
+    gpuKernels,
+    ...(gpuMissing === undefined ? {} : { gpuMissing }),
     gpuBudget,
     shards,
     gpuFromBytes: (batch) => gpuFromBytes(route, batch),

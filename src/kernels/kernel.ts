@@ -126,3 +126,9 @@ export interface GpuCounters {
   maps: number;
   bytesRead: number;
 }
+
+/** Queries for which a GPU reads the rows once. More would not fit a thread's registers. */
+export const BLOCK_QUERIES = 8;
+
+/** Name of the error of a copy that the GPU has no memory for. */
+export const NO_ROOM = 'NoRoom';

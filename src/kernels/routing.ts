@@ -1,10 +1,6 @@
-// Which device answers a search. Measured once per adapter and kept: how long a GPU's answer is on its way, and how much each
-// device scans in a millisecond. A GPU is asked from the bytes on that the CPU would still be scanning when it answers.
-import { seededRandom } from '../structures/random.ts';
-import type { CpuRows, RowsOptions } from './kernel.ts';
-import { measuredScan } from './webgpu/calibration.ts';
-import { type Gpu, nudged } from './webgpu/device.ts';
-import { BLOCK_QUERIES } from './webgpu/pipelines.ts';
+// Which device answers a search. Known of each adapter (`webgpu/route.ts`): how long a GPU's answer is on its way, and how much
+// each device scans in a millisecond. A GPU is asked from the bytes on that the CPU would still be scanning when it answers.
+import { BLOCK_QUERIES } from './kernel.ts';
 
 export interface Route {
   /** From a query in memory, where it is even if its text was embedded here, to its answer, next to nothing to scan. */
@@ -19,11 +15,6 @@ const BYTES_UNMEASURED = 10_000_000;
 const BYTES_MIN = 1_000_000;
 const BYTES_MAX = 256_000_000;
 
-const DIMENSION = 256;
-const ROWS = 4096;
-const CPU_ROUNDS = 8;
-const GPU_ROUNDS = 3;
-
 /** Of the time of a search by itself, what each of many takes on the CPU that share a reading of the rows (docs/BENCHMARKS.md). */
 const TOGETHER_SHARE = 0.45;
 
@@ -35,54 +26,4 @@ export function gpuFromBytes(route: Route | null, batch: number): number {
   const gain = onCpu / route.cpuBytesPerMs - Math.ceil(batch / BLOCK_QUERIES) / route.gpuBytesPerMs;
   const bytes = gain > 0 ? route.wayMs / gain : BYTES_MAX;
   return Math.round(Math.max(BYTES_MIN / batch, Math.min(BYTES_MAX, bytes)));
-}
-
-/** What was measured now or before. Now: takes the thread for a few milliseconds, and some 20 in all. */
-export function measuredRoute(gpu: Gpu, createCpuRows: (options: RowsOptions) => CpuRows): Promise<Route> {
-  return gpu.measurements.once('route', ['wayMs', 'cpuBytesPerMs', 'gpuBytesPerMs'], async () => {
-    const { bytesPerMs: gpuBytesPerMs } = await measuredScan(gpu, 'f32');
-    const wayMs = await measureWay(gpu.device);
-    return { wayMs, cpuBytesPerMs: measureScan(createCpuRows), gpuBytesPerMs };
-  });
-}
-
-/** The median. */
-async function measureWay(device: GPUDevice): Promise<number> {
-  const query = new Float32Array(DIMENSION);
-  const { COPY_SRC, COPY_DST, MAP_READ } = GPUBufferUsage;
-  const source = device.createBuffer({ size: query.byteLength, usage: COPY_SRC | COPY_DST });
-  const target = device.createBuffer({ size: query.byteLength, usage: COPY_DST | MAP_READ });
-  const times: number[] = [];
-  try {
-    for (let round = 0; round < GPU_ROUNDS; round++) {
-      const start = performance.now();
-      device.queue.writeBuffer(source, 0, query);
-      const encoder = device.createCommandEncoder();
-      encoder.copyBufferToBuffer(source, 0, target, 0, query.byteLength);
-      device.queue.submit([encoder.finish()]);
-      await nudged(device, target.mapAsync(GPUMapMode.READ));
-      target.unmap();
-      times.push(performance.now() - start);
-    }
-  } finally {
-    source.destroy();
-    target.destroy();
-  }
-  // A clock of 0.1 ms may see none at all.
-  return Math.max(0.05, times.sort((a, b) => a - b)[GPU_ROUNDS >> 1]!);
-}
-
-/** Bytes that are scanned in a millisecond: the best of a few, since the first are not optimised yet. */
-function measureScan(createCpuRows: (options: RowsOptions) => CpuRows): number {
-  const rows = createCpuRows({ dimension: DIMENSION, metric: 'dot' });
-  const random = seededRandom(1);
-  rows.append(Float32Array.from({ length: ROWS * DIMENSION }, () => random.next() - 0.5));
-  const query = Float32Array.from({ length: DIMENSION }, () => random.next() - 0.5);
-  let best = Number.POSITIVE_INFINITY;
-  for (let round = 0; round < CPU_ROUNDS; round++) {
-    const { scanMs } = rows.search({ query, k: 10, rowCount: ROWS });
-    best = Math.min(best, scanMs);
-  }
-  rows.close();
-  return (ROWS * DIMENSION * 4) / Math.max(best, 0.05);
 }

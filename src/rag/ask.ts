@@ -1,6 +1,7 @@
 // A question answered from documents: find passages, decide how far they support an answer, quote them or have a language
 // model write, and say for each sentence where it stands. Without support no model is asked.
-import { type ChatMessage, type Generator, type ModelProgress, PiramidError } from 'piramid';
+import type { ChatMessage, Generator, ModelProgress } from 'piramid';
+import { PiramidError } from '../errors.ts';
 import { type BrowserModelOptions, browserGenerator } from './browser-models.ts';
 import { type Citation, type Quotation, type Sentence, sentencesOf } from './citation.ts';
 import { checkCollection, checkOptions, type DocumentCollection, throwIfAborted } from './documents.ts';

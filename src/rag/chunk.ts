@@ -1,7 +1,7 @@
 // Cuts a document into passages of about the size that embedders read and people can judge. Passages tile it: one after
 // the other they are the text, to the last space. They end before headings and at paragraphs, else at sentences, else
 // at words; inside a word only where it is gigantic. Tables and code end at lines.
-import { PiramidError } from 'piramid';
+import { PiramidError } from '../errors.ts';
 import { checkOptions } from './documents.ts';
 import { type Heading, type Outline, outlineOf } from './markdown.ts';
 import { finer, type Piece, paragraphs, records } from './pieces.ts';

@@ -1,6 +1,7 @@
 // Documents as collections hold them: one record per passage, all that is known of the document in each passage's
 // metadata, so that filters, facets and citations need no second look-up.
-import { type Collection, type Database, type Metadata, PiramidError, type Where } from 'piramid';
+import type { Collection, Database, Metadata, Where } from 'piramid';
+import { PiramidError } from '../errors.ts';
 
 /** The part of a collection that question answering uses. Every `Collection` has it. */
 export interface DocumentCollection

@@ -1,4 +1,4 @@
-// `piramid/rag`: documents in, answers with citations out. Built on the public entry alone, as any user could.
+// `piramid/rag`: documents in, answers with citations out. Built on the public API alone, as any user could.
 export { type Answer, type AskOptions, ask, QUOTATIONS } from './ask.ts';
 export {
   type BrowserGeneratorOptions,

@@ -1,6 +1,7 @@
 // Documents into a collection: cut, hashed, written a batch at a time. Can be stopped and called again: what is in and
 // unchanged is skipped. A document is in with all of its passages or not at all.
-import { type Metadata, PiramidError, type VectorRecord } from 'piramid';
+import type { Metadata, VectorRecord } from 'piramid';
+import { PiramidError } from '../errors.ts';
 import { type ChunkOptions, checkChunkOptions, chunk, MAX_WORDS, type TextFormat } from './chunk.ts';
 import {
   checkCollection,

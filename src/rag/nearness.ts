@@ -1,6 +1,6 @@
 // How near a question is to passages and sentences in meaning, by the collection's own embedder, on a scale that means the
 // same in every collection and for every embedder: 0 is as near as a question about something else comes, 1 is the same text.
-import { PiramidError } from 'piramid';
+import { PiramidError } from '../errors.ts';
 import type { Sentence } from './citation.ts';
 import type { DocumentCollection } from './documents.ts';
 import type { Source } from './retrieve.ts';

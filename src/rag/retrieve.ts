@@ -1,6 +1,7 @@
 // The passages that a question is about: one hybrid query (meaning and words), and a second one among the documents whose
 // title the question names, if it names any; each passage with its place in its document.
-import { type LegScore, type Match, type Metadata, PiramidError, type Query, type Where } from 'piramid';
+import type { LegScore, Match, Metadata, Query, Where } from 'piramid';
+import { PiramidError } from '../errors.ts';
 import { checkOptions, type DocumentCollection, documentOf } from './documents.ts';
 import { type NamedTitles, namedTitles } from './titles.ts';
 import { contentTerms } from './words.ts';

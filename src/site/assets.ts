@@ -1,4 +1,5 @@
-// The files that a site serves for Piramid, in the one layout that `assets` of `open` expects: models/NAME/..., onnx/, stemmers.js.
+// The files that a site serves for Piramid, in the one layout that `assets` of `open` expects: models/NAME/..., onnx/, and the
+// library's own code.
 // Finds them among installed packages and copies them into a folder. Runs in Node: the command and the Vite plugin share it.
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, readdirSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
@@ -16,6 +17,7 @@ import {
   STATIC_TOKENIZER,
   TRANSFORMERS_MODULE,
 } from '../models/model-files.ts';
+import { ON_DEMAND } from '../on-demand.ts';
 
 /** Lists what was copied, in the folder itself: its files with sizes and hashes. */
 export const MANIFEST = 'piramid-assets.json';
@@ -59,8 +61,9 @@ export interface Assets {
 /** Finds everything that was asked for. Throws `AssetsError` with what to install. */
 export function findAssets({ root, models, runtime, staticEn }: AssetsRequest): Assets {
   const here = dirname(fileURLToPath(import.meta.url));
-  const files: Asset[] = [{ path: 'stemmers.js', file: join(here, 'stemmers.js') }];
-  const parts = [`stemmers.js (piramid ${PIRAMID_RELEASE})`];
+  const code = Object.keys(ON_DEMAND);
+  const files: Asset[] = code.map((path) => ({ path, file: join(here, path) }));
+  const parts = [`${code.join(', ')} (piramid ${PIRAMID_RELEASE})`];
 
   if (staticEn) {
     const folder = packageFolder('piramid-static-en/package.json', root);

@@ -7,7 +7,8 @@ import { AssetsError, copyAssets, findAssets } from './assets.ts';
 const USAGE = `Usage: piramid copy-assets DIR [options]
 
 Copies what a page loads on demand into DIR, a folder that your site serves:
-the built-in embedder, stemmers.js, and ONNX Runtime where
+the library's code that is not in its bundle (stemmers.js, transfer.js,
+webgpu.js), the built-in embedder, and ONNX Runtime where
 @huggingface/transformers is installed. Then open a database with
 assets: '/URL/of/DIR/'. Run it again after every update of a package; files
 that are there already are not written again, and nothing is deleted.

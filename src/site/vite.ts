@@ -31,8 +31,8 @@ const TYPES: Record<string, string> = {
 };
 
 /**
- * Puts the files that Piramid loads on demand into a site: the built-in embedder, ONNX Runtime, `stemmers.js` and the
- * models that are named. Throws if one of them is not installed. Workers are built as modules (`worker.format: 'es'`),
+ * Puts the files that Piramid loads on demand into a site: its own code (`stemmers.js`, `transfer.js`, `webgpu.js`), the
+ * built-in embedder, ONNX Runtime and the models that are named. Throws if one of them is not installed. Workers are built as modules (`worker.format: 'es'`),
  * unless the configuration says otherwise.
  *
  * ```ts

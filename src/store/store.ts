@@ -13,10 +13,10 @@ import { PayloadCache } from './cache.ts';
 import { CollectionRows, chunksOf, type RowsState } from './collection-rows.ts';
 import { Compaction, type MergePostings } from './compaction.ts';
 import { type Damage, DamageList, ifCorrupt } from './damage.ts';
-import { Export } from './export.ts';
+import type { Export } from './export.ts';
 import { encodeTombstones, foldRows } from './folding.ts';
 import type { Kind } from './format.ts';
-import { Import } from './import.ts';
+import type { Import } from './import.ts';
 import { Journal } from './journal.ts';
 import type { ChunkRef, CollectionConfig, Manifest, StoredCollection } from './manifest.ts';
 import { PatchMerge } from './patch-merge.ts';
@@ -375,19 +375,22 @@ export class Store {
     this.#journal.backend.release();
   }
 
-  /** Collections as they are now, to be written as a file while others go on writing. `close` it. */
-  export(collections: readonly number[]): Export {
+  /**
+   * Collections as they are now, to be written as a file while others go on writing. `close` it. `Kind`: the class, which is in code
+   * that is loaded on demand.
+   */
+  export(Kind: typeof Export, collections: readonly number[]): Export {
     const snapshots = collections.map((id) => {
       const { stored, logged, deleted, patches, rowCount, refused } = this.#rows(id);
       if (refused) throw refused;
       return { stored, logged: [...logged], deleted, patches: patches.clone(), rowCount };
     });
-    return new Export(this.#journal, this.#reader, snapshots);
+    return new Kind(this.#journal, this.#reader, snapshots);
   }
 
   /** An import of new collections, to be carried out step by step and then given to `finishImport`. */
-  import(): Import {
-    return new Import(this.#journal, this.#mergePostings);
+  import(Kind: typeof Import): Import {
+    return new Kind(this.#journal, this.#mergePostings);
   }
 
   /** Makes imported collections part of the database, all of them at once. Throws `CONFLICT`; `abandon` it then. */

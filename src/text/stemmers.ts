@@ -48,3 +48,6 @@ export const stopWords = {
   ...{ da: daStop, nl: nlStop, fi: fiStop, fr: frStop, de: deStop, el: elStop, it: itStop, no: noStop, pt: ptStop },
   ...{ ru: ruStop, sv: svStop },
 };
+
+/** A worker takes the file of its own release only. */
+export const release = `stemmers.js ${PIRAMID_RELEASE}`;

@@ -1,9 +1,64 @@
-// Code that is loaded on demand. The page knows where it is, or has it; the worker imports it.
+// Code that is loaded on demand, because most pages never need it. The page knows where it is, or has it; the worker imports it.
+// A published worker has some of it inside (`included.ts`).
 import { transfer } from 'comlink';
+import { PiramidError } from '../errors.ts';
+import type { GpuKernels } from '../kernels/devices.ts';
 import type { Asset, PageEvent } from '../protocol.ts';
+import type { Stemmers } from '../text/analyzer.ts';
+
+/** What each file has. */
+export interface Code {
+  'stemmers.js': Stemmers;
+  'transfer.js': typeof import('./transfer.ts');
+  'webgpu.js': GpuKernels;
+}
+
+/** Imports a script that the page says where to find. `lookIn` is called with that place. */
+export type ImportAsset = (file: string, lookIn: (place: string) => void) => Promise<unknown>;
+
+/** Where there is no page to ask. */
+export const noAssets: ImportAsset = () => Promise.reject(new Error('there is no page to ask for it'));
+
+/** How long a call waits for a file, and those behind it, milliseconds. */
+const PATIENCE_MS = 10_000;
+
+/** Loads a file that `what` needs. Throws `UNSUPPORTED`, with where it was looked for and what to do. */
+export async function loadCode<File extends keyof Code>(
+  importAsset: ImportAsset,
+  file: File,
+  what: string,
+  patienceMs = PATIENCE_MS,
+): Promise<Code[File]> {
+  let place = '';
+  const lookIn = (found: string) => {
+    place = `${found}: `;
+  };
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`it did not come within ${patienceMs / 1000} s`)), patienceMs);
+  });
+  try {
+    const code = (await Promise.race([importAsset(file, lookIn), late])) as Code[File] & { release?: string };
+    const wanted = `${file} ${PIRAMID_RELEASE}`;
+    if (code.release !== wanted) throw new Error(`it is ${code.release ?? 'another file'}, and ${wanted} is needed`);
+    return code;
+  } catch (error) {
+    throw new PiramidError(
+      'UNSUPPORTED',
+      `${what} ${file}, which could not be loaded (${place}${error instanceof Error ? error.message : error}). Serve it beside the bundle, or say where it is by the option \`assets\` of open().`,
+      { cause: error },
+    );
+  } finally {
+    clearTimeout(timer);
+  }
+}
 
 /** Asks the page for a script, and imports it. */
-export async function importAsset(file: string, onEvent: (event: PageEvent) => unknown): Promise<unknown> {
+export async function importAsset(
+  file: string,
+  lookIn: (place: string) => void,
+  onEvent: (event: PageEvent) => unknown,
+): Promise<unknown> {
   const { port1, port2 } = new MessageChannel();
   const answer = new Promise<Asset>((resolve) => {
     port1.onmessage = ({ data }: MessageEvent<Asset>) => resolve(data);
@@ -11,6 +66,7 @@ export async function importAsset(file: string, onEvent: (event: PageEvent) => u
   onEvent(transfer({ type: 'asset', file, port: port2 }, [port2]));
   const asset = await answer;
   port1.close();
+  lookIn('url' in asset ? asset.url : 'by the function `assets`');
   if ('error' in asset) throw new Error(asset.error);
   if ('url' in asset) return import(/* webpackIgnore: true */ /* @vite-ignore */ asset.url);
   const url = URL.createObjectURL(new Blob([asset.bytes], { type: 'text/javascript' }));

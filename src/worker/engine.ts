@@ -30,10 +30,11 @@ import type { CoderFor, Store } from '../store/store.ts';
 import { readAs } from '../structures/context.ts';
 import { analysisOf } from '../text/analyzer.ts';
 import type { CollectionInfo, CollectionStats, DatabaseStats, Progress } from '../types.ts';
+import { type ImportAsset, loadCode, noAssets } from './assets.ts';
 import { CollectionState, coderFor } from './collection.ts';
 import { compareConfig, configOf, mismatch } from './config.ts';
 import { describeDamage, infoOf, recordCount } from './describe.ts';
-import { type ImportAsset, Languages, noAssets } from './languages.ts';
+import { Languages } from './languages.ts';
 import { modelCalls } from './model-calls.ts';
 import { OpenCollections } from './open-collections.ts';
 import { backendOf, openStore } from './open-store.ts';
@@ -43,7 +44,7 @@ import { Queue } from './queue.ts';
 import { checkRecall } from './recall.ts';
 import { reindexEmpty } from './reindexing.ts';
 import { defaultScanBudget } from './tiers.ts';
-import { Transfers } from './transfer.ts';
+import { transferCalls } from './transfer-calls.ts';
 import { reportUpkeep, Upkeep } from './upkeep.ts';
 import { VectorMemory } from './vector-memory.ts';
 import { type BuiltWords, WordBuilder } from './word-builder.ts';
@@ -59,13 +60,16 @@ interface OpenDatabase {
   devices: Devices;
   memory: VectorMemory;
   models: ModelLoader;
-  transfers: Transfers;
+  coderFor: CoderFor;
   upkeep: Upkeep;
   onEvent: OnEvent;
 }
 
 /** How long what a browser says of its storage is waited for, milliseconds. */
 const PATIENCE_MS = 1000;
+
+/** How long opening waits for what computes on a GPU, milliseconds. */
+const GPU_PATIENCE_MS = 3000;
 
 /** Undefined where it takes longer. */
 function atMost<T>(answer: Promise<T> | undefined): Promise<T | undefined> {
@@ -244,7 +248,16 @@ export function createEngine(
         openBackend(options).then((backend) =>
           openStore(backend, { key: options.key ?? null, known, coderFor: codersFor, areOthersGone, filed }),
         ),
-        openDevices(options.device, openShard ? { openShard: () => openShard(options.device), shards } : {}),
+        openDevices(options.device, {
+          loadGpuKernels: () =>
+            loadCode(
+              importAsset,
+              'webgpu.js',
+              options.device === 'webgpu' ? "device: 'webgpu' needs" : 'the GPU needs',
+              options.device === 'webgpu' ? undefined : GPU_PATIENCE_MS,
+            ),
+          ...(openShard && { openShard: () => openShard(options.device), shards }),
+        }),
       ] as const;
       const [stored, devices] = await Promise.all(opening).catch(async (error) => {
         // Do not leave a half-open database behind a rejected open().
@@ -258,7 +271,6 @@ export function createEngine(
         options.storage === 'memory' ? 'it is in memory' : stored.encryption ? 'the database is encrypted' : null;
       const memory = new VectorMemory(store, options.memory, why);
       const models = createModelLoader(options.models);
-      const transfers = new Transfers(store, writes, codersFor, languages);
       const upkeep = new Upkeep(store, writes, closing.signal);
       const collections = new OpenCollections(store, writes, async (stored) => {
         void languages.ready(stored.config.analysis ?? 0).catch(() => {}); // said where words are asked for
@@ -267,7 +279,8 @@ export function createEngine(
         upkeep.reindexIfStale(state);
         return state;
       });
-      database = { name: options.name, ...stored, collections, devices, memory, onEvent, models, transfers, upkeep };
+      const rest = { collections, devices, memory, onEvent, models, coderFor: codersFor, upkeep };
+      database = { name: options.name, ...stored, ...rest };
       if (filed)
         filed.onLost = async () => {
           for (const state of await collections.all()) upkeep.keepInShape(state);
@@ -526,34 +539,13 @@ export function createEngine(
       });
     },
 
-    runExport(name, wanted, call) {
-      return cancellable(call, async (signal) => {
-        return opened().transfers.runExport(name, wanted, signal);
-      });
-    },
-
-    async exportBlock(name, number) {
-      return opened().transfers.exportBlock(name, number);
-    },
-
-    runImport(name, call) {
-      return cancellable(call, (signal) => opened().transfers.runImport(name, signal));
-    },
-
-    async importPiece(name, number, bytes, rename) {
-      return opened().transfers.importPiece(name, number, bytes, rename);
-    },
-
-    finishImport(name, call) {
-      return write(call, () => opened().transfers.finishImport(name), { again: () => {} });
-    },
-
     recallCheck(id, request, call) {
       return cancellable(call, (signal) =>
         opened().collections.withRows(id, (collection) => checkRecall(collection, request, signal)),
       );
     },
 
+    ...transferCalls(cancellable, write, opened, { importAsset, languages, writes }),
     ...modelCalls(cancellable, opened, loadOptions),
   };
 }

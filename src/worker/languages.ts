@@ -1,5 +1,4 @@
 // What reads words of other languages than English: loaded once per worker, when a collection needs it.
-import { PiramidError } from '../errors.ts';
 import {
   type AnalysisId,
   BY_SCRIPT,
@@ -7,19 +6,11 @@ import {
   hasOtherScript,
   needsStemmers,
   provideStemmers,
-  type Stemmers,
 } from '../text/analyzer.ts';
+import { type ImportAsset, loadCode } from './assets.ts';
 import type { CollectionState } from './collection.ts';
 
-/** Imports a script that the page says where to find. */
-export type ImportAsset = (file: string) => Promise<unknown>;
-
-/** Where there is no page to ask. */
-export const noAssets: ImportAsset = () => Promise.reject(new Error('there is no page to ask for it'));
-
 const FILE = 'stemmers.js';
-/** How long a call waits for the file, and those behind it, milliseconds. */
-const PATIENCE_MS = 10_000;
 
 export class Languages {
   readonly #importAsset: ImportAsset;
@@ -59,23 +50,6 @@ export class Languages {
   }
 
   async #load(): Promise<void> {
-    try {
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const late = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new Error(`it did not come within ${PATIENCE_MS / 1000} s`)), PATIENCE_MS);
-      });
-      const module = (await Promise.race([this.#importAsset(FILE), late]).finally(() =>
-        clearTimeout(timer),
-      )) as Stemmers;
-      if (typeof module?.stemmers !== 'object' || typeof module.stopWords !== 'object')
-        throw new Error(`${FILE} is another file`);
-      provideStemmers(module);
-    } catch (error) {
-      throw new PiramidError(
-        'UNSUPPORTED',
-        `words of this language need ${FILE}, which could not be loaded (${error instanceof Error ? error.message : error}). Serve it beside the bundle, or say where it is by the option \`assets\` of open().`,
-        { cause: error },
-      );
-    }
+    provideStemmers(await loadCode(this.#importAsset, FILE, 'words of this language need'));
   }
 }

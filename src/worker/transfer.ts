@@ -1,42 +1,52 @@
-// Exports and imports under way. Each is one long call, which ends it when it is cancelled or the page dies, and many short
+// What `transfer.js` has: exports and imports under way. Loaded when the first begins (see assets.ts). Each is one long call, which ends it when it is cancelled or the page dies, and many short
 // ones that carry its bytes: the page pulls blocks of an export, and pushes pieces of a file to import. They are numbered, so
 // that an engine which took the database over in the middle is found out and never goes on with another state.
 import { PiramidError } from '../errors.ts';
 import type { ExportedBlock } from '../protocol.ts';
 import { batchBytes, joinBatches, type RowBatch } from '../store/batch.ts';
 import { BlockCutter, invalidFile } from '../store/exchange.ts';
-import type { Export } from '../store/export.ts';
-import type { Import } from '../store/import.ts';
+import { Export } from '../store/export.ts';
+import { Import } from '../store/import.ts';
 import { codesBy } from '../store/recoding.ts';
 import { COMPACTION_SLICE_BYTES } from '../store/schema.ts';
 import type { CoderFor, Store } from '../store/store.ts';
 import { inSlices } from '../structures/slices.ts';
 import type { ImportOptions, Progress } from '../types.ts';
 import { FileChecker, type ImportedRows } from './imported.ts';
-import { Languages, noAssets } from './languages.ts';
-import { postingsOf } from './postings.ts';
+import type { Languages } from './languages.ts';
+import type { postingsOf } from './postings.ts';
 import type { Queue } from './queue.ts';
+
+/** A worker takes the file of its own release only. */
+export const release = `transfer.js ${PIRAMID_RELEASE}`;
+
+/** What is around it in the worker, and must be that and no copy. */
+export interface Surroundings {
+  store: Store;
+  writes: Queue;
+  coderFor: CoderFor;
+  languages: Pick<Languages, 'ready'>;
+  postingsOf: typeof postingsOf;
+}
 
 /** What is under way, by the name that the page gave it. */
 export class Transfers {
-  readonly #store: Store;
-  readonly #writes: Queue;
-  readonly #coderFor: CoderFor;
-  readonly #languages: Languages;
+  readonly #surroundings: Surroundings;
   readonly #exports = new Map<string, ExportSession>();
   readonly #imports = new Map<string, ImportSession>();
 
-  constructor(store: Store, writes: Queue, coderFor: CoderFor, languages = new Languages(noAssets)) {
-    this.#languages = languages;
-    this.#store = store;
-    this.#writes = writes;
-    this.#coderFor = coderFor;
+  constructor(surroundings: Surroundings) {
+    this.#surroundings = surroundings;
   }
 
-  /** Settles when the last block has been fetched. */
-  async runExport(name: string, wanted: readonly string[] | null, signal: AbortSignal): Promise<void> {
-    // In the queue of writes: none is half done there.
-    const session = new ExportSession(this.#writes.run(async () => this.#store.export(this.#collectionIds(wanted))));
+  /** Of collections by their names, or all. Call only from a write-queue job: no write is half done there. */
+  export(wanted: readonly string[] | null): Export {
+    return this.#surroundings.store.export(Export, this.#collectionIds(wanted));
+  }
+
+  /** Settles when the last block of `source` has been fetched. */
+  async runExport(name: string, source: Promise<Export>, signal: AbortSignal): Promise<void> {
+    const session = new ExportSession(source);
     this.#exports.set(name, session);
     try {
       await session.settled(signal);
@@ -54,7 +64,7 @@ export class Transfers {
 
   /** Settles when all is imported; what was written is gone again when it rejects. */
   async runImport(name: string, signal: AbortSignal): Promise<void> {
-    const session = new ImportSession(this.#store, this.#writes, this.#coderFor, this.#languages);
+    const session = new ImportSession(this.#surroundings);
     this.#imports.set(name, session);
     try {
       await session.settled(signal);
@@ -83,7 +93,7 @@ export class Transfers {
   }
 
   #collectionIds(wanted: readonly string[] | null): number[] {
-    const { collections } = this.#store;
+    const { collections } = this.#surroundings.store;
     if (!wanted) return collections.map(({ id }) => id);
     return wanted.map((name) => {
       const stored = collections.find((collection) => collection.name === name);
@@ -159,10 +169,7 @@ class ExportSession extends Session {
 }
 
 class ImportSession extends Session {
-  readonly #store: Store;
-  readonly #writes: Queue;
-  readonly #coderFor: CoderFor;
-  readonly #languages: Languages;
+  readonly #surroundings: Surroundings;
   readonly #target: Import;
   readonly #cutter = new BlockCutter();
   readonly #file = new FileChecker();
@@ -175,13 +182,10 @@ class ImportSession extends Session {
   #working: Promise<unknown> = Promise.resolve();
   #state: 'open' | 'finishing' | 'ended' = 'open';
 
-  constructor(store: Store, writes: Queue, coderFor: CoderFor, languages: Languages) {
+  constructor(surroundings: Surroundings) {
     super();
-    this.#languages = languages;
-    this.#store = store;
-    this.#writes = writes;
-    this.#coderFor = coderFor;
-    this.#target = store.import();
+    this.#surroundings = surroundings;
+    this.#target = surroundings.store.import(Import);
   }
 
   push(
@@ -209,7 +213,7 @@ class ImportSession extends Session {
       await this.#stageWaiting();
       this.#refuseEnded();
       this.#state = 'finishing';
-      await this.#store.finishImport(this.#target, this.#rowsDone);
+      await this.#surroundings.store.finishImport(this.#target, this.#rowsDone);
       this.succeed();
     } catch (error) {
       this.fail(error);
@@ -223,7 +227,7 @@ class ImportSession extends Session {
     await this.#working;
     const isLeftOver = this.#target.staged.size > 0;
     this.#target.abandon();
-    if (isLeftOver) await this.#writes.run(() => this.#store.sweep()).catch(() => {}); // else the next writes do
+    if (isLeftOver) await this.#surroundings.writes.run(() => this.#surroundings.store.sweep()).catch(() => {}); // else the next writes do
   }
 
   /** What is being made durable is not cancelled any more. */
@@ -271,16 +275,17 @@ class ImportSession extends Session {
     if (batches.length === 0) return;
     const { config, count } = this.#file.head!.collections[index]!;
     const texts = batches.flatMap((batch) => batch.texts);
-    await this.#languages.ready(config.analysis ?? 0);
+    const { coderFor, languages, postingsOf } = this.#surroundings;
+    await languages.ready(config.analysis ?? 0);
     const rows = await inSlices(joinBatches(batches, postingsOf(texts, batches[0]!.firstRow, config)));
-    const coder = this.#coderFor(config, count);
+    const coder = coderFor(config, count);
     const { vectors } = rows;
     rows.codes = vectors && coder && (await inSlices(codesBy(coder, vectors.values, vectors.dimension)));
     await this.#target.stage(index, rows);
   }
 
   #turn(job: () => Promise<void>): Promise<void> {
-    return this.#writes.run(async () => {
+    return this.#surroundings.writes.run(async () => {
       this.#refuseEnded();
       await job();
     });

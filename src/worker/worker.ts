@@ -1,5 +1,6 @@
-// The worker that is inlined in the page's bundle and published as `piramid/worker`: the engine and the built-in embedder.
+// The worker published as `piramid/worker`: the engine and the built-in embedder.
 import { createStaticLoader } from '../models/loader.ts';
 import { exposeEngine } from './expose.ts';
+import { included } from './included.ts';
 
-exposeEngine(createStaticLoader);
+exposeEngine(createStaticLoader, included);

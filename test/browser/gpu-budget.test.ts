@@ -3,8 +3,9 @@ import { expect, test, vi } from 'vitest';
 import { createFlatIndex } from '../../src/indexes/flat.ts';
 import { createQuantizedIndex } from '../../src/indexes/quantized.ts';
 import type { VectorHits, VectorIndex } from '../../src/indexes/vector-index.ts';
-import { type Devices, openDevices } from '../../src/kernels/devices.ts';
+import type { Devices } from '../../src/kernels/devices.ts';
 import { seededRandom } from '../../src/structures/random.ts';
+import { openDevices } from '../open-devices.ts';
 import { found, makeVectors, oracle } from '../unit/kernels.oracle.ts';
 
 /** A quarter of a megabyte: software adapters are slow. */

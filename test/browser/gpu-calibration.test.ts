@@ -1,10 +1,11 @@
 // What is measured of an adapter: which layout its scans are faster with, and that it is measured once.
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { type Devices, openDevices } from '../../src/kernels/devices.ts';
+import type { Devices } from '../../src/kernels/devices.ts';
 import { calibrateScan } from '../../src/kernels/webgpu/calibration.ts';
-import { type Gpu, openGpu } from '../../src/kernels/webgpu/device.ts';
+import type { Gpu } from '../../src/kernels/webgpu/device.ts';
 import { createMeasurements, type Measurements } from '../../src/kernels/webgpu/measurements.ts';
 import { createGpuRows } from '../../src/kernels/webgpu/rows.ts';
+import { openDevices, openGpu } from '../open-devices.ts';
 
 let devices: Devices;
 const errors: string[] = [];

@@ -4,8 +4,9 @@ import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { createFlatIndex } from '../../src/indexes/flat.ts';
 import { createQuantizedIndex } from '../../src/indexes/quantized.ts';
 import type { VectorIndex } from '../../src/indexes/vector-index.ts';
-import { type Devices, openDevices } from '../../src/kernels/devices.ts';
+import type { Devices } from '../../src/kernels/devices.ts';
 import { seededRandom } from '../../src/structures/random.ts';
+import { openDevices } from '../open-devices.ts';
 import { type Case, found, makeVectors, oracle } from '../unit/kernels.oracle.ts';
 
 /** Where the device is destroyed: as the browser's method is called for this. */

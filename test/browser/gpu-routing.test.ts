@@ -2,11 +2,12 @@
 import { afterAll, afterEach, expect, test, vi } from 'vitest';
 import { createFlatIndex } from '../../src/indexes/flat.ts';
 import { createQuantizedIndex } from '../../src/indexes/quantized.ts';
-import { type Devices, openDevices } from '../../src/kernels/devices.ts';
+import type { Devices } from '../../src/kernels/devices.ts';
 import type { CpuRows, RowsOptions } from '../../src/kernels/kernel.ts';
-import { measuredRoute } from '../../src/kernels/routing.ts';
 import type { Measurements } from '../../src/kernels/webgpu/measurements.ts';
+import { measuredRoute } from '../../src/kernels/webgpu/route.ts';
 import { seededRandom } from '../../src/structures/random.ts';
+import { openDevices } from '../open-devices.ts';
 import { found, makeVectors, oracle } from '../unit/kernels.oracle.ts';
 
 afterEach(() => {

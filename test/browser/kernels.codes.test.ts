@@ -2,12 +2,13 @@ import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest'
 import { createQuantizedIndex } from '../../src/indexes/quantized.ts';
 import type { CodedQuery, CodeHits, CodeRows, Coder, Tier } from '../../src/kernels/codes/coder.ts';
 import { createCoder, createJsCodes } from '../../src/kernels/codes/js.ts';
-import { type Devices, openDevices } from '../../src/kernels/devices.ts';
+import type { Devices } from '../../src/kernels/devices.ts';
 import { vectorNorm } from '../../src/kernels/js.ts';
 import type { GpuCodes } from '../../src/kernels/kernel.ts';
 import { createGpuCodes, type GpuCodesOptions } from '../../src/kernels/webgpu/codes.ts';
 import { seededRandom } from '../../src/structures/random.ts';
 import type { Layout } from '../../src/types.ts';
+import { openDevices } from '../open-devices.ts';
 import { hardCase } from '../unit/hard-cases.ts';
 import {
   type Case,

@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { createFlatIndex } from '../../src/indexes/flat.ts';
-import { type Devices, openDevices } from '../../src/kernels/devices.ts';
+import type { Devices } from '../../src/kernels/devices.ts';
 import { createJsRows } from '../../src/kernels/js.ts';
 import type { CpuRows, GpuRows, RowSearch } from '../../src/kernels/kernel.ts';
 import { createWasmRows, loadWasm } from '../../src/kernels/wasm/rows.ts';
-import { openGpu } from '../../src/kernels/webgpu/device.ts';
 import { halfOf, numberOf } from '../../src/kernels/webgpu/half.ts';
 import { createGpuRows, type GpuRowsOptions } from '../../src/kernels/webgpu/rows.ts';
 import { createScanner, PAIRS_MAX, similarityOf } from '../../src/kernels/webgpu/scanner.ts';
@@ -12,6 +11,7 @@ import type { RowSource } from '../../src/kernels/webgpu/shards.ts';
 import { Bitset } from '../../src/structures/bitset.ts';
 import { seededRandom } from '../../src/structures/random.ts';
 import type { Layout } from '../../src/types.ts';
+import { openDevices, openGpu } from '../open-devices.ts';
 import {
   type Case,
   edgeCases,

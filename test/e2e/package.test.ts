@@ -110,7 +110,11 @@ const JOB = `async (assets) => {
   const russian = await db.collection('russian', { language: 'ru' });
   await russian.upsert({ id: 'book', text: 'Я читаю книгу' });
   answers.push((await russian.query({ keywords: 'книги' })).length);
+  answers.push((await new Response(db.export()).arrayBuffer()).byteLength > 1000);
   await db.close();
+  const gpu = await open('gpu', { storage: 'memory', assets, device: 'webgpu' });
+  answers.push(gpu.device);
+  await gpu.close();
   const rag = await open('rag', { storage: 'memory', assets, models: { remote: false }, worker: makeWorker });
   answers.push(await best(rag, 'static-en'));
   const german = await rag.collection('german', { language: 'de' });
@@ -120,7 +124,18 @@ const JOB = `async (assets) => {
   await rag.close();
   return answers;
 }`;
-const EXPECTED = ['bakery', 1, 'bakery', 1, ...(models ? ['bakery'] : [])];
+const EXPECTED = ['bakery', 1, true, 'webgpu', 'bakery', 1, ...(models ? ['bakery'] : [])];
+
+/** What needs a file of code each: the bundler has taken them along. */
+const FROM_FILES = `async () => {
+  const db = await open('files', { storage: 'memory', device: 'webgpu' });
+  const notes = await db.collection('notes', { language: 'ru' });
+  await notes.upsert({ id: 'book', text: 'Я читаю книгу' });
+  const found = (await notes.query({ keywords: 'книги' })).length;
+  const { byteLength } = await new Response(db.export()).arrayBuffer();
+  await db.close();
+  return [db.device, found, byteLength > 300];
+}`;
 
 /** Runs `job(argument)` on the page at `url`, once that has it. What it asks of other origins is a problem. */
 async function runJob(url: string, argument?: string, call = `job(${JSON.stringify(argument)})`): Promise<unknown> {
@@ -153,7 +168,7 @@ describe.concurrent('npx piramid copy-assets', () => {
     const first = await piramid(app, 'copy-assets', 'public/piramid');
     expect(first).toMatchObject({
       code: 0,
-      said: expect.stringMatching(/onnxruntime-web .*\n.*7 files, 2\d\.\d MB: 7 written/),
+      said: expect.stringMatching(/onnxruntime-web .*\n.*9 files, 2\d\.\d MB: 9 written/),
     });
     const files = manifest(dir);
     expect(files.map(({ path }) => path)).toEqual([
@@ -164,6 +179,8 @@ describe.concurrent('npx piramid copy-assets', () => {
       'onnx/ort-wasm-simd-threaded.wasm',
       'onnx/transformers.min.js',
       'stemmers.js',
+      'transfer.js',
+      'webgpu.js',
     ]);
     for (const file of files) {
       expect(sha256(join(dir, file.path))).toBe(file.sha256);
@@ -171,7 +188,7 @@ describe.concurrent('npx piramid copy-assets', () => {
     }
     const times = () => files.map(({ path }) => statSync(join(dir, path)).mtimeMs);
     const before = times();
-    expect((await piramid(app, 'copy-assets', 'public/piramid')).said).toContain('0 written, 7 as they were');
+    expect((await piramid(app, 'copy-assets', 'public/piramid')).said).toContain('0 written, 9 as they were');
     expect(times()).toEqual(before);
     expect(readdirSync(dir, { recursive: true }).filter((name) => String(name).endsWith('.tmp'))).toEqual([]);
 
@@ -181,7 +198,7 @@ describe.concurrent('npx piramid copy-assets', () => {
       file.path === 'stemmers.js' ? { ...file, bytes: 3, sha256: sha256(join(dir, 'stemmers.js')) } : file,
     );
     writeFileSync(join(dir, 'piramid-assets.json'), JSON.stringify({ piramid: '0.0.1', files: old }));
-    expect((await piramid(app, 'copy-assets', dir)).said).toContain('1 written, 6 as they were');
+    expect((await piramid(app, 'copy-assets', dir)).said).toContain('1 written, 8 as they were');
     writeFileSync(join(dir, 'stemmers.js'), 'mine');
     rmSync(join(dir, 'models'), { recursive: true });
     expect(await piramid(app, 'copy-assets', dir)).toEqual({
@@ -219,6 +236,8 @@ describe.concurrent('npx piramid copy-assets', () => {
       'models/owner/name/tokenizer.json',
       'models/owner/name/tokenizer_config.json',
       'stemmers.js',
+      'transfer.js',
+      'webgpu.js',
     ]);
 
     const refused: [RegExp, ...string[]][] = [
@@ -295,7 +314,7 @@ describe.concurrent('in Vite', () => {
     const { status } = await fetch(`${url}piramid/nothing.js`);
     expect(status).toBe(404);
     const { files } = (await (await fetch(`${url}piramid/piramid-assets.json`)).json()) as { files: unknown[] };
-    expect(files).toHaveLength(models ? 11 : 7);
+    expect(files).toHaveLength(models ? 13 : 9);
     await server.close();
   });
 
@@ -326,7 +345,7 @@ describe.concurrent('in Vite', () => {
       await builder.buildApp();
       expect(existsSync(join(app, 'out/server/server.js'))).toBe(true);
       expect(existsSync(join(app, 'out/server/piramid'))).toBe(false);
-      expect(manifest(join(app, 'out/client/piramid'))).toHaveLength(4);
+      expect(manifest(join(app, 'out/client/piramid'))).toHaveLength(6);
     },
   );
 
@@ -361,7 +380,7 @@ describe.concurrent('in Vite', () => {
     await build(config);
     const site = await serve({ mounts: { '/': join(app, 'dist') } });
     expect(await runJob(site.url, '/piramid/')).toEqual(EXPECTED);
-    expect(manifest(join(app, 'dist/piramid'))).toHaveLength(models ? 11 : 7);
+    expect(manifest(join(app, 'dist/piramid'))).toHaveLength(models ? 13 : 9);
     const failures = `(async () => [await failure('static-en'), await failure('${MINILM}')])()`;
     expect(await runJob(site.url, undefined, failures)).toEqual([
       expect.stringMatching(
@@ -407,7 +426,8 @@ test.concurrent('in webpack, with copied files', async () => {
     join(app, 'main.js'),
     `import { open } from 'piramid';
      const makeWorker = () => new Worker(new URL('piramid/rag-worker', import.meta.url), { type: 'module' });
-     globalThis.job = ${JOB};`,
+     globalThis.job = ${JOB};
+     globalThis.files = ${FROM_FILES};`,
   );
   const config: webpack.Configuration = {
     mode: 'production',
@@ -427,6 +447,7 @@ test.concurrent('in webpack, with copied files', async () => {
   writeFileSync(join(app, 'dist/index.html'), `${PAGE}<script src="main.js"></script>`);
   const site = await serve({ mounts: { '/': join(app, 'dist') } });
   expect(await runJob(site.url, '/piramid/')).toEqual(EXPECTED);
+  expect(await runJob(site.url, undefined, 'files()')).toEqual(['webgpu', 1, true]);
   await site.close();
 });
 
@@ -475,14 +496,18 @@ describe.concurrent('the built-in embedder as bytes', () => {
     writeFileSync(
       join(app, 'main.js'),
       `import { open } from 'piramid';
-       globalThis.job = async () => (${FROM_BYTES})((await import('piramid-static-en')).default);`,
+       globalThis.job = async () => (${FROM_BYTES})((await import('piramid-static-en')).default);
+       globalThis.files = ${FROM_FILES};`,
     );
     const config = { configFile: false, root: app, logLevel: 'error' } as const;
     await build({ ...config, build: { chunkSizeWarningLimit: 10_000 } });
     const site = await serve({ mounts: { '/': join(app, 'dist') } });
-    const server = await createServer({ ...config, server: { port: 0, watch: null } });
+    const server = await createServer({ ...config, server: { port: 0, fs: { allow: [folder] }, watch: null } });
     await server.listen();
-    for (const url of [site.url, server.resolvedUrls!.local[0]!]) expect(await runJob(url)).toBe('bakery');
+    for (const url of [site.url, server.resolvedUrls!.local[0]!]) {
+      expect(await runJob(url)).toBe('bakery');
+      expect(await runJob(url, undefined, 'files()')).toEqual(['webgpu', 1, true]);
+    }
     await Promise.all([site.close(), server.close()]);
   });
 });

@@ -10,6 +10,7 @@ import { withContext } from '../../src/structures/context.ts';
 import type { SeededRandom } from '../../src/structures/random.ts';
 import type { Metadata, Quantization, RecordId } from '../../src/types.ts';
 import { createEngine, type LocalEngine } from '../../src/worker/engine.ts';
+import { importIncluded } from '../import-included.ts';
 
 const DIMENSION = 4;
 const IDS = 60;
@@ -80,7 +81,7 @@ export async function openEngine(backend: Backend, key?: CryptoKey): Promise<Loc
         reranker: () => Promise.reject(new Error('none')),
         close: async () => {},
       }),
-      { openBackend: () => patient(backend, undefined, everyTurn) },
+      { openBackend: () => patient(backend, undefined, everyTurn), importAsset: importIncluded },
     ),
   );
   const options = { name: 'x', storage: 'memory', device: 'js', durability: 'strict', models: {} } as const;

@@ -1,5 +1,6 @@
 // Opens the one GPUDevice of a worker: for the search kernels here, and for the models (give it to ONNX Runtime).
-// Owns which features and limits are asked for, and which adapters are good enough.
+// Owns which features and limits are asked for.
+import { isSoftware } from '../adapter.ts';
 import { createMeasurements, type Measurements } from './measurements.ts';
 
 export interface Gpu {
@@ -42,17 +43,9 @@ const LIMITS = [
   'maxBindingsPerBindGroup',
 ] as const satisfies readonly (keyof GPUSupportedLimits)[];
 
-/**
- * Null where there is no usable GPU. Software adapters are 25 times slower than WASM: only with `software` are they
- * accepted.
- */
-export async function openGpu({ software }: { software: boolean }): Promise<Gpu | null> {
-  // Absent in Node, in insecure contexts and in some workers.
-  const gpu = (globalThis.navigator as Navigator | undefined)?.gpu;
-  if (!gpu) return null;
+/** Null where its driver gives no device. */
+export async function openGpu(adapter: GPUAdapter): Promise<Gpu | null> {
   try {
-    const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
-    if (!adapter || (isSoftware(adapter) && !software)) return null;
     const device = await adapter.requestDevice({
       requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
       requiredLimits: Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]])),
@@ -64,12 +57,12 @@ export async function openGpu({ software }: { software: boolean }): Promise<Gpu 
       measurements: createMeasurements(nameOf(adapter.info)),
       lost: device.lost,
       subgroupSize: device.features.has('subgroups') ? subgroupSizeOf(adapter.info) : null,
-      hasPackedDot: gpu.wgslLanguageFeatures?.has('packed_4x8_integer_dot_product') ?? false,
+      hasPackedDot: navigator.gpu.wgslLanguageFeatures?.has('packed_4x8_integer_dot_product') ?? false,
       finished: 0,
       bytesPerMs: BYTES_PER_MS,
     };
   } catch {
-    // Blocked drivers throw from either request. There is a CPU.
+    // Blocked drivers throw. There is a CPU.
     return null;
   }
 }
@@ -77,11 +70,6 @@ export async function openGpu({ software }: { software: boolean }): Promise<Gpu 
 function subgroupSizeOf({ subgroupMinSize, subgroupMaxSize }: GPUAdapterInfo): { min: number; max: number } {
   // What WGSL allows, where the adapter does not say.
   return { min: subgroupMinSize || 4, max: subgroupMaxSize || 128 };
-}
-
-function isSoftware(adapter: GPUAdapter): boolean {
-  // Chrome moved the flag from the adapter to its info.
-  return adapter.info.isFallbackAdapter || (adapter as { isFallbackAdapter?: boolean }).isFallbackAdapter === true;
 }
 
 function nameOf({ vendor, architecture, device, description }: GPUAdapterInfo): string {

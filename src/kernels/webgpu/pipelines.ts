@@ -1,7 +1,7 @@
 // The compute pipelines of a search and the layouts they share. Puts the WGSL together, compiles it asynchronously, once
 // per device and kind of rows.
 import type { Layout } from '../../types.ts';
-import type { ProductMetric } from '../kernel.ts';
+import { BLOCK_QUERIES, type ProductMetric } from '../kernel.ts';
 import codesSource from './codes.wgsl?raw';
 import type { Gpu } from './device.ts';
 import dot4Source from './dot4.wgsl?raw';
@@ -47,8 +47,6 @@ interface Layouts {
   select: GPUBindGroupLayout;
 }
 
-/** Queries that share one reading of the rows. More would not fit a thread's registers. */
-export const BLOCK_QUERIES = 8;
 /** Rows that a subgroup reads at a time, so that their loads are under way at once: as many as registers have room for. */
 const SUBGROUP_ROWS = { single: 4, block: 1 };
 /** For each 16 bytes of a row, as many pieces of 16 bytes of the query. */

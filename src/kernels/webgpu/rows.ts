@@ -4,11 +4,11 @@ import type { Layout } from '../../types.ts';
 import { approximate, inverseOf } from '../bounds.ts';
 import { candidateCount, certify, eligibleCount } from '../candidates.ts';
 import { vectorNorm } from '../js.ts';
-import { type CpuRows, type GpuRows, productMetric, type RowHits, type RowSearch } from '../kernel.ts';
+import { BLOCK_QUERIES, type CpuRows, type GpuRows, productMetric, type RowHits, type RowSearch } from '../kernel.ts';
 import { layoutFor } from './calibration.ts';
 import type { Gpu } from './device.ts';
 import { halfOf, numberOf } from './half.ts';
-import { BLOCK_QUERIES, QUERY_PIECES, type RowFormat, tilePieces } from './pipelines.ts';
+import { QUERY_PIECES, type RowFormat, tilePieces } from './pipelines.ts';
 import { createScanner, PAIRS_MAX, type ScannerOptions, similarityOf } from './scanner.ts';
 import { GROUP_ROWS, type RowSource, stridesOf } from './shards.ts';
 

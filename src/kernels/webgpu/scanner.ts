@@ -1,10 +1,10 @@
 // Finds candidates on the GPU: scan and selection in one submit and one read-back, several searches together where they are
 // asked for together. Owns the buffers of a search and the copy of the rows. Any failure rejects: the caller has a CPU.
 import type { Bitset } from '../../structures/bitset.ts';
-import type { GpuCounters } from '../kernel.ts';
+import { BLOCK_QUERIES, type GpuCounters } from '../kernel.ts';
 import type { Room } from './budget.ts';
 import { type Gpu, NUDGE_MS } from './device.ts';
-import { BLOCK_QUERIES, getPipelines, QUERY_PIECES } from './pipelines.ts';
+import { getPipelines, QUERY_PIECES } from './pipelines.ts';
 import { createShards, GROUP_ROWS, NoRoom, type RowSource, type Slice } from './shards.ts';
 
 export interface Scan {

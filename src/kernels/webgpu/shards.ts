@@ -1,5 +1,6 @@
 // The rows as the scan reads them: groups of 64 rows, in pieces of 16 bytes that lie as its layout wants, in buffers of bounded size. Owns
 // those buffers and their growth: the last shard doubles by a copy on the device, full shards are never touched again.
+import { NO_ROOM } from '../kernel.ts';
 import type { Room } from './budget.ts';
 import type { RowFormat } from './pipelines.ts';
 
@@ -10,7 +11,9 @@ const SHARD_BYTES_MIN = 2 ** 20;
 const UPLOAD_BYTES = 8 << 20;
 
 /** There is no memory for the rows: the budget's end, or the GPU's. */
-export class NoRoom extends Error {}
+export class NoRoom extends Error {
+  override readonly name = NO_ROOM;
+}
 
 export interface ShardsOptions {
   /** @default 2 ** 30 */

@@ -1,5 +1,5 @@
 // What the models of a browser have in common: whether there is one, its download, and its failures in words that help.
-import { type ErrorCode, PiramidError } from 'piramid';
+import { type ErrorCode, PiramidError } from '../../errors.ts';
 import type { BrowserModelOptions } from '../browser-models.ts';
 
 /** A kind of model that browsers may bring. */

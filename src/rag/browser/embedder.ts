@@ -4,7 +4,8 @@
 // It names neither its model nor the space of its vectors, and the browser may change both. So a space is named by where a few
 // sentences lie in it. The names are compared by nearness: the same model on another driver gives numbers that differ in the
 // fourth digit, and a hash of rounded ones would sooner or later call that another space, and the collection lost.
-import { type Database, type Embedder, PiramidError } from 'piramid';
+import type { Database, Embedder } from 'piramid';
+import { PiramidError } from '../../errors.ts';
 import type { BrowserModelOptions } from '../browser-models.ts';
 import { availability, type BuiltIn, create, explain, throwIfAborted } from './built-in.ts';
 

@@ -1,6 +1,7 @@
 // The Prompt API as a generator. Interface: https://webmachinelearning.github.io/prompt-api/ (pages only: workers do not have it).
 // Each answer has a session of its own, so that answers do not see each other.
-import { type ChatMessage, type Generator, PiramidError } from 'piramid';
+import type { ChatMessage, Generator } from 'piramid';
+import { PiramidError } from '../../errors.ts';
 import type { BrowserGeneratorOptions } from '../browser-models.ts';
 import { availability, type BuiltIn, create, explain, throwIfAborted } from './built-in.ts';
 

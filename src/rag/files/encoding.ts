@@ -1,6 +1,6 @@
 // Bytes to text. In this order: the byte order mark, what the caller or the server says, what the document declares,
 // UTF-8 if nearly all of it is valid, and windows-1252, in which every byte means something.
-import { PiramidError } from 'piramid';
+import { PiramidError } from '../../errors.ts';
 
 export interface EncodingHints {
   /** What the caller says. */

@@ -1,6 +1,6 @@
 // Reads files by their kind: plain text and Markdown as they are, pages as Markdown, tables and JSON as records, others by
 // extractors that are passed in. What cannot be read is refused with the reason, so that no garbage is indexed.
-import { PiramidError } from 'piramid';
+import { PiramidError } from '../../errors.ts';
 import { checkFormat } from '../chunk.ts';
 import type { ExtractedText, Extraction, ExtractOptions, FileInput } from '../extract.ts';
 import { readHtml, readXmlFile } from '../html/index.ts';

@@ -1,5 +1,5 @@
 // JSON, JSON lines and notebooks. Records get one line per value, `author.name: Ann`.
-import { PiramidError } from 'piramid';
+import { PiramidError } from '../../errors.ts';
 import { keyOf, oneLine } from './table.ts';
 
 /** Keys of a value that are told, the innermost. */

@@ -1,6 +1,6 @@
 // The small part of the DOM that reading a page needs. The browser's own nodes have it; what the libraries parse is built
 // of `LightNode`, so that one reader serves both.
-import { PiramidError } from 'piramid';
+import { PiramidError } from '../../errors.ts';
 
 /** A node of a parsed document. `Node` of the DOM satisfies it. */
 export interface TreeNode {

@@ -1,6 +1,6 @@
 // Has a library read a document: a long one in the reader, a worker of its own, which leaves the page's thread free and is ended
 // where the library does not come to an end. Short ones are read at once, and all where no worker can be had (Node, strict pages).
-import { PiramidError } from 'piramid';
+import { PiramidError } from '../../errors.ts';
 import type { Kind, Read } from './libraries.ts';
 import { Reader } from './reader.ts';
 

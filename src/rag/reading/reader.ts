@@ -1,6 +1,6 @@
 // The page's side of the reader: starts it, gives it one document after the other, and ends it: when it has had nothing to do for a while,
 // and when it does not come to an end. Only time in which this thread ran counts, see store/patience.ts.
-import { PiramidError } from 'piramid';
+import { PiramidError } from '../../errors.ts';
 import type { Kind, Read } from './libraries.ts';
 import type { Answer, Question } from './messages.ts';
 

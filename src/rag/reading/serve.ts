@@ -1,5 +1,5 @@
 // The reader's side: answers each document with what its library makes of it.
-import { PiramidError } from 'piramid';
+import { PiramidError } from '../../errors.ts';
 import { LIBRARIES } from './libraries.ts';
 import type { Answer, Question } from './messages.ts';
 

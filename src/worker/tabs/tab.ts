@@ -17,7 +17,7 @@ import {
 import { isTakenOver } from '../../store/backend.ts';
 import { type Unlocked, unlock } from '../../store/encryption.ts';
 import type { DatabaseStats } from '../../types.ts';
-import { importAsset } from '../assets.ts';
+import { type Code, importAsset } from '../assets.ts';
 import { createEngine, type LocalEngine } from '../engine.ts';
 import { holdLifeLock } from '../locks.ts';
 import { browser, type Channel, type Platform } from '../platform.ts';
@@ -52,9 +52,13 @@ type Welcome = LeaderMessage & { type: 'welcome' };
 
 type OnEvent = (event: PageEvent) => void | Promise<void>;
 
-/** The method table that a worker exposes. */
-export function createTab(createModelLoader: CreateModelLoader, platform: Platform = browser): Engine {
-  const tab = new Tab(createModelLoader, platform);
+/** The method table that a worker exposes. `included`: code that need not be loaded. */
+export function createTab(
+  createModelLoader: CreateModelLoader,
+  platform: Platform = browser,
+  included: Partial<Code> = {},
+): Engine {
+  const tab = new Tab(createModelLoader, platform, included);
   const table: Record<string, (...args: never[]) => unknown> = {
     hello: () => tab.hello(),
     ping() {},
@@ -80,6 +84,7 @@ export function createTab(createModelLoader: CreateModelLoader, platform: Platfo
 class Tab {
   readonly #createModelLoader: CreateModelLoader;
   readonly #platform: Platform;
+  readonly #included: Partial<Code>;
   /** Names this worker to the others; null without Web Locks, and then it is alone. */
   #token: string | null = null;
   #options: EngineOptions | null = null;
@@ -118,7 +123,8 @@ class Tab {
   /** Why there is nothing more to be had: closed, or the database is another one. */
   #end: PiramidError | null = null;
 
-  constructor(createModelLoader: CreateModelLoader, platform: Platform) {
+  constructor(createModelLoader: CreateModelLoader, platform: Platform, included: Partial<Code>) {
+    this.#included = included;
     this.#createModelLoader = createModelLoader;
     this.#platform = platform;
   }
@@ -498,7 +504,7 @@ class Tab {
         this.#notify(notice);
         this.#leader?.notice(notice);
       },
-      (file) => importAsset(file, this.#onEvent),
+      async (file, lookIn) => this.#included[file as keyof Code] ?? importAsset(file, lookIn, this.#onEvent),
     );
   }
 

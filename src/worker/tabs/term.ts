@@ -6,8 +6,8 @@ import type { CallId, EngineEvent, EngineOptions, Notice, OpenedDatabase } from 
 import type { Origin } from '../../store/answered.ts';
 import { isTakenOver } from '../../store/backend.ts';
 import type { Unlocked } from '../../store/encryption.ts';
+import { type ImportAsset, noAssets } from '../assets.ts';
 import { createEngine, type LocalEngine, type OpenShard } from '../engine.ts';
-import { type ImportAsset, noAssets } from '../languages.ts';
 import { holdOpenerLock, type Opener } from '../locks.ts';
 import type { Platform } from '../platform.ts';
 import { METHODS, type Method } from './messages.ts';

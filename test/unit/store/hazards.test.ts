@@ -4,6 +4,7 @@ import { PiramidError } from '../../../src/errors.ts';
 import type { Backend, Place, Write } from '../../../src/store/backend.ts';
 import type { RowBatch } from '../../../src/store/batch.ts';
 import { openFenced } from '../../../src/store/fence.ts';
+import { Import } from '../../../src/store/import.ts';
 import { MemoryBackend } from '../../../src/store/memory.ts';
 import { SEGMENT_BYTES_MIN } from '../../../src/store/schema.ts';
 import { Store } from '../../../src/store/store.ts';
@@ -47,7 +48,7 @@ const rowsOf = (b: readonly { bytes: Uint8Array; shift: number }[], w: string) =
 
 test('reindexing a segment with a slice without texts in the middle (import)', async () => {
   const store = await Store.open(new MemoryBackend(), mergeStored);
-  const imported = store.import();
+  const imported = store.import(Import);
   await imported.begin([{ name: 'c', config: CONFIG }]);
   await imported.stage(0, batch(0, ['apple']));
   await imported.stage(0, batch(1, [null, null, null]));

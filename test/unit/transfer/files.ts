@@ -4,10 +4,13 @@ import { crc32 } from '../../../src/store/checksum.ts';
 import { chainOf, decodeRows } from '../../../src/store/exchange.ts';
 import { decodeBlock, encodeJson, HEADER_BYTES, KINDS } from '../../../src/store/format.ts';
 import { createEngine, type LocalEngine } from '../../../src/worker/engine.ts';
+import { importIncluded } from '../../import-included.ts';
 
 export async function openEngine(): Promise<LocalEngine> {
   const none = () => Promise.reject(new Error('no model'));
-  const engine = createEngine(() => ({ embedder: none, generator: none, reranker: none, close: async () => {} }));
+  const engine = createEngine(() => ({ embedder: none, generator: none, reranker: none, close: async () => {} }), {
+    importAsset: importIncluded,
+  });
   await engine.open({ name: 'x', storage: 'memory', device: 'js', durability: 'strict', models: {} }, () => {});
   return engine;
 }

@@ -16,6 +16,7 @@ import { Store } from '../../../src/store/store.ts';
 import { type SeededRandom, seededRandom } from '../../../src/structures/random.ts';
 import { Postings } from '../../../src/text/postings.ts';
 import { coderFor } from '../../../src/worker/collection.ts';
+import { postingsOf } from '../../../src/worker/postings.ts';
 import { Queue } from '../../../src/worker/queue.ts';
 import { Transfers } from '../../../src/worker/transfer.ts';
 import { mergedOf } from '../text/oracle.ts';
@@ -63,7 +64,13 @@ class Target {
   async open(): Promise<this> {
     this.store = await Store.open(this.backend, MERGE, coderFor);
     await this.store.createCollection('kept', { dimension: null, metric: 'cosine', embedder: null });
-    this.transfers = new Transfers(this.store, this.writes, coderFor);
+    this.transfers = new Transfers({
+      store: this.store,
+      writes: this.writes,
+      coderFor,
+      languages: { ready: async () => {} },
+      postingsOf,
+    });
     return this;
   }
 

@@ -7,6 +7,7 @@ import { SEGMENT_BYTES_MIN, type StoreName } from '../../../src/store/schema.ts'
 import type { RecordId } from '../../../src/types.ts';
 import { createEngine, type LocalEngine } from '../../../src/worker/engine.ts';
 import { Disk, type DiskState } from '../../faults/disk.ts';
+import { importIncluded } from '../../import-included.ts';
 import { exported, joined, records, request } from '../transfer/files.ts';
 
 // Many megabytes go through memory here.
@@ -25,6 +26,7 @@ async function openEngine(
   const none = () => Promise.reject(new Error('no model'));
   const engine = createEngine(() => ({ embedder: none, generator: none, reranker: none, close: async () => {} }), {
     openBackend: async () => disk,
+    importAsset: importIncluded,
     originOf: (number) => ({ client: '00000000-0000-4000-8000-000000000001', call: number, settled: 0 }),
   });
   await engine.open({ name: 'x', storage: 'memory', device: 'js', durability: 'strict', models: {} }, onEvent);

@@ -1,0 +1,45 @@
+// What is said of code that cannot be loaded; test/e2e/on-demand.test.ts loads the built files.
+import { expect, test } from 'vitest';
+import { PiramidError } from '../../../src/errors.ts';
+import { type ImportAsset, loadCode, noAssets } from '../../../src/worker/assets.ts';
+import { included } from '../../../src/worker/included.ts';
+
+const load = (importAsset: ImportAsset, patienceMs?: number) =>
+  loadCode(importAsset, 'transfer.js', 'exports need', patienceMs);
+const refused = (why: string) => ({
+  name: 'PiramidError',
+  code: 'UNSUPPORTED',
+  message: `exports need transfer.js, which could not be loaded (${why}). Serve it beside the bundle, or say where it is by the option \`assets\` of open().`,
+});
+
+test('code that is of this release is given as it is', async () => {
+  expect(await load(async (file) => included[file as 'transfer.js'])).toBe(included['transfer.js']);
+});
+
+test('code that is another file, of another release, late or nowhere is refused with the reason', async () => {
+  const wanted = `transfer.js ${PIRAMID_RELEASE} is needed`;
+  const given: [unknown, string][] = [
+    [{}, `it is another file, and ${wanted}`],
+    [{ release: 'transfer.js 0.0.1' }, `it is transfer.js 0.0.1, and ${wanted}`],
+    [included['webgpu.js'], `it is webgpu.js ${PIRAMID_RELEASE}, and ${wanted}`],
+  ];
+  for (const [module, why] of given) await expect(load(async () => module)).rejects.toMatchObject(refused(why));
+  const nowhere = (_file: string, lookIn: (place: string) => void) => {
+    lookIn('https://there/transfer.js');
+    return new Promise(() => {});
+  };
+  await expect(load(nowhere, 20)).rejects.toMatchObject(
+    refused('https://there/transfer.js: it did not come within 0.02 s'),
+  );
+  await expect(load(noAssets)).rejects.toMatchObject(refused('there is no page to ask for it'));
+});
+
+test('an error of another copy of the class is an error of Piramid, and no other error is', () => {
+  const PiramidErrorOfAFile = class extends Error {
+    override readonly name = 'PiramidError';
+  };
+  expect(new PiramidErrorOfAFile()).toBeInstanceOf(PiramidError);
+  expect(new PiramidError('CLOSED', '')).toBeInstanceOf(PiramidError);
+  for (const other of [new Error('PiramidError'), new DOMException('', 'AbortError'), null, undefined, 'PiramidError'])
+    expect(other).not.toBeInstanceOf(PiramidError);
+});
