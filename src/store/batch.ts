@@ -11,7 +11,6 @@ import {
   decodeSections,
   decodeText,
   encodeCodes,
-  encodeJson,
   encodeSections,
   encodeTexts,
   HEADER_BYTES,
@@ -29,6 +28,9 @@ import {
 import type { ChunkRef, Segment } from './manifest.ts';
 import { decodePatches, encodePatches, type Patch } from './patches.ts';
 import { ID_CHUNK_ROWS_MAX, PATCH_READER, PAYLOAD_CHUNK_BYTES, VECTOR_CHUNK_BYTES_MAX } from './schema.ts';
+
+/** Of a JSON array that is encoded without a rest, UTF-16 units. */
+const JSON_PART_LENGTH = 1 << 15;
 
 /** Rows firstRow .. firstRow + rowCount - 1. */
 export interface RowBatch {
@@ -84,18 +86,16 @@ export function* encodeLogEntry(
 ): Sliced<ArrayBuffer> {
   const sections: { id: number; bytes: Uint8Array }[] = [];
   if (batch) {
-    sections.push({ id: SECTIONS.ids, bytes: encodeJson(batch.ids) });
+    sections.push({ id: SECTIONS.ids, bytes: yield* jsonArray(batch.ids, jsonOfId) });
     if (batch.vectors) {
       const bytes = new Uint8Array(vectorsPayloadBytes(batch.rowCount, batch.vectors.dimension));
       yield* fillVectors(bytes, batch.vectors, 0, batch.rowCount);
       sections.push({ id: SECTIONS.vectors, bytes });
     }
     if (batch.metadata.some((json) => json !== null))
-      sections.push({ id: SECTIONS.metadata, bytes: jsonArray(batch.metadata) });
-    yield;
+      sections.push({ id: SECTIONS.metadata, bytes: yield* jsonArray(batch.metadata, jsonOrNull) });
     if (batch.texts.some((text) => text !== null))
-      sections.push({ id: SECTIONS.text, bytes: encodeTexts(batch.texts) });
-    yield;
+      sections.push({ id: SECTIONS.text, bytes: yield* encodeTexts(batch.texts) });
     if (batch.postings) sections.push({ id: SECTIONS.postings, bytes: batch.postings });
   }
   if (deleted.length > 0)
@@ -110,7 +110,9 @@ export function* encodeLogEntry(
     rowCount: batch?.rowCount ?? 0,
     reader: patch ? PATCH_READER : readerOf(batch?.texts ?? []),
   } as const;
-  return yield* blockOf(header, encodeSections(sections));
+  const { buffer } = yield* encodeSections(sections, HEADER_BYTES);
+  yield* sealing(buffer, header);
+  return buffer;
 }
 
 /** `encodeBlock` in slices. */
@@ -208,7 +210,7 @@ export function* encodeChunks(
 
   for (let start = 0; start < batch.ids.length; start += ID_CHUNK_ROWS_MAX) {
     const end = Math.min(start + ID_CHUNK_ROWS_MAX, batch.ids.length);
-    yield* add('ids', start, end, encodeJson(batch.ids.slice(start, end)));
+    yield* add('ids', start, end, yield* jsonArray(batch.ids.slice(start, end), jsonOfId));
   }
   if (batch.vectors) {
     // Multiples of 32 rows, so that presence words need no shifting.
@@ -228,13 +230,13 @@ export function* encodeChunks(
   }
   if (batch.metadata.some((json) => json !== null)) {
     for (const [start, end] of cuts(batch.metadata)) {
-      yield* add('metadata', start, end, jsonArray(batch.metadata.slice(start, end)));
+      yield* add('metadata', start, end, yield* jsonArray(batch.metadata.slice(start, end), jsonOrNull));
     }
   }
   if (batch.texts.some((text) => text !== null)) {
     for (const [start, end] of cuts(batch.texts)) {
       const texts = batch.texts.slice(start, end);
-      yield* add('text', start, end, encodeTexts(texts), readerOf(texts));
+      yield* add('text', start, end, yield* encodeTexts(texts), readerOf(texts));
     }
   }
   if (batch.postings) yield* add('postings', 0, batch.rowCount, batch.postings);
@@ -287,8 +289,29 @@ export function* joinBatches(batches: readonly RowBatch[], postings: Uint8Array 
   };
 }
 
-function jsonArray(items: readonly (string | null)[]): Uint8Array {
-  return new TextEncoder().encode(`[${items.map((json) => json ?? 'null').join(',')}]`);
+const jsonOfId = (id: RecordId) => JSON.stringify(id);
+const jsonOrNull = (json: string | null) => json ?? 'null';
+
+function* jsonArray<T>(items: readonly T[], jsonOf: (item: T) => string): Sliced<Uint8Array> {
+  const encoder = new TextEncoder();
+  const parts: Uint8Array[] = [];
+  let text = '[';
+  for (const [i, item] of items.entries()) {
+    text += i === 0 ? jsonOf(item) : `,${jsonOf(item)}`;
+    if (text.length < JSON_PART_LENGTH) continue;
+    parts.push(encoder.encode(text));
+    text = '';
+    yield;
+  }
+  parts.push(encoder.encode(`${text}]`));
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+    yield;
+  }
+  return bytes;
 }
 
 function fillVectors(

@@ -316,19 +316,24 @@ function encodeText(stored: string): Uint8Array {
 }
 
 /** Text payload: rowCount + 1 offsets (uint32; the top bit says the row has no text), then UTF-8, with contexts between bytes of 255. */
-export function encodeTexts(texts: readonly (string | null)[]): Uint8Array {
-  const encoded = texts.map((text) => (text === null ? null : encodeText(text)));
+export function* encodeTexts(texts: readonly (string | null)[]): Sliced<Uint8Array> {
+  const encoded: (Uint8Array | null)[] = [];
   const offsets = new Uint32Array(texts.length + 1);
   let end = 0;
-  for (const [i, bytes] of encoded.entries()) {
+  for (const [i, text] of texts.entries()) {
+    const bytes = text === null ? null : encodeText(text);
+    encoded.push(bytes);
     offsets[i] = bytes === null ? (end | ABSENT) >>> 0 : end;
     end += bytes?.length ?? 0;
+    yield;
   }
   offsets[texts.length] = end;
   const payload = new Uint8Array(offsets.byteLength + end);
   payload.set(new Uint8Array(offsets.buffer));
-  for (const [i, bytes] of encoded.entries())
+  for (const [i, bytes] of encoded.entries()) {
     if (bytes) payload.set(bytes, offsets.byteLength + (offsets[i]! & ~ABSENT));
+    yield;
+  }
   return payload;
 }
 
@@ -345,18 +350,27 @@ export function decodeText(payload: Uint8Array<ArrayBuffer>, rowCount: number, r
   return withContext(decoder.decode(bytes.subarray(end + 1)), decoder.decode(bytes.subarray(1, end)));
 }
 
-/** A log entry's payload: several sections in one. Layout: count, then (id, length) pairs, then sections padded to 4. */
-export function encodeSections(sections: readonly { id: number; bytes: Uint8Array }[]): Uint8Array {
+/**
+ * A log entry's payload: several sections in one. Layout: count, then (id, length) pairs, then sections padded to 4. `before`: bytes of
+ * its buffer that are left free before it.
+ */
+export function* encodeSections(
+  sections: readonly { id: number; bytes: Uint8Array }[],
+  before = 0,
+): Sliced<Uint8Array<ArrayBuffer>> {
   const tableBytes = 4 + sections.length * 8;
-  const size = sections.reduce((sum, section) => sum + padded(section.bytes.length), tableBytes);
-  const payload = new Uint8Array(size);
-  const view = new DataView(payload.buffer);
+  const size = sections.reduce((sum, { bytes }) => sum + padded(bytes.length), tableBytes);
+  const payload = new Uint8Array(new ArrayBuffer(before + size), before);
+  const view = new DataView(payload.buffer, before);
   view.setUint32(0, sections.length, true);
   let offset = tableBytes;
   for (const [i, { id, bytes }] of sections.entries()) {
     view.setUint32(4 + i * 8, id, true);
     view.setUint32(8 + i * 8, bytes.length, true);
-    payload.set(bytes, offset);
+    for (let at = 0; at < bytes.length; at += PART_BYTES) {
+      payload.set(bytes.subarray(at, at + PART_BYTES), offset + at);
+      yield;
+    }
     offset += padded(bytes.length);
   }
   return payload;

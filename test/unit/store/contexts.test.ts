@@ -2,8 +2,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { decodeText, encodeTexts, readerOf } from '../../../src/store/format.ts';
-import { CONTEXT_READER, FORMAT_READER, VALUE_READER } from '../../../src/store/schema.ts';
+import { CONTEXT_READER, FORMAT_READER, SEGMENT_BYTES_MIN, VALUE_READER } from '../../../src/store/schema.ts';
 import { contextOf, readAs, textOf, withContext } from '../../../src/structures/context.ts';
+import { atOnce } from '../../../src/structures/slices.ts';
 import { Disk } from '../../faults/disk.ts';
 import { openEngine } from '../../faults/machine.ts';
 
@@ -40,20 +41,20 @@ test('whatever text and context are, they come back, in memory and as bytes', ()
     ] as const) {
       const stored = withContext(a, b);
       expect([textOf(stored), contextOf(stored) ?? '']).toEqual([a, b]);
-      const payload = encodeTexts([stored]) as Uint8Array<ArrayBuffer>;
+      const payload = atOnce(encodeTexts([stored])) as Uint8Array<ArrayBuffer>;
       expect(decodeText(payload, 1, 0)).toBe(stored);
     }
   }
 });
 
 test('texts come back as they were written, each with its context', () => {
-  const payload = encodeTexts(TEXTS) as Uint8Array<ArrayBuffer>;
+  const payload = atOnce(encodeTexts(TEXTS)) as Uint8Array<ArrayBuffer>;
   expect(TEXTS.map((_, row) => decodeText(payload, TEXTS.length, row))).toEqual(TEXTS);
   expect([readerOf(TEXTS), readerOf(['text', null])]).toEqual([CONTEXT_READER, VALUE_READER]);
 });
 
 test('a context without an end is damage', () => {
-  const payload = encodeTexts(['\u0001text']) as Uint8Array<ArrayBuffer>;
+  const payload = atOnce(encodeTexts(['\u0001text'])) as Uint8Array<ArrayBuffer>;
   payload[8] = 0xff;
   expect(() => decodeText(payload, 1, 0)).toThrow('has no end');
 });
@@ -69,7 +70,7 @@ test('chunks and log entries with a context say so to older releases, and no oth
       texts: [withContext(text, context)],
     });
     await engine.upsert(id, records('short'), 'upsert', 2);
-    await engine.upsert(id, records('x'.repeat(1_300_000)), 'upsert', 3); // a segment of its own
+    await engine.upsert(id, records('x'.repeat(SEGMENT_BYTES_MIN)), 'upsert', 3); // a segment of its own
     const versions = (store: 'chunks' | 'log') =>
       [...disk.state.get(store)!.values()].map((value) => new Uint8Array(value)[4]);
     const newest = context === '' ? VALUE_READER : CONTEXT_READER;

@@ -49,10 +49,10 @@ test('its collections have names of their own, and could have been made', () => 
 test('sections stand in a block once, and texts where they are said to be', () => {
   const ids = { id: SECTIONS.ids, bytes: encodeJson([1, 2]) };
   const decode = (...sections: { id: number; bytes: Uint8Array }[]) =>
-    decodeRows(new Uint8Array(encodeSections(sections)), 2, null);
+    decodeRows(new Uint8Array(atOnce(encodeSections(sections))), 2, null);
   expect(decode(ids).ids).toEqual([1, 2]);
   expect(() => decode(ids, ids)).toThrow(/twice/);
-  const texts = encodeTexts(['abc', 'de']).slice();
+  const texts = atOnce(encodeTexts(['abc', 'de'])).slice();
   expect(decode(ids, { id: SECTIONS.text, bytes: texts }).texts).toEqual(['abc', 'de']);
   new DataView(texts.buffer).setUint32(0, 1, true);
   expect(() => decode(ids, { id: SECTIONS.text, bytes: texts })).toThrow(/not where they are said to be/);

@@ -14,6 +14,7 @@ import {
 import { MemoryBackend } from '../../../src/store/memory.ts';
 import { Store } from '../../../src/store/store.ts';
 import { type SeededRandom, seededRandom } from '../../../src/structures/random.ts';
+import { atOnce } from '../../../src/structures/slices.ts';
 import { Postings } from '../../../src/text/postings.ts';
 import { coderFor } from '../../../src/worker/collection.ts';
 import { postingsOf } from '../../../src/worker/postings.ts';
@@ -184,7 +185,7 @@ function changedSections(random: Random, payload: Uint8Array<ArrayBuffer>): Uint
       true,
     );
   else section.bytes[below(random, section.bytes.length)]! ^= 1 << below(random, 8);
-  return encodeSections(sections);
+  return atOnce(encodeSections(sections));
 }
 
 /** A file as accidents and forgers make it. */
@@ -337,11 +338,11 @@ describe('an import', () => {
     const ids = ['id 0', 1, 'id 2', 1];
     const sections = [
       { id: 1, bytes: encodeJson(ids) },
-      { id: 4, bytes: encodeTexts(ids.map(String)) },
+      { id: 4, bytes: atOnce(encodeTexts(ids.map(String))) },
     ];
     const at = blocks.findIndex((block) => new DataView(block.buffer).getUint32(8, true) === 2);
     const end = blocks.at(-1)!;
-    const rows = withPayload(blocks[at]!, encodeSections(sections));
+    const rows = withPayload(blocks[at]!, atOnce(encodeSections(sections)));
     new DataView(rows.buffer).setUint32(20, 4, true);
     seal(rows);
     const target = await new Target().open();
@@ -397,7 +398,9 @@ describe('an import', () => {
     ].map(([section, bytes, message]) => [section, bytes, message] as [1 | 2 | 3, Uint8Array, RegExp]);
     const target = await new Target().open();
     const fileOf = (sections: { [id: number]: Uint8Array }) => {
-      const payload = encodeSections(Object.entries(sections).map(([id, bytes]) => ({ id: Number(id), bytes })));
+      const payload = atOnce(
+        encodeSections(Object.entries(sections).map(([id, bytes]) => ({ id: Number(id), bytes }))),
+      );
       return joined(resealed(blocks.with(at, withPayload(blocks[at]!, payload))));
     };
     const before = await target.state();

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { EngineQuery, PackedRecords } from '../../../src/protocol.ts';
+import { SEGMENT_BYTES_MIN } from '../../../src/store/schema.ts';
 import type { LocalEngine } from '../../../src/worker/engine.ts';
 import { contents, exported, idsIn, imported, joined, newCall, openEngine, records, request } from './files.ts';
 
@@ -53,7 +54,7 @@ const step = fc.oneof(
         { selector: (row) => row.id, minLength: 1, maxLength: 12 },
       ),
       // Of the first text: enough for a chunk, or a segment, of its own.
-      weight: fc.constantFrom(0, 0, 0, 0, 0, 80_000, 1_100_000),
+      weight: fc.constantFrom(0, 0, 0, 0, 0, 80_000, SEGMENT_BYTES_MIN),
     }),
   },
   {
