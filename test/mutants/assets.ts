@@ -1,10 +1,18 @@
-// Mutants of the files that a site serves: how they are copied, found and checked.
+// Mutants of the files that a site serves: how they are copied, found and checked, and how code among them is loaded.
 import { breaking } from './mutant.ts';
 
 const SITE = 'test/unit/site-assets.test.ts';
 const LOADING = 'test/unit/models-loading.test.ts';
+const CODE = 'test/unit/worker/assets.test.ts';
 
 export const assets = [
+  ...breaking('src/worker/assets.ts', CODE, [
+    ['code of another release is refused', 'if (code.release !== wanted)', 'if (!code.release)'],
+    ['code that is missing is named with its place', 'importAsset(file, lookIn)', 'importAsset(file, () => {})'],
+  ]),
+  ...breaking('src/errors.ts', CODE, [
+    ['an error of a file that was loaded is told by its name', "?.name === 'PiramidError'", "?.name === 'Error'"],
+  ]),
   ...breaking('src/site/assets.ts', SITE, [
     [
       'what another hand wrote is not overwritten',

@@ -32,7 +32,7 @@ export const storage = [
     ['of two writes to one key the last counts', "filter((write) => 'value' in write)", 'filter(() => false)'],
     ['of deleted keys those in a row go, and no other', 'range?.[1] === key - 1', 'range'],
   ]),
-  ...breaking('src/api/open.ts', INDEXEDDB, [
+  ...breaking('src/api/opening.ts', INDEXEDDB, [
     ['a database is strict unless told otherwise', "options.durability ?? 'strict'", "options.durability ?? 'relaxed'"],
   ]),
   ...breaking('src/store/format.ts', FORMAT, [
