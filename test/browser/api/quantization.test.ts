@@ -4,6 +4,8 @@ import { seededRandom } from '../../../src/structures/random.ts';
 import { codeOf, freshName, openFresh } from './databases.ts';
 
 const DIMENSION = 96;
+/** More than 2 MiB: a segment of its own. */
+const ROWS = 5600;
 const random = seededRandom(5);
 const centres = Array.from({ length: 40 }, () => Array.from({ length: DIMENSION }, () => random.normal()));
 
@@ -93,8 +95,8 @@ describe.each(['int8', 'binary'] as const)('%s', (quantization) => {
     {
       await using db = await open(name, { device: 'wasm' });
       const c = await db.collection('c', { dimension: DIMENSION, quantization });
-      await c.upsert(clustered(4000)); // a segment
-      await c.upsert(clustered(200, 3900)); // a log entry, partly over it
+      await c.upsert(clustered(ROWS)); // a segment
+      await c.upsert(clustered(200, ROWS - 100)); // a log entry, partly over it
       await c.delete({ ids: [7, 8, 9] });
       before = await answers(db);
     }
