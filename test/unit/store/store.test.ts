@@ -761,7 +761,7 @@ test('the chunks of a deleted collection are deleted by the manifest after that'
 test('rows with a text and rows of segments without any are read together, in any order', async () => {
   const store = await Store.open(new MemoryBackend(), mergePostings);
   const { id } = await store.createCollection('c', { dimension: null, metric: 'cosine', embedder: null });
-  const long = 'x'.repeat(1_300_000); // a segment of its own
+  const long = 'x'.repeat(SEGMENT_BYTES_MIN);
   const metadata = JSON.stringify({ long });
   for (const [firstRow, text] of [null, long, null, 'short'].entries()) {
     const rest = { rowCount: 1, ids: [firstRow], vectors: null, postings: null };

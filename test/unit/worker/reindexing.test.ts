@@ -25,7 +25,7 @@ async function oldDatabase(deletedWord = ''): Promise<Disk> {
     const texts = ids.map((id) => textOf(id) + more + (id === 3 ? ` ${deletedWord}` : ''));
     return state.upsert({ ids, vectors: null, sources: null, texts, metadata: null }, 'upsert');
   };
-  const long = Array.from({ length: 4000 }, (_, i) => `filler${i}`).join(' ');
+  const long = Array.from({ length: 5500 }, (_, i) => `filler${i}`).join(' ');
   await write(
     Array.from({ length: 40 }, (_, i) => i),
     ` ${long}`,
