@@ -8,11 +8,11 @@ import { unpackedBytes } from './zip.ts';
 
 /** Files that unpack to more are refused, and whose XML, which Mammoth parses in one go, does. Bytes. */
 const BYTES_MAX = 256 << 20;
-const XML_BYTES_MAX = 64 << 20;
+const XML_BYTES_MAX = 16 << 20;
 
 /**
  * Reads .docx files: `ingest(collection, files, { extractors: { docx } })`. Throws `INVALID_ARGUMENT` for a file that
- * unpacks to more than 256 MiB, or to more than 64 MiB of XML; `TIMEOUT` after 20 s and 20 s more per million bytes.
+ * unpacks to more than 256 MiB, or to more than 16 MiB of XML; `TIMEOUT` after 20 s and 20 s more per million bytes.
  */
 export const docx: Extractor = async (bytes, name) => {
   const unpacked = unpackedBytes(bytes);
@@ -31,6 +31,6 @@ export const docx: Extractor = async (bytes, name) => {
   // Node's build takes `buffer`, that for browsers `arrayBuffer`.
   const input = { arrayBuffer, buffer: arrayBuffer as unknown as Buffer };
   const convertImage = mammoth.images.imgElement(async () => ({ src: '' }));
-  const { value } = await withinDeadline(mammoth.convertToHtml(input, { convertImage }), name, xml);
+  const { value } = await withinDeadline(mammoth.convertToHtml(input, { convertImage }), name, bytes.length);
   return { text: value, format: 'html' };
 };

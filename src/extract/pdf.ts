@@ -23,8 +23,9 @@ const PARAGRAPH_GAP = 1.7;
 
 /**
  * Reads PDF files: `ingest(collection, files, { extractors: { pdf } })`. Scanned pages have no text; such a file is
- * refused. Throws `TIMEOUT` after 20 s and 20 s more per million bytes. PDF.js runs on this thread, or in the worker
- * that you give it (`GlobalWorkerOptions` of `pdfjs-dist`), which is ended then.
+ * refused. Throws `TIMEOUT` after 20 s and 20 s more per million bytes. PDF.js runs on this thread, or in a worker where
+ * `GlobalWorkerOptions.workerSrc` of `pdfjs-dist` says where its script is; that worker is ended then. One that you give
+ * it (`workerPort`) is yours to end.
  */
 export const pdf: Extractor = (bytes, name) => read(bytes, name, {});
 
@@ -40,7 +41,7 @@ async function read(bytes: Uint8Array, name: string, options: PdfOptions): Promi
       `"${name}" has ${bytes.length} bytes; PDF files of at most ${BYTES_MAX} can be read`,
     );
   const library = await import('pdfjs-dist/legacy/build/pdf.mjs');
-  const worker = await mainThread(library);
+  const worker = await workerOf(library);
   // A copy: PDF.js takes the bytes over.
   const task = library.getDocument({
     data: bytes.slice(),
@@ -49,6 +50,7 @@ async function read(bytes: Uint8Array, name: string, options: PdfOptions): Promi
     ...options,
     ...(worker && { worker }),
   });
+  let isLate = false;
   try {
     return await withinDeadline(
       task.promise.then((document) => contentOf(document, name)),
@@ -56,12 +58,15 @@ async function read(bytes: Uint8Array, name: string, options: PdfOptions): Promi
       bytes.length,
     );
   } catch (error) {
+    isLate = error instanceof PiramidError && error.code === 'TIMEOUT';
     if ((error as Error).name !== 'PasswordException') throw error;
     throw new PiramidError('UNSUPPORTED', `"${name}" is encrypted: pass pdfWith({ password }) as its extractor`, {
       cause: error,
     });
   } finally {
-    await task.destroy();
+    // It waits for the worker's word, and one that does not come to an end says none.
+    const ended = task.destroy().catch(() => {});
+    if (!isLate) await ended;
     worker?.destroy();
   }
 }
@@ -117,15 +122,16 @@ async function titleOf(document: { getMetadata(): Promise<{ info: object }> }): 
 }
 
 /**
- * PDF.js on this thread, unless the page has given it a worker (`GlobalWorkerOptions`), which it would otherwise look
- * for by name.
+ * A worker of PDF.js: one of its own where the page has said where its script is (`workerSrc`), else on this thread, because PDF.js would
+ * look for a worker by name. Undefined where the page has given it one.
  */
-async function mainThread({
+async function workerOf({
   GlobalWorkerOptions,
   PDFWorker,
 }: PdfJs): Promise<InstanceType<PdfJs['PDFWorker']> | undefined> {
   const isNode = typeof window === 'undefined' && typeof process !== 'undefined';
-  if (GlobalWorkerOptions.workerPort || (GlobalWorkerOptions.workerSrc && !isNode)) return undefined;
+  if (GlobalWorkerOptions.workerPort) return undefined;
+  if (GlobalWorkerOptions.workerSrc && !isNode) return new PDFWorker();
   const scope = globalThis as { pdfjsWorker?: unknown };
   const before = scope.pdfjsWorker;
   const worker = await import('pdfjs-dist/legacy/build/pdf.worker.mjs');

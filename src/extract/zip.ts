@@ -6,7 +6,10 @@ const LIST_ENTRY = 0x02014b50;
 const LIST_END_BYTES = 22;
 const COMMENT_MAX = 0xffff;
 
-/** Bytes of all files in it, and of its XML, unpacked; undefined where it is no zip archive. */
+/** XML is packed to less than this share; pictures are not. */
+const XML_SHARE_MAX = 0.4;
+
+/** Bytes of all files in it, and of those that may be XML, whatever they are called, unpacked; undefined where it is no zip archive. */
 export function unpackedBytes(bytes: Uint8Array): { all: number; xml: number } | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let end = bytes.length - LIST_END_BYTES;
@@ -22,7 +25,8 @@ export function unpackedBytes(bytes: Uint8Array): { all: number; xml: number } |
     const unpacked = view.getUint32(at + 24, true);
     const nameBytes = view.getUint16(at + 28, true);
     total.all += unpacked;
-    if (/\.(xml|rels)$/i.test(decoder.decode(bytes.subarray(at + 46, at + 46 + nameBytes)))) total.xml += unpacked;
+    const isNamedXml = /\.(xml|rels)$/i.test(decoder.decode(bytes.subarray(at + 46, at + 46 + nameBytes)));
+    if (isNamedXml || view.getUint32(at + 20, true) < XML_SHARE_MAX * unpacked) total.xml += unpacked;
     at += 46 + nameBytes + view.getUint16(at + 30, true) + view.getUint16(at + 32, true);
   }
   return total;

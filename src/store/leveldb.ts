@@ -7,8 +7,9 @@ const HELPER = 'piramid-log-renewal';
 const HELPER_STORE = 'turn';
 /** A renewal that takes longer (another tab is frozen in the middle of its own) is not waited for, milliseconds. */
 const RENEWAL_MS_MAX = 500;
-/** Nor is a turn, milliseconds. */
+/** Nor is a turn, milliseconds; and none is tried for so long after one that was not. */
 const TURN_MS_MAX = 5000;
+const TURN_REST_MS = 300_000;
 
 /** LevelDB turns to a new log once it has so many bytes. Chromium gives it less where the disk is small. */
 const LOG_BYTES_MAX = 4 << 20;
@@ -17,6 +18,9 @@ const VALUE_BYTES = 60 << 10;
 /** Of one transaction, which holds the thread: some 0.5 MB. */
 const VALUES_AT_ONCE = 8;
 const VALUES = Math.ceil((1.1 * LOG_BYTES_MAX) / VALUE_BYTES / VALUES_AT_ONCE) * VALUES_AT_ONCE;
+
+/** Until then no turn is tried, by `performance.now`. */
+let restUntil = 0;
 
 export function isChromium(): boolean {
   return /Chrome\//.test(navigator.userAgent);
@@ -40,20 +44,29 @@ export async function renewLog(): Promise<void> {
 /**
  * Has LevelDB turn to a new log, and waits for it: what was in an older log than the one before is in a table then, and synced. LevelDB
  * turns when its log is full, and first waits for the table of the log before. So this fills it, with bytes that cannot be compressed.
- * Rejects where that takes too long, or there is no room.
+ * Rejects where that takes too long, or did so lately, or there is no room.
  */
 export async function turnLog(): Promise<void> {
+  if (performance.now() < restUntil) throw new Error('it took too long lately');
   const noise = crypto.getRandomValues(new Uint8Array(VALUE_BYTES)).buffer;
+  let isWaitedFor = true;
   const turn = async () => {
     const helper = await openHelper();
     try {
-      for (let key = 0; key < VALUES; key += VALUES_AT_ONCE) await fill(unwrap(helper), key, noise);
+      for (let key = 0; key < VALUES && isWaitedFor; key += VALUES_AT_ONCE) await fill(unwrap(helper), key, noise);
     } finally {
       helper.close();
       deleteDB(HELPER).catch(() => {}); // else the next renewal does
     }
   };
-  await within(TURN_MS_MAX, turn());
+  const turned = turn();
+  try {
+    await within(TURN_MS_MAX, turned);
+  } catch (error) {
+    isWaitedFor = false;
+    restUntil = performance.now() + TURN_REST_MS;
+    throw error;
+  }
 }
 
 /** No function of ours runs between the transaction's beginning and its `commit`, see transaction.ts. */

@@ -62,7 +62,7 @@ export const PAYLOAD_CHUNK_BYTES = 56 << 10;
 export const SEGMENT_BYTES_MIN = 2 << 20;
 /** Bytes of log at which it is folded into segments once nobody writes: opening takes it in entry by entry. */
 export const LOG_BYTES_LONG = 4 << 20;
-/** Bytes and entries of log at which it is folded whoever waits. */
+/** Bytes and entries of log at which it is folded before the next write. */
 export const LOG_BYTES_MAX = 8 << 20;
 export const LOG_ENTRIES_MAX = 2000;
 

@@ -185,8 +185,10 @@ export function createEngine(
             throw new PiramidError('ABORTED', 'the call was cancelled by its signal; nothing was written');
           return run(signal);
         };
-        const result = again ? await opened().store.once(originOf(call), begin, again) : await begin();
-        opened().upkeep.foldIfLong();
+        const { store, upkeep } = opened();
+        await upkeep.foldIfTooLong();
+        const result = again ? await store.once(originOf(call), begin, again) : await begin();
+        upkeep.foldSoon();
         return result;
       });
     });

@@ -57,12 +57,21 @@ export class Upkeep {
     return compacted;
   }
 
-  /** The log has grown: folds it at once, or when nobody writes, or not yet. */
-  foldIfLong(): void {
+  /** Folds a log that is too long, before the next write. Runs in the write queue. */
+  async foldIfTooLong(): Promise<void> {
+    if (this.#store.mustFold) await this.#store.fold().catch(reportUpkeep);
+  }
+
+  /** The log has grown: folds it, if it is long, when nobody writes. */
+  foldSoon(): void {
     clearTimeout(this.#foldTimer);
-    const fold = () => this.#writes.run(() => this.#store.fold()).catch(reportUpkeep);
-    if (this.#store.mustFold) fold();
-    else if (this.#store.shouldFold) this.#foldTimer = setTimeout(() => this.#closing.aborted || fold(), FOLD_REST_MS);
+    if (!this.#store.shouldFold) return;
+    const fold = () => this.#writes.run(async () => this.#isWorthFolding && this.#store.fold()).catch(reportUpkeep);
+    this.#foldTimer = setTimeout(fold, FOLD_REST_MS);
+  }
+
+  get #isWorthFolding(): boolean {
+    return !this.#closing.aborted && this.#store.shouldFold;
   }
 
   /** Rows were written or deleted. */

@@ -136,6 +136,9 @@ export const storage = [
   ...breaking('src/store/journal.ts', IDLE, [
     ['a long log is folded when there is time for it', 'this.#logBytes >= LOG_BYTES_LONG ||', ''],
   ]),
+  ...breaking('src/worker/upkeep.ts', IDLE, [
+    ['a log that is too long is folded before the next write', 'if (this.#store.mustFold) await', 'if (false) await'],
+  ]),
   ...breaking('src/store/journal.ts', FULL, [
     ['a full storage takes no records', 'if (batch || patch) this.#refuseIfFull();', 'if (patch) {}'],
     [

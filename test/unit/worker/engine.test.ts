@@ -171,10 +171,21 @@ test('a long log is folded when nobody writes, and in its turn when it is too lo
   expect(disk.state.get('log')!.size).toBe(0);
 
   const folded = chunks();
-  for (let bytes = 0; bytes < LOG_BYTES_MAX; bytes += 1_000_000) await write(1_000_000);
-  await engine.renameCollection('d', 'c', ++calls); // behind the fold in the queue
+  let longest = 0;
+  disk.onCommit = () => {
+    const bytes = [...disk.state.get('log')!.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
+    longest = Math.max(longest, bytes);
+  };
+  // However many wait in the queue. What has been folded goes with the manifest after it.
+  await Promise.all(Array.from({ length: (3 * LOG_BYTES_MAX) / 1_000_000 }, () => write(1_000_000)));
   expect(chunks()).toBeGreaterThan(folded);
+  expect(longest).toBeLessThan(2 * LOG_BYTES_MAX + 2_000_000);
+  const { generation } = await engine.testify();
   await engine.close();
+
+  const again = await openEngine(undefined, { openBackend: async () => disk });
+  expect((await again.testify()).generation).toBe(generation); // nothing was folded after the end
+  await again.close();
 });
 
 test('texts are embedded ahead of their turn, and written in the order of the calls', async () => {
