@@ -13,8 +13,8 @@ export interface Code {
   'webgpu.js': GpuKernels;
 }
 
-/** Imports a script that the page says where to find. `lookIn` is called with that place. */
-export type ImportAsset = (file: string, lookIn: (place: string) => void) => Promise<unknown>;
+/** Imports a script that the page says where to find. `lookIn` is called with that place; `givenUp` fires when nobody waits any more. */
+export type ImportAsset = (file: string, lookIn: (place: string) => void, givenUp: AbortSignal) => Promise<unknown>;
 
 /** Where there is no page to ask. */
 export const noAssets: ImportAsset = () => Promise.reject(new Error('there is no page to ask for it'));
@@ -33,12 +33,15 @@ export async function loadCode<File extends keyof Code>(
   const lookIn = (found: string) => {
     place = `${found}: `;
   };
+  const ended = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`it did not come within ${patienceMs / 1000} s`)), patienceMs);
   });
   try {
-    const code = (await Promise.race([importAsset(file, lookIn), late])) as Code[File] & { release?: string };
+    const code = (await Promise.race([importAsset(file, lookIn, ended.signal), late])) as Code[File] & {
+      release?: string;
+    };
     const wanted = `${file} ${PIRAMID_RELEASE}`;
     if (code.release !== wanted) throw new Error(`it is ${code.release ?? 'another file'}, and ${wanted} is needed`);
     return code;
@@ -50,6 +53,7 @@ export async function loadCode<File extends keyof Code>(
     );
   } finally {
     clearTimeout(timer);
+    ended.abort();
   }
 }
 
@@ -57,12 +61,14 @@ export async function loadCode<File extends keyof Code>(
 export async function importAsset(
   file: string,
   lookIn: (place: string) => void,
+  givenUp: AbortSignal,
   onEvent: (event: PageEvent) => unknown,
 ): Promise<unknown> {
   const { port1, port2 } = new MessageChannel();
   const answer = new Promise<Asset>((resolve) => {
     port1.onmessage = ({ data }: MessageEvent<Asset>) => resolve(data);
   });
+  givenUp.addEventListener('abort', () => port1.close());
   onEvent(transfer({ type: 'asset', file, port: port2 }, [port2]));
   const asset = await answer;
   port1.close();

@@ -8,7 +8,7 @@ const CODE = 'test/unit/worker/assets.test.ts';
 export const assets = [
   ...breaking('src/worker/assets.ts', CODE, [
     ['code of another release is refused', 'if (code.release !== wanted)', 'if (!code.release)'],
-    ['code that is missing is named with its place', 'importAsset(file, lookIn)', 'importAsset(file, () => {})'],
+    ['code that is missing is named with its place', 'importAsset(file, lookIn,', 'importAsset(file, () => {},'],
   ]),
   ...breaking('src/errors.ts', CODE, [
     ['an error of a file that was loaded is told by its name', "?.name === 'PiramidError'", "?.name === 'Error'"],

@@ -504,7 +504,8 @@ class Tab {
         this.#notify(notice);
         this.#leader?.notice(notice);
       },
-      async (file, lookIn) => this.#included[file as keyof Code] ?? importAsset(file, lookIn, this.#onEvent),
+      async (file, lookIn, givenUp) =>
+        this.#included[file as keyof Code] ?? importAsset(file, lookIn, givenUp, this.#onEvent),
     );
   }
 

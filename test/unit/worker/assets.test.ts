@@ -1,7 +1,7 @@
 // What is said of code that cannot be loaded; test/e2e/on-demand.test.ts loads the built files.
 import { expect, test } from 'vitest';
 import { PiramidError } from '../../../src/errors.ts';
-import { type ImportAsset, loadCode, noAssets } from '../../../src/worker/assets.ts';
+import { type ImportAsset, importAsset, loadCode, noAssets } from '../../../src/worker/assets.ts';
 import { included } from '../../../src/worker/included.ts';
 
 const load = (importAsset: ImportAsset, patienceMs?: number) =>
@@ -32,6 +32,16 @@ test('code that is another file, of another release, late or nowhere is refused 
     refused('https://there/transfer.js: it did not come within 0.02 s'),
   );
   await expect(load(noAssets)).rejects.toMatchObject(refused('there is no page to ask for it'));
+});
+
+test('a page that never answers is not listened to for ever', async () => {
+  let ended: Promise<unknown> | undefined;
+  const silent: ImportAsset = (file, lookIn, givenUp) =>
+    importAsset(file, lookIn, givenUp, (event) => {
+      if (event.type === 'asset') ended = new Promise((resolve) => event.port.addEventListener('close', resolve));
+    });
+  await expect(load(silent, 20)).rejects.toMatchObject(refused('it did not come within 0.02 s'));
+  await ended;
 });
 
 test('an error of another copy of the class is an error of Piramid, and no other error is', () => {
