@@ -216,6 +216,50 @@ test('that is missing is named, with where it was looked for and what to do; the
   await site.close();
 });
 
+test('that failed to load is loaded by the next call, in the same worker', async () => {
+  const bare = join(folder, 'bare-again');
+  cpSync(join(dist, 'piramid.iife.js'), join(bare, 'piramid.iife.js'));
+  const site = await serve({ mounts: { '/': folder } });
+  const html = `<script src="/bare-again/piramid.iife.js"></script><script>${JOBS}
+    piramid.open('again', { storage: 'memory' }).then((db) => { globalThis.db = db; });
+    jobs.again = () => db.export().getReader().read().then(({ value }) => value.length > 0, ({ code }) => code);
+    jobs.words = async () => {
+      const words = await db.collection('words', { language: 'ru' }).catch(({ code }) => code);
+      return words.name ?? words;
+    };</script>`;
+  const { page } = await opened(site.url, 'again.html', html);
+  await page.waitForFunction('globalThis.db');
+  expect([await run(page, 'again'), await run(page, 'words')]).toEqual(['UNSUPPORTED', 'UNSUPPORTED']);
+  writeFileSync(join(bare, 'transfer.js'), "export const release = 'transfer.js 0.0.1';");
+  expect(await run(page, 'again')).toBe('UNSUPPORTED');
+  for (const file of ['transfer.js', 'stemmers.js']) cpSync(join(dist, file), join(bare, file));
+  expect([await run(page, 'again'), await run(page, 'words')]).toEqual([true, 'words']);
+  await page.close();
+  await site.close();
+});
+
+test('in a script without an address is beside the page, and where it is not, that is said at once', async () => {
+  const site = await serve({ mounts: { '/': folder, '/dist/': dist } });
+  const script = readFileSync(join(dist, 'piramid.iife.js'), 'utf8').replaceAll('</script', '<\\/script');
+  const { page } = await opened(site.url, 'inline.html', `<script>${script}</script><script>${JOBS}</script>`);
+  expect(await run(page, 'without')).toMatchObject({
+    exported: expect.stringMatching(
+      /^UNSUPPORTED: exports and imports need transfer\.js.*\/transfer\.js: Failed to fetch/,
+    ),
+    words: ['c'],
+  });
+  const module = `fetch('/dist/piramid.js').then((code) => code.text()).then(async (code) => {
+    globalThis.piramid = await import(URL.createObjectURL(new Blob([code], { type: 'text/javascript' })));
+    ${JOBS}
+  });`;
+  for (const file of FILES) cpSync(join(dist, file), join(folder, file));
+  const blob = await opened(site.url, 'blob.html', `<script type="module">${module}</script>`);
+  expect(await run(blob.page, 'transfer')).toEqual(TRANSFERRED);
+  for (const file of FILES) rmSync(join(folder, file));
+  await Promise.all([page.close(), blob.page.close()]);
+  await site.close();
+});
+
 test('for a GPU that nobody asked for by name: used where the file is, and else a warning and the CPU', async () => {
   const bare = join(folder, 'bare-gpu');
   cpSync(join(dist, 'piramid.iife.js'), join(bare, 'piramid.iife.js'));

@@ -8,7 +8,9 @@ const CODE = 'test/unit/worker/assets.test.ts';
 export const assets = [
   ...breaking('src/worker/assets.ts', CODE, [
     ['code of another release is refused', 'if (code.release !== wanted)', 'if (!code.release)'],
-    ['code that is missing is named with its place', 'importAsset(file, lookIn,', 'importAsset(file, () => {},'],
+    ['code that is missing is named with its place', 'const asking = { lookIn,', 'const asking = { lookIn: () => {},'],
+    ['a file that failed is asked for as another', 'asking.failures + 1', 'asking.failures'],
+    ['a page that never answers is not listened to for ever', 'port1.close());', 'undefined);'],
   ]),
   ...breaking('src/errors.ts', CODE, [
     ['an error of a file that was loaded is told by its name', "?.name === 'PiramidError'", "?.name === 'Error'"],

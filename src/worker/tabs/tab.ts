@@ -504,8 +504,7 @@ class Tab {
         this.#notify(notice);
         this.#leader?.notice(notice);
       },
-      async (file, lookIn, givenUp) =>
-        this.#included[file as keyof Code] ?? importAsset(file, lookIn, givenUp, this.#onEvent),
+      async (file, asking) => this.#included[file as keyof Code] ?? importAsset(file, asking, this.#onEvent),
     );
   }
 

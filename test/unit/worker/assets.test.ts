@@ -24,7 +24,7 @@ test('code that is another file, of another release, late or nowhere is refused 
     [included['webgpu.js'], `it is webgpu.js ${PIRAMID_RELEASE}, and ${wanted}`],
   ];
   for (const [module, why] of given) await expect(load(async () => module)).rejects.toMatchObject(refused(why));
-  const nowhere = (_file: string, lookIn: (place: string) => void) => {
+  const nowhere: ImportAsset = (_file, { lookIn }) => {
     lookIn('https://there/transfer.js');
     return new Promise(() => {});
   };
@@ -34,10 +34,26 @@ test('code that is another file, of another release, late or nowhere is refused 
   await expect(load(noAssets)).rejects.toMatchObject(refused('there is no page to ask for it'));
 });
 
+test('a file that failed is told apart from the next attempt, and one that came is not', async () => {
+  const asked: number[] = [];
+  const answers = [null, {}, included['webgpu.js'], included['webgpu.js']];
+  const ask = () =>
+    loadCode(
+      async (_file, { failures }) => {
+        asked.push(failures);
+        return answers.shift();
+      },
+      'webgpu.js',
+      'the GPU needs',
+    ).catch(() => null);
+  for (let i = 0; i < 4; i++) await ask();
+  expect(asked).toEqual([0, 1, 2, 2]);
+});
+
 test('a page that never answers is not listened to for ever', async () => {
   let ended: Promise<unknown> | undefined;
-  const silent: ImportAsset = (file, lookIn, givenUp) =>
-    importAsset(file, lookIn, givenUp, (event) => {
+  const silent: ImportAsset = (file, asking) =>
+    importAsset(file, asking, (event) => {
       if (event.type === 'asset') ended = new Promise((resolve) => event.port.addEventListener('close', resolve));
     });
   await expect(load(silent, 20)).rejects.toMatchObject(refused('it did not come within 0.02 s'));
