@@ -27,9 +27,10 @@ const JOBS = `
     return [found[0].id, found.plan.device, found.plan.route];
   };
   globalThis.jobs = {
-    // The write that follows is not in the file.
+    // Once the code is there, the write that follows is not in the file.
     async transfer(options) {
       const { db, notes } = await filled(options);
+      await db.export().getReader().read();
       const file = new Response(db.export()).blob();
       const later = notes.upsert({ id: 'c', vector: [0, 0, 1] });
       const other = await piramid.open('other', { storage: 'memory', ...options });

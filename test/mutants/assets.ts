@@ -12,6 +12,11 @@ export const assets = [
     ['a file that failed is asked for as another', 'asking.failures + 1', 'asking.failures'],
     ['a page that never answers is not listened to for ever', 'port1.close());', 'undefined);'],
   ]),
+  ...breaking('src/worker/transfer-calls.ts', 'test/unit/transfer/loading.test.ts', [
+    ['who closes waits for no download', 'AbortSignal.any([signal, closing])', 'AbortSignal.any([signal])'],
+    ['who cancels waits for no download', 'AbortSignal.any([signal, closing])', 'AbortSignal.any([closing])'],
+    ['an export shows the moment of its call', 'current ? begin(current) : begun(', 'begun('],
+  ]),
   ...breaking('src/errors.ts', CODE, [
     ['an error of a file that was loaded is told by its name', "?.name === 'PiramidError'", "?.name === 'Error'"],
   ]),
