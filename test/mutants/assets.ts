@@ -18,7 +18,8 @@ export const assets = [
     ['an export shows the moment of its call', 'current ? begin(current) : begun(', 'begun('],
   ]),
   ...breaking('src/errors.ts', CODE, [
-    ['an error of a file that was loaded is told by its name', "?.name === 'PiramidError'", "?.name === 'Error'"],
+    ['an error of a file that was loaded is told by its brand', '?.[BRAND] === true', '?.[BRAND] === false'],
+    ['a subclass has its own instances only', 'if (this !== PiramidError)', 'if (false)'],
   ]),
   ...breaking('src/site/assets.ts', SITE, [
     [

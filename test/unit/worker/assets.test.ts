@@ -1,6 +1,7 @@
 // What is said of code that cannot be loaded; test/e2e/on-demand.test.ts loads the built files.
-import { expect, test } from 'vitest';
-import { PiramidError } from '../../../src/errors.ts';
+import { expect, test, vi } from 'vitest';
+import { PiramidError, toPiramidError } from '../../../src/errors.ts';
+import { fromWire, toWire } from '../../../src/protocol.ts';
 import { type ImportAsset, importAsset, loadCode, noAssets } from '../../../src/worker/assets.ts';
 import { included } from '../../../src/worker/included.ts';
 
@@ -60,12 +61,30 @@ test('a page that never answers is not listened to for ever', async () => {
   await ended;
 });
 
-test('an error of another copy of the class is an error of Piramid, and no other error is', () => {
-  const PiramidErrorOfAFile = class extends Error {
-    override readonly name = 'PiramidError';
-  };
-  expect(new PiramidErrorOfAFile()).toBeInstanceOf(PiramidError);
-  expect(new PiramidError('CLOSED', '')).toBeInstanceOf(PiramidError);
-  for (const other of [new Error('PiramidError'), new DOMException('', 'AbortError'), null, undefined, 'PiramidError'])
+test('an error of another copy of the class is an error of Piramid, and no other error is', async () => {
+  vi.resetModules();
+  const copy = await import('../../../src/errors.ts');
+  expect(copy.PiramidError).not.toBe(PiramidError);
+  const error = new copy.PiramidError('CLOSED', 'it is closed');
+  expect(error).toBeInstanceOf(PiramidError);
+  expect(new PiramidError('CLOSED', '')).toBeInstanceOf(copy.PiramidError);
+  expect(toPiramidError(error, 'CORRUPT', 'reading')).toBe(error);
+  expect(fromWire(toWire(error))).toMatchObject({ name: 'PiramidError', code: 'CLOSED', message: 'it is closed' });
+  const alike = Object.assign(new Error('?'), { name: 'PiramidError', code: 'CLOSED' });
+  for (const other of [
+    alike,
+    { name: 'PiramidError' },
+    new DOMException('', 'AbortError'),
+    null,
+    undefined,
+    'PiramidError',
+  ])
     expect(other).not.toBeInstanceOf(PiramidError);
+});
+
+test('a subclass has its own instances only', () => {
+  class Mine extends PiramidError {}
+  const mine = new Mine('CLOSED', '');
+  expect([mine instanceof Mine, mine instanceof PiramidError, mine instanceof Error]).toEqual([true, true, true]);
+  expect(new PiramidError('CLOSED', '') instanceof Mine).toBe(false);
 });
