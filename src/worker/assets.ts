@@ -62,7 +62,7 @@ export async function loadCode<File extends keyof Code>(
     failures.set(file, asking.failures + 1);
     throw new PiramidError(
       'UNSUPPORTED',
-      `${what} ${file}, which could not be loaded (${place}${error instanceof Error ? error.message : error}). Serve it beside the bundle, or say where it is by the option \`assets\` of open().`,
+      `${what} ${file}, which could not be loaded (${place}${error instanceof Error ? error.message : error}). Serve it beside the bundle, or say where it is by the option \`assets\` of open(), in the tab that runs the database. If a Content-Security-Policy forbids it, let its script-src allow that address.`,
       { cause: error },
     );
   } finally {

@@ -179,7 +179,8 @@ test('that is missing is named, with where it was looked for and what to do; the
     ['{}', `${site.url}bare/`],
     ["{ assets: '/else/where' }", `${site.url}else/where/`],
   ] as const) {
-    const advice = 'Serve it beside the bundle, or say where it is by the option `assets` of open().';
+    const advice =
+      'Serve it beside the bundle, or say where it is by the option `assets` of open(), in the tab that runs the database. If a Content-Security-Policy forbids it, let its script-src allow that address.';
     const missing = (what: string, file: string) => {
       const start = `UNSUPPORTED: ${what} ${file}, which could not be loaded (${place}${file}: `;
       return expect.toSatisfy((said) => said.startsWith(start) && said.endsWith(advice), `${start}…${advice}`);
@@ -215,6 +216,26 @@ test('that is missing is named, with where it was looked for and what to do; the
   expect(words).toEqual(['c']);
   await Promise.all([page.close(), again.page.close()]);
   await site.close();
+});
+
+test('is refused by a policy of nonces alone, which the message names, and let in by an address or strict-dynamic', async () => {
+  for (const [extra, expected] of [
+    ['', expect.stringMatching(/^UNSUPPORTED: .*transfer\.js: Failed to fetch.*Content-Security-Policy/)],
+    ["'strict-dynamic'", true],
+    ['http://localhost:*/dist/', true],
+  ] as const) {
+    const policy = `script-src 'nonce-abc' 'wasm-unsafe-eval' ${extra}; worker-src blob:`;
+    const site = await serve({
+      mounts: { '/': folder, '/dist/': dist },
+      headers: { 'Content-Security-Policy': policy },
+    });
+    const html = `<script nonce="abc" src="/dist/piramid.iife.js"></script><script nonce="abc">${JOBS}
+      jobs.first = async () => (await filled({})).db.export().getReader().read().then(({ value }) => value.length > 0, said);</script>`;
+    const { page } = await opened(site.url, 'nonce.html', html);
+    expect(await run(page, 'first')).toEqual(expected);
+    await page.close();
+    await site.close();
+  }
 });
 
 test('that failed to load is loaded by the next call, in the same worker', async () => {

@@ -10,7 +10,7 @@ const load = (importAsset: ImportAsset, patienceMs?: number) =>
 const refused = (why: string) => ({
   name: 'PiramidError',
   code: 'UNSUPPORTED',
-  message: `exports need transfer.js, which could not be loaded (${why}). Serve it beside the bundle, or say where it is by the option \`assets\` of open().`,
+  message: `exports need transfer.js, which could not be loaded (${why}). Serve it beside the bundle, or say where it is by the option \`assets\` of open(), in the tab that runs the database. If a Content-Security-Policy forbids it, let its script-src allow that address.`,
 });
 
 test('code that is of this release is given as it is', async () => {
