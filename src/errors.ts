@@ -47,6 +47,9 @@ export type ErrorCode =
   /** The browser, worker or build lacks what this call needs. */
   | 'UNSUPPORTED';
 
+/** What instances of every copy of the class have: code that is loaded on demand brings one of its own. */
+const BRAND = Symbol.for('piramid.error');
+
 /**
  * Every error that Piramid throws on purpose. Switch on `code`; show `message`, which does not repeat it, to people.
  */
@@ -57,11 +60,14 @@ export class PiramidError extends Error {
   constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
     super(message, options);
     this.code = code;
+    Object.defineProperty(this, BRAND, { value: true });
   }
 
-  /** By its name: code that is loaded on demand brings a class of its own. @internal */
+  /** Of any copy of the class; subclasses have their own instances only. @internal */
   static override [Symbol.hasInstance](value: unknown): value is PiramidError {
-    return (value as Partial<PiramidError> | null | undefined)?.name === 'PiramidError';
+    // biome-ignore lint/complexity/noThisInStatic: subclasses inherit this, and each is `this` here.
+    if (this !== PiramidError) return Function.prototype[Symbol.hasInstance].call(this, value);
+    return (value as { [BRAND]?: true } | null | undefined)?.[BRAND] === true;
   }
 }
 

@@ -10,7 +10,23 @@ export type FindAsset = (file: string) => Promise<Asset>;
 export function assetFinder(assets: OpenOptions['assets']): FindAsset {
   if (typeof assets === 'function') return (file) => given(assets, file);
   const base = assets === undefined ? null : absolute(assets, 'assets');
-  return async (file) => ({ url: base === null ? beside(file) : new URL(file, base).href });
+  return async (file) => {
+    if (base !== null) return { url: new URL(file, base).href };
+    try {
+      return { url: besideBundle(file) };
+    } catch {
+      return { error: 'this script has no address; give `assets` to open()' };
+    }
+  };
+}
+
+/** Inline scripts and modules of `blob:` have no address that files could be beside; the page, or the worker, may have one. */
+function besideBundle(file: string): string {
+  try {
+    return beside(file);
+  } catch {
+    return new URL(file, globalThis.document?.baseURI ?? globalThis.location?.href).href;
+  }
 }
 
 /** Where models come from, checked: absolute URLs, and bytes as Blobs, which cross to a worker without being copied. */

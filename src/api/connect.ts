@@ -155,7 +155,7 @@ export class Connection {
       this.#silentBeats = 0;
       if (event.type === 'shard') return this.#startShard(event);
       if (event.type === 'asset') {
-        this.#findAsset(event.file).then((asset) => event.port.postMessage(asset));
+        void answer(event, this.#findAsset);
         return;
       }
       if (event.type === 'notice') {
@@ -295,6 +295,15 @@ export class Connection {
   #stopHeartbeat(): void {
     clearInterval(this.#heartbeat);
     this.#heartbeat = undefined;
+  }
+}
+
+/** Tells where a file is. The worker waits, so it is told in any case. */
+async function answer({ file, port }: Extract<PageEvent, { type: 'asset' }>, findAsset: FindAsset): Promise<void> {
+  try {
+    port.postMessage(await findAsset(file));
+  } catch (error) {
+    port.postMessage({ error: error instanceof Error ? error.message : String(error) });
   }
 }
 

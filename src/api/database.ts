@@ -336,8 +336,8 @@ export class Database implements AsyncDisposable {
   }
 
   /**
-   * The database, or some of its collections, as a file. It has what they hold at the moment of the call, whatever is
-   * written meanwhile. Read it at your own pace (nothing is produced ahead): pipe it into a file, or make a `Blob` of
+   * The database, or some of its collections, as a file. It has what they hold at the moment of the call (of the first
+   * one: when `transfer.js` has been loaded, which no write waits for), whatever is written afterwards. Read it at your own pace (nothing is produced ahead): pipe it into a file, or make a `Blob` of
    * it by `new Response(stream).blob()` (which rejects with the browser's `TypeError` if the stream fails). The file is
    * not encrypted. Cancelling the stream or the signal ends the export.
    *

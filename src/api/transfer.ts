@@ -9,7 +9,7 @@ import { describe, type Given, invalid } from './input.ts';
 /** Bytes that go to the worker in one call, whatever the source's own pieces are. */
 const PIECE_BYTES = 1 << 20;
 
-/** A file's blocks, from the moment of this call. `collections`: by name; null: all. */
+/** A file's blocks, from the moment of this call, or of the code's arrival. `collections`: by name; null: all. */
 export function exportStream(
   connection: Connection,
   collections: string[] | null,

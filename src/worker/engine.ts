@@ -547,7 +547,12 @@ export function createEngine(
       );
     },
 
-    ...transferCalls(cancellable, write, opened, { importAsset, languages, writes }),
+    ...transferCalls(cancellable, write, opened, {
+      importAsset,
+      languages,
+      writes,
+      closing: closing.signal,
+    }),
     ...modelCalls(cancellable, opened, loadOptions),
   };
 }

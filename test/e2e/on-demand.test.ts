@@ -27,9 +27,10 @@ const JOBS = `
     return [found[0].id, found.plan.device, found.plan.route];
   };
   globalThis.jobs = {
-    // The write that follows is not in the file.
+    // Once the code is there, the write that follows is not in the file.
     async transfer(options) {
       const { db, notes } = await filled(options);
+      await db.export().getReader().read();
       const file = new Response(db.export()).blob();
       const later = notes.upsert({ id: 'c', vector: [0, 0, 1] });
       const other = await piramid.open('other', { storage: 'memory', ...options });
@@ -178,7 +179,8 @@ test('that is missing is named, with where it was looked for and what to do; the
     ['{}', `${site.url}bare/`],
     ["{ assets: '/else/where' }", `${site.url}else/where/`],
   ] as const) {
-    const advice = 'Serve it beside the bundle, or say where it is by the option `assets` of open().';
+    const advice =
+      'Serve it beside the bundle, or say where it is by the option `assets` of open(), in the tab that runs the database. If a Content-Security-Policy forbids it, let its script-src allow that address.';
     const missing = (what: string, file: string) => {
       const start = `UNSUPPORTED: ${what} ${file}, which could not be loaded (${place}${file}: `;
       return expect.toSatisfy((said) => said.startsWith(start) && said.endsWith(advice), `${start}…${advice}`);
@@ -213,6 +215,70 @@ test('that is missing is named, with where it was looked for and what to do; the
   ]);
   expect(words).toEqual(['c']);
   await Promise.all([page.close(), again.page.close()]);
+  await site.close();
+});
+
+test('is refused by a policy of nonces alone, which the message names, and let in by an address or strict-dynamic', async () => {
+  for (const [extra, expected] of [
+    ['', expect.stringMatching(/^UNSUPPORTED: .*transfer\.js: Failed to fetch.*Content-Security-Policy/)],
+    ["'strict-dynamic'", true],
+    ['http://localhost:*/dist/', true],
+  ] as const) {
+    const policy = `script-src 'nonce-abc' 'wasm-unsafe-eval' ${extra}; worker-src blob:`;
+    const site = await serve({
+      mounts: { '/': folder, '/dist/': dist },
+      headers: { 'Content-Security-Policy': policy },
+    });
+    const html = `<script nonce="abc" src="/dist/piramid.iife.js"></script><script nonce="abc">${JOBS}
+      jobs.first = async () => (await filled({})).db.export().getReader().read().then(({ value }) => value.length > 0, said);</script>`;
+    const { page } = await opened(site.url, 'nonce.html', html);
+    expect(await run(page, 'first')).toEqual(expected);
+    await page.close();
+    await site.close();
+  }
+});
+
+test('that failed to load is loaded by the next call, in the same worker', async () => {
+  const bare = join(folder, 'bare-again');
+  cpSync(join(dist, 'piramid.iife.js'), join(bare, 'piramid.iife.js'));
+  const site = await serve({ mounts: { '/': folder } });
+  const html = `<script src="/bare-again/piramid.iife.js"></script><script>${JOBS}
+    piramid.open('again', { storage: 'memory' }).then((db) => { globalThis.db = db; });
+    jobs.again = () => db.export().getReader().read().then(({ value }) => value.length > 0, ({ code }) => code);
+    jobs.words = async () => {
+      const words = await db.collection('words', { language: 'ru' }).catch(({ code }) => code);
+      return words.name ?? words;
+    };</script>`;
+  const { page } = await opened(site.url, 'again.html', html);
+  await page.waitForFunction('globalThis.db');
+  expect([await run(page, 'again'), await run(page, 'words')]).toEqual(['UNSUPPORTED', 'UNSUPPORTED']);
+  writeFileSync(join(bare, 'transfer.js'), "export const release = 'transfer.js 0.0.1';");
+  expect(await run(page, 'again')).toBe('UNSUPPORTED');
+  for (const file of ['transfer.js', 'stemmers.js']) cpSync(join(dist, file), join(bare, file));
+  expect([await run(page, 'again'), await run(page, 'words')]).toEqual([true, 'words']);
+  await page.close();
+  await site.close();
+});
+
+test('in a script without an address is beside the page, and where it is not, that is said at once', async () => {
+  const site = await serve({ mounts: { '/': folder, '/dist/': dist } });
+  const script = readFileSync(join(dist, 'piramid.iife.js'), 'utf8').replaceAll('</script', '<\\/script');
+  const { page } = await opened(site.url, 'inline.html', `<script>${script}</script><script>${JOBS}</script>`);
+  expect(await run(page, 'without')).toMatchObject({
+    exported: expect.stringMatching(
+      /^UNSUPPORTED: exports and imports need transfer\.js.*\/transfer\.js: Failed to fetch/,
+    ),
+    words: ['c'],
+  });
+  const module = `fetch('/dist/piramid.js').then((code) => code.text()).then(async (code) => {
+    globalThis.piramid = await import(URL.createObjectURL(new Blob([code], { type: 'text/javascript' })));
+    ${JOBS}
+  });`;
+  for (const file of FILES) cpSync(join(dist, file), join(folder, file));
+  const blob = await opened(site.url, 'blob.html', `<script type="module">${module}</script>`);
+  expect(await run(blob.page, 'transfer')).toEqual(TRANSFERRED);
+  for (const file of FILES) rmSync(join(folder, file));
+  await Promise.all([page.close(), blob.page.close()]);
   await site.close();
 });
 

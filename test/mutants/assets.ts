@@ -8,10 +8,18 @@ const CODE = 'test/unit/worker/assets.test.ts';
 export const assets = [
   ...breaking('src/worker/assets.ts', CODE, [
     ['code of another release is refused', 'if (code.release !== wanted)', 'if (!code.release)'],
-    ['code that is missing is named with its place', 'importAsset(file, lookIn)', 'importAsset(file, () => {})'],
+    ['code that is missing is named with its place', 'const asking = { lookIn,', 'const asking = { lookIn: () => {},'],
+    ['a file that failed is asked for as another', 'asking.failures + 1', 'asking.failures'],
+    ['a page that never answers is not listened to for ever', 'port1.close());', 'undefined);'],
+  ]),
+  ...breaking('src/worker/transfer-calls.ts', 'test/unit/transfer/loading.test.ts', [
+    ['who closes waits for no download', 'AbortSignal.any([signal, closing])', 'AbortSignal.any([signal])'],
+    ['who cancels waits for no download', 'AbortSignal.any([signal, closing])', 'AbortSignal.any([closing])'],
+    ['an export shows the moment of its call', 'current ? begin(current) : begun(', 'begun('],
   ]),
   ...breaking('src/errors.ts', CODE, [
-    ['an error of a file that was loaded is told by its name', "?.name === 'PiramidError'", "?.name === 'Error'"],
+    ['an error of a file that was loaded is told by its brand', '?.[BRAND] === true', '?.[BRAND] === false'],
+    ['a subclass has its own instances only', 'if (this !== PiramidError)', 'if (false)'],
   ]),
   ...breaking('src/site/assets.ts', SITE, [
     [

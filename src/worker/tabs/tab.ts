@@ -504,7 +504,7 @@ class Tab {
         this.#notify(notice);
         this.#leader?.notice(notice);
       },
-      async (file, lookIn) => this.#included[file as keyof Code] ?? importAsset(file, lookIn, this.#onEvent),
+      async (file, asking) => this.#included[file as keyof Code] ?? importAsset(file, asking, this.#onEvent),
     );
   }
 
