@@ -11,7 +11,6 @@ import { type Damage, type DamageList, isCorrupt, readTwice } from './damage.ts'
 import {
   decodeBlock,
   decodeCodes,
-  decodeIds,
   decodeJson,
   decodeText,
   type Kind,
@@ -32,7 +31,7 @@ export interface StoredPostings {
 export interface LoadedRows {
   firstRow: number;
   rowCount: number;
-  ids: readonly RecordId[];
+  ids: readonly LoadedIds[];
   vectors: readonly {
     firstRow: number;
     rowCount: number;
@@ -45,8 +44,15 @@ export interface LoadedRows {
     codes: StoredCodes | null;
   }[];
   postings: StoredPostings | null;
-  /** Rows whose ids are damaged: nobody can ask for them. Placeholders stand for their ids. */
+  /** Rows whose ids are damaged: nobody can ask for them. */
   lost: readonly { firstRow: number; rowCount: number }[];
+}
+
+/** Ids of the next rows: as they were written to the log, or as an ids chunk has them. Without both they are damaged. */
+export interface LoadedIds {
+  rowCount: number;
+  list?: readonly RecordId[];
+  json?: Uint8Array | null;
 }
 
 /** Whether these codes of so many rows do without their vectors. */
@@ -270,7 +276,7 @@ export class RowReader {
     });
     const shift = shiftOf(segment);
     const { dimension } = stored.config;
-    const ids: RecordId[][] = [];
+    const ids: LoadedIds[] = [];
     const vectors: LoadedRows['vectors'][number][] = [];
     const lost: { firstRow: number; rowCount: number }[] = [];
     let postings: StoredPostings | null = null;
@@ -279,7 +285,7 @@ export class RowReader {
       const { rowCount } = chunk;
       const firstRow = chunk.firstRow - shift;
       if (chunk.kind === 'ids') {
-        ids.push(payload ? decodeIds(payload, rowCount) : placeholderIds(rowCount));
+        ids.push({ rowCount, json: payload });
         if (!payload) lost.push({ firstRow, rowCount });
       } else if (chunk.kind === 'postings') {
         if (payload) postings = { bytes: payload.slice(), shift };
@@ -290,7 +296,7 @@ export class RowReader {
       }
     }
     const { firstRow, rowCount } = segment;
-    return { firstRow, rowCount, ids: ids.length === 1 ? ids[0]! : ids.flat(), vectors, postings, lost };
+    return { firstRow, rowCount, ids, vectors, postings, lost };
   }
 
   /** By first row as written. A damaged chunk is left out: it holds nothing that is not in the vectors. */
@@ -337,7 +343,7 @@ function loadBatch({ firstRow, rowCount, ids, postings, vectors, codes }: RowBat
   return {
     firstRow,
     rowCount,
-    ids,
+    ids: [{ rowCount, list: ids }],
     postings: postings && { bytes: postings, shift: 0 },
     lost: [],
     vectors: vectors

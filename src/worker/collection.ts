@@ -14,12 +14,13 @@ import { type EngineChanges, type EngineRows, type PackedRecords, type Select, V
 import type { RowBatch } from '../store/batch.ts';
 import type { StoredCodes } from '../store/format.ts';
 import type { CollectionConfig, StoredCollection } from '../store/manifest.ts';
-import type { StoredMetadata, StoredPostings } from '../store/reader.ts';
+import type { LoadedIds, StoredMetadata, StoredPostings } from '../store/reader.ts';
 import { codesBy } from '../store/recoding.ts';
 import type { Store } from '../store/store.ts';
 import { Bitset } from '../structures/bitset.ts';
 import { applyChanges, type Changes } from '../structures/changes.ts';
 import { contextOf, textOf } from '../structures/context.ts';
+import { RecordIds } from '../structures/record-ids.ts';
 import type { Renumbering } from '../structures/renumbering.ts';
 import { atOnce, inSlices, partsOf, type Sliced } from '../structures/slices.ts';
 import { type AnalysisId, analyzerOf } from '../text/analyzer.ts';
@@ -52,6 +53,8 @@ import type { BuiltWords } from './word-builder.ts';
 const PLACED_NUMBERS = 1 << 14;
 /** Rows whose vectors are copied without a rest. */
 const COPIED_ROWS = 128;
+/** Of the slots that ids have when the collection is opened, how many are taken. */
+const LOADED_SHARE = 0.75;
 /** A float32 number and its code, at most. */
 const NUMBER_BYTES = 5;
 
@@ -66,9 +69,7 @@ export class CollectionState {
   readonly #memory: VectorMemory;
   readonly #vectorBytes = () => this.index?.bytes.memory ?? 0;
   readonly #leaveMemory: () => void;
-  /** Of every row, deleted ones too. */
-  #ids: RecordId[] = [];
-  readonly #rowOf = new Map<RecordId, number>();
+  #ids = new RecordIds();
   /** Rows that have a vector. Grows by doubling. */
   #withVector = new Bitset(1024);
   #vectorless = 0;
@@ -130,6 +131,7 @@ export class CollectionState {
     const state = new CollectionState(stored, store, devices, scanBudget, memory);
     try {
       const count = store.rowCount(stored.id);
+      await inSlices(state.#ids.reserve(count, LOADED_SHARE));
       if (state.#outgrows(count) && (await memory.openFile())) state.exchangeIndex(state.createIndex(count));
       for await (const rows of store.load(stored.id, state.index?.areEnough)) {
         for (const { firstRow, rowCount, values, norms, present, codes } of rows.vectors) {
@@ -138,8 +140,10 @@ export class CollectionState {
           else state.index?.restore?.(codes!, norms!);
           state.#markPresent(firstRow, rowCount, present);
         }
-        const { firstRow, rowCount, ids, postings } = rows;
-        state.#addRows(firstRow, rowCount, ids, postings && Postings.open(postings.bytes, postings.shift));
+        for (const part of rows.ids) await inSlices(state.#placeIds(part));
+        await inSlices(state.#ids.show(state.#isDeleted));
+        const { postings } = rows;
+        if (postings) state.#addWords(Postings.open(postings.bytes, postings.shift));
         await inSlices(state.words.merge());
       }
     } catch (error) {
@@ -209,7 +213,7 @@ export class CollectionState {
   }
 
   get count(): number {
-    return this.#rowOf.size;
+    return this.#ids.count;
   }
 
   get rowCount(): number {
@@ -218,11 +222,11 @@ export class CollectionState {
 
   /** The record's row, undefined where there is no such record. */
   row(id: RecordId): number | undefined {
-    return this.#rowOf.get(id);
+    return this.#ids.row(id);
   }
 
   id(row: number): RecordId {
-    return this.#ids[row]!;
+    return this.#ids.id(row);
   }
 
   /**
@@ -300,15 +304,17 @@ export class CollectionState {
       texts: records.texts ?? none(),
       postings: records.texts && (await this.#postingsOf(records.texts, firstRow, words)),
     };
-    const { ids, vectors, postings } = batch;
+    const { vectors, postings } = batch;
+    await inSlices(this.#ids.reserve(n));
     const publish = () => {
       if (vectors) this.#markPresent(firstRow, n, vectors.present);
       this.words.remove(replaced);
       this.forms.remove(replaced);
-      this.#addRows(firstRow, n, ids, postings && Postings.open(postings));
+      atOnce(this.#ids.show(this.#isDeleted));
+      if (postings) this.#addWords(Postings.open(postings));
       this.#payload.append(batch);
     };
-    // While the disk works, vectors and metadata are put in place, behind the rows that queries look at.
+    // While the disk works, ids, vectors and metadata are put in place, behind the rows that queries look at.
     let placing: Promise<void> | undefined;
     const place = () => {
       placing = inSlices(this.#place(batch));
@@ -319,6 +325,7 @@ export class CollectionState {
     } catch (error) {
       await placing?.catch(() => {});
       if (this.rowCount === firstRow) {
+        this.#ids.takeBack();
         this.index?.truncate(firstRow);
         this.#payload.takeBack();
       }
@@ -336,7 +343,7 @@ export class CollectionState {
   *#replacedBy(ids: readonly RecordId[], mode: NonNullable<UpsertOptions['mode']>): Sliced<number[]> {
     const replaced: number[] = [];
     for (const id of ids) {
-      const row = this.#rowOf.get(id);
+      const row = this.#ids.row(id);
       if (row !== undefined && mode === 'insert') {
         throw new PiramidError(
           'CONFLICT',
@@ -363,6 +370,7 @@ export class CollectionState {
 
   *#place(batch: RowBatch): Sliced<void> {
     const { vectors, codes } = batch;
+    yield* this.#ids.place(batch.ids);
     let at = 0;
     for (const part of vectors ? partsOf(vectors.values, vectors.dimension, PLACED_NUMBERS) : []) {
       const rowBytes = (codes?.records.length ?? 0) / batch.rowCount;
@@ -445,7 +453,7 @@ export class CollectionState {
         await inSlices(nothing());
       }
     }
-    const ids = rows.map((row) => this.#ids[row]!);
+    const ids = rows.map((row) => this.#ids.id(row));
     const json = changed.map((value) => (value === null ? null : JSON.stringify(value)));
     const someText = texts.some((text) => text !== null);
     await this.upsert({ ids, vectors, sources, texts: someText ? texts : null, metadata: json }, 'update');
@@ -469,7 +477,7 @@ export class CollectionState {
     const part = damage.kind === 'vectors' ? 'vector' : damage.kind;
     throw new PiramidError(
       'CORRUPT',
-      `record ${JSON.stringify(this.#ids[row])}: its ${part} is damaged (${damage.message}), and would be gone for good. Nothing was changed; upsert the whole record, or call db.repair() first.`,
+      `record ${JSON.stringify(this.#ids.id(row))}: its ${part} is damaged (${damage.message}), and would be gone for good. Nothing was changed; upsert the whole record, or call db.repair() first.`,
     );
   }
 
@@ -480,15 +488,22 @@ export class CollectionState {
     await this.#store.delete(this.stored.id, rows, () => {
       this.words.remove(rows);
       this.forms.remove(rows);
-      for (const row of rows) this.#rowOf.delete(this.#ids[row]!);
+      for (const row of rows) this.#ids.delete(row);
     });
     return rows.length;
   }
 
   get(ids: readonly RecordId[], select: Select): Promise<{ ids: RecordId[]; rows: EngineRows }> {
     return this.gate.read(async () => {
-      const rows = ids.map((id) => this.#rowOf.get(id)).filter((row) => row !== undefined);
-      return { ids: rows.map((row) => this.#ids[row]!), rows: await this.select(rows, select) };
+      const rows = ids.map((id) => this.#ids.row(id));
+      const found = ids.filter((_, i) => rows[i] !== undefined);
+      return {
+        ids: found,
+        rows: await this.select(
+          rows.filter((row) => row !== undefined),
+          select,
+        ),
+      };
     });
   }
 
@@ -514,13 +529,19 @@ export class CollectionState {
       await this.ready(where);
       const matching = this.liveRows(where) ?? Bitset.full(this.rowCount);
       const { rows, next } = this.#scrolls.page(cursor, limit, this.#scrolled, matching);
-      return { ids: rows.map((row) => this.#ids[row]!), rows: await this.select(rows, select), next };
+      return { ids: rows.map((row) => this.#ids.id(row)), rows: await this.select(rows, select), next };
     });
   }
 
   get #scrolled(): ScrolledRows {
     const deleted = this.#store.deleted(this.stored.id);
-    return { rowCount: this.rowCount, deleted, id: (row) => this.#ids[row]!, row: (id) => this.#rowOf.get(id) };
+    const ids = this.#ids;
+    return {
+      rowCount: this.rowCount,
+      deleted,
+      ...{ id: (row) => ids.id(row), row: (id) => ids.row(id) },
+      rowNow: (row) => ids.rowNow(row),
+    };
   }
 
   facets(field: string, where: Where | null, limit: number): Promise<Facet[]> {
@@ -532,26 +553,31 @@ export class CollectionState {
 
   /**
    * Takes over what a compaction did to the row numbers, in one go. `index` has the rows that are kept; `renumbered` has
-   * those blocks of `postings()` that have been renumbered already; `deleted` are the rows that were, under their old numbers.
+   * those blocks of `postings()` that have been renumbered already; `ids` are `renumberedIds`; `deleted` are the rows that were, under their
+   * old numbers.
    */
   renumber(
     renumbering: Renumbering,
     index: VectorIndex | null,
+    ids: RecordIds,
     renumbered: ReadonlyMap<Postings, Postings>,
     deleted: Bitset,
   ): void {
-    const { dropped } = renumbering;
     this.#scrolls.renumber(renumbering, { ...this.#scrolled, deleted });
     this.#withVector = renumbering.apply(this.#withVector, this.#withVector.length);
-    this.#ids = this.#ids.filter((_, row) => !dropped.has(row));
+    this.#ids = ids;
     this.#vectorless = this.index ? this.rowCount - this.#withVector.count() : 0;
-    for (const [id, row] of this.#rowOf) this.#rowOf.set(id, renumbering.row(row));
     this.words.renumber(renumbering, renumbered);
     this.forms.drop();
     this.index?.close();
     this.index = index;
     this.#keepFile();
     this.#payload.drop();
+  }
+
+  /** Of now; no write may come before they are put in place. */
+  renumberedIds(renumbering: Renumbering): Promise<RecordIds> {
+    return inSlices(this.#ids.renumbered(renumbering));
   }
 
   /** Metadata lies in other chunks now, with the same in it. */
@@ -614,7 +640,11 @@ export class CollectionState {
       bytes: {
         gpu: this.index?.bytes.gpu ?? 0,
         memory:
-          (this.index?.bytes.memory ?? 0) + this.words.byteLength + this.forms.byteLength + this.#payload.byteLength,
+          (this.index?.bytes.memory ?? 0) +
+          this.#ids.byteLength +
+          this.words.byteLength +
+          this.forms.byteLength +
+          this.#payload.byteLength,
         disk: this.#store.bytesOnDisk(id),
       },
     };
@@ -636,12 +666,15 @@ export class CollectionState {
     else for (const row of present) this.#withVector.add(firstRow + row);
   }
 
-  #addRows(firstRow: number, rowCount: number, ids: readonly RecordId[], postings: Postings | null): void {
-    const deleted = this.#store.deleted(this.stored.id);
-    const end = firstRow + rowCount;
-    for (const id of ids) this.#ids.push(id);
-    for (let row = firstRow; row < end; row++) if (!deleted.has(row)) this.#rowOf.set(this.#ids[row]!, row);
-    if (postings) this.words.append(postings, deleted);
+  readonly #isDeleted = (row: number) => this.#store.deleted(this.stored.id).has(row);
+
+  #placeIds({ rowCount, list, json }: LoadedIds): Sliced<void> {
+    if (list) return this.#ids.place(list);
+    return json ? this.#ids.placeStored(json, rowCount) : this.#ids.placeLost(rowCount);
+  }
+
+  #addWords(postings: Postings): void {
+    this.words.append(postings, this.#store.deleted(this.stored.id));
   }
 
   async #targetRows(target: Target): Promise<number[]> {
@@ -652,7 +685,7 @@ export class CollectionState {
     }
     const rows = new Set<number>();
     for (const id of target.ids) {
-      const row = this.#rowOf.get(id);
+      const row = this.#ids.row(id);
       if (row !== undefined) rows.add(row);
     }
     return [...rows];

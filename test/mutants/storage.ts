@@ -227,6 +227,17 @@ export const storage = [
     ['compaction leaves what is not worth it', 'deletedRows >= share * rowCount', 'true'],
     ['small segments become one', 'smallCount >= SMALL_SEGMENTS_MIN', 'false'],
   ]),
+  ...breaking('src/structures/record-ids.ts', 'test/unit/record-ids.test.ts', [
+    ['a text is not the number that it looks like', 'if (isText) this.#short[this.#keyEnd++] = QUOTE;', ''],
+    [
+      'what is deleted hides no other id',
+      'if (this.#distance(own, slot) < this.#distance(free, slot)) continue;',
+      'break;',
+    ],
+    ['ids that collide are told apart', '!this.#isAt(table[slot]! - 1, bytes, start, end)', 'false'],
+    ['an id is read up to its own end', 'do at += json[at] === BACKSLASH ? 2 : 1;', 'do at++;'],
+    ['what was not written is nowhere', 'this.#placed = this.#length;\n    this.#hashes', 'this.#hashes'],
+  ]),
   ...breaking('src/structures/renumbering.ts', 'test/unit/worker/compaction.test.ts', [
     ['rows keep their records when they are renumbered', '(1 << (old & 31)) - 1', '(2 << (old & 31)) - 1'],
   ]),

@@ -12,6 +12,7 @@ import type { RecordId } from '../../../src/types.ts';
 import { Disk, type DiskState } from '../../faults/disk.ts';
 import { contents, fingerprint, type ModelRecord, openEngine, openExisting } from '../../faults/machine.ts';
 import { mergedOf, searchBlocks } from '../text/oracle.ts';
+import { idsOf } from './loaded.ts';
 
 const mergeStored: MergePostings = (blocks, renumbering) =>
   mergedOf(
@@ -116,7 +117,7 @@ describe('format-1.json', () => {
     let row = 0;
     for await (const part of store.load(id)) {
       expect(part.firstRow).toBe(row);
-      expect(part.ids).toEqual(
+      expect(idsOf(part.ids)).toEqual(
         Array.from({ length: part.rowCount }, (_, i) => ((row + i) % 2 ? row + i : `note ${row + i}`)),
       );
       for (const { firstRow, rowCount, values, present, codes } of part.vectors) {

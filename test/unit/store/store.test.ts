@@ -19,6 +19,7 @@ import {
 import { Store } from '../../../src/store/store.ts';
 import { Bitset } from '../../../src/structures/bitset.ts';
 import type { Renumbering } from '../../../src/structures/renumbering.ts';
+import { idsOf } from './loaded.ts';
 import { wrapped } from './wrapped.ts';
 
 const DIMENSION = 4;
@@ -63,7 +64,7 @@ async function contents(store: Store, collection: number) {
   const rows: unknown[] = [];
   const postings: number[] = [];
   for await (const part of store.load(collection)) {
-    const { ids } = part;
+    const ids = idsOf(part.ids);
     for (const vectors of part.vectors) {
       for (let i = 0; i < vectors.rowCount; i++) {
         const row = vectors.firstRow + i;

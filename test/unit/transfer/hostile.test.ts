@@ -18,6 +18,7 @@ import { Postings } from '../../../src/text/postings.ts';
 import { coderFor } from '../../../src/worker/collection.ts';
 import { Queue } from '../../../src/worker/queue.ts';
 import { Transfers } from '../../../src/worker/transfer.ts';
+import { idsOf } from '../store/loaded.ts';
 import { mergedOf } from '../text/oracle.ts';
 import {
   contents,
@@ -102,7 +103,7 @@ class Target {
       for await (const part of this.store.load(id)) {
         const numbers = Array.from({ length: part.rowCount }, (_, i) => part.firstRow + i);
         rows.push(
-          part.ids,
+          idsOf(part.ids),
           part.vectors.map(({ values, present }) => [[...values!], [...present]]),
         );
         rows.push(await this.store.readTexts(id, numbers), await this.store.readMetadata(id, numbers));
