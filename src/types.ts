@@ -782,6 +782,11 @@ export interface DatabaseEvents {
   damage: Damage;
   /** Found when the database was opened, and dispatched right after. */
   dataloss: DataLoss;
+  /**
+   * How many records of a collection that was opened are in memory, deleted ones included: several times a second while they are read, and
+   * at the end. Calls that need them wait until then.
+   */
+  opening: { collection: string } & Progress;
   /** The storage is full: only deletions are written from now on. `code` is that of the writes that fail. */
   readonly: { code: ErrorCode; message: string };
   /** Writes are accepted again. */

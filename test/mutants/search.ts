@@ -172,19 +172,25 @@ export const search = [
   ...breaking('src/worker/collection.ts', RENUMBERED, [
     [
       'a filter lets no deleted record through',
-      '.evaluate(where, this.rowCount).subtract(this.#store.deleted(this.stored.id))',
+      '.evaluate(where, this.rowCount).subtract(this.store.deleted(this.stored.id))',
       '.evaluate(where, this.rowCount)',
     ],
     [
       'records are found under their new numbers',
-      'return inSlices(this.#ids.renumbered(renumbering));',
-      'return inSlices(this.#ids.renumbered({ ...renumbering, dropped: renumbering.dropped, row: (row: number) => row } as never));',
+      'return inSlices(this.ids.renumbered(renumbering));',
+      'return inSlices(this.ids.renumbered({ ...renumbering, dropped: renumbering.dropped, row: (row: number) => row } as never));',
     ],
   ]),
   ...breaking(
     'src/worker/collection.ts',
     ['test/unit/worker/collection.test.ts', 'records without a vector'],
-    [['rows without a vector are in no vector search', 'if (this.#vectorless === 0) return rows;', 'return rows;']],
+    [
+      [
+        'rows without a vector are in no vector search',
+        'return this.presence.among(rows, this.rowCount);',
+        'return rows;',
+      ],
+    ],
   ),
   ...breaking('src/worker/gate.ts', 'test/unit/worker/gate.test.ts', [
     ['who wants to be alone waits for those inside', 'if (this.#readers > 0) {', 'if (false) {'],

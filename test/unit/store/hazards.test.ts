@@ -168,7 +168,7 @@ test('a repair after one that failed takes no live chunk away', async () => {
   await store.sweep();
   const again = await Store.open(memory, mergeStored);
   const ids: unknown[] = [];
-  for await (const part of again.load(a.id)) ids.push(...idsOf(part.ids));
+  for await (const part of again.loadIds(a.id)) ids.push(...idsOf(part));
   expect(again.damage.all.map((d) => `${d.kind} ${d.key}`)).toEqual([]);
   expect(ids).toEqual([0, 1]);
 });
