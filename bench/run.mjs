@@ -24,7 +24,7 @@ const MILLION = { n: 1_000_000, d: 384 };
 const PAST_4GB = ['past4gb', { n: 1_450_000, d: 768 }];
 /** `--beyond`: with float32 numbers in a file, a tenth of a million rows and, unless it is to be quick, a million. */
 const BEYOND = (quick ? [SHAPES[1]] : [SHAPES[1], MILLION]).flatMap((shape) =>
-  ['beyond-fill', 'beyond-int8', 'beyond-bin'].map((group) => [group, shape]),
+  ['beyond-fill', 'beyond-int8', 'beyond-bin', 'open1m-fill', 'open1m'].map((group) => [group, shape]),
 );
 /** With models and questions beside the project, some minutes: by their names alone. */
 const JUDGED = ['answers', 'fusion'].map((group) => [group, { n: 0, d: 0 }]);
