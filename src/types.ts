@@ -743,7 +743,7 @@ export interface CollectionStats extends CollectionInfo {
 export interface MemoryStats {
   /** `OpenOptions.memory`. */
   limit: number;
-  /** Vectors and codes in memory, of all collections that are loaded. */
+  /** Vectors and codes in memory, of all collections that are open; of one that is being read, what it is going to take. */
   bytes: number;
   /** The file with float32 numbers that did not fit; 0 without one. */
   file: number;

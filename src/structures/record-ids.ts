@@ -41,10 +41,11 @@ export class RecordIds {
   /** Live rows by open addressing with linear probing: in each slot the row + 1 (0: it is free), then its hash. */
   #table = new Uint32Array(SLOTS_MIN * 2);
   #count = 0;
-  /** The id that is being looked for or put in place. */
+  /** The key that is being looked for or put in place: bytes start .. end-1. */
+  #key: Uint8Array = new Uint8Array();
+  #start = 0;
+  #end = 0;
   readonly #short = new Uint8Array(SHORT + 1);
-  #key = this.#short;
-  #keyEnd = 0;
 
   constructor(hash: Hash = keyedHash) {
     this.#hash = hash;
@@ -67,20 +68,18 @@ export class RecordIds {
   /** Undefined where there is no such record. */
   row(id: RecordId): number | undefined {
     this.#encode(id);
-    return this.#find(this.#key, 0, this.#keyEnd);
+    return this.#find();
   }
 
   /** Where the record is now that was written to that row; undefined where there is none any more. */
   rowNow(row: number): number | undefined {
-    const { bytes, ends } = this.#blocks[row >>> BLOCK_SHIFT]!;
-    const i = row % BLOCK_ROWS;
-    return this.#find(bytes, startOf(ends, i), ends[i]!);
+    this.#take(row);
+    return this.#find();
   }
 
   id(row: number): RecordId {
-    const { bytes, ends } = this.#blocks[row >>> BLOCK_SHIFT]!;
-    const i = row % BLOCK_ROWS;
-    const key = decoder.decode(bytes.subarray(startOf(ends, i), ends[i]!));
+    this.#take(row);
+    const key = decoder.decode(this.#key.subarray(this.#start, this.#end));
     if (key[0] !== '"') return Number(key);
     return key.includes('\\') ? JSON.parse(`${key}"`) : key.slice(1);
   }
@@ -89,7 +88,7 @@ export class RecordIds {
   *place(ids: readonly RecordId[]): Sliced<void> {
     for (const [i, id] of ids.entries()) {
       this.#encode(id);
-      this.#put(this.#key, 0, this.#keyEnd);
+      this.#put();
       if (i % ROWS_AT_ONCE === 0) yield;
     }
   }
@@ -103,7 +102,8 @@ export class RecordIds {
       const isText = json[at] === QUOTE;
       do at += json[at] === BACKSLASH ? 2 : 1;
       while (at < end && json[at] !== (isText ? QUOTE : COMMA));
-      this.#put(json, start, at);
+      this.#set(json, start, at);
+      this.#put();
       if (isText) at++;
       if (rows % ROWS_AT_ONCE === 0) yield;
     }
@@ -113,7 +113,8 @@ export class RecordIds {
   /** The same with rows whose ids are lost. */
   *placeLost(rowCount: number): Sliced<void> {
     for (let row = 0; row < rowCount; row++) {
-      this.#put(this.#short, 0, 0);
+      this.#set(this.#short, 0, 0);
+      this.#put();
       if (row % ROWS_AT_ONCE === 0) yield;
     }
   }
@@ -139,9 +140,8 @@ export class RecordIds {
   /** A record is there no longer; its row keeps its id. */
   delete(row: number): void {
     const table = this.#table;
-    const { bytes, ends } = this.#blocks[row >>> BLOCK_SHIFT]!;
-    const i = row % BLOCK_ROWS;
-    let free = this.#slotOf(bytes, startOf(ends, i), ends[i]!);
+    this.#take(row);
+    let free = this.#slot();
     if (table[free] !== row + 1) return;
     this.#count--;
     // What comes behind it moves up, unless it would come before its own place.
@@ -174,9 +174,9 @@ export class RecordIds {
     for (let row = 0; row < this.#length; row++) {
       if (row % ROWS_AT_ONCE === 0) yield;
       if (renumbering.dropped.has(row)) continue;
-      const { bytes, ends } = this.#blocks[row >>> BLOCK_SHIFT]!;
-      const i = row % BLOCK_ROWS;
-      ids.#copy(bytes, startOf(ends, i), ends[i]!);
+      this.#take(row);
+      ids.#set(this.#key, this.#start, this.#end);
+      ids.#copy();
     }
     ids.#length = ids.#placed;
     ids.#count = this.#count;
@@ -190,34 +190,33 @@ export class RecordIds {
   }
 
   #insert(row: number, hash: number): void {
-    const { bytes, ends } = this.#blocks[row >>> BLOCK_SHIFT]!;
-    const i = row % BLOCK_ROWS;
-    const slot = this.#slotOf(bytes, startOf(ends, i), ends[i]!, hash);
+    this.#take(row);
+    const slot = this.#slot(hash);
     if (this.#table[slot] === 0) this.#count++;
     this.#table[slot] = row + 1;
     this.#table[slot + 1] = hash;
   }
 
-  #find(bytes: Uint8Array, start: number, end: number): number | undefined {
-    const found = this.#table[this.#slotOf(bytes, start, end)]!;
+  #find(): number | undefined {
+    const found = this.#table[this.#slot()]!;
     return found === 0 ? undefined : found - 1;
   }
 
-  /** The slot of a key: where it is, or where it would be. */
-  #slotOf(bytes: Uint8Array, start: number, end: number, hash = this.#hash(bytes, start, end)): number {
+  /** The slot of the key: where it is, or where it would be. */
+  #slot(hash = this.#hash(this.#key, this.#start, this.#end)): number {
     const table = this.#table;
     let slot = this.#placeOf(hash);
-    while (table[slot] !== 0 && (table[slot + 1] !== hash || !this.#isAt(table[slot]! - 1, bytes, start, end)))
-      slot = this.#next(slot);
+    while (table[slot] !== 0 && (table[slot + 1] !== hash || !this.#isAt(table[slot]! - 1))) slot = this.#next(slot);
     return slot;
   }
 
-  #isAt(row: number, key: Uint8Array, start: number, end: number): boolean {
+  #isAt(row: number): boolean {
     const { bytes, ends } = this.#blocks[row >>> BLOCK_SHIFT]!;
     const i = row % BLOCK_ROWS;
-    const first = startOf(ends, i);
-    if (ends[i]! - first !== end - start) return false;
-    for (let at = start; at < end; at++) if (bytes[first + at - start] !== key[at]) return false;
+    const shift = startOf(ends, i) - this.#start;
+    if (ends[i]! !== this.#end + shift) return false;
+    const key = this.#key;
+    for (let at = this.#start; at < this.#end; at++) if (bytes[at + shift] !== key[at]) return false;
     return true;
   }
 
@@ -233,30 +232,46 @@ export class RecordIds {
     return to < from ? to - from + this.#table.length : to - from;
   }
 
-  /** Writes the key of an id: `#key` up to `#keyEnd`. */
+  #set(bytes: Uint8Array, start: number, end: number): void {
+    this.#key = bytes;
+    this.#start = start;
+    this.#end = end;
+  }
+
+  /** The key is that of a row. */
+  #take(row: number): void {
+    const { bytes, ends } = this.#blocks[row >>> BLOCK_SHIFT]!;
+    const i = row % BLOCK_ROWS;
+    this.#set(bytes, startOf(ends, i), ends[i]!);
+  }
+
+  /** The key is that of an id. */
   #encode(id: RecordId): void {
     const isText = typeof id === 'string';
     const text = isText ? id : String(id);
-    this.#key = this.#short;
-    this.#keyEnd = 0;
-    if (isText) this.#short[this.#keyEnd++] = QUOTE;
+    this.#set(this.#short, 0, 0);
+    if (isText) this.#short[this.#end++] = QUOTE;
     let isPlain = text.length < SHORT;
     for (let i = 0; isPlain && i < text.length; i++) {
       const code = text.charCodeAt(i);
       isPlain = code >= 0x20 && code < 0x80 && code !== QUOTE && code !== BACKSLASH;
-      this.#short[this.#keyEnd++] = code;
+      this.#short[this.#end++] = code;
     }
     if (isPlain) return;
-    this.#key = encoder.encode(JSON.stringify(id).slice(0, isText ? -1 : undefined));
-    this.#keyEnd = this.#key.length;
+    const bytes = encoder.encode(JSON.stringify(id).slice(0, isText ? -1 : undefined));
+    this.#set(bytes, 0, bytes.length);
   }
 
-  #put(key: Uint8Array, start: number, end: number): void {
-    this.#copy(key, start, end);
-    this.#hashes.push(this.#hash(key, start, end));
+  #put(): void {
+    this.#copy();
+    this.#hashes.push(this.#hash(this.#key, this.#start, this.#end));
   }
 
-  #copy(key: Uint8Array, start: number, end: number): void {
+  /** Appends the key. */
+  #copy(): void {
+    const key = this.#key;
+    const start = this.#start;
+    const end = this.#end;
     const i = this.#placed % BLOCK_ROWS;
     if (i === 0) this.#blocks.push({ bytes: new Uint8Array(256), ends: new Uint32Array(BLOCK_ROWS) });
     const block = this.#blocks.at(-1)!;

@@ -249,13 +249,13 @@ export const storage = [
     ['who waited for rows asks again', 'if (!(error instanceof LostRows)) throw error;', 'throw error;'],
   ]),
   ...breaking('src/structures/record-ids.ts', 'test/unit/record-ids.test.ts', [
-    ['a text is not the number that it looks like', 'if (isText) this.#short[this.#keyEnd++] = QUOTE;', ''],
+    ['a text is not the number that it looks like', 'if (isText) this.#short[this.#end++] = QUOTE;', ''],
     [
       'what is deleted hides no other id',
       'if (this.#distance(own, slot) < this.#distance(free, slot)) continue;',
       'break;',
     ],
-    ['ids that collide are told apart', '!this.#isAt(table[slot]! - 1, bytes, start, end)', 'false'],
+    ['ids that collide are told apart', '!this.#isAt(table[slot]! - 1)', 'false'],
     ['an id is read up to its own end', 'do at += json[at] === BACKSLASH ? 2 : 1;', 'do at++;'],
     ['what was not written is nowhere', 'this.#placed = this.#length;\n    this.#hashes', 'this.#hashes'],
   ]),
