@@ -1,5 +1,5 @@
-// Brings the rows of one collection into memory, behind the calls that do not need them: ids first, then words, then vectors. Each call waits for
-// what it needs, and no longer.
+// Brings the rows of one collection into memory, behind the calls that do not need them: ids, then words, and vectors beside them, so that the
+// disk works while ids are taken in. Each call waits for what it needs, and no longer.
 import { inSlices } from '../structures/slices.ts';
 import { Postings } from '../text/postings.ts';
 import type { Progress } from '../types.ts';
@@ -16,6 +16,8 @@ const SHARE = 0.75;
 export class Loading {
   readonly collection: CollectionState;
   readonly #stages: Record<Need, Promise<void>>;
+  /** Nothing is read any more. */
+  readonly #settled: Promise<unknown>;
   /** Whether all is in memory. */
   isDone = false;
   /** Rows that are in memory with all they have. */
@@ -34,8 +36,10 @@ export class Loading {
     this.progress = { done: 0, total: collection.store.rowCount(collection.stored.id) };
     const ids = this.#loadIds();
     const words = ids.then(() => this.#loadWords());
-    const rows = words.then(() => this.#loadVectors()).then(() => this.#finish());
+    const vectors = this.#loadVectors();
+    const rows = Promise.all([words, vectors]).then(() => this.#finish());
     this.#stages = { ids, words, rows };
+    this.#settled = Promise.allSettled([words, vectors]);
     for (const stage of [ids, words, rows, this.#ended]) stage.catch(() => {});
   }
 
@@ -49,7 +53,7 @@ export class Loading {
   async end(reason: Error): Promise<void> {
     this.#reason ??= reason;
     this.#end(reason);
-    await this.#stages.rows.catch(() => {});
+    await this.#settled;
   }
 
   async #loadIds(): Promise<void> {
@@ -99,7 +103,7 @@ export class Loading {
   }
 
   #tell(done: number): void {
-    this.progress.done = done;
+    this.progress.done = Math.min(done, this.collection.ids.length);
     if (performance.now() < this.#told + TOLD_MS) return;
     this.#told = performance.now();
     this.#onProgress({ ...this.progress });
