@@ -13,6 +13,9 @@ const TOLD_MS = 100;
 /** Of the slots that ids have when the collection is opened, how many are taken. */
 const SHARE = 0.75;
 
+/** Not in browsers of before 2024. */
+type Detachable = { transfer?(length: number): unknown };
+
 export class Loading {
   readonly collection: CollectionState;
   readonly #stages: Record<Need, Promise<void>>;
@@ -63,6 +66,7 @@ export class Loading {
       this.#goOn();
       await inSlices(list ? ids.place(list) : json ? ids.placeStored(json, rowCount) : ids.placeLost(rowCount));
       await inSlices(ids.show(this.collection.isDeleted));
+      this.#letGo(json);
     }
     this.#goOn();
   }
@@ -88,11 +92,20 @@ export class Loading {
       const { firstRow, rowCount, values, norms, present, codes } = part;
       await index!.reserve(firstRow + rowCount);
       if (values) index!.append(values, codes);
-      else index!.restore!(codes!, norms!);
+      else {
+        index!.restore!(codes!, norms!);
+        this.#letGo(codes!.records);
+      }
       presence.mark(firstRow, rowCount, present);
       this.#tell(firstRow);
     }
     this.#goOn();
+  }
+
+  /** A chunk that has been taken in: its bytes go at once, for as garbage those of a whole collection would lie about. */
+  #letGo(bytes: Uint8Array | null): void {
+    // Other backends may give out the bytes that they keep.
+    if (this.collection.store.kind === 'indexeddb') (bytes?.buffer as Detachable | undefined)?.transfer?.(0);
   }
 
   #finish(): void {
