@@ -7,6 +7,7 @@ import { clusteredData } from './data.ts';
 import { measureFusion } from './fusion-measures.ts';
 import { measureIngest } from './ingest-measures.ts';
 import { measureKernels } from './kernel-measures.ts';
+import { fillOpen, measureOpen } from './open-measures.ts';
 import { measurePast4Gb } from './past-4gb-measures.ts';
 import { measureQueries } from './query-measures.ts';
 import { measureCodeShards, measureShards } from './shard-measures.ts';
@@ -32,6 +33,8 @@ export type Group =
   | 'beyond-fill'
   | 'beyond-int8'
   | 'beyond-bin'
+  | 'open1m-fill'
+  | 'open1m'
   | 'answers'
   | 'fusion';
 
@@ -65,6 +68,8 @@ async function measure(group: Group, n: number, d: number, quick: boolean): Prom
   if (group === 'beyond-fill') return fillBeyond({ n, d });
   if (group === 'beyond-int8') return measureBeyond('int8', { n, d });
   if (group === 'beyond-bin') return measureBeyond('bin', { n, d });
+  if (group === 'open1m-fill') return fillOpen({ n, d });
+  if (group === 'open1m') return measureOpen({ n, d });
   if (group === 'past4gb') return measurePast4Gb({ n, d });
   if (group === 'real') return measureRealTiers(quick ? 100 : 300);
   const data = clusteredData({ n, d, queries: 100, seed: 1 });

@@ -2,9 +2,19 @@
 // bench/results/latest.jsonl. Judges nothing and exits 0. `--quick` takes fewer rounds; `--kernels` measures kernels and
 // quantised tiers instead, also at a million rows (6 GB of memory) and on real text; `--beyond` collections that do not fit
 // into memory.
-import { appendFileSync, cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
-import { cpus, loadavg } from 'node:os';
+import { cpus, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { ensureChromium, ensureDependencies, root } from '../tools/setup.mjs';
 
 ensureDependencies();
@@ -24,7 +34,7 @@ const MILLION = { n: 1_000_000, d: 384 };
 const PAST_4GB = ['past4gb', { n: 1_450_000, d: 768 }];
 /** `--beyond`: with float32 numbers in a file, a tenth of a million rows and, unless it is to be quick, a million. */
 const BEYOND = (quick ? [SHAPES[1]] : [SHAPES[1], MILLION]).flatMap((shape) =>
-  ['beyond-fill', 'beyond-int8', 'beyond-bin'].map((group) => [group, shape]),
+  ['beyond-fill', 'beyond-int8', 'beyond-bin', 'open1m-fill', 'open1m'].map((group) => [group, shape]),
 );
 /** With models and questions beside the project, some minutes: by their names alone. */
 const JUDGED = ['answers', 'fusion'].map((group) => [group, { n: 0, d: 0 }]);
@@ -63,14 +73,18 @@ if (JUDGED.some(([group]) => group === only)) prepareJudged();
 const headers = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
 const server = await preview({ ...site, preview: { port: 0, headers } });
 const url = server.resolvedUrls.local[0];
-const browser = await chromium.launch({
+const options = {
   ...(executablePath && { executablePath }),
   args: ['--no-sandbox', '--js-flags=--max-old-space-size=4096'],
-});
+};
+// A profile on the disk for what is to be larger than memory: a context without one keeps its storage in memory, and too little of it.
+const profile = process.argv.includes('--beyond') ? mkdtempSync(join(tmpdir(), 'piramid-bench-')) : null;
 
 const figures = [];
 // One for all, so that a page finds what the one before has stored.
-const context = await browser.newContext();
+const persistent = profile && (await chromium.launchPersistentContext(profile, options));
+const browser = persistent ? persistent.browser() : await chromium.launch(options);
+const context = persistent ?? (await browser.newContext());
 try {
   for (const [group, shape] of MEASURES) {
     const page = await context.newPage();
@@ -94,11 +108,14 @@ try {
     });
     const measured = await page.evaluate(([g, { n, d }, q]) => globalThis.measure(g, n, d, q), [group, shape, quick]);
     figures.push(...measured);
+    for (const { name, value, unit } of measured) console.log(name, value, unit);
     await page.close();
   }
 } finally {
+  await context.close();
   await browser.close();
   await server.close();
+  if (profile) rmSync(profile, { recursive: true, force: true });
 }
 
 const run = {

@@ -177,8 +177,8 @@ export type EngineEvent =
 /** What the engine tells all tabs of its database. */
 export type Notice =
   | {
-      [Name in 'damage' | 'readonly' | 'writable']: { name: Name; detail: DatabaseEvents[Name] };
-    }['damage' | 'readonly' | 'writable']
+      [Name in 'damage' | 'opening' | 'readonly' | 'writable']: { name: Name; detail: DatabaseEvents[Name] };
+    }['damage' | 'opening' | 'readonly' | 'writable']
   /** A collection has another name; `id` is the engine's. */
   | { name: 'renamed'; detail: { id: number; name: string } };
 

@@ -745,7 +745,7 @@ export interface CollectionStats extends CollectionInfo {
 export interface MemoryStats {
   /** `OpenOptions.memory`. */
   limit: number;
-  /** Vectors and codes in memory, of all collections that are loaded. */
+  /** Vectors and codes in memory, of all collections that are open; of one that is being read, what it is going to take. */
   bytes: number;
   /** The file with float32 numbers that did not fit; 0 without one. */
   file: number;
@@ -784,6 +784,11 @@ export interface DatabaseEvents {
   damage: Damage;
   /** Found when the database was opened, and dispatched right after. */
   dataloss: DataLoss;
+  /**
+   * How many records of a collection that was opened are in memory, deleted ones included: several times a second while they are read, and
+   * at the end. Calls that need them wait until then.
+   */
+  opening: { collection: string } & Progress;
   /** The storage is full: only deletions are written from now on. `code` is that of the writes that fail. */
   readonly: { code: ErrorCode; message: string };
   /** Writes are accepted again. */

@@ -107,7 +107,7 @@ export class Database implements AsyncDisposable {
 
   /** Calls `listener` at each event of this name. Returns a function that stops it. */
   on<Name extends keyof DatabaseEvents>(name: Name, listener: (detail: DatabaseEvents[Name]) => void): () => void {
-    requireChoice(name, ['damage', 'dataloss', 'readonly', 'writable'], 'event');
+    requireChoice(name, ['damage', 'dataloss', 'opening', 'readonly', 'writable'], 'event');
     if (typeof listener !== 'function') throw invalid(`listener: expected a function, got ${describe(listener)}`);
     const listeners = this.#listeners.get(name) ?? new Set();
     this.#listeners.set(name, listeners);
@@ -128,6 +128,9 @@ export class Database implements AsyncDisposable {
   /**
    * Opens a collection, creating it if it does not exist. Without options it must exist (`NOT_FOUND`). Options that
    * differ from the stored ones are `CONFIG_MISMATCH`, another embedder is `MODEL_MISMATCH`; the message names both.
+   *
+   * Its records come into memory behind this call. `count` and `get` do not wait for vectors; queries and writes wait for what
+   * they need, and the `opening` event says how far it is. What fails then is said by the calls that need it.
    */
   async collection<M extends object = Metadata>(
     name: string,

@@ -31,6 +31,8 @@ export function keptElsewhere(scratch: CpuRows, read: ReadRows): Originals {
   const norms = new Norms(metric);
   const sliceRows = Math.max(32, Math.floor(SLICE_BYTES / (dimension * 4)));
   let rowCount = 0;
+  /** Where rows are read to, used again: garbage of a megabyte a query would stay for a while. */
+  const idle: Float32Array[] = [];
 
   /** Of equal rows the lower one is in front in each slice, and in what is kept of all: they are scored in their order. */
   function best(query: Float32Array, among: Iterable<number>, k: number): Promise<CanonicalHits> {
@@ -42,11 +44,13 @@ export function keptElsewhere(scratch: CpuRows, read: ReadRows): Originals {
     for (let first = 0; first < sorted.length; first += sliceRows) {
       if (first > 0) await nextTask(); // all rows would hold the thread for seconds
       const rows = sorted.subarray(first, first + sliceRows);
-      const values = new Float32Array(rows.length * dimension);
+      const room = idle.pop() ?? new Float32Array(sliceRows * dimension);
+      const values = room.subarray(0, rows.length * dimension);
       const damaged = new Set(await read(rows, values));
       // Nothing is awaited from here on: several answers may be under way.
       scratch.truncate(0);
       scratch.append(values);
+      if (idle.length === 0) idle.push(room);
       const whole = [...rows.keys()].filter((place) => !damaged.has(place));
       const hits = scratch.best(query, whole, Math.min(k, whole.length));
       for (const [i, place] of hits.rows.entries()) kept.push(rows[place]!, hits.scores[i]!);

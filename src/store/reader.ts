@@ -11,7 +11,6 @@ import { type Damage, type DamageList, isCorrupt, readTwice } from './damage.ts'
 import {
   decodeBlock,
   decodeCodes,
-  decodeIds,
   decodeJson,
   decodeText,
   type Kind,
@@ -29,25 +28,28 @@ export interface StoredPostings {
 }
 
 /** Rows as they come back from disk, for rebuilding what is in memory. Views on the stored buffers where possible. */
-export interface LoadedRows {
+interface LoadedRows {
   firstRow: number;
   rowCount: number;
-  ids: readonly RecordId[];
-  vectors: readonly {
-    firstRow: number;
-    rowCount: number;
-    /** Null where the caller can do without: they are in the row file. */
-    values: Float32Array | null;
-    /** Lengths of the vectors, where `values` is null. */
-    norms: Float64Array | null;
-    present: Bitset;
-    /** Null where they are not stored, or damaged: they can be made from the values. */
-    codes: StoredCodes | null;
-  }[];
-  postings: StoredPostings | null;
-  /** Rows whose ids are damaged: nobody can ask for them. Placeholders stand for their ids. */
-  lost: readonly { firstRow: number; rowCount: number }[];
 }
+
+/** Ids as they were written to the log, or as an ids chunk has them. Without both they are damaged, and nobody can ask for the rows. */
+export interface LoadedIds extends LoadedRows {
+  list: readonly RecordId[] | null;
+  json: Uint8Array | null;
+}
+
+export interface LoadedVectors extends LoadedRows {
+  /** Null where the caller can do without: they are in the row file. */
+  values: Float32Array | null;
+  /** Lengths of the vectors, where `values` is null. */
+  norms: Float64Array | null;
+  present: Bitset;
+  /** Null where they are not stored, or damaged: they can be made from the values. */
+  codes: StoredCodes | null;
+}
+
+export interface LoadedPostings extends LoadedRows, StoredPostings {}
 
 /** Whether these codes of so many rows do without their vectors. */
 export type AreEnough = (codes: StoredCodes, rowCount: number) => boolean;
@@ -86,14 +88,52 @@ export class RowReader {
     this.#rows = rows;
   }
 
+  /** Ids in row order. What is damaged is left out, and noted. */
+  async *loadIds(rows: DurableRows): AsyncGenerator<LoadedIds> {
+    yield* inOrder(piecesOf(rows, 'ids'), async ({ chunk, batch, ...piece }) => ({
+      ...piece,
+      list: batch?.ids ?? null,
+      json: chunk ? await this.readWhole(rows.stored.id, chunk) : null,
+    }));
+  }
+
+  /** Blocks of postings in row order. What is damaged is left out, and noted. */
+  async *loadPostings(rows: DurableRows): AsyncGenerator<LoadedPostings> {
+    const read = inOrder(piecesOf(rows, 'postings'), async ({ chunk, batch, shift, ...piece }) => {
+      const bytes = chunk ? (await this.readWhole(rows.stored.id, chunk))?.slice() : batch!.postings;
+      return bytes ? { ...piece, bytes, shift } : null;
+    });
+    for await (const block of read) if (block) yield block;
+  }
+
   /**
-   * A collection's rows in row order, one part after the other. What is damaged is left out, and noted. `areEnough`: whether the caller
-   * can do with the codes of so many rows, where the vectors are in the row file.
+   * Vectors in row order. What is damaged is left out, and noted. `areEnough`: whether the caller can do with the codes of so many rows, where the
+   * vectors are in the row file.
    */
-  async *load({ stored, logged }: DurableRows, areEnough: AreEnough): AsyncGenerator<LoadedRows> {
-    const parts: (Segment | RowBatch)[] = [...stored.segments, ...logged].sort((a, b) => a.firstRow - b.firstRow);
-    for (const part of parts)
-      yield 'chunks' in part ? await this.#loadSegment(stored, part, areEnough) : loadBatch(part);
+  async *loadVectors(rows: DurableRows, areEnough: AreEnough): AsyncGenerator<LoadedVectors> {
+    const { id, config } = rows.stored;
+    if (config.dimension === null) return;
+    const dimension = config.dimension;
+    yield* inOrder(piecesOf(rows, 'vectors'), async ({ chunk, codesChunk, batch, firstRow, rowCount }) => {
+      const place = { firstRow, rowCount };
+      if (!chunk) {
+        const { values, present } = batch!.vectors!;
+        return { ...place, values, norms: null, present, codes: batch!.codes ?? null };
+      }
+      const coded = codesChunk && (await this.readWhole(id, codesChunk));
+      // A damaged chunk holds nothing that is not in the vectors.
+      const codes = coded ? decodeCodes(coded, rowCount) : null;
+      const notesOf = () => (codes && areEnough(codes, rowCount) ? this.#rows?.file?.notes(chunk.key) : null);
+      let notes = notesOf();
+      const payload = notes ? null : await this.readWhole(id, chunk);
+      if (payload) {
+        await this.#rows?.put(payload.buffer);
+        notes = notesOf(); // once it is in the file, the numbers need not be in memory together
+      }
+      if (notes) return { ...place, values: null, ...notes, codes };
+      const read = payload ? readVectors(payload, rowCount, dimension) : noVectors(rowCount, dimension);
+      return { ...place, norms: null, ...read, codes };
+    });
   }
 
   /** All metadata in row order, for building payload columns. Rows of parts without any are left out. */
@@ -249,59 +289,40 @@ export class RowReader {
     );
     return found;
   }
+}
 
-  async #loadSegment(stored: StoredCollection, segment: Segment, areEnough: AreEnough): Promise<LoadedRows> {
-    const wanted = segment.chunks.filter(
-      (chunk) => chunk.kind === 'ids' || chunk.kind === 'vectors' || chunk.kind === 'postings',
-    );
-    const codes = await this.#loadCodes(stored, segment);
-    const notesOf = ({ kind, key, firstRow, rowCount }: ChunkRef) => {
-      const known = kind === 'vectors' && codes.get(firstRow);
-      return known && areEnough(known, rowCount) ? this.#rows?.file?.notes(key) : null;
-    };
-    const notes = wanted.map(notesOf);
-    const payloads = await readAhead([...wanted.keys()], async (i) => {
-      if (notes[i]) return null;
-      const payload = await this.readWhole(stored.id, wanted[i]!);
-      if (payload) await this.#rows?.put(payload.buffer);
-      // Once it is in the file, the numbers of a long segment need not be in memory together.
-      notes[i] = notesOf(wanted[i]!);
-      return notes[i] ? null : payload;
-    });
+/** Rows whose ids, words or vectors are read as one value: of a chunk, or of a batch. */
+interface Piece {
+  /** As they are numbered now. */
+  firstRow: number;
+  rowCount: number;
+  shift: number;
+  chunk: ChunkRef | null;
+  /** With the codes of these rows. */
+  codesChunk: ChunkRef | null;
+  batch: RowBatch | null;
+}
+
+/** In row order, those of now. */
+function piecesOf({ stored, logged }: DurableRows, kind: 'ids' | 'postings' | 'vectors'): Piece[] {
+  const pieces: Piece[] = [];
+  for (const segment of stored.segments) {
     const shift = shiftOf(segment);
-    const { dimension } = stored.config;
-    const ids: RecordId[][] = [];
-    const vectors: LoadedRows['vectors'][number][] = [];
-    const lost: { firstRow: number; rowCount: number }[] = [];
-    let postings: StoredPostings | null = null;
-    for (const [i, chunk] of wanted.entries()) {
-      const payload = payloads[i]!;
-      const { rowCount } = chunk;
-      const firstRow = chunk.firstRow - shift;
-      if (chunk.kind === 'ids') {
-        ids.push(payload ? decodeIds(payload, rowCount) : placeholderIds(rowCount));
-        if (!payload) lost.push({ firstRow, rowCount });
-      } else if (chunk.kind === 'postings') {
-        if (payload) postings = { bytes: payload.slice(), shift };
-      } else {
-        const read = () => (payload ? readVectors(payload, rowCount, dimension!) : noVectors(rowCount, dimension!));
-        const there = notes[i] ? { values: null, ...notes[i] } : { norms: null, ...read() };
-        vectors.push({ firstRow, rowCount, ...there, codes: codes.get(chunk.firstRow) ?? null });
-      }
+    const codes = new Map<number, ChunkRef>();
+    if (kind === 'vectors')
+      for (const chunk of segment.chunks) if (chunk.kind === 'codes') codes.set(chunk.firstRow, chunk);
+    for (const chunk of segment.chunks) {
+      if (chunk.kind !== kind) continue;
+      const { firstRow, rowCount } = chunk;
+      const codesChunk = codes.get(firstRow) ?? null;
+      pieces.push({ firstRow: firstRow - shift, rowCount, shift, chunk, codesChunk, batch: null });
     }
-    const { firstRow, rowCount } = segment;
-    return { firstRow, rowCount, ids: ids.length === 1 ? ids[0]! : ids.flat(), vectors, postings, lost };
   }
-
-  /** By first row as written. A damaged chunk is left out: it holds nothing that is not in the vectors. */
-  async #loadCodes(stored: StoredCollection, segment: Segment): Promise<Map<number, StoredCodes>> {
-    const chunks = segment.chunks.filter((chunk) => chunk.kind === 'codes');
-    const loaded = await readAhead(chunks, async (chunk) => {
-      const payload = await this.readWhole(stored.id, chunk);
-      return payload && decodeCodes(payload, chunk.rowCount);
-    });
-    return new Map(chunks.flatMap((chunk, i) => (loaded[i] ? [[chunk.firstRow, loaded[i]]] : [])));
+  for (const batch of logged) {
+    const { firstRow, rowCount } = batch;
+    if (batch[kind]) pieces.push({ firstRow, rowCount, shift: 0, chunk: null, codesChunk: null, batch });
   }
+  return pieces.sort((a, b) => a.firstRow - b.firstRow);
 }
 
 /** Ids of rows that are deleted, or lost: nobody sees them. */
@@ -313,37 +334,37 @@ export function noVectors(rowCount: number, dimension: number): { values: Float3
   return { values: new Float32Array(rowCount * dimension), present: new Bitset(rowCount) };
 }
 
-/** Values are read a few at a time: one unreadable value then fails alone, and the next one is on its way. */
+/** Values that are read at a time: one unreadable value then fails alone, and the next one is on its way. */
+const AHEAD = 8;
+
 export async function readAhead<T, R>(items: readonly T[], read: (item: T) => Promise<R>): Promise<R[]> {
-  const AHEAD = 8;
-  const results: R[] = new Array(items.length);
-  let next = 0;
-  const worker = async () => {
-    while (next < items.length) {
-      const i = next++;
-      results[i] = await read(items[i]!);
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(AHEAD, items.length) }, worker));
+  const results: R[] = [];
+  for await (const result of inOrder(items, read)) results.push(result);
   return results;
+}
+
+/** As they are taken, the next ones are on their way. Nothing is read any more once it has ended, however it does. */
+async function* inOrder<T, R>(items: readonly T[], read: (item: T) => Promise<R>): AsyncGenerator<R, void, undefined> {
+  const reads: Promise<R>[] = [];
+  try {
+    for (let next = 0; next < items.length || reads.length > 0; ) {
+      while (next < items.length && reads.length < AHEAD) {
+        const reading = read(items[next++]!);
+        reading.catch(() => {}); // told when its turn comes
+        reads.push(reading);
+      }
+      const result = await reads[0]!;
+      reads.shift();
+      yield result;
+    }
+  } finally {
+    await Promise.allSettled(reads);
+  }
 }
 
 /** Of rows that have nothing else. */
 function* patchesAlone(patches: Patches, first: number, end: number): Generator<LoadedMetadata> {
   for (const row of patches.rows(first, end)) yield { firstRow: row, values: [applyChanges(null, patches.of(row)!)] };
-}
-
-function loadBatch({ firstRow, rowCount, ids, postings, vectors, codes }: RowBatch): LoadedRows {
-  return {
-    firstRow,
-    rowCount,
-    ids,
-    postings: postings && { bytes: postings, shift: 0 },
-    lost: [],
-    vectors: vectors
-      ? [{ firstRow, rowCount, values: vectors.values, norms: null, present: vectors.present, codes: codes ?? null }]
-      : [],
-  };
 }
 
 export function findByRow<T extends { firstRow: number; rowCount: number }>(

@@ -23,8 +23,10 @@ import { PatchMerge } from './patch-merge.ts';
 import { decodePatches, type Patch } from './patches.ts';
 import {
   type AreEnough,
+  type LoadedIds,
   type LoadedMetadata,
-  type LoadedRows,
+  type LoadedPostings,
+  type LoadedVectors,
   RowReader,
   type StoredMetadata,
   type StoredPostings,
@@ -400,14 +402,30 @@ export class Store {
     for (const stored of imported.collections) await this.#addCollection(stored);
   }
 
-  /** A collection's rows in row order, one part after the other; see `RowReader.load`. Throws `CORRUPT`. */
-  async *load(collection: number, areEnough: AreEnough = () => false): AsyncGenerator<LoadedRows> {
+  /** Throws `NOT_FOUND`, and `CORRUPT` where it is not known which of its records are deleted. */
+  check(collection: number): void {
+    const { refused } = this.#rows(collection);
+    if (refused) throw refused;
+  }
+
+  /** All ids in row order. Rows whose ids are damaged are deleted from then on. */
+  async *loadIds(collection: number): AsyncGenerator<LoadedIds> {
+    this.check(collection);
     const rows = this.#rows(collection);
-    if (rows.refused) throw rows.refused;
-    for await (const part of this.#reader.load(rows, areEnough)) {
-      for (const { firstRow, rowCount } of part.lost) rows.markRangeDeleted(firstRow, rowCount);
+    for await (const part of this.#reader.loadIds(rows)) {
+      if (!part.list && !part.json) rows.markRangeDeleted(part.firstRow, part.rowCount);
       yield part;
     }
+  }
+
+  /** All postings in row order. */
+  loadPostings(collection: number): AsyncGenerator<LoadedPostings> {
+    return this.#reader.loadPostings(this.#rows(collection));
+  }
+
+  /** All vectors in row order; see `RowReader.loadVectors`. */
+  loadVectors(collection: number, areEnough: AreEnough = () => false): AsyncGenerator<LoadedVectors> {
+    return this.#reader.loadVectors(this.#rows(collection), areEnough);
   }
 
   /** All metadata in row order, for building payload columns. Rows of parts without any are left out. */

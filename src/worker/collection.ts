@@ -20,6 +20,7 @@ import type { Store } from '../store/store.ts';
 import { Bitset } from '../structures/bitset.ts';
 import { applyChanges, type Changes } from '../structures/changes.ts';
 import { contextOf, textOf } from '../structures/context.ts';
+import { RecordIds } from '../structures/record-ids.ts';
 import type { Renumbering } from '../structures/renumbering.ts';
 import { atOnce, inSlices, partsOf, type Sliced } from '../structures/slices.ts';
 import { type AnalysisId, analyzerOf } from '../text/analyzer.ts';
@@ -40,9 +41,11 @@ import type {
   WordOptions,
 } from '../types.ts';
 import { changesOf, fieldsOf, refuseBlocked } from './changes.ts';
+import { recordCount } from './describe.ts';
 import { Forms } from './forms.ts';
 import { Gate } from './gate.ts';
 import { Payload } from './payload.ts';
+import { Presence } from './presence.ts';
 import { type ScrolledRows, Scrolls } from './scrolls.ts';
 import { defaultScanBudget, explainPrecision, oversampleOf, precisionFor } from './tiers.ts';
 import { VectorMemory } from './vector-memory.ts';
@@ -60,18 +63,18 @@ export class CollectionState {
   index: VectorIndex | null;
   /** Row numbers are held across an `await` in here only. Writes need not: they and compactions are in one queue. */
   readonly gate = new Gate();
-  readonly #store: Store;
+  readonly store: Store;
   readonly #devices: Devices;
   readonly #scanBudget: number;
   readonly #memory: VectorMemory;
-  readonly #vectorBytes = () => this.index?.bytes.memory ?? 0;
+  readonly #vectorBytes = () => Math.max(this.index?.bytes.memory ?? 0, this.#expectedRows * this.#rowBytes);
+  /** While it is being loaded: others must not take its room. */
+  #expectedRows = 0;
+  #isLoaded = false;
   readonly #leaveMemory: () => void;
-  /** Of every row, deleted ones too. */
-  #ids: RecordId[] = [];
-  readonly #rowOf = new Map<RecordId, number>();
-  /** Rows that have a vector. Grows by doubling. */
-  #withVector = new Bitset(1024);
-  #vectorless = 0;
+  ids = new RecordIds();
+  /** Which rows have a vector. */
+  readonly presence = new Presence();
   /** How its texts and the words of queries are read. */
   analysis: AnalysisId;
   words = new WordIndex();
@@ -82,15 +85,16 @@ export class CollectionState {
   /** Rows whose vectors have turned out to be damaged since it was loaded. A search beside which it changes is to be made again. */
   vectorsLost = 0;
 
-  private constructor(
+  /** Without its rows: `Loading` brings them. */
+  constructor(
     stored: StoredCollection,
     store: Store,
     devices: Devices,
-    scanBudget: number,
-    memory: VectorMemory,
+    scanBudget = defaultScanBudget(),
+    memory = new VectorMemory(store),
   ) {
     this.stored = stored;
-    this.#store = store;
+    this.store = store;
     this.#devices = devices;
     this.#scanBudget = scanBudget;
     this.#memory = memory;
@@ -98,8 +102,10 @@ export class CollectionState {
     this.forms = new Forms(store, stored.id);
     this.analysis = stored.config.analysis ?? 0;
     this.#scrolls = new Scrolls(store.numbering(stored.id));
-    this.index = this.createIndex(store.rowCount(stored.id));
+    const rowCount = store.rowCount(stored.id);
+    this.index = this.createIndex(rowCount);
     this.#leaveMemory = memory.join(this.#vectorBytes);
+    this.#expectedRows = rowCount;
     this.#keepFile();
   }
 
@@ -119,34 +125,16 @@ export class CollectionState {
     return createFlatIndex({ dimension, metric, isHalf: tier === 'f16' }, devices);
   }
 
-  /** Reads what is kept in memory from the store. */
-  static async load(
-    stored: StoredCollection,
-    store: Store,
-    devices: Devices,
-    scanBudget = defaultScanBudget(),
-    memory = new VectorMemory(store),
-  ): Promise<CollectionState> {
-    const state = new CollectionState(stored, store, devices, scanBudget, memory);
-    try {
-      const count = store.rowCount(stored.id);
-      if (state.#outgrows(count) && (await memory.openFile())) state.exchangeIndex(state.createIndex(count));
-      for await (const rows of store.load(stored.id, state.index?.areEnough)) {
-        for (const { firstRow, rowCount, values, norms, present, codes } of rows.vectors) {
-          await state.index?.reserve(firstRow + rowCount);
-          if (values) state.index?.append(values, codes);
-          else state.index?.restore?.(codes!, norms!);
-          state.#markPresent(firstRow, rowCount, present);
-        }
-        const { firstRow, rowCount, ids, postings } = rows;
-        state.#addRows(firstRow, rowCount, ids, postings && Postings.open(postings.bytes, postings.shift));
-        await inSlices(state.words.merge());
-      }
-    } catch (error) {
-      state.close();
-      throw error;
-    }
-    return state;
+  /** Finds a place for its vectors before they are loaded: other collections may have taken what there was. */
+  async makeRoom(): Promise<void> {
+    const count = this.store.rowCount(this.stored.id);
+    if (this.#outgrows(count) && (await this.#memory.openFile())) this.exchangeIndex(this.createIndex(count));
+  }
+
+  /** All of it is in memory. */
+  loaded(): void {
+    this.#isLoaded = true;
+    this.#expectedRows = 0;
   }
 
   /** Whether its size asks for an index that scans something else, or has its numbers elsewhere. */
@@ -166,9 +154,14 @@ export class CollectionState {
   /** Has the row file keep its vectors; false where there is none. */
   async fillFile(goOn: () => void): Promise<boolean> {
     if (!(await this.#memory.openFile())) return false;
-    this.#store.file(this.stored.id, true);
-    for await (const _ of this.#store.fillFile(this.stored.id)) goOn();
+    this.store.file(this.stored.id, true);
+    for await (const _ of this.store.fillFile(this.stored.id)) goOn();
     return true;
+  }
+
+  /** What a row's vector takes in memory, at most. */
+  get #rowBytes(): number {
+    return (this.stored.config.dimension ?? 0) * (this.index?.originals === 'file' ? 1 : NUMBER_BYTES);
   }
 
   /** Whether the numbers of so many rows, and their codes, are more than there is memory for. */
@@ -179,19 +172,13 @@ export class CollectionState {
   }
 
   #keepFile(): void {
-    this.#store.file(this.stored.id, this.index?.originals === 'file');
+    this.store.file(this.stored.id, this.index?.originals === 'file');
   }
 
   /** Rows whose vectors turn out to be damaged have none from then on, as if that had been found when the collection was opened. */
   async #readRows(rows: ArrayLike<number>, target: Float32Array): Promise<readonly number[]> {
-    const { places, chunks } = await this.#store.readVectors(this.stored.id, rows, target);
-    for (const { firstRow, rowCount } of chunks)
-      for (let row = firstRow; row < firstRow + rowCount; row++) {
-        if (!this.#withVector.has(row)) continue;
-        this.#withVector.remove(row);
-        this.#vectorless++;
-        this.vectorsLost++;
-      }
+    const { places, chunks } = await this.store.readVectors(this.stored.id, rows, target);
+    for (const { firstRow, rowCount } of chunks) this.vectorsLost += this.presence.lose(firstRow, rowCount);
     return places;
   }
 
@@ -203,26 +190,28 @@ export class CollectionState {
   /** What `auto` has queries scan, and why; null for other collections. */
   get choice(): { tier: Precision; why: string } | null {
     const { config } = this.stored;
-    if (!this.index || config.quantization !== 'auto') return null;
+    if (!this.index || !this.#isLoaded || config.quantization !== 'auto') return null;
     const { tier } = this.index;
-    return { tier, why: explainPrecision(config, tier, this.rowCount, this.#scanBudget) };
+    return { tier, why: explainPrecision(config, tier, this.store.rowCount(this.stored.id), this.#scanBudget) };
   }
 
   get count(): number {
-    return this.#rowOf.size;
+    return this.ids.count;
   }
 
   get rowCount(): number {
-    return this.#ids.length;
+    return this.ids.length;
   }
+
+  readonly isDeleted = (row: number): boolean => this.store.deleted(this.stored.id).has(row);
 
   /** The record's row, undefined where there is no such record. */
   row(id: RecordId): number | undefined {
-    return this.#rowOf.get(id);
+    return this.ids.row(id);
   }
 
   id(row: number): RecordId {
-    return this.#ids[row]!;
+    return this.ids.id(row);
   }
 
   /**
@@ -236,7 +225,7 @@ export class CollectionState {
     options?: WordOptions,
   ): ScoredWords & ReturnType<typeof addForms> {
     const analyzer = analyzerOf(this.analysis);
-    const deleted = this.#store.deleted(this.stored.id);
+    const deleted = this.store.deleted(this.stored.id);
     const words = wordsOf(analyzer.queryTerms(query));
     const vocabulary = { analyzer, blocks: this.forms.blocks, deleted };
     const added = options ? addForms(words, query, options, vocabulary) : { notes: [], isCut: false };
@@ -245,10 +234,9 @@ export class CollectionState {
 
   /** Live rows that match; null for "all rows, none is deleted". With a `where`, after `ready`, and in one go with its use. */
   liveRows(where: Where | null): Bitset | null {
-    if (where)
-      return this.#payload.columns.evaluate(where, this.rowCount).subtract(this.#store.deleted(this.stored.id));
+    if (where) return this.#payload.columns.evaluate(where, this.rowCount).subtract(this.store.deleted(this.stored.id));
     if (this.count === this.rowCount) return null;
-    return Bitset.full(this.rowCount).subtract(this.#store.deleted(this.stored.id));
+    return Bitset.full(this.rowCount).subtract(this.store.deleted(this.stored.id));
   }
 
   /** The first `count` of `live` rows (null: all) in that order, then in order of writing. After `ready`, and in one go with it. */
@@ -272,8 +260,7 @@ export class CollectionState {
 
   /** `rows` without those that have no vector; null for "all". */
   rowsWithVector(rows: Bitset | null): Bitset | null {
-    if (this.#vectorless === 0) return rows;
-    return (rows?.clone() ?? Bitset.full(this.rowCount)).intersect(this.#withVector);
+    return this.presence.among(rows, this.rowCount);
   }
 
   /** Writes records: durable, then visible. `records.vectors` is complete by now. Runs in the write queue. */
@@ -300,25 +287,28 @@ export class CollectionState {
       texts: records.texts ?? none(),
       postings: records.texts && (await this.#postingsOf(records.texts, firstRow, words)),
     };
-    const { ids, vectors, postings } = batch;
+    const { vectors, postings } = batch;
+    await inSlices(this.ids.reserve(n));
     const publish = () => {
-      if (vectors) this.#markPresent(firstRow, n, vectors.present);
+      if (vectors) this.presence.mark(firstRow, n, vectors.present);
       this.words.remove(replaced);
       this.forms.remove(replaced);
-      this.#addRows(firstRow, n, ids, postings && Postings.open(postings));
+      atOnce(this.ids.show(this.isDeleted));
+      if (postings) this.#addWords(Postings.open(postings));
       this.#payload.append(batch);
     };
-    // While the disk works, vectors and metadata are put in place, behind the rows that queries look at.
+    // While the disk works, ids, vectors and metadata are put in place, behind the rows that queries look at.
     let placing: Promise<void> | undefined;
     const place = () => {
       placing = inSlices(this.#place(batch));
       return placing;
     };
     try {
-      await this.#store.append(this.stored.id, batch, replaced, publish, place);
+      await this.store.append(this.stored.id, batch, replaced, publish, place);
     } catch (error) {
       await placing?.catch(() => {});
       if (this.rowCount === firstRow) {
+        this.ids.takeBack();
         this.index?.truncate(firstRow);
         this.#payload.takeBack();
       }
@@ -336,7 +326,7 @@ export class CollectionState {
   *#replacedBy(ids: readonly RecordId[], mode: NonNullable<UpsertOptions['mode']>): Sliced<number[]> {
     const replaced: number[] = [];
     for (const id of ids) {
-      const row = this.#rowOf.get(id);
+      const row = this.ids.row(id);
       if (row !== undefined && mode === 'insert') {
         throw new PiramidError(
           'CONFLICT',
@@ -363,6 +353,7 @@ export class CollectionState {
 
   *#place(batch: RowBatch): Sliced<void> {
     const { vectors, codes } = batch;
+    yield* this.ids.place(batch.ids);
     let at = 0;
     for (const part of vectors ? partsOf(vectors.values, vectors.dimension, PLACED_NUMBERS) : []) {
       const rowBytes = (codes?.records.length ?? 0) / batch.rowCount;
@@ -390,15 +381,13 @@ export class CollectionState {
   async #patch(unordered: number[], changes: Changes): Promise<void> {
     const rows = ascending(unordered);
     // As far as it has been found by now; a patch itself loses nothing.
-    if (this.#store.damage.all.length > 0) for (const row of rows) this.#refuseDamaged(row, ['metadata']);
+    if (this.store.damage.all.length > 0) for (const row of rows) this.#refuseDamaged(row, ['metadata']);
     const fields = fieldsOf(changes);
     const alike = applyChanges({}, changes);
     let metadataOf = (_: number): StoredMetadata => alike;
     // What is below a field depends on what is there.
     if (changes.some(([path]) => path.includes('.'))) {
-      const changed = await inSlices(
-        this.#changed(rows, await this.#store.readMetadata(this.stored.id, rows), changes),
-      );
+      const changed = await inSlices(this.#changed(rows, await this.store.readMetadata(this.stored.id, rows), changes));
       metadataOf = (i) => changed[i]!;
     }
     const change = { rows, fields, metadataOf };
@@ -408,7 +397,7 @@ export class CollectionState {
       return preparing;
     };
     try {
-      await this.#store.patch(this.stored.id, { rows, changes }, () => this.#payload.change(change), prepare);
+      await this.store.patch(this.stored.id, { rows, changes }, () => this.#payload.change(change), prepare);
     } catch (error) {
       await preparing; // else it would end beside the next change
       throw error;
@@ -418,8 +407,8 @@ export class CollectionState {
   async #rewrite(rows: readonly number[], changes: EngineChanges): Promise<void> {
     const kept = [...(changes.vector === undefined ? ['vectors' as const] : []), 'metadata' as const];
     const [metadata, stored] = await Promise.all([
-      this.#store.readMetadata(this.stored.id, rows),
-      this.#store.readTexts(this.stored.id, rows),
+      this.store.readMetadata(this.stored.id, rows),
+      this.store.readTexts(this.stored.id, rows),
     ]);
     const texts = changes.text === undefined ? stored : rows.map(() => changes.text!);
     // As far as it has been found by now.
@@ -440,12 +429,12 @@ export class CollectionState {
         for (const [i, row] of some.entries()) {
           const given = originals?.[i] ?? vector;
           if (given) vectors.set(given, (start + i) * dimension);
-          if (vector === null || (!vector && !this.#withVector.has(row))) sources[start + i] = VECTOR_NONE;
+          if (vector === null || (!vector && !this.presence.has(row))) sources[start + i] = VECTOR_NONE;
         }
         await inSlices(nothing());
       }
     }
-    const ids = rows.map((row) => this.#ids[row]!);
+    const ids = rows.map((row) => this.ids.id(row));
     const json = changed.map((value) => (value === null ? null : JSON.stringify(value)));
     const someText = texts.some((text) => text !== null);
     await this.upsert({ ids, vectors, sources, texts: someText ? texts : null, metadata: json }, 'update');
@@ -464,12 +453,12 @@ export class CollectionState {
 
   /** What is written again without the part that cannot be read now would be without it for good. */
   #refuseDamaged(row: number, kinds: readonly ('vectors' | 'text' | 'metadata')[]): void {
-    const damage = this.#store.damageOf(this.stored.id, row, kinds);
+    const damage = this.store.damageOf(this.stored.id, row, kinds);
     if (!damage) return;
     const part = damage.kind === 'vectors' ? 'vector' : damage.kind;
     throw new PiramidError(
       'CORRUPT',
-      `record ${JSON.stringify(this.#ids[row])}: its ${part} is damaged (${damage.message}), and would be gone for good. Nothing was changed; upsert the whole record, or call db.repair() first.`,
+      `record ${JSON.stringify(this.ids.id(row))}: its ${part} is damaged (${damage.message}), and would be gone for good. Nothing was changed; upsert the whole record, or call db.repair() first.`,
     );
   }
 
@@ -477,18 +466,25 @@ export class CollectionState {
   async delete(target: Target): Promise<number> {
     const rows = await this.#targetRows(target);
     if (rows.length === 0) return 0;
-    await this.#store.delete(this.stored.id, rows, () => {
+    await this.store.delete(this.stored.id, rows, () => {
       this.words.remove(rows);
       this.forms.remove(rows);
-      for (const row of rows) this.#rowOf.delete(this.#ids[row]!);
+      for (const row of rows) this.ids.delete(row);
     });
     return rows.length;
   }
 
   get(ids: readonly RecordId[], select: Select): Promise<{ ids: RecordId[]; rows: EngineRows }> {
     return this.gate.read(async () => {
-      const rows = ids.map((id) => this.#rowOf.get(id)).filter((row) => row !== undefined);
-      return { ids: rows.map((row) => this.#ids[row]!), rows: await this.select(rows, select) };
+      const rows = ids.map((id) => this.ids.row(id));
+      const found = ids.filter((_, i) => rows[i] !== undefined);
+      return {
+        ids: found,
+        rows: await this.select(
+          rows.filter((row) => row !== undefined),
+          select,
+        ),
+      };
     });
   }
 
@@ -514,13 +510,19 @@ export class CollectionState {
       await this.ready(where);
       const matching = this.liveRows(where) ?? Bitset.full(this.rowCount);
       const { rows, next } = this.#scrolls.page(cursor, limit, this.#scrolled, matching);
-      return { ids: rows.map((row) => this.#ids[row]!), rows: await this.select(rows, select), next };
+      return { ids: rows.map((row) => this.ids.id(row)), rows: await this.select(rows, select), next };
     });
   }
 
   get #scrolled(): ScrolledRows {
-    const deleted = this.#store.deleted(this.stored.id);
-    return { rowCount: this.rowCount, deleted, id: (row) => this.#ids[row]!, row: (id) => this.#rowOf.get(id) };
+    const deleted = this.store.deleted(this.stored.id);
+    const ids = this.ids;
+    return {
+      rowCount: this.rowCount,
+      deleted,
+      ...{ id: (row) => ids.id(row), row: (id) => ids.row(id) },
+      rowNow: (row) => ids.rowNow(row),
+    };
   }
 
   facets(field: string, where: Where | null, limit: number): Promise<Facet[]> {
@@ -532,26 +534,30 @@ export class CollectionState {
 
   /**
    * Takes over what a compaction did to the row numbers, in one go. `index` has the rows that are kept; `renumbered` has
-   * those blocks of `postings()` that have been renumbered already; `deleted` are the rows that were, under their old numbers.
+   * those blocks of `postings()` that have been renumbered already; `ids` are `renumberedIds`; `deleted` are the rows that were, under their
+   * old numbers.
    */
   renumber(
     renumbering: Renumbering,
     index: VectorIndex | null,
+    ids: RecordIds,
     renumbered: ReadonlyMap<Postings, Postings>,
     deleted: Bitset,
   ): void {
-    const { dropped } = renumbering;
     this.#scrolls.renumber(renumbering, { ...this.#scrolled, deleted });
-    this.#withVector = renumbering.apply(this.#withVector, this.#withVector.length);
-    this.#ids = this.#ids.filter((_, row) => !dropped.has(row));
-    this.#vectorless = this.index ? this.rowCount - this.#withVector.count() : 0;
-    for (const [id, row] of this.#rowOf) this.#rowOf.set(id, renumbering.row(row));
+    this.ids = ids;
+    if (this.index) this.presence.renumber(renumbering, this.rowCount);
     this.words.renumber(renumbering, renumbered);
     this.forms.drop();
     this.index?.close();
     this.index = index;
     this.#keepFile();
     this.#payload.drop();
+  }
+
+  /** Of now; no write may come before they are put in place. */
+  renumberedIds(renumbering: Renumbering): Promise<RecordIds> {
+    return inSlices(this.ids.renumbered(renumbering));
   }
 
   /** Metadata lies in other chunks now, with the same in it. */
@@ -571,7 +577,7 @@ export class CollectionState {
   exchangeWords(analysis: AnalysisId, blocks: readonly StoredPostings[]): void {
     this.analysis = analysis;
     this.words = new WordIndex();
-    const deleted = this.#store.deleted(this.stored.id);
+    const deleted = this.store.deleted(this.stored.id);
     for (const { bytes, shift } of blocks) {
       this.words.append(Postings.open(bytes, shift), deleted);
       atOnce(this.words.merge());
@@ -581,8 +587,8 @@ export class CollectionState {
   /** What was asked for of some rows. */
   async select(rows: ArrayLike<number>, select: Select): Promise<EngineRows> {
     const [stored, metadata, vectors] = await Promise.all([
-      select.includes('text') || select.includes('context') ? this.#store.readTexts(this.stored.id, rows) : null,
-      select.includes('metadata') ? this.#store.readMetadata(this.stored.id, rows) : null,
+      select.includes('text') || select.includes('context') ? this.store.readTexts(this.stored.id, rows) : null,
+      select.includes('metadata') ? this.store.readMetadata(this.stored.id, rows) : null,
       select.includes('vector') && this.index ? this.index.vectors(rows) : null,
     ]);
     return {
@@ -591,7 +597,7 @@ export class CollectionState {
         ? stored!.map((text) => (text === null ? null : (contextOf(text) ?? null)))
         : null,
       metadata,
-      vectors: vectors?.map((vector, i) => (this.#withVector.has(rows[i]!) ? vector : null)) ?? null,
+      vectors: vectors?.map((vector, i) => (this.presence.has(rows[i]!) ? vector : null)) ?? null,
     };
   }
 
@@ -605,43 +611,34 @@ export class CollectionState {
       metric: config.metric,
       ...(quantization !== 'none' && { quantization }),
       ...(config.embedder && { embedder: config.embedder.fingerprint }),
-      count: this.count,
+      count: recordCount(this.store, id),
       device: this.index?.deviceFor(1) ?? this.#devices.cpu,
       ...(this.index?.layout && { layout: this.index.layout }),
-      ...(this.index && isTier(this.index.tier) && { originals: this.index.originals ?? 'memory' }),
+      ...(this.#isLoaded && this.index && isTier(this.index.tier) && { originals: this.index.originals ?? 'memory' }),
       ...this.choice,
-      rows: this.rowCount,
+      rows: this.store.rowCount(id),
       bytes: {
         gpu: this.index?.bytes.gpu ?? 0,
         memory:
-          (this.index?.bytes.memory ?? 0) + this.words.byteLength + this.forms.byteLength + this.#payload.byteLength,
-        disk: this.#store.bytesOnDisk(id),
+          (this.index?.bytes.memory ?? 0) +
+          this.ids.byteLength +
+          this.words.byteLength +
+          this.forms.byteLength +
+          this.#payload.byteLength,
+        disk: this.store.bytesOnDisk(id),
       },
     };
   }
 
   close(): void {
+    if (this.isClosed) return;
     this.isClosed = true;
     this.#leaveMemory();
     this.index?.close();
   }
 
-  #markPresent(firstRow: number, rowCount: number, present: Bitset): void {
-    const end = firstRow + rowCount;
-    if (end > this.#withVector.length)
-      this.#withVector = this.#withVector.resized(Math.max(end, this.#withVector.length * 2));
-    const count = present.count();
-    this.#vectorless += rowCount - count;
-    if (count === rowCount) this.#withVector.addRange(firstRow, end);
-    else for (const row of present) this.#withVector.add(firstRow + row);
-  }
-
-  #addRows(firstRow: number, rowCount: number, ids: readonly RecordId[], postings: Postings | null): void {
-    const deleted = this.#store.deleted(this.stored.id);
-    const end = firstRow + rowCount;
-    for (const id of ids) this.#ids.push(id);
-    for (let row = firstRow; row < end; row++) if (!deleted.has(row)) this.#rowOf.set(this.#ids[row]!, row);
-    if (postings) this.words.append(postings, deleted);
+  #addWords(postings: Postings): void {
+    this.words.append(postings, this.store.deleted(this.stored.id));
   }
 
   async #targetRows(target: Target): Promise<number[]> {
@@ -652,7 +649,7 @@ export class CollectionState {
     }
     const rows = new Set<number>();
     for (const id of target.ids) {
-      const row = this.#rowOf.get(id);
+      const row = this.ids.row(id);
       if (row !== undefined) rows.add(row);
     }
     return [...rows];

@@ -62,10 +62,12 @@ export async function compactCollection(
     }
     await turn(async () => {
       await copyRows(state, dropped, index, copied, goOn); // those that came meanwhile
+      const ids = await state.renumberedIds(renumbering);
+      goOn();
       await state.gate.alone(() => {
         const deleted = store.deleted(id);
         return store.finishRewrite(compaction, () => {
-          state.renumber(renumbering, index, postings, deleted);
+          state.renumber(renumbering, index, ids, postings, deleted);
           index = null;
         });
       });

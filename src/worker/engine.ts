@@ -15,6 +15,7 @@ import {
   type OpenedCollection,
   type OpenedDatabase,
   type PackedRecords,
+  type Select,
   VECTOR_FROM_TEXT,
   VECTOR_NONE,
 } from '../protocol.ts';
@@ -35,6 +36,7 @@ import { CollectionState, coderFor } from './collection.ts';
 import { compareConfig, configOf, mismatch } from './config.ts';
 import { describeDamage, infoOf, recordCount } from './describe.ts';
 import { Languages } from './languages.ts';
+import { Loading, type Need } from './loading.ts';
 import { modelCalls } from './model-calls.ts';
 import { OpenCollections } from './open-collections.ts';
 import { backendOf, openStore } from './open-store.ts';
@@ -138,9 +140,10 @@ export function createEngine(
 
   function notices(): Notice[] {
     if (!database) return [];
-    const { store } = database;
+    const { store, collections } = database;
     const damages = store.damage.all.map((damage) => damageNotice(damage, store));
-    return store.full ? [...damages, readonlyNotice(store.full)] : damages;
+    const openings = collections.loadings.map((loading) => openingNotice(loading, store));
+    return [...damages, ...(store.full ? [readonlyNotice(store.full)] : []), ...openings];
   }
 
   /** Runs a call that `cancel` can reach. */
@@ -274,12 +277,19 @@ export function createEngine(
       const memory = new VectorMemory(store, options.memory, why);
       const models = createModelLoader(options.models);
       const upkeep = new Upkeep(store, writes, closing.signal);
-      const collections = new OpenCollections(store, writes, async (stored) => {
+      const tell = (notice: Notice) => void onEvent({ type: 'notice', notice });
+      const collections = new OpenCollections(store, writes, (stored) => {
         void languages.ready(stored.config.analysis ?? 0).catch(() => {}); // said where words are asked for
-        const state = await CollectionState.load(stored, store, devices, scanBudget, memory);
-        upkeep.recodeIfStale(state);
-        upkeep.reindexIfStale(state);
-        return state;
+        const state = new CollectionState(stored, store, devices, scanBudget, memory);
+        const loading = new Loading(state, () => tell(openingNotice(loading, store)));
+        loading.ready('rows').then(
+          () => {
+            upkeep.recodeIfStale(state);
+            upkeep.reindexIfStale(state);
+          },
+          () => {}, // said to whoever needs the rows
+        );
+        return loading;
       });
       const rest = { collections, devices, memory, onEvent, models, coderFor: codersFor, upkeep };
       database = { name: options.name, ...stored, ...rest };
@@ -287,7 +297,6 @@ export function createEngine(
         filed.onLost = async () => {
           for (const state of await collections.all()) upkeep.keepInShape(state);
         };
-      const tell = (notice: Notice) => void onEvent({ type: 'notice', notice });
       for (const notice of notices()) tell(notice);
       store.damage.onDamage = (damage) => tell(damageNotice(damage, store));
       store.onFull((reason) => tell(reason ? readonlyNotice(reason) : { name: 'writable', detail: null }));
@@ -319,7 +328,7 @@ export function createEngine(
       const isPersistent = isStored ? await atMost(navigator.storage?.persisted?.()) : undefined;
       // A collection that nobody has opened is not read for this.
       const states = store.collections.map(async (stored): Promise<CollectionStats> => {
-        const state = await collections.peek(stored.id);
+        const state = collections.peek(stored.id);
         if (state) return state.stats(stored.name);
         const bytes = { gpu: 0, memory: 0, disk: store.bytesOnDisk(stored.id) };
         return { ...infoOf(stored, store), device: devices.cpu, rows: store.rowCount(stored.id), bytes };
@@ -357,6 +366,7 @@ export function createEngine(
       return write(call, async () => {
         const { store, collections } = opened();
         for (const { config } of store.collections) await languages.ready(config.analysis ?? 0).catch(() => {});
+        await collections.stopLoading(); // it would read what repair takes away
         const repaired = await store.repair(postingsOf);
         await collections.reload(); // what is in memory was read from what was damaged
         return repaired.map((damage) => describeDamage(damage, store));
@@ -387,7 +397,7 @@ export function createEngine(
           stored = await store.createCollection(name, config);
         }
         const { id, config } = stored;
-        await opened().collections.getInTurn(id);
+        opened().collections.begin(id);
         return {
           id,
           dimension: config.dimension,
@@ -434,7 +444,7 @@ export function createEngine(
     },
 
     async collectionStats(id) {
-      const collection = await opened().collections.get(id);
+      const collection = await opened().collections.open(id);
       return collection.stats(opened().store.collections.find((stored) => stored.id === id)!.name);
     },
 
@@ -444,11 +454,10 @@ export function createEngine(
       const ahead = (signal: AbortSignal) =>
         Promise.all([
           embeddings.run(() => embedTexts(id, records, call, signal)),
-          opened()
-            .collections.peek(id)
-            .then(async (collection) => {
-              if (collection && texts) words = await wordBuilder.build(texts, collection.analysis);
-            }),
+          (async () => {
+            const collection = opened().collections.peek(id);
+            if (collection && texts) words = await wordBuilder.build(texts, collection.analysis);
+          })(),
         ]);
       const upsert = async () => {
         const { store, collections, upkeep } = opened();
@@ -496,25 +505,28 @@ export function createEngine(
     },
 
     async get(id, ids, select) {
-      return opened().collections.withRows(id, (collection) => collection.get(ids, select));
+      return opened().collections.withRows(id, (collection) => collection.get(ids, select), needOf(select));
     },
 
     async count(id, where) {
-      return opened().collections.withRows(id, (collection) => collection.countWhere(where));
+      const { collections, store } = opened();
+      if (where) return collections.withRows(id, (collection) => collection.countWhere(where), 'ids');
+      store.check(id);
+      return recordCount(store, id);
     },
 
     async scroll(id, request) {
-      return opened().collections.withRows(id, (collection) => collection.scroll(request));
+      return opened().collections.withRows(id, (collection) => collection.scroll(request), needOf(request.select));
     },
 
     async facets(id, { field, where, limit }) {
-      return opened().collections.withRows(id, (collection) => collection.facets(field, where, limit));
+      return opened().collections.withRows(id, (collection) => collection.facets(field, where, limit), 'ids');
     },
 
     query(id, queries, call) {
       return cancellable(call, async (signal) => {
         const { collections } = opened();
-        const { stored, analysis } = await collections.get(id);
+        const { stored, analysis } = await collections.open(id);
         if (queries.some(({ words }) => words !== null)) await languages.ready(analysis);
         const embed = async (text: string) => {
           const embedder = await embedderOf(stored, loadOptions(call, signal));
@@ -561,6 +573,16 @@ export function createEngine(
 async function giveBack(store: Store): Promise<void> {
   if (!store.full) await store.fold();
   await store.sweep();
+}
+
+/** Vectors are read by their rows' index. */
+function needOf(select: Select): Need {
+  return select.includes('vector') ? 'rows' : 'ids';
+}
+
+function openingNotice({ collection, progress }: Loading, store: Store): Notice {
+  const { name } = store.collections.find(({ id }) => id === collection.stored.id) ?? collection.stored;
+  return { name: 'opening', detail: { collection: name, ...progress } };
 }
 
 function damageNotice(damage: Damage, store: Store): Notice {

@@ -3,6 +3,7 @@ import { throwIfAborted } from '../errors.ts';
 import { TOGETHER_ON_GPU } from '../indexes/together.ts';
 import type { EngineAnswer, EngineQuery } from '../protocol.ts';
 import { nextTask } from '../structures/slices.ts';
+import type { Need } from './loading.ts';
 import type { OpenCollections } from './open-collections.ts';
 import { answerQuery, type EmbedQuery } from './query.ts';
 
@@ -16,7 +17,8 @@ export async function answerQueries(
   embed: EmbedQuery,
   signal: AbortSignal,
 ): Promise<EngineAnswer[]> {
-  const { index } = await collections.get(id);
+  const need = needOf(queries);
+  const { index } = await collections.withRows(id, async (collection) => collection, need);
   const answers: EngineAnswer[] = [];
   let turnEnds = performance.now() + TURN_MS;
   for (let first = 0; first < queries.length; ) {
@@ -32,11 +34,17 @@ export async function answerQueries(
     const batch = Math.max(1, some.filter((query) => query.embed === null).length);
     const together = Math.min(most, index?.together(batch) ?? 1);
     const ask = (query: EngineQuery) =>
-      collections.withRows(id, (collection) => answerQuery(collection, query, embed, signal, batch));
+      collections.withRows(id, (collection) => answerQuery(collection, query, embed, signal, batch), need);
     answers.push(...(await Promise.all(some.slice(0, together).map(ask))));
     first += together;
   }
   return answers;
+}
+
+/** Of words alone, and of filters alone, vectors need not be in memory. */
+function needOf(queries: readonly EngineQuery[]): Need {
+  if (queries.some(({ vector, embed, select }) => vector || embed !== null || select.includes('vector'))) return 'rows';
+  return queries.some(({ words }) => words !== null) ? 'words' : 'ids';
 }
 
 /** How many queries from `first` on are answered at a time: those with a vector, up to `most`, or else one. */

@@ -21,6 +21,8 @@ export interface ScrolledRows {
   id(row: number): RecordId;
   /** Undefined where there is no such record. */
   row(id: RecordId): number | undefined;
+  /** Where the record is now that was written to that row. */
+  rowNow(row: number): number | undefined;
 }
 
 /** One beginning. Two scrolls that began at the same time are the same. */
@@ -140,15 +142,14 @@ function* records(
 function writtenAgain({ endNow, moved }: Scroll, rows: ScrolledRows): Map<number, number> {
   const again = new Map<number, number>();
   if (rows.rowCount === endNow) return again; // nothing has been written since
-  const known = new Set(moved.values());
-  const placeOf = new Map<RecordId, number>();
+  const known = new Set(Array.from(moved.values(), (id) => rows.row(id)));
+  const placeOf = new Map<number, number>();
   for (const place of rows.deleted.resized(endNow)) {
-    const id = rows.id(place);
-    const row = rows.row(id);
-    if (row === undefined || row < endNow || known.has(id)) continue;
-    const older = placeOf.get(id);
+    const row = rows.rowNow(place);
+    if (row === undefined || row < endNow || known.has(row)) continue;
+    const older = placeOf.get(row);
     if (older !== undefined) again.delete(older);
-    placeOf.set(id, place);
+    placeOf.set(row, place);
     again.set(place, row);
   }
   return again;

@@ -4,10 +4,11 @@ import { MemoryBackend } from '../../src/store/memory.ts';
 import type { Store } from '../../src/store/store.ts';
 import { type AnalysisId, ENGLISH } from '../../src/text/analyzer.ts';
 import type { RecordId, WordOptions } from '../../src/types.ts';
-import { CollectionState } from '../../src/worker/collection.ts';
+import type { CollectionState } from '../../src/worker/collection.ts';
 import { compactCollection } from '../../src/worker/compaction.ts';
 import { openStore } from '../../src/worker/open-store.ts';
 import { Queue } from '../../src/worker/queue.ts';
+import { loadCollection } from '../unit/worker/loaded.ts';
 
 const devices: Devices = await openDevices('js');
 
@@ -40,7 +41,7 @@ export class Notes {
     this.#store = (await openStore(this.#backend, options)).store;
     const config = { dimension: null, metric: 'cosine', embedder: null, analysis: this.#analysis } as const;
     const stored = this.#store.collections[0] ?? (await this.#store.createCollection('notes', config));
-    this.state = await CollectionState.load(stored, this.#store, devices);
+    this.state = await loadCollection(stored, this.#store, devices);
   }
 
   async upsert(...records: readonly [id: RecordId, text: string | null][]): Promise<void> {

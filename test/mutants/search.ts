@@ -164,7 +164,7 @@ export const search = [
     ['a scroll ends where it began to', 'matching.resized(scroll.end)', 'matching.clone()'],
     ['a record that was written again is seen', 'if (matching.has(row)) places.add(place);', ''],
     ['of two rows of one record one is a place', 'if (older !== undefined) again.delete(older);', ''],
-    ['a record that a compaction moved is seen once', ' || known.has(id)', ''],
+    ['a record that a compaction moved is seen once', ' || known.has(row)', ''],
     ['a record that a compaction moved is seen', 'scroll.moved.set(place, rows.id(row));', ';'],
     ['a cursor goes through compactions', 'scroll.endNow = renumbering.row(scroll.endNow);', ''],
     ['a cursor of before a reopening is refused', 'numbering !== this.#numbering || end > rowCount', 'false'],
@@ -172,19 +172,25 @@ export const search = [
   ...breaking('src/worker/collection.ts', RENUMBERED, [
     [
       'a filter lets no deleted record through',
-      '.evaluate(where, this.rowCount).subtract(this.#store.deleted(this.stored.id))',
+      '.evaluate(where, this.rowCount).subtract(this.store.deleted(this.stored.id))',
       '.evaluate(where, this.rowCount)',
     ],
     [
       'records are found under their new numbers',
-      'for (const [id, row] of this.#rowOf) this.#rowOf.set(id, renumbering.row(row));',
-      '',
+      'return inSlices(this.ids.renumbered(renumbering));',
+      'return inSlices(this.ids.renumbered({ ...renumbering, dropped: renumbering.dropped, row: (row: number) => row } as never));',
     ],
   ]),
   ...breaking(
     'src/worker/collection.ts',
     ['test/unit/worker/collection.test.ts', 'records without a vector'],
-    [['rows without a vector are in no vector search', 'if (this.#vectorless === 0) return rows;', 'return rows;']],
+    [
+      [
+        'rows without a vector are in no vector search',
+        'return this.presence.among(rows, this.rowCount);',
+        'return rows;',
+      ],
+    ],
   ),
   ...breaking('src/worker/gate.ts', 'test/unit/worker/gate.test.ts', [
     ['who wants to be alone waits for those inside', 'if (this.#readers > 0) {', 'if (false) {'],

@@ -15,6 +15,7 @@ const COMPACTION = [STORE, 'compaction'] as const;
 const DELETED = [STORE, 'the chunks of a deleted collection'] as const;
 const FENCE = 'test/unit/store/fence.test.ts';
 const FORMAT = 'test/unit/store/format.test.ts';
+const OPENING = 'test/unit/worker/opening.test.ts';
 const RACES = 'test/unit/worker/races.test.ts';
 const INDEXEDDB = 'test/browser/indexeddb.test.ts';
 
@@ -198,7 +199,11 @@ export const storage = [
     ['an old list of deletions is garbage', 'if (tombstones) next.garbage.chunks.push(tombstones.key);', ''],
   ]),
   ...breaking('src/store/store.ts', DAMAGED, [
-    ['without the list of its deletions a collection is not read', 'if (rows.refused) throw rows.refused;', ''],
+    [
+      'without the list of its deletions a collection is not read',
+      'const { refused } = this.#rows(collection);\n    if (refused) throw refused;',
+      '',
+    ],
     ['a failed repair changes nothing', 'for (const { rows, was } of before) Object.assign(rows, was);', ''],
     ['rows whose ids are lost are deleted', 'rows.markDeleted(repaired.lost);', ''],
   ]),
@@ -233,6 +238,33 @@ export const storage = [
     ['compaction drops deleted rows, and no other', 'if (deleted.has(row)) dropped.add(row);', 'dropped.add(row);'],
     ['compaction leaves what is not worth it', 'deletedRows >= share * rowCount', 'true'],
     ['small segments become one', 'smallCount >= SMALL_SEGMENTS_MIN', 'false'],
+  ]),
+  ...breaking('src/worker/loading.ts', OPENING, [
+    ['what is ended is not read on', 'if (this.#reason) throw this.#reason;', ''],
+    ['who waits hears of the end at once', 'Promise.race([this.#stages[need], this.#ended])', 'this.#stages[need]'],
+    ['it is told when all is in memory', 'this.progress.done = this.progress.total;', ''],
+  ]),
+  ...breaking('src/worker/query-batch.ts', OPENING, [
+    [
+      'words are found before vectors are there',
+      "words !== null) ? 'words' : 'ids'",
+      "words !== null) ? 'rows' : 'ids'",
+    ],
+    ['a vector is compared with all rows', 'vector || embed !== null', 'embed !== null'],
+  ]),
+  ...breaking('src/worker/open-collections.ts', OPENING, [
+    ['who waited for rows asks again', 'if (!(error instanceof LostRows)) throw error;', 'throw error;'],
+  ]),
+  ...breaking('src/structures/record-ids.ts', 'test/unit/record-ids.test.ts', [
+    ['a text is not the number that it looks like', 'if (isText) this.#short[this.#end++] = QUOTE;', ''],
+    [
+      'what is deleted hides no other id',
+      'if (this.#distance(own, slot) < this.#distance(free, slot)) continue;',
+      'break;',
+    ],
+    ['ids that collide are told apart', '!this.#isAt(table[slot]! - 1)', 'false'],
+    ['an id is read up to its own end', 'do at += json[at] === BACKSLASH ? 2 : 1;', 'do at++;'],
+    ['what was not written is nowhere', 'this.#placed = this.#length;\n    this.#hashes', 'this.#hashes'],
   ]),
   ...breaking('src/structures/renumbering.ts', 'test/unit/worker/compaction.test.ts', [
     ['rows keep their records when they are renumbered', '(1 << (old & 31)) - 1', '(2 << (old & 31)) - 1'],

@@ -56,6 +56,8 @@ export class RowFile {
   /** Keys of chunks that were deleted. They are never used again. */
   readonly #removed = new Set<number>();
   #isOpen = true;
+  /** Where blocks are read to be verified. */
+  #scratch = new Uint8Array();
   /** Called when the file could not be written, and is no more. */
   onLost: () => void = () => {};
 
@@ -193,7 +195,9 @@ export class RowFile {
       if (!isNew(row)) continue;
       const from = row;
       while (isNew(row + blockRows) && (row - from) * rowBytes < PORTION_BYTES) row += blockRows;
-      const bytes = new Uint8Array((Math.min(row + blockRows, rowCount) - from) * rowBytes);
+      const length = (Math.min(row + blockRows, rowCount) - from) * rowBytes;
+      if (this.#scratch.length < length) this.#scratch = new Uint8Array(length);
+      const bytes = this.#scratch.subarray(0, length);
       if (!this.#readWhole(bytes, at + rowsAt + from * rowBytes)) return false;
       for (let start = 0, block = from / blockRows; start < bytes.length; block++, start += blockRows * rowBytes) {
         if (crc32(bytes.subarray(start, start + blockRows * rowBytes)) !== sums![block]) return false;

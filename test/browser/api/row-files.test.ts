@@ -69,8 +69,8 @@ test.each(['int8', 'binary'] as const)(
     for (let time = 0; time < 2; time++) {
       await using db = await openWith(name);
       const c = await collectionOf(db, quantization);
-      expect((await c.stats()).originals).toBe('file');
       expect(await answersOf(c, queries)).toEqual(expected);
+      expect((await c.stats()).originals).toBe('file');
       expect((await c.recallCheck({ sample: 10, k: 5 })).recall).toBeGreaterThan(0.5);
       expect(await filesOf(name)).toHaveLength(1);
       await c.compact();
@@ -79,8 +79,8 @@ test.each(['int8', 'binary'] as const)(
     // Where there is memory for them, they are there again.
     await using db = await openWith(name, 2 ** 30);
     const c = await collectionOf(db, quantization);
-    expect((await c.stats()).originals).toBe('memory');
     expect(await answersOf(c, queries)).toEqual(expected);
+    expect((await c.stats()).originals).toBe('memory');
   },
 );
 
@@ -154,9 +154,9 @@ test('a file that another worker has open is left to it, and deleted once nobody
   {
     await using db = await openWith(name);
     const c = await collectionOf(db);
+    expect(await answersOf(c, queries)).toEqual(expected);
     expect(await filesOf(name)).toHaveLength(2);
     expect((await c.stats()).originals).toBe('file');
-    expect(await answersOf(c, queries)).toEqual(expected);
   }
   holder.terminate();
   await expect

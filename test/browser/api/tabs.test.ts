@@ -65,6 +65,22 @@ function deleteDatabase(name: string): Promise<unknown> {
 const role = async (tab: Tab) => (await tab.db.stats()).role;
 
 describe('tabs that share a database', () => {
+  test('are all told how far a collection is that one of them opens', async () => {
+    const name = freshName();
+    {
+      const { db, c } = await openTab(name);
+      await c.upsert(records(50));
+      await db.close();
+    }
+    const tabs = [await open(name), await open(name)];
+    const told: unknown[][] = [[], []];
+    for (const [i, db] of tabs.entries()) db.on('opening', (progress) => told[i]!.push(progress));
+    const c = await tabs[1]!.collection('c');
+    expect(await c.count()).toBe(50);
+    for (const list of told) await expect.poll(() => list.at(-1)).toEqual({ collection: 'c', done: 50, total: 50 });
+    for (const db of tabs) await db.close();
+  });
+
   test('a write whose transaction the browser gave up is made again, once', async () => {
     const [a] = await openTabs(1);
     for (let n = 0; n < 2; n++) {

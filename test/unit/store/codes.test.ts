@@ -42,7 +42,7 @@ const open = (backend: MemoryBackend) =>
 
 async function load(store: Store, collection: number) {
   const parts = [];
-  for await (const rows of store.load(collection)) parts.push(...rows.vectors);
+  for await (const part of store.loadVectors(collection)) parts.push(part);
   return parts;
 }
 

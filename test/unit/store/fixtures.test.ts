@@ -12,6 +12,7 @@ import type { RecordId } from '../../../src/types.ts';
 import { Disk, type DiskState } from '../../faults/disk.ts';
 import { contents, fingerprint, type ModelRecord, openEngine, openExisting } from '../../faults/machine.ts';
 import { mergedOf, searchBlocks } from '../text/oracle.ts';
+import { idsOf } from './loaded.ts';
 
 const mergeStored: MergePostings = (blocks, renumbering) =>
   mergedOf(
@@ -114,27 +115,31 @@ describe('format-1.json', () => {
 
     const blocks: Postings[] = [];
     let row = 0;
-    for await (const part of store.load(id)) {
+    for await (const part of store.loadIds(id)) {
       expect(part.firstRow).toBe(row);
-      expect(part.ids).toEqual(
+      expect(idsOf(part)).toEqual(
         Array.from({ length: part.rowCount }, (_, i) => ((row + i) % 2 ? row + i : `note ${row + i}`)),
       );
-      for (const { firstRow, rowCount, values, present, codes } of part.vectors) {
-        for (let i = 0; i < rowCount; i++) {
-          const at = firstRow + i;
-          const expected = at % 4 === 3 ? [0, 0, 0] : [at, Math.fround(1 / (at + 1)), -2];
-          expect([...values!.subarray(i * 3, i * 3 + 3)]).toEqual(expected);
-          expect(present.has(i)).toBe(at % 4 !== 3);
-        }
-        // Codes are stored in segments; the log leaves them out.
-        if (firstRow < 17)
-          expect(codes).toEqual({ scheme: 7, records: Uint8Array.from({ length: rowCount * 3 }, (_, i) => i) });
-        else expect(codes).toBeNull();
-      }
-      blocks.push(Postings.open(part.postings!.bytes, part.postings!.shift));
       row += part.rowCount;
     }
     expect(row).toBe(20);
+    row = 0;
+    for await (const { firstRow, rowCount, values, present, codes } of store.loadVectors(id)) {
+      expect(firstRow).toBe(row);
+      for (let i = 0; i < rowCount; i++) {
+        const at = firstRow + i;
+        const expected = at % 4 === 3 ? [0, 0, 0] : [at, Math.fround(1 / (at + 1)), -2];
+        expect([...values!.subarray(i * 3, i * 3 + 3)]).toEqual(expected);
+        expect(present.has(i)).toBe(at % 4 !== 3);
+      }
+      // Codes are stored in segments; the log leaves them out.
+      if (firstRow < 17)
+        expect(codes).toEqual({ scheme: 7, records: Uint8Array.from({ length: rowCount * 3 }, (_, i) => i) });
+      else expect(codes).toBeNull();
+      row += rowCount;
+    }
+    expect(row).toBe(20);
+    for await (const { bytes, shift } of store.loadPostings(id)) blocks.push(Postings.open(bytes, shift));
     expect([...searchBlocks(blocks, 'grüsse 15', 3).rows][0]).toBe(15);
 
     const rows = Array.from({ length: 20 }, (_, i) => i);

@@ -10,6 +10,7 @@ import { SEGMENT_BYTES_MIN } from '../../../src/store/schema.ts';
 import { Store } from '../../../src/store/store.ts';
 import { Postings } from '../../../src/text/postings.ts';
 import { mergeStored, postingsOf } from '../../../src/worker/postings.ts';
+import { idsOf } from './loaded.ts';
 import { wrapped } from './wrapped.ts';
 
 const CONFIG = { dimension: null, metric: 'cosine', embedder: null, analysis: 0 } as const;
@@ -168,7 +169,7 @@ test('a repair after one that failed takes no live chunk away', async () => {
   await store.sweep();
   const again = await Store.open(memory, mergeStored);
   const ids: unknown[] = [];
-  for await (const part of again.load(a.id)) ids.push(...part.ids);
+  for await (const part of again.loadIds(a.id)) ids.push(...idsOf(part));
   expect(again.damage.all.map((d) => `${d.kind} ${d.key}`)).toEqual([]);
   expect(ids).toEqual([0, 1]);
 });

@@ -19,6 +19,7 @@ import {
 import { Store } from '../../../src/store/store.ts';
 import { Bitset } from '../../../src/structures/bitset.ts';
 import type { Renumbering } from '../../../src/structures/renumbering.ts';
+import { idsOf } from './loaded.ts';
 import { wrapped } from './wrapped.ts';
 
 const DIMENSION = 4;
@@ -62,26 +63,25 @@ function batch(firstRow: number, rowCount: number, weight = 1): RowBatch {
 async function contents(store: Store, collection: number) {
   const rows: unknown[] = [];
   const postings: number[] = [];
-  for await (const part of store.load(collection)) {
-    const { ids } = part;
-    for (const vectors of part.vectors) {
-      for (let i = 0; i < vectors.rowCount; i++) {
-        const row = vectors.firstRow + i;
-        const [metadata] = await store.readMetadata(collection, [row]);
-        const [text] = await store.readTexts(collection, [row]);
-        rows.push({
-          row,
-          id: ids[row - part.firstRow],
-          vector: [...vectors.values!.subarray(i * DIMENSION, (i + 1) * DIMENSION)],
-          present: vectors.present.has(i),
-          metadata,
-          text,
-          deleted: store.deleted(collection).has(row),
-        });
-      }
+  const ids: unknown[] = [];
+  for await (const part of store.loadIds(collection)) ids.push(...idsOf(part));
+  for await (const vectors of store.loadVectors(collection)) {
+    for (let i = 0; i < vectors.rowCount; i++) {
+      const row = vectors.firstRow + i;
+      const [metadata] = await store.readMetadata(collection, [row]);
+      const [text] = await store.readTexts(collection, [row]);
+      rows.push({
+        row,
+        id: ids[row],
+        vector: [...vectors.values!.subarray(i * DIMENSION, (i + 1) * DIMENSION)],
+        present: vectors.present.has(i),
+        metadata,
+        text,
+        deleted: store.deleted(collection).has(row),
+      });
     }
-    if (part.postings) postings.push(...rowsOf(part.postings));
   }
+  for await (const block of store.loadPostings(collection)) postings.push(...rowsOf(block));
   return { rows, postings };
 }
 

@@ -20,6 +20,7 @@ import { coderFor } from '../../../src/worker/collection.ts';
 import { postingsOf } from '../../../src/worker/postings.ts';
 import { Queue } from '../../../src/worker/queue.ts';
 import { Transfers } from '../../../src/worker/transfer.ts';
+import { idsOf } from '../store/loaded.ts';
 import { mergedOf } from '../text/oracle.ts';
 import {
   contents,
@@ -107,14 +108,12 @@ class Target {
     for (const { id, name, config } of this.store.collections) {
       if (name === 'kept') continue;
       const rows: unknown[] = [];
-      for await (const part of this.store.load(id)) {
+      for await (const part of this.store.loadIds(id)) {
         const numbers = Array.from({ length: part.rowCount }, (_, i) => part.firstRow + i);
-        rows.push(
-          part.ids,
-          part.vectors.map(({ values, present }) => [[...values!], [...present]]),
-        );
+        rows.push(idsOf(part));
         rows.push(await this.store.readTexts(id, numbers), await this.store.readMetadata(id, numbers));
       }
+      for await (const { values, present } of this.store.loadVectors(id)) rows.push([...values!], [...present]);
       all.push({ name, config, rows });
     }
     return all;

@@ -148,8 +148,8 @@ test('what is scanned follows the size, up by appends and down by compaction, an
   await engine.close();
   const again = await openEngine(backend);
   expect(await openCollection(again)).toBe(id);
-  expect(await tier(again)).toBe('int8');
   expect(await rows.ask(again)).toBe('int8');
+  expect(await tier(again)).toBe('int8');
   await again.close();
 });
 

@@ -4,15 +4,15 @@ import { type EngineQuery, VECTOR_NONE } from '../../../src/protocol.ts';
 import { MemoryBackend } from '../../../src/store/memory.ts';
 import { Store } from '../../../src/store/store.ts';
 import { nextTask } from '../../../src/structures/slices.ts';
-import { CollectionState } from '../../../src/worker/collection.ts';
 import { compactCollection } from '../../../src/worker/compaction.ts';
 import { answerQuery } from '../../../src/worker/query.ts';
 import { Queue } from '../../../src/worker/queue.ts';
+import { loadCollection } from './loaded.ts';
 
 test('a record that is being replaced is there at every moment, once', async () => {
   const store = await Store.open(new MemoryBackend(), (blocks) => blocks[0]!.bytes);
   const stored = await store.createCollection('c', { dimension: 1, metric: 'dot', embedder: null });
-  const state = await CollectionState.load(stored, store, await openDevices('js'));
+  const state = await loadCollection(stored, store, await openDevices('js'));
   const write = (...ids: string[]) =>
     state.upsert(
       { ids, vectors: new Float32Array(ids.length).fill(1), sources: null, texts: null, metadata: null },
@@ -43,7 +43,7 @@ test.each([
     const backend = new MemoryBackend();
     const store = await Store.open(backend, (blocks) => blocks[0]!.bytes);
     const stored = await store.createCollection('c', { dimension: null, metric: 'dot', embedder: null });
-    const state = await CollectionState.load(stored, store, await openDevices('js'));
+    const state = await loadCollection(stored, store, await openDevices('js'));
     const { signal } = new AbortController();
     let most = 0;
     for (let i = 0; i < 600; i++) {
@@ -52,7 +52,7 @@ test.each([
       most = Math.max(most, state.words.blocks.length);
     }
     const reopened = await Store.open(backend, (list) => list[0]!.bytes);
-    const again = await CollectionState.load(reopened.collections[0]!, reopened, await openDevices('js'));
+    const again = await loadCollection(reopened.collections[0]!, reopened, await openDevices('js'));
     for (const collection of [state, again]) {
       most = Math.max(most, collection.words.blocks.length);
       for (const [words, count] of [
@@ -72,7 +72,7 @@ test.each([
 test('a large block of postings is not merged, neither with what comes before it nor after', async () => {
   const store = await Store.open(new MemoryBackend(), (blocks) => blocks[0]!.bytes);
   const stored = await store.createCollection('c', { dimension: null, metric: 'dot', embedder: null });
-  const state = await CollectionState.load(stored, store, await openDevices('js'));
+  const state = await loadCollection(stored, store, await openDevices('js'));
   const large = Array.from({ length: 40_000 }, (_, n) => `large${n}`).join(' ');
   for (const [id, text] of ['small', large, 'small'].entries())
     await state.upsert({ ids: [id], vectors: null, sources: null, texts: [text], metadata: null }, 'upsert');
@@ -85,7 +85,7 @@ test('whoever reads while rows are renumbered gets the records that were asked f
   const read = backend.read.bind(backend);
   const store = await Store.open(backend, (blocks) => blocks[0]!.bytes);
   const stored = await store.createCollection('c', { dimension: null, metric: 'dot', embedder: null });
-  const state = await CollectionState.load(stored, store, await openDevices('js'));
+  const state = await loadCollection(stored, store, await openDevices('js'));
   const ids = Array.from({ length: 300 }, (_, i) => i);
   const texts = ids.map((i) => `w${i} ${'x'.repeat(5000)}`);
   await state.upsert({ ids, vectors: null, sources: null, texts, metadata: null }, 'upsert');
@@ -116,7 +116,7 @@ test('whoever reads while rows are renumbered gets the records that were asked f
 test('how many are asked together is told to the index, but for a text, which is embedded before', async () => {
   const store = await Store.open(new MemoryBackend(), (blocks) => blocks[0]!.bytes);
   const stored = await store.createCollection('c', { dimension: 1, metric: 'dot', embedder: null });
-  const state = await CollectionState.load(stored, store, await openDevices('js'));
+  const state = await loadCollection(stored, store, await openDevices('js'));
   const search = vi.spyOn(state.index!, 'search');
   const { signal } = new AbortController();
   const query: EngineQuery = { ...wordsQuery(''), words: null, explain: true };
@@ -130,7 +130,7 @@ test('how many are asked together is told to the index, but for a text, which is
 test('records without a vector are in no vector search', async () => {
   const store = await Store.open(new MemoryBackend(), (blocks) => blocks[0]!.bytes);
   const stored = await store.createCollection('c', { dimension: 1, metric: 'dot', embedder: null });
-  const state = await CollectionState.load(stored, store, await openDevices('js'));
+  const state = await loadCollection(stored, store, await openDevices('js'));
   const sources = Uint8Array.of(0, VECTOR_NONE, 0);
   const records = { ids: ['a', 'b', 'c'], vectors: Float32Array.of(1, 0, -1), sources, texts: null, metadata: null };
   await state.upsert(records, 'upsert');

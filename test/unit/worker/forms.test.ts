@@ -4,10 +4,11 @@ import { openDevices } from '../../../src/kernels/devices.ts';
 import type { EngineQuery } from '../../../src/protocol.ts';
 import { MemoryBackend } from '../../../src/store/memory.ts';
 import { Store } from '../../../src/store/store.ts';
-import { CollectionState } from '../../../src/worker/collection.ts';
+import type { CollectionState } from '../../../src/worker/collection.ts';
 import { compactCollection } from '../../../src/worker/compaction.ts';
 import { answerQuery } from '../../../src/worker/query.ts';
 import { Queue } from '../../../src/worker/queue.ts';
+import { loadCollection } from './loaded.ts';
 
 const { signal } = new AbortController();
 const COUNT = 10_000;
@@ -15,7 +16,7 @@ const COUNT = 10_000;
 async function bakeries(): Promise<{ store: Store; state: CollectionState }> {
   const store = await Store.open(new MemoryBackend(), (blocks) => blocks[0]!.bytes);
   const stored = await store.createCollection('c', { dimension: null, metric: 'dot', embedder: null });
-  const state = await CollectionState.load(stored, store, await openDevices('js'));
+  const state = await loadCollection(stored, store, await openDevices('js'));
   const ids = Array.from({ length: COUNT }, (_, i) => i);
   const texts = ids.map((i) => (i === 7 ? 'a bakery' : `bread number ${i}`));
   await state.upsert({ ids, vectors: null, sources: null, texts, metadata: null }, 'upsert');
@@ -80,7 +81,7 @@ test('what is written, deleted and compacted later is found as it is then', asyn
 test('an answer is not complete where a beginning is that of more words than are looked for', async () => {
   const store = await Store.open(new MemoryBackend(), (blocks) => blocks[0]!.bytes);
   const stored = await store.createCollection('c', { dimension: null, metric: 'dot', embedder: null });
-  const state = await CollectionState.load(stored, store, await openDevices('js'));
+  const state = await loadCollection(stored, store, await openDevices('js'));
   const letters = 'bcdfghjklmnpqrstvwxz';
   const ids = Array.from({ length: 300 }, (_, i) => i);
   const texts = ids.map((i) => `ab${letters[i % 20]}${letters[Math.floor(i / 20)]}ok`);

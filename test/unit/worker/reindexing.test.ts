@@ -5,11 +5,11 @@ import type { EngineQuery } from '../../../src/protocol.ts';
 import { KINDS as KIND_NUMBERS } from '../../../src/store/format.ts';
 import { analysisOf, ENGLISH, provideStemmers } from '../../../src/text/analyzer.ts';
 import type { RecordId } from '../../../src/types.ts';
-import { CollectionState } from '../../../src/worker/collection.ts';
 import { createEngine, type LocalEngine } from '../../../src/worker/engine.ts';
 import { openStore } from '../../../src/worker/open-store.ts';
 import { Disk, type DiskState } from '../../faults/disk.ts';
 import { openEngine, openExisting } from '../../faults/machine.ts';
+import { loadCollection } from './loaded.ts';
 
 const KINDS = ['リンゴ', 'an e-mail', 'Größe', 'plain words', 'v1.2.3'];
 const textOf = (id: number) => `${KINDS[id % KINDS.length]} id${id}`;
@@ -20,7 +20,7 @@ async function oldDatabase(deletedWord = ''): Promise<Disk> {
   const options = { key: null, known: null, coderFor: () => null, areOthersGone: async () => true };
   const { store } = await openStore(disk, options);
   const stored = await store.createCollection('c', { dimension: null, metric: 'cosine', embedder: null });
-  const state = await CollectionState.load(stored, store, await openDevices('js'));
+  const state = await loadCollection(stored, store, await openDevices('js'));
   const write = (ids: number[], more = '') => {
     const texts = ids.map((id) => textOf(id) + more + (id === 3 ? ` ${deletedWord}` : ''));
     return state.upsert({ ids, vectors: null, sources: null, texts, metadata: null }, 'upsert');

@@ -187,7 +187,7 @@ test.each([
         if (fate === 3) for (let at = DIRECTORY_BYTES; at < file.bytes.length; at += 3000) file.bytes[at]! ^= 128;
         twins.folder.isLocked = fate === 4;
         await twins.open();
-        expect(await placeOf(twins.engines[0]!, twins.id)).toBe(fate === 4 ? 'memory' : 'file');
+        await untilIn(fate === 4 ? 'memory' : 'file', twins.engines[0]!, twins.id);
       }
       await twins.compare(`step ${step}, ${what}`);
     }
@@ -248,6 +248,7 @@ test('a database is opened, asked and written to without reading its float32 num
   backend.kinds.length = 0;
   engine = await openEngine(backend, folder, 1);
   id = await openCollection(engine);
+  await untilIn('file', engine, id);
   const reads = backend.vectorReads;
   expect(reads).toBeGreaterThan(0);
   await engine.query(id, [query(vector, { exact: true })], ++call);

@@ -124,10 +124,11 @@ test('a record comes once where compaction takes some of its old rows, and leave
     for (const row of rows) set.add(row);
     return set;
   };
-  const view = (ids: string[], deleted: Bitset) => ({
-    ...{ rowCount: ids.length, deleted, id: (row: number) => ids[row]! },
-    row: (id: RecordId) => ids.findLastIndex((other, row) => other === id && !deleted.has(row)),
-  });
+  const view = (ids: string[], deleted: Bitset) => {
+    const row = (id: RecordId) => ids.findLastIndex((other, row) => other === id && !deleted.has(row));
+    const id = (row: number) => ids[row]!;
+    return { rowCount: ids.length, deleted, id, row, rowNow: (old: number) => row(id(old)) };
+  };
   const live = (length: number, deleted: Bitset) => Bitset.full(length).subtract(deleted);
   for (const taken of [2, 3]) {
     const scrolls = new Scrolls(0);

@@ -17,8 +17,9 @@ const { MemoryBackend } = await import('../../../src/store/memory.ts');
 const { Store } = await import('../../../src/store/store.ts');
 const { seededRandom } = await import('../../../src/structures/random.ts');
 const { SLICE_MS } = await import('../../../src/structures/slices.ts');
-const { CollectionState, coderFor } = await import('../../../src/worker/collection.ts');
+const { coderFor } = await import('../../../src/worker/collection.ts');
 const { mergeStored } = await import('../../../src/worker/postings.ts');
+const { loadCollection } = await import('./loaded.ts');
 
 const DIMENSION = 384;
 /** How often the work may say that it may rest, until it must. */
@@ -77,7 +78,7 @@ async function openCollection(quantization: 'none' | 'int8' | 'binary', backend:
     analysis: 2,
   };
   const stored = await store.createCollection('c', config);
-  return { store, state: await CollectionState.load(stored, store, await openDevices('js')) };
+  return { store, state: await loadCollection(stored, store, await openDevices('js')) };
 }
 
 function records(first: number, count: number, fields = 8, words = 3): PackedRecords {
