@@ -3,7 +3,7 @@ import { afterEach, expect, test } from 'vitest';
 import { PiramidError } from '../../../src/errors.ts';
 import type { EngineQuery, NoticeEvent, Select } from '../../../src/protocol.ts';
 import { KINDS, type Kind } from '../../../src/store/format.ts';
-import type { StoreName } from '../../../src/store/schema.ts';
+import { SEGMENT_BYTES_MIN, type StoreName } from '../../../src/store/schema.ts';
 import { seededRandom } from '../../../src/structures/random.ts';
 import { createEngine, type LocalEngine } from '../../../src/worker/engine.ts';
 import { Disk } from '../../faults/disk.ts';
@@ -76,7 +76,7 @@ async function fill(engine: LocalEngine, id: number, segments: number): Promise<
     const batch = records({
       ids,
       vectors: vectors.slice(first * DIMENSION, (first + ids.length) * DIMENSION),
-      texts: ids.map((rid, i) => `text number${first + i} of ${rid} ${'é'.repeat(1_200_000 / count)}`),
+      texts: ids.map((rid, i) => `text number${first + i} of ${rid} ${'é'.repeat(SEGMENT_BYTES_MIN / count)}`),
       metadata: ids.map((_, i) => JSON.stringify({ n: first + i })),
     });
     await engine.upsert(id, batch, 'upsert', ++call);
