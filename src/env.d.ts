@@ -14,6 +14,8 @@ declare module '*?wasm' {
 declare const PIRAMID_SOURCES: { readonly [file: string]: string } | null;
 /** The package's version. */
 declare const PIRAMID_RELEASE: string;
+/** The same, and a hash of the sources. */
+declare const PIRAMID_BUILD: string;
 /** Puts `pdfjsWorker` into the global scope, and exports the same. */
 declare module 'pdfjs-dist/legacy/build/pdf.worker.mjs';
 

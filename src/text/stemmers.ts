@@ -50,4 +50,4 @@ export const stopWords = {
 };
 
 /** A worker takes the file of its own release only. */
-export const release = `stemmers.js ${PIRAMID_RELEASE}`;
+export const release = `stemmers.js ${PIRAMID_BUILD}`;

@@ -55,7 +55,7 @@ export async function loadCode<File extends keyof Code>(
     const code = (await Promise.race([importAsset(file, asking), late])) as Code[File] & {
       release?: string;
     };
-    const wanted = `${file} ${PIRAMID_RELEASE}`;
+    const wanted = `${file} ${PIRAMID_BUILD}`;
     if (code.release !== wanted) throw new Error(`it is ${code.release ?? 'another file'}, and ${wanted} is needed`);
     return code;
   } catch (error) {

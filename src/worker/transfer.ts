@@ -18,7 +18,7 @@ import type { postingsOf } from './postings.ts';
 import type { Queue } from './queue.ts';
 
 /** A worker takes the file of its own release only. */
-export const release = `transfer.js ${PIRAMID_RELEASE}`;
+export const release = `transfer.js ${PIRAMID_BUILD}`;
 
 /** What is around it in the worker, and must be that and no copy. */
 export interface Surroundings {

@@ -149,6 +149,10 @@ test('offline answers when the server is gone', async () => {
   await server.close();
   await page.goto(url);
   await shows('The bakery on the corner opens at six. (1 of 2 notes)');
+  const opened = `import('/dist/piramid.js').then(({ open }) => open('other', { storage: 'memory', assets: '/piramid/', device }))`;
+  expect(await page.evaluate(`{ const device = 'webgpu'; ${opened}.then((db) => db.device) }`)).toBe('webgpu');
+  const exported = `${opened}.then((db) => db.export().getReader().read()).then(({ value }) => value.length)`;
+  expect(await page.evaluate(`{ const device = 'wasm'; ${exported} }`)).toBeGreaterThan(0);
 });
 
 test('each example is described, and tested here', () => {

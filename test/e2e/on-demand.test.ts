@@ -1,5 +1,6 @@
 // Code that is loaded on demand, of the built files: from beside the bundle in each of its forms, from what a page has, and where it is
 // missing or of another release. A published worker has it inside.
+import { createHash } from 'node:crypto';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -236,6 +237,25 @@ test('is refused by a policy of nonces alone, which the message names, and let i
     await page.close();
     await site.close();
   }
+});
+
+test('is pinned by the function form of assets: a file of another hash is refused', async () => {
+  const site = await serve({ mounts: { '/': folder, '/dist/': dist } });
+  const { page } = await opened(
+    site.url,
+    'pinned.html',
+    `<script src="/dist/piramid.iife.js"></script><script>${JOBS}</script>`,
+  );
+  const hash = createHash('sha384')
+    .update(readFileSync(join(dist, 'transfer.js')))
+    .digest('base64');
+  const pinned = (to: string) => `{ assets: (file) => fetch('/dist/' + file, { integrity: 'sha384-${to}' }) }`;
+  expect(await run(page, 'transfer', pinned(hash))).toEqual(TRANSFERRED);
+  expect(await run(page, 'without', pinned('A'.repeat(64)))).toMatchObject({
+    exported: expect.stringMatching(/^UNSUPPORTED: .*\(by the function `assets`: Failed to fetch\)/),
+  });
+  await page.close();
+  await site.close();
 });
 
 test('that failed to load is loaded by the next call, in the same worker', async () => {

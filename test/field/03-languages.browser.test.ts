@@ -31,7 +31,7 @@ test('a function gives them, as bytes', async () => {
   expect(stopWords.de).toContain('und');
   const asked: string[] = [];
   // Not Snowball's, but told from it: it takes the last letter off.
-  const source = `export const stemmers = { ru: (word) => word.slice(0, -1) }; export const stopWords = {}; export const release = 'stemmers.js ${PIRAMID_RELEASE}';`;
+  const source = `export const stemmers = { ru: (word) => word.slice(0, -1) }; export const stopWords = {}; export const release = 'stemmers.js ${PIRAMID_BUILD}';`;
   const assets = async (file: string) => {
     asked.push(file);
     return new TextEncoder().encode(source);

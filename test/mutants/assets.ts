@@ -13,7 +13,6 @@ export const assets = [
     ['a page that never answers is not listened to for ever', 'port1.close());', 'undefined);'],
   ]),
   ...breaking('src/worker/transfer-calls.ts', 'test/unit/transfer/loading.test.ts', [
-    ['who closes waits for no download', 'AbortSignal.any([signal, closing])', 'AbortSignal.any([signal])'],
     ['who cancels waits for no download', 'AbortSignal.any([signal, closing])', 'AbortSignal.any([closing])'],
     ['an export shows the moment of its call', 'current ? begin(current) : begun(', 'begun('],
   ]),

@@ -6,4 +6,4 @@ export { measuredRoute } from './route.ts';
 export { createGpuRows } from './rows.ts';
 
 /** A worker takes the file of its own release only. */
-export const release = `webgpu.js ${PIRAMID_RELEASE}`;
+export const release = `webgpu.js ${PIRAMID_BUILD}`;

@@ -18,11 +18,11 @@ test('code that is of this release is given as it is', async () => {
 });
 
 test('code that is another file, of another release, late or nowhere is refused with the reason', async () => {
-  const wanted = `transfer.js ${PIRAMID_RELEASE} is needed`;
+  const wanted = `transfer.js ${PIRAMID_BUILD} is needed`;
   const given: [unknown, string][] = [
     [{}, `it is another file, and ${wanted}`],
     [{ release: 'transfer.js 0.0.1' }, `it is transfer.js 0.0.1, and ${wanted}`],
-    [included['webgpu.js'], `it is webgpu.js ${PIRAMID_RELEASE}, and ${wanted}`],
+    [included['webgpu.js'], `it is webgpu.js ${PIRAMID_BUILD}, and ${wanted}`],
   ];
   for (const [module, why] of given) await expect(load(async () => module)).rejects.toMatchObject(refused(why));
   const nowhere: ImportAsset = (_file, { lookIn }) => {
