@@ -60,7 +60,11 @@ export class PiramidError extends Error {
   constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
     super(message, options);
     this.code = code;
-    Object.defineProperty(this, BRAND, { value: true });
+  }
+
+  /** @internal */
+  get [BRAND](): true {
+    return true;
   }
 
   /** Of any copy of the class; subclasses have their own instances only. @internal */

@@ -308,7 +308,7 @@ export function fromWire(wire: WireError): Error {
   const error: Error = wire.code
     ? new PiramidError(wire.code, wire.message, options)
     : new Error(wire.message, options);
-  if (!wire.code) Object.defineProperty(error, 'name', { value: wire.name });
+  if (!wire.code) Object.defineProperty(error, 'name', { __proto__: null, value: wire.name } as PropertyDescriptor);
   if (wire.stack) error.stack = wire.stack;
   return error;
 }
