@@ -64,13 +64,8 @@ function isObject(value: unknown): value is JsonObject {
 
 // A field named `__proto__` is data like any other.
 function define(object: JsonObject, key: string, value: unknown): void {
-  Object.defineProperty(object, key, {
-    __proto__: null,
-    value,
-    writable: true,
-    enumerable: true,
-    configurable: true,
-  } as PropertyDescriptor);
+  const property = { __proto__: null, value, writable: true, enumerable: true, configurable: true };
+  Object.defineProperty(object, key, property as PropertyDescriptor);
 }
 
 /**

@@ -70,7 +70,7 @@ export const doors = [
   ...breaking('src/structures/changes.ts', DOOR, [
     [
       'a field called __proto__ is data',
-      'Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });',
+      'Object.defineProperty(object, key, property as PropertyDescriptor);',
       'object[key] = value;',
     ],
     ['an update goes through no value', 'onBlocked(change[0], key, below);', ''],
