@@ -52,7 +52,12 @@ export async function serve({ mounts, port = 0, headers = {} }) {
   });
   return {
     url: `http://localhost:${server.address().port}/`,
-    close: () => new Promise((resolve) => server.close(resolve)),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(resolve);
+        // Browsers open connections ahead of requests, and Node waits for those that were never used.
+        server.closeAllConnections();
+      }),
   };
 }
 
