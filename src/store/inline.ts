@@ -8,6 +8,8 @@ const INLINE_BYTES_MAX = 64 << 10;
 /** Snappy writes at least 3 bytes for 64. */
 const SNAPPY_RATIO_MAX = 22;
 const TABLE_BITS = 20;
+/** Between two rests. */
+const PART_BYTES = 4096;
 
 /** Bit by hash: four bytes in a row that have been seen. Made once, because zeroing is cheaper than allocating. */
 let seen: Uint8Array | undefined;
@@ -30,20 +32,31 @@ export function* mayBeInline(value: ArrayBuffer): Sliced<boolean> {
 }
 
 function* fitsInline(bytes: Uint8Array, table: Uint8Array): Sliced<boolean> {
-  let four = 0;
-  let literals = 0;
-  /** Bytes since the end of the last run that was known. */
-  let fresh = 0;
-  for (let i = 0; i < bytes.length; i++) {
-    four = (four << 8) | bytes[i]!;
-    fresh++;
-    if (i < 3) continue;
-    const hash = Math.imul(four, 0x9e3779b1) >>> (32 - TABLE_BITS);
-    if (table[hash]) fresh = 0;
-    table[hash] = 1;
-    // The byte four back is in none of the runs that hold it.
-    if (fresh >= 4 && ++literals >= INLINE_BYTES_MAX) return false;
-    if ((i & 4095) === 0) yield;
+  const found = { four: 0, fresh: 0, literals: 0 };
+  for (let at = 0; at < bytes.length; at += PART_BYTES) {
+    countLiterals(bytes.subarray(at, at + PART_BYTES), table, found);
+    if (found.literals >= INLINE_BYTES_MAX) return false;
+    yield;
   }
   return true;
+}
+
+/** `four`: the last four bytes; `fresh`: bytes since the end of the last run that was known. In a function of its own: it runs hot. */
+function countLiterals(
+  bytes: Uint8Array,
+  table: Uint8Array,
+  found: { four: number; fresh: number; literals: number },
+): void {
+  let { four, fresh, literals } = found;
+  for (let i = 0; i < bytes.length; i++) {
+    four = (four << 8) | bytes[i]!;
+    const hash = Math.imul(four, 0x9e3779b1) >>> (32 - TABLE_BITS);
+    fresh = table[hash] ? 0 : fresh + 1;
+    table[hash] = 1;
+    // The byte four back is in none of the runs that hold it.
+    if (fresh >= 4) literals++;
+  }
+  found.four = four;
+  found.fresh = fresh;
+  found.literals = literals;
 }
